@@ -1,0 +1,383 @@
+"""People review: queues, rubrics, rules, items, seats and reviews."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from observatory.runs.models import Project
+from observatory.workspaces.models import User, Workspace
+
+
+class AnnotationQueue(models.Model):
+    """Holds items for reviewers to judge against its rubric."""
+
+    class Access(models.TextChoices):
+        ANY = "any", "any reviewer of the workspace"
+        ASSIGNED = "assigned", "assigned reviewers only"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="annotation_queues")
+    uuid = models.UUIDField(default=uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    instructions = models.TextField(blank=True, help_text="Markdown, shown beside every item")
+    reviewers_per_item = models.PositiveSmallIntegerField(default=1)
+    access = models.CharField(max_length=10, choices=Access, default=Access.ANY)
+    assigned_reviewers = models.ManyToManyField(User, blank=True, related_name="assigned_queues")
+    is_reserving = models.BooleanField(default=True, help_text="Reserve an item while it is open")
+    reservation_minutes = models.PositiveIntegerField(default=10)
+    is_blind = models.BooleanField(default=True, help_text="Hide others' answers until mine is in")
+    is_paused = models.BooleanField(default=False)
+    rubric_version = models.PositiveIntegerField(default=1, editable=False)
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    is_demo = models.BooleanField(db_default=False, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "uuid"], name="queue_uuid_is_unique"),
+            models.CheckConstraint(
+                condition=Q(reviewers_per_item__gte=1, reviewers_per_item__lte=20),
+                name="queue_has_1_to_20_reviewers_per_item",
+            ),
+            models.CheckConstraint(
+                condition=Q(reservation_minutes__gte=1, reservation_minutes__lte=1440),
+                name="queue_reserves_for_1_minute_to_1_day",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RubricItem(models.Model):
+    """One question of a queue's rubric; its answers are feedback under `feedback_key`."""
+
+    class Kind(models.TextChoices):
+        CATEGORICAL = "categorical"
+        CONTINUOUS = "continuous"
+        BOOLEAN = "boolean"
+        FREEFORM = "freeform"
+
+    class Level(models.TextChoices):
+        NOMINAL = "nominal"
+        ORDINAL = "ordinal"
+        INTERVAL = "interval"
+        TEXT = "text"
+
+    queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="rubric_items")
+    position = models.PositiveSmallIntegerField(default=0)
+    feedback_key = models.CharField(max_length=180)
+    title = models.CharField(max_length=200, blank=True)
+    description = models.TextField(blank=True)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.CATEGORICAL)
+    level = models.CharField(max_length=10, choices=Level, default=Level.NOMINAL)
+    categories = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='In order: [{"value": number, "label": text, "description": text}]',
+    )
+    minimum = models.FloatField(null=True, blank=True)
+    maximum = models.FloatField(null=True, blank=True)
+    is_required = models.BooleanField(default=False)
+    extra = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Wire fields kept as sent: visible_if, regex_validator ...",
+    )
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue", "feedback_key"], name="rubric_key_once_per_queue"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.feedback_key
+
+
+class RubricVersion(models.Model):
+    """The rubric as it stood: every review names the version it answered."""
+
+    queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="rubric_versions")
+    version = models.PositiveIntegerField()
+    items = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue", "version"], name="rubric_version_once_per_queue"
+            )
+        ]
+
+
+class RoutingRule(models.Model):
+    """Runs that match `filter` in `projects` (none: all) go to `queue`, `sampling_rate` of them."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="routing_rules")
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=200)
+    preset = models.SlugField(max_length=60, blank=True, editable=False)
+    projects = models.ManyToManyField(Project, blank=True, related_name="+")
+    filter = models.TextField(help_text="The filter language of runs; it must hold on the run")
+    sampling_rate = models.FloatField(default=1.0)
+    queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="rules")
+    priority = models.SmallIntegerField(default=0, help_text="Higher is reviewed first")
+    is_enabled = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="rule_name_is_unique"),
+            models.CheckConstraint(
+                condition=Q(sampling_rate__gte=0, sampling_rate__lte=1), name="rule_rate_is_a_share"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuleVersion(models.Model):
+    """A rule as it stood, so that an old decision can be read after the rule was edited."""
+
+    rule = models.ForeignKey(RoutingRule, models.CASCADE, related_name="versions")
+    version = models.PositiveIntegerField()
+    definition = models.JSONField(
+        help_text="{name, filter, projects, sampling_rate, queue, priority}"
+    )
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["rule", "version"], name="rule_version_is_unique")
+        ]
+
+
+class QueueItem(models.Model):
+    """One run in one queue, once: a removed item stays as a tombstone, so rules cannot re-add it."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        COMPLETED = "completed"
+        REMOVED = "removed"
+
+    class Source(models.TextChoices):
+        RULE = "rule"
+        API = "api"
+        PERSON = "person"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="items", db_index=False)
+    run_id = models.UUIDField()
+    state = models.CharField(max_length=9, choices=State, db_default=State.OPEN)
+    source = models.CharField(max_length=6, choices=Source)
+    priority = models.SmallIntegerField(db_default=0)
+    added_at = models.DateTimeField(db_default=Now())
+    added_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", db_index=False)
+    n_reviews = models.SmallIntegerField(db_default=0, help_text="Counted reviews")
+    last_reviewed_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    removed_at = models.DateTimeField(null=True)
+    extra = models.JSONField(null=True, help_text="Wire fields kept as sent")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue", "run_id"], name="queue_item_run_once_per_queue"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "run_id"], name="queue_item_run"),
+            models.Index(
+                F("queue"), F("state"), F("priority").desc(), F("id"), name="queue_item_order"
+            ),
+            models.Index(
+                F("queue"),
+                F("completed_at").desc(),
+                name="queue_item_done",
+                condition=~Q(completed_at=None),
+            ),
+        ]
+
+
+class RoutingDecision(models.Model):
+    """Why an item is in its queue. None of this can be rebuilt later, so it is kept."""
+
+    item = models.ForeignKey(QueueItem, models.CASCADE, related_name="decisions")
+    rule = models.ForeignKey(RoutingRule, models.SET_NULL, null=True, related_name="+")
+    rule_uuid = models.UUIDField()
+    rule_name = models.CharField(max_length=200)
+    rule_version = models.PositiveIntegerField()
+    filter = models.TextField()
+    clauses = models.JSONField(
+        help_text="[{text, field, operator, expected, actual}] of the clauses that held"
+    )
+    draw = models.FloatField(help_text="In [0, 1): sha256(rule uuid, run id)")
+    sampling_rate = models.FloatField()
+    inclusion_probability = models.FloatField()
+    decided_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "rule_uuid"], name="routing_decision_once_per_rule"
+            )
+        ]
+
+
+class Seat(models.Model):
+    """One of the reviews an item needs: free, reserved by a reviewer until a time, or taken.
+
+    Narrow on purpose: the next item is one probe of `seat_open`, far from any payload. A
+    reservation changes no indexed column of it, so claims stay HOT updates.
+    """
+
+    queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)
+    item = models.ForeignKey(QueueItem, models.CASCADE, related_name="seats", db_index=False)
+    number = models.SmallIntegerField(help_text="1 .. reviewers per item")
+    priority = models.SmallIntegerField(db_default=0)
+    reviewer = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", db_index=False)
+    lease = models.UUIDField(null=True, help_text="Token of the live reservation")
+    reserved_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    is_taken = models.BooleanField(db_default=False, help_text="A counted review fills it")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item", "number"], name="seat_number_once_per_item"),
+        ]
+        indexes = [
+            models.Index(
+                F("queue"),
+                F("priority").desc(),
+                F("item"),
+                F("number"),
+                name="seat_open",
+                condition=Q(is_taken=False),
+            ),
+        ]
+
+
+class Deferral(models.Model):
+    """A reviewer passed an item over: skipped it for good, or put it at the end of their order."""
+
+    class Kind(models.TextChoices):
+        SKIP = "skip"
+        REQUEUE = "requeue"
+
+    class Reason(models.TextChoices):
+        UNCLEAR = "unclear", "Unclear"
+        NOT_MY_FIELD = "not_my_field", "Not my field"
+        NEEDS_CONTEXT = "needs_context", "Needs more context"
+        BROKEN = "broken", "Broken"
+        DISTURBING = "disturbing", "Disturbing content"
+
+    item = models.ForeignKey(QueueItem, models.CASCADE, related_name="deferrals", db_index=False)
+    reviewer = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=8, choices=Kind)
+    reason = models.CharField(max_length=14, choices=Reason, blank=True)
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item", "reviewer"], name="deferral_once_per_reviewer")
+        ]
+
+
+class Review(models.Model):
+    """One reviewer's answers on one item. A late extra is kept, and not counted."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    submission_id = models.UUIDField(unique=True, help_text="The same one twice is one review")
+    queue = models.ForeignKey(
+        AnnotationQueue, models.CASCADE, related_name="reviews", db_index=False
+    )
+    item = models.ForeignKey(QueueItem, models.CASCADE, related_name="reviews")
+    reviewer = models.ForeignKey(User, models.CASCADE, related_name="reviews", db_index=False)
+    rubric_version = models.PositiveIntegerField()
+    scores = models.JSONField(help_text="{feedback key: {score, value, comment}}")
+    correction = models.JSONField(null=True, help_text='{"outputs": ...}, only if it differs')
+    note = models.TextField(blank=True)
+    is_counted = models.BooleanField(default=True)
+    is_blind = models.BooleanField(default=True)
+    dwell_ms = models.PositiveIntegerField(null=True)
+    submitted_at = models.DateTimeField(db_default=Now())
+    retracted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "reviewer"],
+                name="review_one_standing_per_reviewer",
+                condition=Q(retracted_at=None),
+            )
+        ]
+        indexes = [
+            models.Index(
+                F("reviewer"),
+                F("queue"),
+                F("submitted_at").desc(),
+                name="review_newest_of_reviewer",
+            ),
+            models.Index(F("queue"), F("submitted_at").desc(), name="review_newest_of_queue"),
+        ]
+
+
+class Rating(models.Model):
+    """One current answer in numbers: what agreement is computed from. Narrow; one index serves it.
+
+    `code` is the place of a category on the declared scale (0-based), 0/1 for boolean;
+    `number` the answer on a continuous scale. Free text has no rating.
+    """
+
+    queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)
+    rubric_item = models.ForeignKey(RubricItem, models.CASCADE, related_name="+", db_index=False)
+    rubric_version = models.PositiveIntegerField()
+    item = models.ForeignKey(QueueItem, models.CASCADE, related_name="+", db_index=False)
+    reviewer = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
+    review = models.ForeignKey(Review, models.CASCADE, related_name="ratings")
+    code = models.SmallIntegerField(null=True)
+    number = models.FloatField(null=True)
+    is_blind = models.BooleanField(default=True)
+    rated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rubric_item", "item", "reviewer"],
+                include=["code", "number"],
+                name="rating_one_per_key_item_and_reviewer",
+            )
+        ]
+
+
+class ReviewDraft(models.Model):
+    """What a reviewer has typed and not submitted; restored when the item is opened again."""
+
+    item = models.ForeignKey(QueueItem, models.CASCADE, related_name="drafts", db_index=False)
+    reviewer = models.ForeignKey(User, models.CASCADE, related_name="+")
+    version = models.PositiveIntegerField(default=1)
+    content = models.JSONField(help_text="{scores, correction_text, note}")
+    saved_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "reviewer"], name="draft_one_per_item_and_reviewer"
+            )
+        ]

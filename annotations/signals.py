@@ -1,0 +1,6 @@
+"""What this room announces, after commit, ids only."""
+
+from django.dispatch import Signal
+
+item_completed = Signal()  # item_ids: list[int]
+item_reopened = Signal()  # item_ids: list[int]. A counted review was taken back.

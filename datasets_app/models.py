@@ -1,0 +1,148 @@
+"""What we learned: datasets of examples, each change a revision at a version."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from annotations.models import AnnotationQueue, QueueItem
+from observatory.runs.models import RawJSONField
+from observatory.workspaces.models import Workspace
+
+
+class Dataset(models.Model):
+    class DataType(models.TextChoices):
+        KV = "kv"
+        LLM = "llm"
+        CHAT = "chat"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="datasets")
+    uuid = models.UUIDField(default=uuid4, editable=False)
+    name = models.CharField(max_length=512)
+    description = models.TextField(null=True, blank=True)
+    data_type = models.CharField(max_length=4, choices=DataType, default=DataType.KV)
+    inputs_schema_definition = models.JSONField(null=True, blank=True)
+    outputs_schema_definition = models.JSONField(null=True, blank=True)
+    transformations = models.JSONField(null=True, blank=True)
+    metadata = models.JSONField(null=True, blank=True)
+    extra = models.JSONField(null=True, blank=True)
+    is_externally_managed = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    modified_at = models.DateTimeField(db_default=Now(), editable=False)
+    is_demo = models.BooleanField(db_default=False, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "uuid"], name="dataset_uuid_is_unique"),
+            models.UniqueConstraint(fields=["workspace", "name"], name="dataset_name_is_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DatasetVersion(models.Model):
+    """One write transaction of a dataset. `as_of` is its name on the wire, to the microsecond."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="versions", db_index=False)
+    as_of = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "as_of"], name="dataset_version_is_unique")
+        ]
+
+
+class DatasetTag(models.Model):
+    """A movable name of a version. `latest` is not stored: it is always the newest."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="tags", db_index=False)
+    name = models.CharField(max_length=200)
+    version = models.ForeignKey(DatasetVersion, models.CASCADE, related_name="tags")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "name"], name="dataset_tag_is_unique")
+        ]
+
+
+class Example(models.Model):
+    """The identity of an example; what it says is in its revisions."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="examples")
+    uuid = models.UUIDField(default=uuid4)
+    created_at = models.DateTimeField(db_default=Now())
+    source_run_id = models.UUIDField(null=True)
+    origin = models.CharField(max_length=64, blank=True, help_text="harvest:<item id>, or empty")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "uuid"], name="example_uuid_is_unique"),
+            models.UniqueConstraint(
+                fields=["dataset", "origin"],
+                name="example_origin_once_per_dataset",
+                condition=~Q(origin=""),
+            ),
+        ]
+
+
+class ExampleRevision(models.Model):
+    """An example as it stood from `valid_from` until `valid_to` (null: still). Never edited.
+
+    A deletion ends the last revision and adds none. The state at T is every revision with
+    valid_from <= T < valid_to.
+    """
+
+    example = models.ForeignKey(Example, models.CASCADE, related_name="revisions", db_index=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+", db_index=False)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True)
+    inputs = RawJSONField(null=True)
+    outputs = RawJSONField(null=True)
+    metadata = models.JSONField(null=True)
+    splits = ArrayField(models.TextField(), default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["example", "valid_from"], name="example_revision_is_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["example"],
+                name="example_has_one_current_revision",
+                condition=Q(valid_to=None),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                F("dataset"), F("valid_from").desc(), F("example"), name="example_revision_as_of"
+            ),
+        ]
+
+
+class Harvest(models.Model):
+    """The arrow from a queue to a dataset: completed items become its examples."""
+
+    queue = models.OneToOneField(AnnotationQueue, models.CASCADE, related_name="harvest")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="harvests")
+    accepts_unchanged = models.BooleanField(
+        default=False, help_text="Also items that every reviewer left as they were"
+    )
+    is_enabled = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return f"{self.queue} -> {self.dataset}"
+
+
+class HarvestedItem(models.Model):
+    """That an item was looked at by `harvest`, and what came of it. Exactly one row an item."""
+
+    item = models.OneToOneField(QueueItem, models.CASCADE, related_name="harvested")
+    example = models.ForeignKey(Example, models.SET_NULL, null=True, related_name="+")
+    outcome = models.CharField(max_length=24, help_text="example, unchanged, no_run or retracted")
+    harvested_at = models.DateTimeField(db_default=Now())

@@ -1,0 +1,91 @@
+"""Every error is JSON: {"detail": text, "code": a stable word}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+from rest_framework.views import exception_handler, set_rollback
+
+from observatory.api.rendering import dumps
+
+RETRY_AFTER_S = 20
+
+
+class Conflict(APIException):
+    status_code = 409
+    default_code = "conflict"
+    default_detail = "It exists already"
+
+
+class Unprocessable(APIException):
+    status_code = 422
+    default_code = "invalid"
+    default_detail = "Not valid"
+
+
+class TooLarge(APIException):
+    status_code = 413
+    default_code = "too_large"
+    default_detail = "Too large"
+
+
+def _flat(detail: Any, path: str = "") -> str:
+    """Return a DRF error detail as one sentence that names the field."""
+    if isinstance(detail, dict):
+        return "; ".join(
+            _flat(value, f"{path}.{key}" if path else str(key)) for key, value in detail.items()
+        )
+    if isinstance(detail, list):
+        return "; ".join(_flat(value, path) for value in detail)
+    return f"{path}: {detail}" if path and path != "non_field_errors" else str(detail)
+
+
+def _code(exception: Exception, status: int) -> str:
+    codes = exception.get_codes() if isinstance(exception, APIException) else None
+    return (
+        codes
+        if isinstance(codes, str)
+        else {404: "not_found", 403: "forbidden"}.get(status, "invalid")
+    )
+
+
+def unavailable() -> HttpResponse:
+    """Return 503 with Retry-After: the SDKs keep the batch and try again, never on a 500."""
+    body = {"detail": "The database is not available; try again", "code": "unavailable"}
+    return HttpResponse(
+        dumps(body),
+        status=503,
+        content_type="application/json",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def handle(exception: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
+    """Turn an exception of an API view into its JSON answer; a dead database is 503, not 500."""
+    if isinstance(exception, (OperationalError, InterfaceError)):
+        set_rollback()
+        return unavailable()
+    response = exception_handler(exception, context)
+    if response is None:
+        return None
+    response.data = {
+        "detail": _flat(getattr(exception, "detail", str(exception) or "Not found")),
+        "code": _code(exception, response.status_code),
+    }
+    if isinstance(exception, (Http404, DjangoPermissionDenied)):
+        response.data["detail"] = "Not found" if isinstance(exception, Http404) else "Forbidden"
+    return response
+
+
+def not_found(request: HttpRequest) -> HttpResponse:
+    """Answer an API path that does not exist."""
+    return HttpResponse(
+        dumps({"detail": "Not found", "code": "not_found"}),
+        status=404,
+        content_type="application/json",
+    )

@@ -1,0 +1,42 @@
+"""The wire's URL table. Each SDK derives several prefixes from one endpoint: see `mounted`.
+
+Every path answers with and without a trailing slash, without redirecting: a redirect turns
+the SDKs' POST into a GET.
+"""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, re_path
+from django.views import View
+
+from observatory.api import info
+
+
+def at(route: str, view: type[View], name: str) -> URLPattern:
+    """Return the pattern of `route`, a regular expression without its ends."""
+    return re_path(rf"^{route}/?$", view.as_view(), name=name)
+
+
+UUID = r"[0-9a-fA-F-]{32,36}"
+
+v1: list[URLPattern | URLResolver] = [
+    at("info", info.Info, "info"),
+]
+platform: list[URLPattern | URLResolver] = []
+
+
+def mounted() -> list[URLPattern | URLResolver]:
+    """Return v1 and platform under the prefixes that E = host, host/api and host/api/v1 give."""
+    table: list[URLPattern | URLResolver] = []
+    for number, prefix in enumerate(["", "api/", "api/v1/"]):
+        table.append(re_path(f"^{prefix}", include((v1, "v1"), namespace=f"v1-{number}")))
+    for number, prefix in enumerate(
+        ["v1/platform/", "api/v1/platform/", "api/v1/v1/platform/", "platform/", "api/platform/"]
+    ):
+        table.append(
+            re_path(f"^{prefix}", include((platform, "platform"), namespace=f"platform-{number}"))
+        )
+    return table
+
+
+urlpatterns = mounted()

@@ -1,0 +1,11 @@
+"""The Celery application. Tasks are nudges: whatever is lost, a beat sweeper finds."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "observatory.settings")
+
+app = Celery("observatory")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,126 @@
+"""What people and models thought of a run, under a key."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from observatory.runs.models import Project
+from observatory.workspaces.models import ApiKey, Workspace
+
+
+class Feedback(models.Model):
+    """One judgement under one key. It may precede its run, or judge a whole project.
+
+    `project`, `run_start_time` and `is_root` repeat the run's, so that "the newest negatively
+    rated roots" is one index scan; they are null until the run is known (`record.attach`).
+    """
+
+    class Source(models.TextChoices):
+        API = "api"
+        MODEL = "model"
+        APP = "app"
+        AUTO_EVAL = "auto_eval"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    uuid = models.UUIDField(default=uuid4)
+    run_id = models.UUIDField(null=True)
+    trace_id = models.UUIDField(null=True)
+    project = models.ForeignKey(
+        Project, models.CASCADE, related_name="feedback", null=True, db_index=False
+    )
+    run_start_time = models.DateTimeField(null=True)
+    is_root = models.BooleanField(null=True)
+    key = models.CharField(max_length=180)
+    score = models.FloatField(null=True)
+    value = models.JSONField(null=True)
+    comment = models.TextField(null=True)
+    correction = models.JSONField(null=True)
+    source_type = models.CharField(max_length=16, choices=Source, default=Source.API)
+    source_metadata = models.JSONField(null=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="feedback"
+    )
+    api_key = models.ForeignKey(
+        ApiKey, models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    config = models.JSONField(null=True, help_text="feedback_config as sent with it")
+    is_error = models.BooleanField(db_default=False)
+    comparative_experiment_id = models.UUIDField(null=True)
+    feedback_group_id = models.UUIDField(null=True)
+    feedback_thread_id = models.TextField(null=True)
+    extra = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    modified_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "uuid"], name="feedback_uuid_is_unique")
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "run_id"], name="feedback_run"),
+            models.Index(
+                F("project"),
+                F("key"),
+                F("score"),
+                F("run_start_time").desc(),
+                name="feedback_project_key_score",
+            ),
+            models.Index(
+                F("workspace"), F("created_at").desc(), F("id").desc(), name="feedback_newest"
+            ),
+            models.Index(
+                fields=["workspace", "run_id"],
+                name="feedback_waits_for_its_run",
+                condition=Q(run_start_time=None) & ~Q(run_id=None),
+            ),
+        ]
+
+
+class FeedbackConfig(models.Model):
+    """The declared scale of a key in a workspace."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="feedback_configs")
+    key = models.CharField(max_length=180)
+    config = models.JSONField(
+        help_text="{type: continuous|categorical|freeform, min, max, categories}"
+    )
+    is_lower_score_better = models.BooleanField(default=False)
+    is_enforced = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+    modified_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "key"], name="feedback_config_key_is_unique"
+            )
+        ]
+
+
+class PresignedToken(models.Model):
+    """A bearer URL by which an end user gives one feedback. Only its digest is stored."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    uuid = models.UUIDField(default=uuid4)
+    digest = models.BinaryField(max_length=32, unique=True)
+    run_id = models.UUIDField()
+    key = models.CharField(max_length=180)
+    config = models.JSONField(null=True)
+    feedback_uuid = models.UUIDField(default=uuid4, help_text="The one row this token writes")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    n_uses = models.IntegerField(db_default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "uuid"], name="presigned_token_uuid_is_unique"
+            )
+        ]
+        indexes = [models.Index(fields=["workspace", "run_id"], name="presigned_token_run")]

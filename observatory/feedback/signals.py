@@ -1,0 +1,5 @@
+"""What this room announces, after commit, ids only."""
+
+from django.dispatch import Signal
+
+feedback_recorded = Signal()  # workspace_id: int. A Change row names the judged runs.

@@ -1,0 +1,215 @@
+"""What happened: projects, runs, and the outbox of what changed.
+
+Nobody holds a foreign key to a run: feedback and queue items may precede it, so they name it
+by (workspace, run id). References upward (example, dataset) are plain UUIDs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
+
+from observatory.workspaces.models import Workspace
+
+
+class RawJSONField(models.Field):  # type: ignore[type-arg]
+    """A JSON document kept as the bytes that were sent: PostgreSQL `json`, read as `str`.
+
+    `json`, not `jsonb`: numbers of any size and the order of keys survive, and nothing is
+    parsed between the request and the page. The database still refuses what is not JSON.
+    """
+
+    def db_type(self, connection: Any) -> str:
+        return "json"
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        return f"{sql}::text", params
+
+
+class Project(models.Model):
+    """Groups traces; an experiment is a project with a reference dataset. Wire: session."""
+
+    id = models.AutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="projects")
+    uuid = models.UUIDField(default=uuid4, editable=False)
+    name = models.CharField(max_length=512)
+    description = models.TextField(null=True, blank=True)
+    extra = models.JSONField(default=dict, blank=True)
+    reference_dataset_id = models.UUIDField(null=True, blank=True)
+    default_dataset_id = models.UUIDField(null=True, blank=True)
+    trace_tier = models.CharField(max_length=32, null=True, blank=True)
+    start_time = models.DateTimeField(db_default=Now())
+    end_time = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    is_demo = models.BooleanField(db_default=False, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="project_name_is_unique"),
+            models.UniqueConstraint(fields=["workspace", "uuid"], name="project_uuid_is_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Run(models.Model):
+    """One step. Several ops (creates and patches) in any order fold into one row: see merge.py.
+
+    Rows are written by `ingest` alone. `workspace` and `project` carry no foreign key
+    constraint: a check per row costs a tenth of the ingest rate, and `ingest` holds a lock on
+    the project rows it names.
+    """
+
+    pk = models.CompositePrimaryKey("workspace_id", "id")
+    workspace = models.ForeignKey(
+        Workspace, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    id = models.UUIDField()
+    project = models.ForeignKey(
+        Project,
+        models.DO_NOTHING,
+        related_name="runs",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
+    trace_id = models.UUIDField()
+    parent_run_id = models.UUIDField(null=True)
+    dotted_order = models.TextField(null=True)
+    name = models.TextField(null=True)
+    run_type = models.TextField(null=True)
+    start_time = models.DateTimeField(null=True)
+    end_time = models.DateTimeField(null=True)
+    first_token_time = models.DateTimeField(null=True)
+    error = models.TextField(null=True)
+    inputs = RawJSONField(null=True)
+    outputs = RawJSONField(null=True)
+    events = RawJSONField(null=True)
+    serialized = RawJSONField(null=True)
+    extra = models.JSONField(null=True, help_text="`extra` as sent, without its `metadata`")
+    metadata = models.JSONField(db_default=RawSQL("'{}'::jsonb", []))
+    tags = ArrayField(models.TextField(), null=True)
+    reference_example_id = models.UUIDField(null=True)
+    prompt_tokens = models.BigIntegerField(null=True)
+    completion_tokens = models.BigIntegerField(null=True)
+    total_tokens = models.BigIntegerField(null=True)
+    prompt_cost = models.DecimalField(max_digits=24, decimal_places=12, null=True)
+    completion_cost = models.DecimalField(max_digits=24, decimal_places=12, null=True)
+    total_cost = models.DecimalField(max_digits=24, decimal_places=12, null=True)
+    usage_details = models.JSONField(null=True)
+    clock = models.JSONField(null=True, help_text="Field -> stamp of the patch that set it")
+    is_sanitized = models.BooleanField(db_default=False)
+    received_at = models.DateTimeField(db_default=Now())
+    modified_at = models.DateTimeField(db_default=Now())
+    status = models.GeneratedField(
+        expression=RawSQL(
+            "CASE WHEN error IS NOT NULL THEN 'error' WHEN end_time IS NOT NULL THEN 'success' ELSE 'pending' END",
+            [],
+        ),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
+    latency_s = models.GeneratedField(
+        expression=RawSQL("extract(epoch from (end_time - start_time))::double precision", []),
+        output_field=models.FloatField(),
+        db_persist=True,
+    )
+    thread_id = models.GeneratedField(
+        expression=RawSQL(
+            "coalesce(metadata->>'session_id', metadata->>'thread_id', metadata->>'conversation_id')",
+            [],
+        ),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                F("project"), F("start_time").desc(), F("id").desc(), name="run_project_newest"
+            ),
+            models.Index(
+                F("project"),
+                F("start_time").desc(),
+                F("id").desc(),
+                name="run_project_newest_root",
+                condition=Q(parent_run_id=None),
+            ),
+            models.Index(fields=["workspace", "trace_id"], name="run_trace"),
+            models.Index(
+                fields=["project", "thread_id"], name="run_thread", condition=~Q(thread_id=None)
+            ),
+            models.Index(
+                fields=["workspace", "reference_example_id"],
+                name="run_example",
+                condition=~Q(reference_example_id=None),
+            ),
+        ]
+
+
+class Change(models.Model):
+    """The outbox: one row a transaction, naming the runs that changed or were judged.
+
+    Written in the transaction that changed them, claimed FOR UPDATE SKIP LOCKED and deleted in
+    the transaction that acted on it.
+    """
+
+    class Kind(models.TextChoices):
+        RUN = "run"
+        FEEDBACK = "feedback"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=8, choices=Kind)
+    run_ids = ArrayField(models.UUIDField())
+    created_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(db_default=Now())
+    attempts = models.SmallIntegerField(db_default=0)
+    last_error = models.TextField(db_default="")
+    is_dead = models.BooleanField(db_default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="change_due", condition=Q(is_dead=False))]
+
+
+class Rejected(models.Model):
+    """Quarantine: an item that could not be stored, with the reason. Its batch went in."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=16, help_text="run, feedback, attachment or part")
+    item_id = models.TextField(blank=True)
+    code = models.CharField(max_length=40)
+    reason = models.TextField()
+    raw = models.BinaryField(help_text="What was sent, cut at 1 MiB")
+    received_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "rejected items (quarantine)"
+        indexes = [models.Index(F("workspace"), F("received_at").desc(), name="rejected_newest")]
+
+
+class Attachment(models.Model):
+    """A file of a run, by (workspace, run id, name). Its bytes are in the attachment storage."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    run_id = models.UUIDField()
+    name = models.TextField()
+    mime_type = models.TextField()
+    size = models.BigIntegerField(help_text="bytes")
+    sha256 = models.BinaryField(max_length=32)
+    path = models.TextField(help_text="Name in the storage; ours, never the sender's")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "run_id", "name"], name="attachment_name_is_unique_in_its_run"
+            )
+        ]

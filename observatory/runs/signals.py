@@ -1,0 +1,5 @@
+"""What this room announces, after commit, ids only."""
+
+from django.dispatch import Signal
+
+runs_settled = Signal()  # workspace_id: int. Run rows changed; a Change row names them.

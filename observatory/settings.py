@@ -1,0 +1,242 @@
+"""Django settings. Every knob is an environment variable, read once, typed and checked here.
+
+Without DATABASE_URL, Observatory runs its embedded PostgreSQL in OBSERVATORY_DATA: same code,
+same migrations. docs/reference/settings.md lists the knobs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from observatory import embedded
+from observatory.config import Environment, default_data_directory
+
+env = Environment(os.environ)
+
+# Where things are ---------------------------------------------------------------------------
+
+PACKAGE_DIR = Path(__file__).resolve().parent
+_checkout_templates = PACKAGE_DIR.parent / "templates"
+TEMPLATES_DIR = _checkout_templates if _checkout_templates.is_dir() else PACKAGE_DIR / "templates"
+DATA_DIR = Path(env.text("OBSERVATORY_DATA", str(default_data_directory()))).expanduser().resolve()
+
+# Database, broker, secrets ------------------------------------------------------------------
+
+_external = env.database("DATABASE_URL")
+IS_EMBEDDED = _external is None
+DATABASES = {"default": _external or embedded.connection_settings(DATA_DIR)}
+DATABASES["default"] |= {
+    "CONN_MAX_AGE": env.integer("OBSERVATORY_CONN_MAX_AGE_S", 600, 0, 86_400),
+    "CONN_HEALTH_CHECKS": True,
+    "DISABLE_SERVER_SIDE_CURSORS": env.flag("OBSERVATORY_PGBOUNCER", False),
+}
+STATEMENT_TIMEOUT_S = env.integer("OBSERVATORY_STATEMENT_TIMEOUT_S", 10, 1, 3_600)
+DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 2)  # type: ignore[attr-defined]
+
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY") or (embedded.secret_key(DATA_DIR) if IS_EMBEDDED else "")
+if len(SECRET_KEY) < 32:
+    env.mistakes.append("SECRET_KEY: set a random text of at least 32 characters")
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", [])
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+if "*" in ALLOWED_HOSTS:
+    env.mistakes.append("ALLOWED_HOSTS: name the hosts; '*' is not accepted")
+PUBLIC_URL = env.text("OBSERVATORY_PUBLIC_URL").rstrip("/")
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL] if PUBLIC_URL else [])
+IS_HTTPS = PUBLIC_URL.startswith("https://")
+
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://" if IS_EMBEDDED else "")
+if not CELERY_BROKER_URL:
+    env.mistakes.append("CELERY_BROKER_URL: needed with DATABASE_URL (redis://... or amqp://...)")
+elif CELERY_BROKER_URL.split(":")[0] not in {"redis", "rediss", "amqp", "amqps", "filesystem"}:
+    env.mistakes.append(
+        "CELERY_BROKER_URL: must start with redis://, rediss://, amqp:// or amqps://"
+    )
+_broker_kind = CELERY_BROKER_URL.split(":")[0]
+
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+if _broker_kind == "filesystem":
+    _folder = DATA_DIR / "broker"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_folder / "messages"),
+        "data_folder_out": str(_folder / "messages"),
+        "control_folder": str(_folder / "control"),
+        "polling_interval": 0.05,
+    }
+elif _broker_kind in {"redis", "rediss"}:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 300,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,
+    }
+elif _broker_kind in {"amqp", "amqps"}:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+    CELERY_WORKER_DETECT_QUORUM_QUEUES = True
+CELERY_TASK_DEFAULT_QUEUE = "observatory"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_PUBLISH_RETRY = False  # a nudge that cannot leave at once is the sweeper's business
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BEAT_SCHEDULE = {
+    "sweep-changes": {"task": "annotations.tasks.sweep_changes", "schedule": 5.0},
+    "sweep-completed-items": {"task": "datasets_app.tasks.sweep_completed_items", "schedule": 10.0},
+}
+
+# Limits (docs/reference/limits.md) -------------------------------------------------------------
+
+INGEST_MAX_RUNS = env.integer("OBSERVATORY_INGEST_MAX_RUNS", 100, 1, 10_000)
+INGEST_MAX_BODY_BYTES = env.integer("OBSERVATORY_INGEST_MAX_BODY_BYTES", 20_971_520, 1024, 1 << 30)
+INGEST_MAX_DECODED_BYTES = env.integer(
+    "OBSERVATORY_INGEST_MAX_DECODED_BYTES", 104_857_600, 1024, 1 << 32
+)
+INGEST_MAX_PARTS = env.integer("OBSERVATORY_INGEST_MAX_PARTS", 5_000, 10, 1_000_000)
+INGEST_MAX_PART_BYTES = env.integer("OBSERVATORY_INGEST_MAX_PART_BYTES", 26_214_400, 1024, 1 << 30)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 26_214_400
+
+# Django ---------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "observatory.workspaces",
+    "observatory.runs",
+    "observatory.feedback",
+    "annotations",
+    "datasets_app",
+    "observatory.api",
+    "observatory.web",
+    "observatory.console",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "rest_framework",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "observatory.urls"
+WSGI_APPLICATION = "observatory.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [TEMPLATES_DIR],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+AUTH_USER_MODEL = "workspaces.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.text("OBSERVATORY_STATIC_ROOT", str(DATA_DIR / "static"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "attachments": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": env.text("OBSERVATORY_ATTACHMENTS_DIR", str(DATA_DIR / "attachments"))
+        },
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+SESSION_COOKIE_AGE = 7 * 86_400
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SECURE_SSL_REDIRECT = env.flag("OBSERVATORY_SSL_REDIRECT", False)
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("OBSERVATORY_BEHIND_PROXY", False) else None
+)
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "worker-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["observatory.api.auth.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["observatory.api.rendering.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["observatory.api.rendering.AnyJSONParser"],
+    "EXCEPTION_HANDLER": "observatory.api.errors.handle",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+
+LOG_LEVEL = env.choice("OBSERVATORY_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}
+
+env.check()

@@ -1,0 +1,12 @@
+"""Where each face is mounted."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("observatory.web.urls")),
+    path("", include("observatory.api.urls")),
+]
