@@ -166,7 +166,7 @@ class RuleVersion(models.Model):
 
 
 class QueueItem(models.Model):
-    """One run in one queue, once: a removed item stays as a tombstone, so rules cannot re-add it."""
+    """One run in one queue, once. A removed item stays as a tombstone: rules cannot re-add it."""
 
     class State(models.TextChoices):
         OPEN = "open"

@@ -110,7 +110,8 @@ class Run(models.Model):
     modified_at = models.DateTimeField(db_default=Now())
     status = models.GeneratedField(
         expression=RawSQL(
-            "CASE WHEN error IS NOT NULL THEN 'error' WHEN end_time IS NOT NULL THEN 'success' ELSE 'pending' END",
+            "CASE WHEN error IS NOT NULL THEN 'error'"
+            " WHEN end_time IS NOT NULL THEN 'success' ELSE 'pending' END",
             [],
         ),
         output_field=models.TextField(),
@@ -123,7 +124,8 @@ class Run(models.Model):
     )
     thread_id = models.GeneratedField(
         expression=RawSQL(
-            "coalesce(metadata->>'session_id', metadata->>'thread_id', metadata->>'conversation_id')",
+            "coalesce(metadata->>'session_id', metadata->>'thread_id',"
+            " metadata->>'conversation_id')",
             [],
         ),
         output_field=models.TextField(),
