@@ -1,0 +1,446 @@
+"""Arithmetic: how far reviewers agree. Chance-corrected coefficients, intervals, warnings.
+
+Everything here is numpy on tables of counts. No Django, no clock, no database. A table of a
+pair is (k, k): rows are the first reviewer's categories in the order the rubric declares them,
+columns the second's. Stacks of tables are (..., k, k) and are computed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+LEVEL = 0.95
+Z_TWO_SIDED = 1.959963984540054  # standard normal quantile at .975
+Z_ONE_SIDED = 1.6448536269514722  # and at .95
+DRAWS = 2000
+MAX_RESAMPLED = 2000  # distinct units; above, a jackknife says the same and costs one pass
+_TINY = 1e-12
+
+WALD_MIN_ITEMS, WALD_MIN_MARGINAL = 100, 5
+FEW_ITEMS, WIDE_HALF_WIDTH = 50, 0.15
+
+
+class Weighting(StrEnum):
+    """How much a disagreement of |i - j| places counts as agreement."""
+
+    UNWEIGHTED = "unweighted"
+    LINEAR = "linear"  # 1 - |i-j| / (k-1)
+    QUADRATIC = "quadratic"  # 1 - (i-j)^2 / (k-1)^2
+
+
+class Reason(StrEnum):
+    """Why a coefficient has no value."""
+
+    NO_RATINGS = "no_ratings"
+    SINGLE_RATER = "single_rater"
+    NO_OVERLAP = "no_overlap"
+    NO_VARIATION = "no_variation"
+    UNSUPPORTED_SCALE = "unsupported_scale"
+
+
+class Warn(StrEnum):
+    """What a reader must know before trusting a value."""
+
+    FEW_ITEMS = "few_items"
+    FEW_PER_CATEGORY = "few_per_category"
+    SKEWED_PREVALENCE = "skewed_prevalence"
+    RATER_BIAS = "rater_bias"
+    CONSTANT_RATER = "constant_rater"
+    WIDE_CI = "wide_ci"
+    LOW_COVERAGE = "low_coverage"
+    NON_BLIND_EXCLUDED = "non_blind_excluded"
+    INVALID_VALUES = "invalid_values"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval of a coefficient, and the one-sided bound a gate compares."""
+
+    low: float
+    high: float
+    lower_bound: float  # one-sided, same level
+    method: str  # wald | bootstrap | jackknife | rule_of_three
+    level: float = LEVEL
+    seed: int | None = None
+    n_undefined_draws: int = 0
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One coefficient with everything needed to read it. The same shape everywhere.
+
+    `value` is None exactly when `reason` says why; it is never nan. Shares are in [0, 1],
+    coefficients in [-1, 1]. `companions` holds what must be shown beside the value.
+    """
+
+    statistic: str
+    value: float | None = None
+    reason: Reason | None = None
+    n_items: int = 0
+    n_ratings: int = 0
+    n_overlap: int = 0
+    ci: Interval | None = None
+    se: float | None = None
+    percent_agreement: float | None = None
+    companions: dict[str, float | None] = field(default_factory=dict)
+    warnings: tuple[Warn, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+    data_version: str = ""
+    computed_at: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as plain values, fit for JSON."""
+        plain = asdict(self)
+        plain["warnings"] = [str(code) for code in self.warnings]
+        plain["reason"] = str(self.reason) if self.reason else None
+        plain["computed_at"] = self.computed_at.isoformat() if self.computed_at else None
+        return plain
+
+
+def weights(k: int, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
+    """Return the (k, k) agreement weights in [0, 1], 1 on the diagonal; k >= 1.
+
+    Source: J. Cohen (1968), Psychological Bulletin 70(4), 213-220.
+    """
+    if weighting == Weighting.UNWEIGHTED or k == 1:
+        return np.eye(k)
+    place = np.arange(k, dtype=np.float64)
+    apart = np.abs(place[:, None] - place[None, :]) / (k - 1)
+    return 1 - (apart if weighting == Weighting.LINEAR else apart**2)
+
+
+def _checked(tables: Any) -> Floats:
+    counts = np.asarray(tables, dtype=np.float64)
+    if counts.ndim < 2 or counts.shape[-1] != counts.shape[-2] or counts.shape[-1] == 0:
+        raise ValueError(f"tables must be (..., k, k) with k >= 1, not {counts.shape}")
+    if (counts < 0).any() or not np.isfinite(counts).all():
+        raise ValueError("tables must hold counts: finite and not negative")
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """The proportions kappa is made of; each has the shape of the stack, plus its own axes."""
+
+    n: Floats
+    joint: Floats
+    first: Floats  # (..., k) row marginal
+    second: Floats  # (..., k) column marginal
+    observed: Floats
+    expected: Floats
+
+
+def _shares(counts: Floats, weight: Floats) -> _Shares:
+    n = counts.sum(axis=(-2, -1))
+    joint = counts / np.where(n > 0, n, np.nan)[..., None, None]
+    first, second = joint.sum(axis=-1), joint.sum(axis=-2)
+    observed = (weight * joint).sum(axis=(-2, -1))
+    expected = np.einsum("...i,ij,...j->...", first, weight, second)
+    return _Shares(n, joint, first, second, observed, expected)
+
+
+def _kappa(shares: _Shares) -> Floats:
+    rest = 1 - shares.expected
+    defined = rest > _TINY
+    value = (shares.observed - shares.expected) / np.where(defined, rest, np.nan)
+    # A reviewer who used one category only agrees exactly as chance would: 0, not 1e-17.
+    constant = ((shares.first > 0).sum(-1) == 1) | ((shares.second > 0).sum(-1) == 1)
+    return np.where(defined & constant, 0.0, value)
+
+
+def kappa(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
+    """Return Cohen's kappa of each (k, k) table of a stack, dimensionless in [-1, 1].
+
+    Weights go by the place on the declared scale, so an unused category still counts as a
+    place. nan where undefined: an empty table, or both reviewers used one and the same
+    category (1 - pe < 1e-12). Exactly 0 when one reviewer used a single category.
+    Raises ValueError when the tables are not square, empty (k = 0) or hold a negative count.
+    Source: J. Cohen (1960), Educational and Psychological Measurement 20(1), 37-46.
+    """
+    counts = _checked(tables)
+    return _kappa(_shares(counts, weights(counts.shape[-1], weighting)))
+
+
+def kappa_standard_error(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
+    """Return the large-sample standard error of kappa of each table, >= 0; nan as `kappa` is.
+
+    It is 0 at perfect agreement: use `interval`, which knows better.
+    Source: J. L. Fleiss, J. Cohen, B. S. Everitt (1969), Psychological Bulletin 72(5), 323-327.
+    """
+    counts = _checked(tables)
+    weight = weights(counts.shape[-1], weighting)
+    shares = _shares(counts, weight)
+    rest = np.where(1 - shares.expected > _TINY, 1 - shares.expected, np.nan)
+    by_row = np.einsum("ij,...j->...i", weight, shares.second)
+    by_column = np.einsum("ij,...i->...j", weight, shares.first)
+    chance = by_row[..., :, None] + by_column[..., None, :]
+    inner = weight * rest[..., None, None] - chance * (1 - shares.observed)[..., None, None]
+    spread = (shares.joint * inner**2).sum(axis=(-2, -1))
+    centre = shares.observed * shares.expected - 2 * shares.expected + shares.observed
+    variance = (spread - centre**2) / (shares.n * rest**4)
+    found: Floats = np.sqrt(np.maximum(variance, 0))
+    return found
+
+
+def gwet(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
+    """Return AC1 (AC2 when weighted) of each table: stable when one category is rare.
+
+    nan for an empty table and for k = 1.
+    Source: K. L. Gwet (2008), British J. of Math. and Stat. Psychology 61(1), 29-48.
+    """
+    counts = _checked(tables)
+    k = counts.shape[-1]
+    weight = weights(k, weighting)
+    shares = _shares(counts, weight)
+    if k == 1:
+        return np.full(shares.n.shape, np.nan)
+    share = (shares.first + shares.second) / 2
+    expected = weight.sum() / (k * (k - 1)) * (share * (1 - share)).sum(-1)
+    found: Floats = (shares.observed - expected) / (1 - expected)
+    return found
+
+
+def brennan_prediger(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
+    """Return the coefficient whose chance is uniform; with k = 2 it is PABAK, 2 po - 1.
+
+    nan for an empty table and for k = 1.
+    Source: R. L. Brennan, D. J. Prediger (1981), Educ. and Psych. Measurement 41, 687-699.
+    """
+    counts = _checked(tables)
+    k = counts.shape[-1]
+    weight = weights(k, weighting)
+    shares = _shares(counts, weight)
+    if k == 1:
+        return np.full(shares.n.shape, np.nan)
+    expected = weight.sum() / k**2
+    found: Floats = (shares.observed - expected) / (1 - expected)
+    return found
+
+
+def kappa_max(tables: Any) -> Floats:
+    """Return the greatest unweighted kappa these marginals allow; nan where kappa is undefined."""
+    counts = _checked(tables)
+    shares = _shares(counts, np.eye(counts.shape[-1]))
+    rest = np.where(1 - shares.expected > _TINY, 1 - shares.expected, np.nan)
+    found: Floats = (np.minimum(shares.first, shares.second).sum(-1) - shares.expected) / rest
+    return found
+
+
+def bias(tables: Any) -> Floats:
+    """Return half the L1 distance of the two marginals, in [0, 1]; |p10 - p01| when k = 2."""
+    counts = _checked(tables)
+    shares = _shares(counts, np.eye(counts.shape[-1]))
+    found: Floats = np.abs(shares.first - shares.second).sum(-1) / 2
+    return found
+
+
+def exact_agreement(tables: Any) -> Floats:
+    """Return the share of items on which both chose the same category; nan when empty."""
+    counts = _checked(tables)
+    return _shares(counts, np.eye(counts.shape[-1])).observed
+
+
+def resampled_interval(
+    units: Floats,
+    multiplicity: Counts,
+    statistic: Callable[[Floats], Floats],
+    *,
+    seed: int,
+    draws: int = DRAWS,
+) -> tuple[Interval, float] | None:
+    """Return a 95 % interval and the standard error of a statistic of summed unit features.
+
+    units[u, f] are the features of one kind of item and multiplicity[u] how many such items
+    there are: items are resampled whole, never single ratings. `statistic` takes sums (..., f)
+    and returns (...), nan where undefined. A percentile bootstrap by multinomial draw; with more
+    than MAX_RESAMPLED kinds a jackknife. Undefined draws are dropped and counted. Returns None
+    when fewer than half of the draws are defined. The same seed gives the same interval.
+    """
+    n_items = int(multiplicity.sum())
+    if len(units) > MAX_RESAMPLED:
+        return _jackknife(units, multiplicity, statistic)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(n_items, multiplicity / n_items, size=draws)
+    values = statistic(drawn @ units)
+    defined = values[np.isfinite(values)]
+    if len(defined) < draws / 2:
+        return None
+    low, bound, high = np.quantile(defined, [(1 - LEVEL) / 2, 1 - LEVEL, (1 + LEVEL) / 2])
+    interval = Interval(
+        low=float(low),
+        high=float(high),
+        lower_bound=float(bound),
+        method="bootstrap",
+        seed=seed,
+        n_undefined_draws=draws - len(defined),
+    )
+    return interval, float(defined.std(ddof=1))
+
+
+def _jackknife(
+    units: Floats, multiplicity: Counts, statistic: Callable[[Floats], Floats]
+) -> tuple[Interval, float] | None:
+    total = multiplicity @ units
+    value = float(statistic(total))
+    without = statistic(total - units)
+    n = int(multiplicity.sum())
+    mean = float(multiplicity @ without / n)
+    se = float(np.sqrt((n - 1) / n * (multiplicity @ (without - mean) ** 2)))
+    if not np.isfinite(value) or not np.isfinite(se):
+        return None
+    return wald(value, se, "jackknife"), se
+
+
+def wald(value: float, se: float, method: str = "wald") -> Interval:
+    """Return value -+ z se at 95 %, clipped to [-1, 1]."""
+    return Interval(
+        low=max(value - Z_TWO_SIDED * se, -1.0),
+        high=min(value + Z_TWO_SIDED * se, 1.0),
+        lower_bound=max(value - Z_ONE_SIDED * se, -1.0),
+        method=method,
+    )
+
+
+def rule_of_three(n: int, expected: float) -> Interval:
+    """Return the interval when all n items agree: with 95 % the truth disagrees on <= 3/n.
+
+    `expected` is the chance agreement pe, < 1. The bound is the coefficient at po = 1 - 3/n.
+    """
+    low = max(1 - min(3 / n, 1.0) / (1 - expected), -1.0)
+    return Interval(low=low, high=1.0, lower_bound=low, method="rule_of_three")
+
+
+def interval(
+    table: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0, draws: int = DRAWS
+) -> tuple[Interval, float] | None:
+    """Return the 95 % interval of kappa of one (k, k) table and its standard error.
+
+    Perfect agreement: the rule of three. n >= 100 and every used marginal >= 5: Wald with the
+    standard error of 1969. Otherwise a percentile bootstrap of items with the stored seed, since
+    the Wald interval covers too little there. None when kappa is undefined, or is 0 by a
+    reviewer's constancy, where no interval means anything.
+    """
+    counts = _checked(table)
+    shares = _shares(counts, weights(len(counts), weighting))
+    n = int(counts.sum())
+    rows, columns = counts.sum(1), counts.sum(0)
+    if n == 0 or 1 - shares.expected <= _TINY or min((rows > 0).sum(), (columns > 0).sum()) == 1:
+        return None
+    if np.trace(counts) == n:
+        return rule_of_three(n, float(shares.expected)), 0.0
+    used = (rows > 0) | (columns > 0)
+    if n >= WALD_MIN_ITEMS and min(rows[used].min(), columns[used].min()) >= WALD_MIN_MARGINAL:
+        se = float(kappa_standard_error(counts, weighting))
+        return wald(float(_kappa(shares)), se), se
+    k = len(counts)
+    cells = counts.reshape(-1).astype(np.int64)
+    present = cells > 0
+
+    def of(sums: Floats) -> Floats:
+        return kappa(sums.reshape(*sums.shape[:-1], k, k), weighting)
+
+    return resampled_interval(np.eye(k * k)[present], cells[present], of, seed=seed, draws=draws)
+
+
+def undefined(statistic: str, reason: Reason, **counts: Any) -> Agreement:
+    """Return a result without a value, that says why."""
+    return Agreement(statistic, reason=reason, **counts)
+
+
+def of_pair(
+    table: Any,
+    weighting: Weighting = Weighting.UNWEIGHTED,
+    *,
+    seed: int = 0,
+    has_bootstrap: bool = True,
+) -> Agreement:
+    """Return Cohen's kappa of two reviewers with its interval, companions and warnings.
+
+    table[i, j] is the number of items the first put in category i and the second in j, over
+    the items both judged. With `has_bootstrap` false the interval is always Wald's (for a
+    matrix of very many pairs); `params` says so.
+    """
+    counts = _checked(table)
+    n = int(counts.sum())
+    statistic = "cohen_kappa" if weighting == Weighting.UNWEIGHTED else f"cohen_kappa_{weighting}"
+    sizes: dict[str, Any] = {"n_items": n, "n_ratings": 2 * n, "n_overlap": n}
+    if n == 0:
+        return undefined(statistic, Reason.NO_OVERLAP, **sizes)
+    value = float(kappa(counts, weighting))
+    base = Agreement(
+        statistic,
+        percent_agreement=float(exact_agreement(counts)),
+        companions=_companions(counts, weighting),
+        params={"weighting": str(weighting), "categories": len(counts), "seed": seed},
+        **sizes,
+    )
+    if np.isnan(value):
+        return replace(base, reason=Reason.NO_VARIATION, warnings=_size_warnings(counts))
+    if has_bootstrap:
+        found = interval(counts, weighting, seed=seed)
+    else:
+        se = float(kappa_standard_error(counts, weighting))
+        found = (wald(value, se), se)
+        base = replace(base, params={**base.params, "interval": "wald_for_many_pairs"})
+    result = replace(
+        base, value=value, ci=found[0] if found else None, se=found[1] if found else None
+    )
+    return replace(result, warnings=_size_warnings(counts) + _value_warnings(counts, result))
+
+
+def _companions(counts: Floats, weighting: Weighting) -> dict[str, float | None]:
+    n = counts.sum()
+    is_binary = len(counts) == 2
+    found = {
+        "ac1": float(gwet(counts, weighting)),
+        "bp": float(brennan_prediger(counts, weighting)),
+        "prevalence_index": float(abs(counts[1, 1] - counts[0, 0]) / n) if is_binary else None,
+        "bias_index": float(bias(counts)),
+        "kappa_max": float(kappa_max(counts)) if weighting == Weighting.UNWEIGHTED else None,
+    }
+    return {name: _number(value) for name, value in found.items()}
+
+
+def _number(value: float | None) -> float | None:
+    """Return `value`, or None for nan: nan is not JSON."""
+    return None if value is None or np.isnan(value) else value
+
+
+def _size_warnings(counts: Floats) -> tuple[Warn, ...]:
+    found = []
+    if counts.sum() < FEW_ITEMS:
+        found.append(Warn.FEW_ITEMS)
+    rows, columns = counts.sum(1), counts.sum(0)
+    used = (rows > 0) | (columns > 0)
+    if min(rows[used].min(), columns[used].min()) < WALD_MIN_MARGINAL:
+        found.append(Warn.FEW_PER_CATEGORY)
+    return tuple(found)
+
+
+def _value_warnings(counts: Floats, result: Agreement) -> tuple[Warn, ...]:
+    found = []
+    ac1 = result.companions["ac1"]
+    observed, value = result.percent_agreement or 0.0, result.value or 0.0
+    if observed >= 0.8 and ac1 is not None and ac1 - value > 0.2:
+        found.append(Warn.SKEWED_PREVALENCE)
+    if (result.companions["bias_index"] or 0) > 0.1:
+        found.append(Warn.RATER_BIAS)
+    if min((counts.sum(0) > 0).sum(), (counts.sum(1) > 0).sum()) == 1:
+        found.append(Warn.CONSTANT_RATER)
+    if result.ci is not None and result.ci.half_width > WIDE_HALF_WIDTH:
+        found.append(Warn.WIDE_CI)
+    return tuple(found)

@@ -1,0 +1,198 @@
+"""Arithmetic: Krippendorff's alpha, for any number of reviewers and missing ratings.
+
+Source: K. Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, and (2018) Content
+Analysis, 4th ed., ch. 12. The ordinal metric is Krippendorff's, which differs from Gwet's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotations import agreement
+from annotations.agreement import Agreement, Counts, Floats, Reason, Warn
+
+LOW_COVERAGE = 0.1
+
+
+class Metric(StrEnum):
+    """How far apart two values are: the squared difference function delta."""
+
+    NOMINAL = "nominal"
+    ORDINAL = "ordinal"
+    INTERVAL = "interval"
+
+
+def _distances(totals: Floats, metric: Metric, values: Floats) -> Floats:
+    """Return delta (..., k, k); the ordinal one depends on how often each value occurs."""
+    k = totals.shape[-1]
+    if metric == Metric.NOMINAL:
+        return np.broadcast_to(1 - np.eye(k), (*totals.shape, k))
+    if metric == Metric.INTERVAL:
+        apart: Floats = (values[:, None] - values[None, :]) ** 2
+        return np.broadcast_to(apart, (*totals.shape, k))
+    middle = np.cumsum(totals, axis=-1) - totals / 2  # mid-ranks: the sum between, ends halved
+    return (middle[..., :, None] - middle[..., None, :]) ** 2
+
+
+def _from_coincidences(coincidences: Floats, metric: Metric, values: Floats) -> Floats:
+    """Return alpha of coincidence matrices (..., k, k); nan when all values are one."""
+    totals = coincidences.sum(-1)
+    n = totals.sum(-1)
+    delta = _distances(totals, metric, values)
+    observed = (coincidences * delta).sum(axis=(-2, -1))
+    product = totals[..., :, None] * totals[..., None, :]
+    expected = (product * delta).sum(axis=(-2, -1))
+    defined = expected > 0
+    return np.where(defined, 1 - (n - 1) * observed / np.where(defined, expected, 1.0), np.nan)
+
+
+def _coincidences(patterns: Floats) -> Floats:
+    """Return the (u, k, k) coincidences of unit count patterns (u, k); each pair weighs 1/(m-1)."""
+    m = patterns.sum(-1)[:, None, None]
+    pairs = patterns[:, :, None] * patterns[:, None, :]
+    diagonal = np.eye(patterns.shape[1]) * patterns[:, :, None]
+    result: Floats = (pairs - diagonal) / (m - 1)
+    return result
+
+
+def alpha(counts: Any, metric: Metric = Metric.NOMINAL, values: Any = None) -> float:
+    """Return Krippendorff's alpha of counts (units, k): how many reviewers gave each value.
+
+    Units with fewer than two ratings are left out of every sum. `values` are the k numbers of an
+    interval scale (default: the places 0..k-1). nan when undefined: no unit with two ratings, or
+    no variation. Raises ValueError for negative counts or another shape.
+    """
+    patterns, multiplicity, scale = _patterns(counts, values)
+    if len(patterns) == 0:
+        return float("nan")
+    summed = np.tensordot(multiplicity, _coincidences(patterns), axes=1)
+    return float(_from_coincidences(summed, metric, scale))
+
+
+def _patterns(counts: Any, values: Any) -> tuple[Floats, Counts, Floats]:
+    table = np.asarray(counts, dtype=np.float64)
+    if table.ndim != 2 or (table < 0).any():
+        raise ValueError(f"counts must be (units, k) and not negative, not {table.shape}")
+    k = table.shape[1]
+    scale = np.arange(k, dtype=np.float64) if values is None else np.asarray(values, np.float64)
+    paired = table[table.sum(1) >= 2]
+    # 333,334 units of 3 ratings on 5 values are 35 patterns: everything after is small.
+    patterns, multiplicity = np.unique(paired, axis=0, return_counts=True)
+    return patterns, multiplicity.astype(np.int64), scale
+
+
+def of_group(
+    counts: Any, metric: Metric = Metric.NOMINAL, *, values: Any = None, seed: int = 0
+) -> Agreement:
+    """Return alpha of all reviewers on a categorical scale with a bootstrap interval over items.
+
+    counts (units, k) as in `alpha`. `percent_agreement` is the mean share of agreeing pairs of a
+    unit.
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    patterns, multiplicity, scale = _patterns(table, values)
+    base = Agreement(
+        "krippendorff_alpha",
+        n_items=len(table),
+        n_ratings=int(table.sum()),
+        n_overlap=int(multiplicity.sum()),
+        params={"metric": str(metric), "categories": table.shape[1], "seed": seed},
+    )
+    if base.n_overlap == 0:
+        return replace(base, reason=Reason.NO_OVERLAP if base.n_ratings else Reason.NO_RATINGS)
+    coincidences = _coincidences(patterns)
+    m = patterns.sum(1)
+    agreeing = (patterns * (patterns - 1)).sum(1) / (m * (m - 1))
+    base = replace(base, percent_agreement=float(multiplicity @ agreeing / base.n_overlap))
+    k = table.shape[1]
+
+    def of(sums: Floats) -> Floats:
+        return _from_coincidences(sums.reshape(*sums.shape[:-1], k, k), metric, scale)
+
+    features = coincidences.reshape(len(patterns), k * k)
+    is_perfect = bool((agreeing == 1).all())
+    totals = (multiplicity @ features).reshape(k, k).sum(1)
+    n = totals.sum()
+    by_chance = float((totals * (totals - 1)).sum() / (n * (n - 1)))
+    return _finish(
+        base, features, multiplicity, of, perfect_expected=by_chance if is_perfect else None
+    )
+
+
+def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agreement:
+    """Return alpha (interval metric) of ratings on a continuous scale.
+
+    units[i] is the item of rating i, numbers[i] its value; both (ratings,). The sums of squares
+    are taken per item, so the cost is linear in the ratings.
+    """
+    values = np.asarray(numbers, dtype=np.float64)
+    _, place = np.unique(np.asarray(units), return_inverse=True)
+    m = np.bincount(place).astype(np.float64)
+    base = Agreement(
+        "krippendorff_alpha",
+        n_items=len(m),
+        n_ratings=len(values),
+        n_overlap=int((m >= 2).sum()),
+        params={"metric": str(Metric.INTERVAL), "seed": seed},
+    )
+    if base.n_overlap == 0:
+        return replace(base, reason=Reason.NO_OVERLAP if base.n_ratings else Reason.NO_RATINGS)
+    shifted = values - values.mean()  # the metric is invariant; the sums stay small
+    first, second = np.bincount(place, shifted), np.bincount(place, shifted**2)
+    paired = m >= 2
+    m, first, second = m[paired], first[paired], second[paired]
+    within = 2 * (m * second - first**2) / (m - 1)
+    features = np.stack([m, first, second, within], axis=1)
+
+    def of(sums: Floats) -> Floats:
+        n, total, squares, observed = np.moveaxis(sums, -1, 0)
+        expected = 2 * (n * squares - total**2)
+        defined = expected > 1e-9
+        return np.where(defined, 1 - (n - 1) * observed / np.where(defined, expected, 1), np.nan)
+
+    multiplicity = np.ones(len(m), dtype=np.int64)
+    return _finish(base, features, multiplicity, of, perfect_expected=None)
+
+
+def _finish(
+    base: Agreement,
+    features: Floats,
+    multiplicity: Counts,
+    of: Callable[[Floats], Floats],
+    *,
+    perfect_expected: float | None,
+) -> Agreement:
+    """Add value, interval and warnings to `base`."""
+    value = float(of(multiplicity @ features))
+    if np.isnan(value):
+        return replace(base, reason=Reason.NO_VARIATION, warnings=_sizes(base))
+    found: tuple[agreement.Interval, float] | None
+    if perfect_expected is not None:
+        found = agreement.rule_of_three(base.n_overlap, perfect_expected), 0.0
+    else:
+        found = agreement.resampled_interval(features, multiplicity, of, seed=base.params["seed"])
+    warnings = _sizes(base)
+    if found is not None and found[0].half_width > agreement.WIDE_HALF_WIDTH:
+        warnings += (Warn.WIDE_CI,)
+    return replace(
+        base,
+        value=value,
+        ci=found[0] if found else None,
+        se=found[1] if found else None,
+        warnings=warnings,
+    )
+
+
+def _sizes(base: Agreement) -> tuple[Warn, ...]:
+    found: tuple[Warn, ...] = ()
+    if base.n_overlap < agreement.FEW_ITEMS:
+        found += (Warn.FEW_ITEMS,)
+    if base.n_overlap < LOW_COVERAGE * base.n_items:
+        found += (Warn.LOW_COVERAGE,)
+    return found
