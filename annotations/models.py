@@ -190,6 +190,9 @@ class QueueItem(models.Model):
     n_reviews = models.SmallIntegerField(db_default=0, help_text="Counted reviews")
     last_reviewed_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
+    reopened_at = models.DateTimeField(
+        null=True, help_text="Answers were visible before this; reviews after it are not blind"
+    )
     removed_at = models.DateTimeField(null=True)
     extra = models.JSONField(null=True, help_text="Wire fields kept as sent")
 
@@ -242,7 +245,12 @@ class Seat(models.Model):
     """One of the reviews an item needs: free, reserved by a reviewer until a time, or taken.
 
     Narrow on purpose: the next item is one probe of `seat_open`, far from any payload. A
-    reservation changes no indexed column of it, so claims stay HOT updates.
+    reservation that ran out leaves the seat as it was: whoever claims it next overwrites it.
+    That one person never has two seats of an item is a constraint, not only good manners.
+
+    `is_returned` marks a seat that came open again after reviewers may have passed it (a review
+    taken back, an item brought back): bookmarks do not hide it. Whoever opens a seat of an
+    older item must set it.
     """
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)
@@ -254,10 +262,21 @@ class Seat(models.Model):
     reserved_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     is_taken = models.BooleanField(db_default=False, help_text="A counted review fills it")
+    is_returned = models.BooleanField(db_default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["item", "number"], name="seat_number_once_per_item"),
+            models.UniqueConstraint(
+                fields=["item", "reviewer"],
+                name="seat_one_per_item_and_reviewer",
+                condition=~Q(reviewer=None),
+            ),
+            models.CheckConstraint(
+                condition=Q(lease=None, expires_at=None, reserved_at=None)
+                | ~Q(lease=None) & ~Q(expires_at=None) & ~Q(reserved_at=None),
+                name="seat_reservation_is_whole",
+            ),
         ]
         indexes = [
             models.Index(
@@ -268,6 +287,40 @@ class Seat(models.Model):
                 name="seat_open",
                 condition=Q(is_taken=False),
             ),
+            models.Index(
+                F("queue"),
+                F("priority").desc(),
+                F("item"),
+                name="seat_returned",
+                condition=Q(is_taken=False, is_returned=True),
+            ),
+            models.Index(
+                fields=["reviewer", "queue"],
+                name="seat_held",
+                condition=Q(is_taken=False) & ~Q(reviewer=None),
+            ),
+        ]
+
+
+class Bookmark(models.Model):
+    """How far one reviewer is in one queue, and the lock that makes their steps come one by one.
+
+    `places` maps a priority (as text) to an item id: every item of that priority up to it is
+    done by this reviewer (reviewed, skipped or put at the end) or closed, save for returned
+    seats. So the search for the next item starts where the last one ended, instead of walking
+    over thousands of items whose other seats are still open.
+    """
+
+    queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)
+    reviewer = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
+    places = models.JSONField(default=dict)
+    searched_at = models.DateTimeField(null=True, help_text="Last search that ignored `places`")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue", "reviewer"], name="bookmark_one_per_queue_and_reviewer"
+            )
         ]
 
 
@@ -296,6 +349,13 @@ class Deferral(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["item", "reviewer"], name="deferral_once_per_reviewer")
         ]
+        indexes = [
+            models.Index(
+                fields=["reviewer", "created_at"],
+                name="deferral_requeued",
+                condition=Q(kind="requeue"),
+            )
+        ]
 
 
 class Review(models.Model):
@@ -310,7 +370,9 @@ class Review(models.Model):
     item = models.ForeignKey(QueueItem, models.CASCADE, related_name="reviews")
     reviewer = models.ForeignKey(User, models.CASCADE, related_name="reviews", db_index=False)
     rubric_version = models.PositiveIntegerField()
-    scores = models.JSONField(help_text="{feedback key: {score, value, comment}}")
+    scores = models.JSONField(
+        help_text="{feedback key: {score, value, comment}}, or {cant_judge: reason}"
+    )
     correction = models.JSONField(null=True, help_text='{"outputs": ...}, only if it differs')
     note = models.TextField(blank=True)
     is_counted = models.BooleanField(default=True)
