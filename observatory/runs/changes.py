@@ -1,0 +1,69 @@
+"""The outbox: which runs changed, noted in the transaction that changed them.
+
+A Celery message is only a nudge; these rows are the truth. Whoever acts on a change claims it,
+acts and deletes it in one transaction, so a crash in between leaves the row for the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from observatory.events import announce
+from observatory.runs import signals
+from observatory.runs.models import Change
+from observatory.workspaces.models import Workspace
+
+MAX_ATTEMPTS = 5
+FIRST_DELAY = timedelta(seconds=5)
+ERROR_LENGTH = 2_000
+
+
+def note(workspace: Workspace, kind: Change.Kind | str, run_ids: Iterable[UUID]) -> None:
+    """Write one Change row that names `run_ids` and announce it after commit.
+
+    Call it in the transaction that changed the rows: both are stored or neither is. Nothing
+    is written for no runs.
+    """
+    ids = sorted(set(run_ids))
+    if not ids:
+        return
+    with connection.cursor() as cursor:  # plain SQL: this runs once in every ingest request
+        cursor.execute(
+            "INSERT INTO runs_change (workspace_id, kind, run_ids) VALUES (%s, %s, %s)",
+            [workspace.pk, str(kind), ids],
+        )
+    announce(signals.runs_settled, Change, workspace_id=workspace.pk)
+
+
+def claim(limit: int) -> list[Change]:
+    """Lock and return up to `limit` due changes, oldest first; those others hold are passed over.
+
+    Call it in a transaction: the claim lasts until its end. Delete what was acted on there.
+    """
+    return list(
+        Change.objects.select_for_update(skip_locked=True)
+        .filter(is_dead=False, due_at__lte=Now())
+        .order_by("due_at", "pk")[:limit]
+    )
+
+
+def fail(change: Change, error: str, now: datetime) -> None:
+    """Put `change` off: 5 s, 10 s, 20 s ... and dead, with its error, after the fifth attempt.
+
+    A dead change is never claimed again; `revive` brings it back.
+    """
+    change.attempts += 1
+    change.last_error = error[:ERROR_LENGTH].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    change.is_dead = change.attempts >= MAX_ATTEMPTS
+    change.due_at = now + FIRST_DELAY * 2 ** (change.attempts - 1)
+    change.save(update_fields=["attempts", "last_error", "is_dead", "due_at"])
+
+
+def revive(now: datetime) -> int:
+    """Make every dead change due again and return how many there were."""
+    return Change.objects.filter(is_dead=True).update(is_dead=False, attempts=0, due_at=now)
