@@ -50,6 +50,9 @@ class Feedback(models.Model):
     )
     config = models.JSONField(null=True, help_text="feedback_config as sent with it")
     is_error = models.BooleanField(db_default=False)
+    is_off_scale = models.BooleanField(
+        db_default=False, help_text="Does not fit the config sent with it or declared for its key"
+    )
     comparative_experiment_id = models.UUIDField(null=True)
     feedback_group_id = models.UUIDField(null=True)
     feedback_thread_id = models.TextField(null=True)
@@ -124,3 +127,16 @@ class PresignedToken(models.Model):
             )
         ]
         indexes = [models.Index(fields=["workspace", "run_id"], name="presigned_token_run")]
+
+
+class RateWindow(models.Model):
+    """How often something was asked for in the current minute. In PostgreSQL: one count for all
+    web processes, and a public endpoint has no other store to rely on.
+    """
+
+    subject = models.BinaryField(max_length=32, primary_key=True, help_text="Digest of what")
+    started_at = models.DateTimeField()
+    n_hits = models.IntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["started_at"], name="rate_window_oldest")]

@@ -1,0 +1,132 @@
+"""Arithmetic: what a feedback_config says a score may be, and where a score lies on its scale.
+
+A config is the wire's `{type: continuous|categorical|freeform, min, max, categories}`, as
+`parse` returns it: numbers are finite, categories are a list of `{value: number, label, name}`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+KINDS = frozenset({"continuous", "categorical", "freeform"})
+MAX_CATEGORIES = 200
+MAX_LABEL = 1_000
+
+
+def _number(field: str, number: Any) -> float | int | None:
+    if number is None:
+        return None
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise ValueError(f"{field}: must be a number")
+    if not math.isfinite(number) or abs(number) > 1e308:
+        raise ValueError(f"{field}: must be finite and within 1e308")
+    return number
+
+
+def _category(place: int, raw: Any) -> dict[str, Any]:
+    """Return one category with a number as its value.
+
+    The Python SDK reads a category's value as a number, the JavaScript one also sends words. A
+    word keeps its place on the scale (0-based) as its value and stays known as `name`.
+    """
+    field = f"categories.{place}"
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"{field}: must be an object with a value and a label")
+    value, label = raw.get("value"), raw.get("label")
+    if label is not None and not isinstance(label, str):
+        raise ValueError(f"{field}.label: must be a text")
+    if len(label or "") > MAX_LABEL or (isinstance(value, str) and len(value) > MAX_LABEL):
+        raise ValueError(f"{field}: longer than {MAX_LABEL} characters")
+    if isinstance(value, bool):
+        return {"value": int(value), "label": label}
+    if value is None and label:
+        return {"value": place, "label": label}
+    if not isinstance(value, str):
+        number = _number(f"{field}.value", value)
+        if number is None:
+            raise ValueError(f"{field}.value: is missing")
+        return {"value": number, "label": label}
+    try:
+        return {"value": _number(f"{field}.value", float(value)), "label": label}
+    except ValueError:
+        return {"value": place, "label": label or value, "name": value}
+
+
+def parse(raw: Any) -> dict[str, Any]:
+    """Return the config `raw` says. Raises ValueError naming the field that is wrong."""
+    if not isinstance(raw, Mapping):
+        raise ValueError("must be an object")
+    kind = raw.get("type") or ("categorical" if raw.get("categories") else "continuous")
+    if kind not in KINDS:
+        raise ValueError(f"type: must be one of {', '.join(sorted(KINDS))}")
+    low, high = _number("min", raw.get("min")), _number("max", raw.get("max"))
+    if low is not None and high is not None and low > high:
+        raise ValueError("min: is above max")
+    categories = raw.get("categories")
+    if categories is not None and not isinstance(categories, list):
+        raise ValueError("categories: must be a list")
+    if len(categories or []) > MAX_CATEGORIES:
+        raise ValueError(f"categories: more than {MAX_CATEGORIES}")
+    if kind == "categorical" and not categories:
+        raise ValueError("categories: a categorical scale needs at least one")
+    parsed = None
+    if categories is not None:
+        parsed = [_category(place, category) for place, category in enumerate(categories)]
+    return {"type": kind, "min": low, "max": high, "categories": parsed}
+
+
+def complaint(config: Mapping[str, Any], score: float | None, value: Any) -> str | None:
+    """Return why `score` and `value` do not fit `config`, or None when they do.
+
+    Nothing given fits every scale. A categorical score must be one of the values; a text value
+    one of the labels (or the word the category was declared by).
+    """
+    if config["type"] == "continuous":
+        low, high = config.get("min"), config.get("max")
+        if score is None:
+            return None
+        if low is not None and score < low:
+            return f"score: {score:g} is below the minimum {low:g}"
+        if high is not None and score > high:
+            return f"score: {score:g} is above the maximum {high:g}"
+        return None
+    if config["type"] == "freeform":
+        return None
+    categories = config.get("categories") or []
+    if score is not None and not any(score == category["value"] for category in categories):
+        known = ", ".join(f"{category['value']:g}" for category in categories[:20])
+        return f"score: {score:g} is none of the categories ({known})"
+    if isinstance(value, str):
+        words = {text for c in categories for text in (c.get("label"), c.get("name")) if text}
+        words |= {f"{category['value']:g}" for category in categories}
+        if value not in words:
+            return f"value: {value[:80]!r} is none of the categories"
+    return None
+
+
+def normalise(config: Mapping[str, Any] | None, score: float) -> float | None:
+    """Return where `score` lies on its scale, in [0, 1]; 0 is the lower end.
+
+    Without a config a score in [0, 1] is taken as it is. None when the scale has no two ends,
+    is freeform, or the score lies outside it.
+    """
+    if config is None:
+        low, high = 0.0, 1.0
+    elif config["type"] == "categorical":
+        values = [category["value"] for category in config.get("categories") or []]
+        if not values:
+            return None
+        low, high = min(values), max(values)
+    elif config["type"] == "continuous":
+        if config.get("min") is None or config.get("max") is None:
+            return None
+        low, high = config["min"], config["max"]
+    else:
+        return None
+    if high <= low or not low <= score <= high:
+        return None
+    # Halved first: the width of a scale from -1e308 to 1e308 is no float.
+    place = (score / 2 - low / 2) / (high / 2 - low / 2)
+    return min(max(place, 0.0), 1.0)

@@ -1,0 +1,116 @@
+"""feedback_stats: what was thought of runs and projects, counted by key, in one query."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import connection
+
+MAX_LABELS = 50
+MAX_LABEL = 200  # characters
+MAX_COMMENTS = 10
+MAX_COMMENT = 2_000  # characters
+MAX_AVERAGED = 1e150  # the square of more is no float: no mean and deviation of such scores
+
+_STATS = """
+WITH f AS (
+    SELECT {subject} AS subject, id, created_at, key, score, value, comment, source_type, is_error,
+           feedback_thread_id
+    FROM feedback_feedback
+    WHERE workspace_id = %(workspace)s AND comparative_experiment_id IS NULL AND {condition}
+), numbers AS (
+    SELECT subject, key, count(*) AS n,
+        CASE WHEN max(abs(score)) <= %(most)s
+             THEN avg(score) FILTER (WHERE abs(score) <= %(most)s) END AS avg,
+        min(score) AS low, max(score) AS high,
+        CASE WHEN max(abs(score)) <= %(most)s
+             THEN stddev_pop(score) FILTER (WHERE abs(score) <= %(most)s) END AS stdev,
+        count(*) FILTER (WHERE is_error) AS errors,
+        array_agg(DISTINCT source_type::text) AS sources,
+        bool_or(feedback_thread_id IS NOT NULL) AS has_thread
+    FROM f GROUP BY subject, key
+), labels AS (
+    SELECT subject, key, jsonb_object_agg(label, n) AS labels
+    FROM (
+        SELECT subject, key, left(value #>> '{{}}', %(label)s) AS label, count(*) AS n,
+            row_number() OVER (PARTITION BY subject, key
+                ORDER BY count(*) DESC, left(value #>> '{{}}', %(label)s)) AS place
+        FROM f WHERE jsonb_typeof(value) IN ('string', 'number', 'boolean')
+        GROUP BY subject, key, left(value #>> '{{}}', %(label)s)
+    ) counted WHERE place <= %(labels)s GROUP BY subject, key
+), notes AS (
+    SELECT subject, key, array_agg(left(comment, %(comment)s) ORDER BY place) AS comments
+    FROM (
+        SELECT subject, key, comment,
+            row_number() OVER (PARTITION BY subject, key ORDER BY created_at DESC, id DESC) AS place
+        FROM f WHERE comment <> ''
+    ) newest WHERE place <= %(comments)s GROUP BY subject, key
+)
+SELECT subject, key, n, avg, low, high, stdev, errors, sources, has_thread,
+    coalesce(labels, '{{}}'::jsonb), coalesce(comments, '{{}}')
+FROM numbers LEFT JOIN labels USING (subject, key) LEFT JOIN notes USING (subject, key)
+ORDER BY subject, key
+"""
+
+
+def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[str, Any]]]:
+    bounds = {
+        "most": MAX_AVERAGED,
+        "label": MAX_LABEL,
+        "labels": MAX_LABELS,
+        "comment": MAX_COMMENT,
+        "comments": MAX_COMMENTS,
+    }
+    stats: dict[Any, dict[str, dict[str, Any]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters | bounds)
+        for row in cursor.fetchall():
+            subject, key, n, avg, low, high, stdev, errors, sources, has_thread = row[:10]
+            stats.setdefault(subject, {})[key] = {
+                "n": n,
+                "avg": avg,
+                "min": low,
+                "max": high,
+                "stdev": stdev,
+                "errors": errors,
+                "values": json.loads(row[10]),
+                "comments": row[11],
+                "sources": sources,
+                "contains_thread_feedback": has_thread,
+            }
+    return stats
+
+
+def feedback_stats(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Return `{run id: {key: {n, avg, min, max, stdev, errors, values, comments, sources, ..}}}`.
+
+    A run nobody judged is absent. `n` counts feedback with and without a score; `stdev` is the
+    population's (0 for one score); `avg` and `stdev` are null without scores and beyond
+    MAX_AVERAGED. `values` counts the commonest MAX_LABELS labels, `comments` are the newest
+    MAX_COMMENTS, cut at MAX_COMMENT characters. Comparative feedback does not count.
+    """
+    runs = list(run_ids)
+    if not runs:
+        return {}
+    sql = _STATS.format(subject="run_id", condition="run_id = ANY(%(subjects)s)")
+    return _collect(sql, {"workspace": workspace_id, "subjects": runs})
+
+
+def project_stats(
+    workspace_id: int, project_ids: Iterable[int], *, level: Literal["run", "session"] = "run"
+) -> dict[int, dict[str, Any]]:
+    """Return the same by project (internal id): of its runs, or (`session`) of the project itself.
+
+    Wire: `feedback_stats` and `session_feedback_stats` of a session.
+    """
+    projects = list(project_ids)
+    if not projects:
+        return {}
+    about = "run_id IS NOT NULL" if level == "run" else "run_id IS NULL"
+    sql = _STATS.format(
+        subject="project_id", condition=f"project_id = ANY(%(subjects)s) AND {about}"
+    )
+    return _collect(sql, {"workspace": workspace_id, "subjects": projects})
