@@ -356,91 +356,123 @@ def interval(
     return resampled_interval(np.eye(k * k)[present], cells[present], of, seed=seed, draws=draws)
 
 
-def undefined(statistic: str, reason: Reason, **counts: Any) -> Agreement:
-    """Return a result without a value, that says why."""
-    return Agreement(statistic, reason=reason, **counts)
-
-
-def of_pair(
-    table: Any,
-    weighting: Weighting = Weighting.UNWEIGHTED,
-    *,
-    seed: int = 0,
-    has_bootstrap: bool = True,
-) -> Agreement:
+def of_pair(table: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0) -> Agreement:
     """Return Cohen's kappa of two reviewers with its interval, companions and warnings.
 
     table[i, j] is the number of items the first put in category i and the second in j, over
-    the items both judged. With `has_bootstrap` false the interval is always Wald's (for a
-    matrix of very many pairs); `params` says so.
+    the items both judged.
     """
-    counts = _checked(table)
-    n = int(counts.sum())
-    statistic = "cohen_kappa" if weighting == Weighting.UNWEIGHTED else f"cohen_kappa_{weighting}"
-    sizes: dict[str, Any] = {"n_items": n, "n_ratings": 2 * n, "n_overlap": n}
-    if n == 0:
-        return undefined(statistic, Reason.NO_OVERLAP, **sizes)
-    value = float(kappa(counts, weighting))
+    return of_pairs(_checked(table)[None], weighting, seed=seed)[0]
+
+
+def of_pairs(
+    tables: Any,
+    weighting: Weighting = Weighting.UNWEIGHTED,
+    *,
+    seed: int = 0,
+    max_bootstraps: int = 500,
+) -> list[Agreement]:
+    """Return `of_pair` of each table of a stack (pairs, k, k), computed at once.
+
+    With more than `max_bootstraps` tables every interval is Wald's, because a bootstrap of
+    each would take minutes; `params` says so.
+    """
+    counts = _checked(tables)
+    columns = _columns(counts, weighting)
+    is_few = len(counts) <= max_bootstraps
+    return [
+        _assembled(
+            counts[row],
+            {name: float(column[row]) for name, column in columns.items()},
+            weighting,
+            seed=seed,
+            has_bootstrap=is_few,
+        )
+        for row in range(len(counts))
+    ]
+
+
+def _columns(counts: Floats, weighting: Weighting) -> dict[str, Floats]:
+    """Return every figure of a stack of tables, each (pairs,), nan where undefined."""
+    k = counts.shape[-1]
+    n = counts.sum(axis=(-2, -1))
+    used = (counts.sum(-1) > 0) | (counts.sum(-2) > 0)
+    smaller = np.minimum(counts.sum(-1), counts.sum(-2))
+    nothing = np.full(n.shape, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "n": n,
+            "value": kappa(counts, weighting),
+            "se": kappa_standard_error(counts, weighting),
+            "observed": exact_agreement(counts),
+            "ac1": gwet(counts, weighting),
+            "bp": brennan_prediger(counts, weighting),
+            "prevalence_index": np.abs(counts[:, 1, 1] - counts[:, 0, 0]) / n
+            if k == 2
+            else nothing,
+            "bias_index": bias(counts),
+            "kappa_max": kappa_max(counts) if weighting == Weighting.UNWEIGHTED else nothing,
+            "least_marginal": np.where(used, smaller, np.inf).min(-1),
+            "n_used": np.minimum((counts.sum(-1) > 0).sum(-1), (counts.sum(-2) > 0).sum(-1)),
+        }
+
+
+def _assembled(
+    table: Floats,
+    figures: dict[str, float],
+    weighting: Weighting,
+    *,
+    seed: int,
+    has_bootstrap: bool,
+) -> Agreement:
+    n = int(figures["n"])
     base = Agreement(
-        statistic,
-        percent_agreement=float(exact_agreement(counts)),
-        companions=_companions(counts, weighting),
-        params={"weighting": str(weighting), "categories": len(counts), "seed": seed},
-        **sizes,
+        "cohen_kappa" if weighting == Weighting.UNWEIGHTED else f"cohen_kappa_{weighting}",
+        n_items=n,
+        n_ratings=2 * n,
+        n_overlap=n,
+        params={"weighting": str(weighting), "categories": len(table), "seed": seed},
     )
-    if np.isnan(value):
-        return replace(base, reason=Reason.NO_VARIATION, warnings=_size_warnings(counts))
+    if n == 0:
+        return replace(base, reason=Reason.NO_OVERLAP)
+    base = replace(
+        base,
+        percent_agreement=figures["observed"],
+        companions={
+            name: _number(figures[name])
+            for name in ("ac1", "bp", "prevalence_index", "bias_index", "kappa_max")
+        },
+    )
+    if np.isnan(figures["value"]):
+        return replace(base, reason=Reason.NO_VARIATION, warnings=_warnings(figures, None))
     if has_bootstrap:
-        found = interval(counts, weighting, seed=seed)
+        found = interval(table, weighting, seed=seed)
     else:
-        se = float(kappa_standard_error(counts, weighting))
-        found = (wald(value, se), se)
-        base = replace(base, params={**base.params, "interval": "wald_for_many_pairs"})
-    result = replace(
-        base, value=value, ci=found[0] if found else None, se=found[1] if found else None
+        found = wald(figures["value"], figures["se"]), figures["se"]
+        base = replace(base, params={**base.params, "interval": "wald, as there are many pairs"})
+    ci = found[0] if found else None
+    return replace(
+        base,
+        value=figures["value"],
+        ci=ci,
+        se=found[1] if found else None,
+        warnings=_warnings(figures, ci),
     )
-    return replace(result, warnings=_size_warnings(counts) + _value_warnings(counts, result))
 
 
-def _companions(counts: Floats, weighting: Weighting) -> dict[str, float | None]:
-    n = counts.sum()
-    is_binary = len(counts) == 2
-    found = {
-        "ac1": float(gwet(counts, weighting)),
-        "bp": float(brennan_prediger(counts, weighting)),
-        "prevalence_index": float(abs(counts[1, 1] - counts[0, 0]) / n) if is_binary else None,
-        "bias_index": float(bias(counts)),
-        "kappa_max": float(kappa_max(counts)) if weighting == Weighting.UNWEIGHTED else None,
-    }
-    return {name: _number(value) for name, value in found.items()}
-
-
-def _number(value: float | None) -> float | None:
+def _number(value: float) -> float | None:
     """Return `value`, or None for nan: nan is not JSON."""
-    return None if value is None or np.isnan(value) else value
+    return None if np.isnan(value) else value
 
 
-def _size_warnings(counts: Floats) -> tuple[Warn, ...]:
-    found = []
-    if counts.sum() < FEW_ITEMS:
-        found.append(Warn.FEW_ITEMS)
-    rows, columns = counts.sum(1), counts.sum(0)
-    used = (rows > 0) | (columns > 0)
-    if min(rows[used].min(), columns[used].min()) < WALD_MIN_MARGINAL:
-        found.append(Warn.FEW_PER_CATEGORY)
-    return tuple(found)
-
-
-def _value_warnings(counts: Floats, result: Agreement) -> tuple[Warn, ...]:
-    found = []
-    ac1 = result.companions["ac1"]
-    observed, value = result.percent_agreement or 0.0, result.value or 0.0
-    if observed >= 0.8 and ac1 is not None and ac1 - value > 0.2:
-        found.append(Warn.SKEWED_PREVALENCE)
-    if (result.companions["bias_index"] or 0) > 0.1:
-        found.append(Warn.RATER_BIAS)
-    if min((counts.sum(0) > 0).sum(), (counts.sum(1) > 0).sum()) == 1:
-        found.append(Warn.CONSTANT_RATER)
-    if result.ci is not None and result.ci.half_width > WIDE_HALF_WIDTH:
-        found.append(Warn.WIDE_CI)
-    return tuple(found)
+def _warnings(figures: dict[str, float], ci: Interval | None) -> tuple[Warn, ...]:
+    raised = {
+        Warn.FEW_ITEMS: figures["n"] < FEW_ITEMS,
+        Warn.FEW_PER_CATEGORY: figures["least_marginal"] < WALD_MIN_MARGINAL,
+        Warn.SKEWED_PREVALENCE: figures["observed"] >= 0.8
+        and figures["ac1"] - figures["value"] > 0.2,
+        Warn.RATER_BIAS: figures["bias_index"] > 0.1,
+        Warn.CONSTANT_RATER: figures["n_used"] == 1 and not np.isnan(figures["value"]),
+        Warn.WIDE_CI: ci is not None and ci.half_width > WIDE_HALF_WIDTH,
+    }
+    return tuple(code for code, is_raised in raised.items() if is_raised)

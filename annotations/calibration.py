@@ -1,0 +1,420 @@
+"""How far the reviewers of a queue agree, key by key, from the ratings they gave.
+
+Only ratings of the current rubric version that were made blind are compared: an answer given
+after seeing another's is no second opinion, and one given on another scale is no answer to
+this question. What is left out is counted and shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, F, FloatField, Max, Min, Q, QuerySet
+from django.db.models.functions import Cast, Coalesce
+from numpy.typing import NDArray
+
+from annotations import agreement, alpha, continuous, verdicts
+from annotations.agreement import Agreement, Counts, Floats, Reason, Warn, Weighting
+from annotations.models import AnnotationQueue, Rating, RubricItem
+from observatory.workspaces.models import User
+
+SEED = 20_260_000  # of every bootstrap: the same ratings give the same interval
+WEAK_BELOW = 0.6
+FULL_MATRIX_UP_TO = 30  # reviewers; with more, pairs without a common item are not listed
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewer:
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """Two reviewers on one key. `table[i][j]`: how often the first said i and the second j."""
+
+    first: Reviewer
+    second: Reviewer
+    agreement: Agreement
+    table: tuple[tuple[int, ...], ...] | None
+    mean_difference: float | None  # first minus second, in places or in the scale's unit
+
+    @property
+    def is_weak(self) -> bool:
+        value = self.agreement.value
+        return (
+            value is not None
+            and value < WEAK_BELOW
+            and self.agreement.n_overlap >= agreement.FEW_ITEMS
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """Ratings of the key that were not compared, and why."""
+
+    other_version: int = 0
+    not_blind: int = 0
+    invalid: int = 0
+    before_window: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAgreement:
+    """Everything the agreement page shows of one rubric key.
+
+    `headline` is the figure the gate holds against the target: Cohen's kappa when exactly one
+    pair of reviewers has common items, else Krippendorff's alpha of all.
+    """
+
+    rubric_item: RubricItem
+    categories: tuple[str, ...]
+    reviewers: tuple[Reviewer, ...]
+    pairs: tuple[PairAgreement, ...]
+    group: Agreement
+    headline: Agreement
+    gate: verdicts.Gate
+    excluded: Excluded
+    n_disputed: int
+    sentence: str
+
+    @property
+    def key(self) -> str:
+        return self.rubric_item.feedback_key
+
+    @property
+    def weak_pairs(self) -> tuple[PairAgreement, ...]:
+        return tuple(pair for pair in self.pairs if pair.is_weak)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ratings:
+    """The compared ratings of one key, as columns of one length."""
+
+    items: Ints
+    reviewers: Ints
+    codes: Ints  # -1: none
+    numbers: Floats
+
+    def only(self, mask: NDArray[np.bool_]) -> _Ratings:
+        return _Ratings(
+            self.items[mask], self.reviewers[mask], self.codes[mask], self.numbers[mask]
+        )
+
+
+def report(
+    queue: AnnotationQueue, *, now: datetime, window: timedelta | None = None
+) -> list[KeyAgreement]:
+    """Return the agreement on each rubric key of `queue`, in the rubric's order.
+
+    With `window`, ratings older than now - window are left out and counted. The number of
+    queries is at most 2 plus two per key, however many items and reviewers there are.
+    """
+    since = now - window if window else None
+    rubric = list(queue.rubric_items.all())
+    tallies = _tallies(queue, since)
+    names: dict[int, str] = {}
+    return [
+        _of_key(queue, item, tallies.get(item.pk, {}), names=names, since=since, now=now)
+        for item in rubric
+    ]
+
+
+def compared(
+    queue: AnnotationQueue, rubric_item: RubricItem, since: datetime | None = None
+) -> QuerySet[Rating]:
+    """Return the ratings of a key that count: current rubric, blind, in the window, in scale."""
+    ratings = Rating.objects.filter(
+        _in_scale(rubric_item),
+        rubric_item=rubric_item,
+        rubric_version=queue.rubric_version,
+        is_blind=True,
+    )
+    return ratings if since is None else ratings.filter(rated_at__gte=since)
+
+
+def disputed_items(
+    queue: AnnotationQueue, rubric_item: RubricItem, since: datetime | None = None
+) -> QuerySet[Rating, Any]:
+    """Return the items whose reviewers differ on a key, the furthest apart first.
+
+    Each is {item_id, item__uuid, item__run_id, spread, n_values, n_ratings}: spread is the
+    greatest minus the least answer (places of the scale, or its unit). A queryset, so a page
+    of it costs a page.
+    """
+    answer = Coalesce(Cast("code", FloatField()), F("number"))
+    return (
+        compared(queue, rubric_item, since)
+        .values("item_id", "item__uuid", "item__run_id")
+        .annotate(
+            spread=Max(answer) - Min(answer),
+            n_values=Count(answer, distinct=True),
+            n_ratings=Count("id"),
+        )
+        .filter(n_values__gte=2)
+        .order_by("-spread", "-n_ratings", "item_id")
+    )
+
+
+def items_of_cell(
+    queue: AnnotationQueue, rubric_item: RubricItem, first: tuple[int, int], second: tuple[int, int]
+) -> QuerySet[Rating, Any]:
+    """Return the items behind one cell of a pair's table: (reviewer id, code) of each."""
+    ratings = compared(queue, rubric_item)
+    others = ratings.filter(reviewer_id=second[0], code=second[1]).values("item_id")
+    return (
+        ratings.filter(reviewer_id=first[0], code=first[1], item_id__in=others)
+        .values("item_id", "item__uuid", "item__run_id")
+        .order_by("item_id")
+    )
+
+
+def _n_categories(item: RubricItem) -> int:
+    if item.kind == RubricItem.Kind.BOOLEAN:
+        return 2
+    return len(item.categories) if item.kind == RubricItem.Kind.CATEGORICAL else 0
+
+
+def _labels(item: RubricItem) -> tuple[str, ...]:
+    if item.kind == RubricItem.Kind.BOOLEAN and len(item.categories) != 2:
+        return ("No", "Yes")
+    return tuple(
+        str(category.get("label") or category.get("value")) for category in item.categories
+    )
+
+
+def _in_scale(item: RubricItem) -> Q:
+    if item.kind == RubricItem.Kind.CONTINUOUS:
+        valid = Q(number__isnull=False)
+        if item.minimum is not None:
+            valid &= Q(number__gte=item.minimum)
+        if item.maximum is not None:
+            valid &= Q(number__lte=item.maximum)
+        return valid
+    return Q(code__gte=0, code__lt=_n_categories(item))
+
+
+def _tallies(queue: AnnotationQueue, since: datetime | None) -> dict[int, dict[str, Any]]:
+    """Return, per rubric item id, how many ratings there are and what leaves each out."""
+    is_current, is_blind = Q(rubric_version=queue.rubric_version), Q(is_blind=True)
+    is_recent = Q(rated_at__gte=since) if since else Q(pk__isnull=False)
+    rows = (
+        Rating.objects.filter(queue=queue, rubric_item__queue=queue)
+        .values("rubric_item_id")
+        .annotate(
+            other_version=Count("id", filter=~is_current),
+            not_blind=Count("id", filter=is_current & ~is_blind),
+            before_window=Count("id", filter=is_current & is_blind & ~is_recent),
+            eligible=Count("id", filter=is_current & is_blind & is_recent),
+            newest=Max("rated_at"),
+            last=Max("id"),
+        )
+    )
+    return {row["rubric_item_id"]: dict(row) for row in rows}
+
+
+def _read(
+    queue: AnnotationQueue, item: RubricItem, since: datetime | None
+) -> tuple[_Ratings, tuple[int, ...]]:
+    """Return the compared ratings with reviewers numbered 0.., and whose number is whose."""
+    rows = list(
+        compared(queue, item, since).values_list("item_id", "reviewer_id", "code", "number")
+    )
+    items, people, codes, numbers = zip(*rows, strict=True) if rows else ((), (), (), ())
+    known, places = np.unique(np.array(people, dtype=np.int64), return_inverse=True)
+    return _Ratings(
+        items=np.array(items, dtype=np.int64),
+        reviewers=places.astype(np.int64),
+        codes=np.array([-1 if code is None else code for code in codes], dtype=np.int64),
+        numbers=np.array([np.nan if n is None else n for n in numbers], dtype=np.float64),
+    ), tuple(int(person) for person in known)
+
+
+def _of_key(
+    queue: AnnotationQueue,
+    item: RubricItem,
+    tally: dict[str, Any],
+    *,
+    names: dict[int, str],
+    since: datetime | None,
+    now: datetime,
+) -> KeyAgreement:
+    ratings, people = _read(queue, item, since)
+    if unnamed := set(people) - names.keys():
+        names |= dict(User.objects.filter(id__in=unnamed).values_list("id", "username"))
+    reviewers = tuple(Reviewer(person, names[person]) for person in people)
+    is_continuous = item.kind == RubricItem.Kind.CONTINUOUS
+    excluded = Excluded(
+        other_version=tally.get("other_version", 0),
+        not_blind=tally.get("not_blind", 0),
+        invalid=_n_invalid(item, tally, len(ratings.items)),
+        before_window=tally.get("before_window", 0),
+    )
+    pairs: list[PairAgreement] = []
+    if not is_continuous and _n_categories(item) == 0:
+        group = Agreement("krippendorff_alpha", reason=Reason.UNSUPPORTED_SCALE)
+    elif is_continuous:
+        group = alpha.of_numbers(ratings.items, ratings.numbers, seed=SEED)
+        pairs = list(_continuous_pairs(ratings, reviewers))
+    else:
+        group = _categorical_group(item, ratings)
+        pairs = _categorical_pairs(item, ratings, reviewers)
+    if len(reviewers) == 1 and group.reason == Reason.NO_OVERLAP:
+        group = replace(group, reason=Reason.SINGLE_RATER)
+    version = (
+        f"rubric {queue.rubric_version}, {len(ratings.items)} ratings, last {tally.get('last')}"
+    )
+    mark: dict[str, Any] = {"data_version": version, "computed_at": now}
+    warnings = _exclusion_warnings(excluded)
+    group = replace(group, warnings=group.warnings + warnings, **mark)
+    overlapping = [pair for pair in pairs if pair.agreement.n_overlap > 0]
+    headline = group
+    if len(overlapping) == 1:
+        alone = overlapping[0].agreement
+        headline = replace(alone, warnings=alone.warnings + warnings, **mark)
+    return KeyAgreement(
+        rubric_item=item,
+        categories=() if is_continuous else _labels(item),
+        reviewers=reviewers,
+        pairs=tuple(pairs),
+        group=group,
+        headline=headline,
+        gate=verdicts.gate(headline),
+        excluded=excluded,
+        n_disputed=_n_disputed(ratings, is_continuous=is_continuous),
+        sentence=verdicts.sentence(headline),
+    )
+
+
+def _n_invalid(item: RubricItem, tally: dict[str, Any], n_compared: int) -> int:
+    if item.kind == RubricItem.Kind.FREEFORM:
+        return 0
+    return int(tally.get("eligible", 0)) - n_compared
+
+
+def _exclusion_warnings(excluded: Excluded) -> tuple[Warn, ...]:
+    found: tuple[Warn, ...] = ()
+    if excluded.not_blind:
+        found += (Warn.NON_BLIND_EXCLUDED,)
+    if excluded.invalid:
+        found += (Warn.INVALID_VALUES,)
+    return found
+
+
+def _n_disputed(ratings: _Ratings, *, is_continuous: bool) -> int:
+    """Return on how many items the answers differ."""
+    if len(ratings.items) == 0:
+        return 0
+    answers = ratings.numbers if is_continuous else ratings.codes.astype(np.float64)
+    distinct = np.unique(np.stack([ratings.items.astype(np.float64), answers]), axis=1)
+    return int((np.unique(distinct[0], return_counts=True)[1] >= 2).sum())
+
+
+def _categorical_group(item: RubricItem, ratings: _Ratings) -> Agreement:
+    k = _n_categories(item)
+    units, place = np.unique(ratings.items, return_inverse=True)
+    counts = np.bincount(place * k + ratings.codes, minlength=len(units) * k).reshape(-1, k)
+    metric = {
+        RubricItem.Level.ORDINAL: alpha.Metric.ORDINAL,
+        RubricItem.Level.INTERVAL: alpha.Metric.INTERVAL,
+    }.get(RubricItem.Level(item.level), alpha.Metric.NOMINAL)
+    return alpha.of_group(counts, metric, values=_scale_values(item, metric), seed=SEED)
+
+
+def _scale_values(item: RubricItem, metric: alpha.Metric) -> list[float] | None:
+    """Return the declared numbers of an interval scale, or None: then the places are used."""
+    if metric != alpha.Metric.INTERVAL or item.kind == RubricItem.Kind.BOOLEAN:
+        return None
+    values = [category.get("value") for category in item.categories]
+    return values if all(isinstance(value, (int, float)) for value in values) else None
+
+
+def pair_tables(items: Ints, columns: Ints, k: int) -> tuple[Ints, Counts]:
+    """Return which reviewers share items and their tables, from one sparse product X'X.
+
+    `columns[i]` is reviewer * k + code of rating i. Returns pairs (p, 2) of reviewer numbers,
+    first < second, and tables (p, k, k). A loop over pairs would cost hundreds of times more.
+    """
+    from scipy.sparse import csr_array  # 0.1 s and 40 MB that no other page needs
+
+    _, rows = np.unique(items, return_inverse=True)
+    ones = np.ones(len(rows), dtype=np.int64)
+    matrix = csr_array((ones, (rows, columns)), shape=(rows.max(initial=-1) + 1, columns.max() + 1))
+    product = (matrix.T @ matrix).tocoo()
+    first, second = product.coords[0] // k, product.coords[1] // k
+    kept = first < second
+    joined = np.stack([first[kept], second[kept]], axis=1).astype(np.int64)
+    pairs, place = np.unique(joined, axis=0, return_inverse=True)
+    tables = np.zeros((len(pairs), k, k), dtype=np.int64)
+    np.add.at(
+        tables,
+        (place.reshape(-1), product.coords[0][kept] % k, product.coords[1][kept] % k),
+        product.data[kept],
+    )
+    return pairs, tables
+
+
+def _categorical_pairs(
+    item: RubricItem, ratings: _Ratings, reviewers: tuple[Reviewer, ...]
+) -> list[PairAgreement]:
+    if len(reviewers) < 2:
+        return []
+    k = _n_categories(item)
+    pairs, tables = pair_tables(ratings.items, ratings.reviewers * k + ratings.codes, k)
+    if len(reviewers) <= FULL_MATRIX_UP_TO:
+        pairs, tables = _with_empty_pairs(pairs, tables, len(reviewers))
+    is_ordered = item.level in {RubricItem.Level.ORDINAL, RubricItem.Level.INTERVAL}
+    weighting = Weighting.QUADRATIC if is_ordered else Weighting.UNWEIGHTED
+    results = agreement.of_pairs(tables, weighting, seed=SEED)
+    apart = np.subtract.outer(np.arange(k), np.arange(k))
+    return [
+        PairAgreement(
+            first=reviewers[first],
+            second=reviewers[second],
+            agreement=result,
+            table=tuple(tuple(int(n) for n in row) for row in table),
+            mean_difference=float((apart * table).sum() / result.n_overlap)
+            if is_ordered and result.n_overlap
+            else None,
+        )
+        for (first, second), table, result in zip(pairs, tables, results, strict=True)
+    ]
+
+
+def _with_empty_pairs(pairs: Ints, tables: Counts, n_reviewers: int) -> tuple[Ints, Counts]:
+    k = tables.shape[-1]
+    first, second = np.triu_indices(n_reviewers, 1)
+    place = np.zeros((n_reviewers, n_reviewers), dtype=np.int64)
+    place[first, second] = np.arange(len(first))
+    full = np.zeros((len(first), k, k), dtype=np.int64)
+    full[place[pairs[:, 0], pairs[:, 1]]] = tables
+    return np.stack([first, second], axis=1), full
+
+
+def _continuous_pairs(
+    ratings: _Ratings, reviewers: tuple[Reviewer, ...]
+) -> Iterator[PairAgreement]:
+    columns = []
+    for number in range(len(reviewers)):
+        mine = ratings.only(ratings.reviewers == number)
+        order = np.argsort(mine.items)
+        columns.append((mine.items[order], mine.numbers[order]))
+    for first in range(len(reviewers)):
+        for second in range(first + 1, len(reviewers)):
+            _, here, there = np.intersect1d(
+                columns[first][0], columns[second][0], assume_unique=True, return_indices=True
+            )
+            if len(here) == 0 and len(reviewers) > FULL_MATRIX_UP_TO:
+                continue
+            found = continuous.of_pair(
+                columns[first][1][here], columns[second][1][there], seed=SEED
+            )
+            yield PairAgreement(
+                reviewers[first], reviewers[second], found, None, found.companions.get("bias")
+            )

@@ -1,0 +1,240 @@
+"""The agreement of a queue, from its ratings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from sklearn.metrics import cohen_kappa_score
+
+from annotations import calibration
+from annotations.agreement import Reason, Warn
+from annotations.models import Rating, Review, RubricItem
+from tests.conftest import NOON
+from tests.factories import AnnotationQueueFactory, QueueItemFactory, RubricItemFactory, member
+
+
+@pytest.fixture
+def queue(acme):
+    return AnnotationQueueFactory(workspace=acme, reviewers_per_item=2)
+
+
+def rate(item, reviewer, rubric_item, code=None, *, number=None, **fields) -> Rating:
+    review = Review.objects.filter(item=item, reviewer=reviewer).first() or Review.objects.create(
+        workspace=item.workspace,
+        submission_id=uuid4(),
+        queue=item.queue,
+        item=item,
+        reviewer=reviewer,
+        rubric_version=1,
+        scores={},
+    )
+    return Rating.objects.create(
+        **{
+            "queue": item.queue,
+            "rubric_item": rubric_item,
+            "rubric_version": 1,
+            "item": item,
+            "reviewer": reviewer,
+            "review": review,
+            "code": code,
+            "number": number,
+            "rated_at": NOON,
+            **fields,
+        }
+    )
+
+
+def report(queue, **options):
+    return calibration.report(queue, now=NOON, **options)
+
+
+def test_the_kappa_of_two_reviewers_is_the_headline(queue, ada, grace) -> None:
+    key = RubricItemFactory(queue=queue, level=RubricItem.Level.ORDINAL)
+    answers = [(0, 0), (0, 1), (1, 1), (2, 2), (2, 0), (1, 1), (2, 2)]
+    for first, second in answers:
+        item = QueueItemFactory(queue=queue)
+        rate(item, ada, key, first)
+        rate(item, grace, key, second)
+    QueueItemFactory(queue=queue)
+    [found] = report(queue)
+    expected = cohen_kappa_score(*zip(*answers, strict=True), labels=[0, 1, 2], weights="quadratic")
+    assert found.headline.value == pytest.approx(expected)
+    assert found.headline.statistic == "cohen_kappa_quadratic"
+    assert found.headline.ci is not None
+    [pair] = found.pairs
+    assert {pair.first.name, pair.second.name} == {"ada", "grace"}
+    assert np.trace(pair.table) == 5
+    assert abs(pair.mean_difference) == pytest.approx(1 / 7)
+    assert found.group.statistic == "krippendorff_alpha"
+    assert found.n_disputed == 2
+    assert found.categories == ("Wrong", "Partly", "Right")
+    assert not found.gate.passes_strict
+    assert found.sentence.startswith("Too few items to judge: quadratically weighted kappa")
+
+
+def test_three_reviewers_are_held_to_alpha_and_each_pair_to_kappa(queue, ada, grace, alan) -> None:
+    key = RubricItemFactory(queue=queue)
+    rng = np.random.default_rng(2)
+    people = [ada, grace, alan]
+    given = {}
+    for number in range(40):
+        item = QueueItemFactory(queue=queue)
+        truth = number % 3
+        for reviewer in people[: 2 + number % 2]:
+            code = truth if rng.random() < 0.8 else int(rng.integers(3))
+            given[number, reviewer.pk] = code
+            rate(item, reviewer, key, code)
+    [found] = report(queue)
+    assert found.headline is found.group
+    assert found.group.statistic == "krippendorff_alpha"
+    assert found.group.n_overlap == 40
+    assert len(found.pairs) == 3
+    for pair in found.pairs:
+        common = [n for n in range(40) if {(n, pair.first.id), (n, pair.second.id)} <= given.keys()]
+        expected = cohen_kappa_score(
+            [given[n, pair.first.id] for n in common],
+            [given[n, pair.second.id] for n in common],
+            labels=[0, 1, 2],
+        )
+        assert pair.agreement.value == pytest.approx(expected)
+
+
+def test_what_is_left_out_is_counted(queue, ada, grace) -> None:
+    key = RubricItemFactory(queue=queue)
+    queue.rubric_version = 2
+    queue.save()
+    for fields in (
+        {"code": 1, "rubric_version": 1},
+        {"code": 1, "is_blind": False},
+        {"code": 7},
+        {"code": 1, "rated_at": NOON - timedelta(days=91)},
+        {"code": 1},
+    ):
+        rate(QueueItemFactory(queue=queue), ada, key, **{"rubric_version": 2, **fields})
+    [found] = report(queue, window=timedelta(days=90))
+    assert found.excluded == calibration.Excluded(
+        other_version=1, not_blind=1, invalid=1, before_window=1
+    )
+    assert found.group.n_ratings == 1
+    assert found.headline.reason == Reason.SINGLE_RATER
+    assert {Warn.NON_BLIND_EXCLUDED, Warn.INVALID_VALUES} <= set(found.headline.warnings)
+
+
+def test_nothing_rated_is_said_so(queue) -> None:
+    RubricItemFactory(queue=queue)
+    RubricItemFactory(queue=queue, kind=RubricItem.Kind.FREEFORM, level="text", categories=[])
+    RubricItemFactory(queue=queue, kind=RubricItem.Kind.CONTINUOUS, level="interval", categories=[])
+    first, second, third = report(queue)
+    assert first.headline.reason == Reason.NO_RATINGS
+    assert second.headline.reason == Reason.UNSUPPORTED_SCALE
+    assert third.headline.reason == Reason.NO_RATINGS
+    assert first.sentence == "No figure yet: nobody has rated this yet."
+    assert first.n_disputed == 0
+
+
+def test_two_reviewers_without_a_common_item_have_no_overlap(queue, ada, grace) -> None:
+    key = RubricItemFactory(queue=queue)
+    rate(QueueItemFactory(queue=queue), ada, key, 1)
+    rate(QueueItemFactory(queue=queue), grace, key, 1)
+    [found] = report(queue)
+    assert found.headline.reason == Reason.NO_OVERLAP
+    assert found.pairs[0].agreement.reason == Reason.NO_OVERLAP
+
+
+def test_numbers_are_compared_by_icc(queue, ada, grace) -> None:
+    key = RubricItemFactory(
+        queue=queue, kind="continuous", level="interval", minimum=0, maximum=1, categories=[]
+    )
+    for number in range(6):
+        item = QueueItemFactory(queue=queue)
+        rate(item, ada, key, number=number / 6)
+        rate(item, grace, key, number=number / 6 + (0.1 if number % 2 else 0))
+    rate(QueueItemFactory(queue=queue), ada, key, number=4.0)
+    [found] = report(queue)
+    assert found.headline.statistic == "icc_a1"
+    assert found.headline.value > 0.9
+    assert found.headline.companions["mae"] == pytest.approx(0.05)
+    assert found.excluded.invalid == 1
+    assert found.n_disputed == 3
+
+
+def test_disputed_items_come_furthest_apart_first(queue, ada, grace, alan) -> None:
+    key = RubricItemFactory(queue=queue)
+    same, near, far = (QueueItemFactory(queue=queue) for _ in range(3))
+    for item, codes in ((same, (1, 1, 1)), (near, (1, 2, 2)), (far, (0, 2, 0))):
+        for reviewer, code in zip((ada, grace, alan), codes, strict=True):
+            rate(item, reviewer, key, code)
+    found = list(calibration.disputed_items(queue, key))
+    assert [row["item_id"] for row in found] == [far.pk, near.pk]
+    assert found[0] == {
+        "item_id": far.pk,
+        "item__uuid": far.uuid,
+        "item__run_id": far.run_id,
+        "spread": 2.0,
+        "n_values": 2,
+        "n_ratings": 3,
+    }
+    cell = calibration.items_of_cell(queue, key, (ada.pk, 0), (grace.pk, 2))
+    assert [row["item_id"] for row in cell] == [far.pk]
+
+
+def test_an_edit_and_a_deletion_are_seen_at_once(queue, ada, grace) -> None:
+    key = RubricItemFactory(queue=queue)
+    for number in range(4):
+        item = QueueItemFactory(queue=queue)
+        rate(item, ada, key, number % 2)
+        last = rate(item, grace, key, number % 2)
+    assert report(queue)[0].headline.value == 1
+    last.code = 0
+    last.save()
+    assert report(queue)[0].headline.value == pytest.approx(0.5)
+    last.delete()
+    assert report(queue)[0].headline.value == 1
+    assert report(queue)[0].headline.n_overlap == 3
+
+
+def test_queries_do_not_grow_with_items_or_reviewers(queue, acme, ada, grace) -> None:
+    key = RubricItemFactory(queue=queue)
+
+    def n_queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
+            report(queue)
+        return len(seen)
+
+    item = QueueItemFactory(queue=queue)
+    rate(item, ada, key, 1)
+    rate(item, grace, key, 1)
+    before = n_queries()
+    others = [member(acme, f"reviewer{n}", "reviewer") for n in range(5)]
+    for _ in range(5):
+        item = QueueItemFactory(queue=queue)
+        for reviewer in others:
+            rate(item, reviewer, key, 2)
+    assert n_queries() == before == 4
+
+
+def test_all_pairs_from_one_product_equal_counting_pair_by_pair() -> None:
+    rng = np.random.default_rng(3)
+    k, n_reviewers = 3, 6
+    ratings = {
+        (i, r): int(rng.integers(k))
+        for i in range(60)
+        for r in range(n_reviewers)
+        if rng.random() < 0.4
+    }
+    items = np.array([i for i, _ in ratings])
+    columns = np.array([r * k + code for (_, r), code in ratings.items()])
+    pairs, tables = calibration.pair_tables(items, columns, k)
+    for (first, second), table in zip(pairs, tables, strict=True):
+        expected = np.zeros((k, k), dtype=int)
+        for i in range(60):
+            if (i, first) in ratings and (i, second) in ratings:
+                expected[ratings[i, first], ratings[i, second]] += 1
+        assert (table == expected).all()
