@@ -1,15 +1,15 @@
 """The `observatory` command: Django's management commands, with the embedded database found.
 
 `--data DIR` before or after the command's name chooses the data directory, like
-OBSERVATORY_DATA. Without DATABASE_URL the embedded server is started for the command if it is
-not running, and stopped again after it.
+OBSERVATORY_DATA; the default is ~/.local/share/observatory. Without DATABASE_URL the embedded
+server is started for the command if it is not running, and stopped again after it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from pathlib import Path
 
 WITHOUT_DATABASE = {
     "help",
@@ -46,25 +46,42 @@ def main() -> None:
         os.environ["OBSERVATORY_DATA"] = data
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "observatory.settings")
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
 
-    started: Path | None = None
+    from observatory import embedded
+
     try:
-        from django.conf import settings
-
-        if settings.IS_EMBEDDED and arguments and arguments[0] not in WITHOUT_DATABASE:
-            from observatory import embedded
-
-            if embedded.start(settings.DATA_DIR):
-                started = settings.DATA_DIR
-        execute_from_command_line(["observatory", *arguments])
-    except ImproperlyConfigured as error:
+        run(arguments)
+    except (ImproperlyConfigured, embedded.InUse) as error:
         raise SystemExit(f"observatory: {error}") from None
-    finally:
-        if started is not None:
-            from django.db import connections
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
-            from observatory import embedded
 
-            connections.close_all()
-            embedded.stop(started)
+def run(arguments: list[str]) -> None:
+    """Run the command `arguments`, with its database running."""
+    from django.conf import settings
+    from django.core.management import execute_from_command_line
+    from django.db import DatabaseError, OperationalError, connections
+
+    from observatory import embedded
+
+    # A command may take its time: the limit is for what serves requests.
+    database_options: dict[str, object] = settings.DATABASES["default"]["OPTIONS"]  # type: ignore[assignment]
+    database_options.pop("options", None)
+    needs_database = bool(arguments) and arguments[0] not in WITHOUT_DATABASE
+    with contextlib.ExitStack() as stack:
+        if settings.IS_EMBEDDED and needs_database:
+            stack.enter_context(embedded.borrowed(settings.DATA_DIR))
+            stack.callback(connections.close_all)
+        try:
+            execute_from_command_line(["observatory", *arguments])
+        except OperationalError as error:
+            raise SystemExit(f"observatory: the database does not answer: {error}") from None
+        except DatabaseError as error:
+            if settings.DEBUG or "does not exist" not in str(error):
+                raise
+            first = str(error).splitlines()[0]
+            raise SystemExit(
+                f"observatory: the tables are not up to date ({first});"
+                " run `observatory migrate` first"
+            ) from None

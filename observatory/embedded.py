@@ -1,23 +1,36 @@
 """The embedded PostgreSQL: the same server as in production, from a wheel, in a data directory.
 
 Layout of the data directory: `pg/` the cluster, `secret_key` and `database_password` (0600),
-`broker/`, `attachments/`, `static/`. As root the server runs as the system user `pgserver`,
-because PostgreSQL refuses to run as root.
+`broker/`, `attachments/`, `static/`, and the lock files by which `observatory up` and the other
+commands share one server. As root the server runs as the system user `pgserver`, because
+PostgreSQL refuses to run as root.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
 import pwd
 import secrets
+import shutil
+import signal
 import subprocess
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+import psutil
+from django.core.exceptions import ImproperlyConfigured
 
 SYSTEM_USER = "pgserver"
 DATABASE = "observatory"
+POSTGRES = "postgres"
+SOCKETS_ELSEWHERE = Path("/tmp")  # noqa: S108 - one fixed place, whatever TMPDIR says
 MAX_SOCKET_PATH = 90  # sockaddr_un holds 107 bytes, `.s.PGSQL.5432` takes 14
 
 
@@ -26,15 +39,29 @@ def _read_or_make(path: Path) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _unusable(path.parent, error) from None
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # O_EXCL: of two processes that start at once, the second reads what the first wrote.
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text().strip()
+        # Linked into place when complete: of two processes that start at once, the second
+        # reads all of what the first wrote.
+        handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        os.unlink(draft)
         return path.read_text().strip()
+    except OSError as error:
+        raise _unusable(path.parent, error) from None
+
+
+def _unusable(data: Path, error: OSError) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"the data directory {data} cannot be used ({error.strerror}); choose another one with"
+        " --data DIR or OBSERVATORY_DATA"
+    )
 
 
 def secret_key(data: Path) -> str:
@@ -47,9 +74,7 @@ def socket_directory(data: Path) -> Path:
     inside = data / "pg"
     if len(str(inside)) <= MAX_SOCKET_PATH:
         return inside
-    return (
-        Path(tempfile.gettempdir()) / f"obs-{hashlib.sha256(str(data).encode()).hexdigest()[:16]}"
-    )
+    return SOCKETS_ELSEWHERE / f"obs-{hashlib.sha256(str(data).encode()).hexdigest()[:16]}"
 
 
 def connection_settings(data: Path) -> dict[str, object]:
@@ -123,23 +148,42 @@ def run_as_server(
 
 
 def prepare(data: Path) -> None:
-    """Make the cluster in `data/pg` if there is none. Safe to repeat."""
-    cluster = data / "pg"
+    """Make the cluster in `data/pg` if there is none, and the socket's directory.
+
+    Safe to repeat, also after a kill half-way: the cluster appears under its name when it is
+    complete. Raises ImproperlyConfigured when `data` cannot be used.
+    """
     secret_key(data)
     password = _read_or_make(data / "database_password")
+    cluster = data / "pg"
     account = server_user()
-    cluster.mkdir(parents=True, exist_ok=True)
+    try:
+        if account is not None:
+            _let_through(data, binaries())
+        if not (cluster / "PG_VERSION").exists():
+            _make_cluster(cluster, password, account)
+        sockets = socket_directory(data)
+        if sockets != cluster:
+            sockets.mkdir(mode=0o700, exist_ok=True)
+            _give(sockets, account)
+    except OSError as error:
+        raise _unusable(data, error) from None
+
+
+def _give(path: Path, account: pwd.struct_passwd | None) -> None:
     if account is not None:
-        _let_through(data, binaries())
-        os.chown(cluster, account.pw_uid, account.pw_gid)
-    cluster.chmod(0o700)
-    if (cluster / "PG_VERSION").exists():
-        return
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def _make_cluster(cluster: Path, password: str, account: pwd.struct_passwd | None) -> None:
+    draft = cluster.with_name("pg.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    _give(draft, account)
     with tempfile.NamedTemporaryFile("w", prefix="obs-pw-") as file:
         file.write(password)
         file.flush()
-        if account is not None:
-            os.chown(file.name, account.pw_uid, account.pw_gid)
+        _give(Path(file.name), account)
         run_as_server(
             binaries() / "initdb",
             "--auth=scram-sha-256",
@@ -149,10 +193,13 @@ def prepare(data: Path) -> None:
             "--username=postgres",
             f"--pwfile={file.name}",
             "-D",
-            cluster,
+            draft,
         )
-    with (cluster / "postgresql.conf").open("a") as configuration:
+    with (draft / "postgresql.conf").open("a") as configuration:
         configuration.write(SETTINGS)
+    if cluster.exists():
+        cluster.rmdir()  # empty, or it would be a cluster
+    draft.rename(cluster)
 
 
 def _let_through(*paths: Path) -> None:
@@ -167,11 +214,30 @@ def _let_through(*paths: Path) -> None:
 def server_command(data: Path) -> list[str]:
     """Return the command line of the server in the foreground."""
     sockets = socket_directory(data)
-    return [str(binaries() / "postgres"), "-D", str(data / "pg"), "-k", str(sockets)]
+    return [str(binaries() / POSTGRES), "-D", str(data / "pg"), "-k", str(sockets)]
+
+
+def server_process(data: Path) -> psutil.Process | None:
+    """Return the server's process, also while it starts or stops; None when there is none."""
+    try:
+        pid = int((data / "pg" / "postmaster.pid").read_text().split()[0])
+        process = psutil.Process(pid)
+        is_ours = process.name() == POSTGRES and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return None
+    return process if is_ours else None
+
+
+def clear_stale_lock(data: Path) -> None:
+    """Remove the pid file of a server that is gone, whoever has its process number now."""
+    if server_process(data) is None:
+        (data / "pg" / "postmaster.pid").unlink(missing_ok=True)
 
 
 def is_running(data: Path) -> bool:
     """Return whether a server accepts connections on the socket of `data`."""
+    if not (data / "pg" / "postmaster.pid").exists():
+        return False
     probe = subprocess.run(  # noqa: S603
         [str(binaries() / "pg_isready"), "-q", "-h", str(socket_directory(data))], check=False
     )
@@ -183,17 +249,13 @@ def start(data: Path) -> bool:
     prepare(data)
     if is_running(data):
         return False
-    sockets = socket_directory(data)
-    if not sockets.exists():
-        sockets.mkdir(mode=0o700)
-        if account := server_user():
-            os.chown(sockets, account.pw_uid, account.pw_gid)
+    clear_stale_lock(data)
     run_as_server(
         binaries() / "pg_ctl",
         "-D",
         data / "pg",
         "-o",
-        f"-k '{sockets}'",
+        f"-k '{socket_directory(data)}'",
         "-l",
         data / "pg" / "log",
         "-w",
@@ -224,3 +286,106 @@ def stop(data: Path, mode: str = "fast") -> None:
     """Stop the server in `data` and wait; nothing happens if none runs."""
     if is_running(data):
         run_as_server(binaries() / "pg_ctl", "-D", data / "pg", "-m", mode, "-w", "stop")
+
+
+# Sharing one server ---------------------------------------------------------------------------
+#
+# `up.lock` is held by `observatory up` for its life: then commands wait for its server instead
+# of starting one. `users.lock` is held shared by everyone who uses the server. `turn.lock` is
+# held for moments, while a command starts or stops one. Whoever leaves last stops a server that
+# a command had started (`pg/for_commands`).
+
+
+@contextlib.contextmanager
+def _locked(path: Path, kind: int) -> Iterator[IO[str]]:
+    with path.open("a+") as file:
+        fcntl.flock(file, kind)
+        yield file
+
+
+def _is_up(data: Path) -> bool:
+    try:
+        with _locked(data / "up.lock", fcntl.LOCK_SH | fcntl.LOCK_NB):
+            return False
+    except BlockingIOError:
+        return True
+
+
+@contextlib.contextmanager
+def borrowed(data: Path, *, patience_s: float = 30.0) -> Iterator[None]:
+    """The running server of `data` for one command: started if need be, and stopped after it.
+
+    Raises InUse when `observatory up` runs but its server does not answer in `patience_s`.
+    """
+    prepare(data)
+    started_by_a_command = data / "pg" / "for_commands"
+    with (data / "users.lock").open("a") as users:
+        with _locked(data / "turn.lock", fcntl.LOCK_EX):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            if _is_up(data):
+                _wait_until_running(data, patience_s)
+            elif start(data):
+                started_by_a_command.touch()
+        try:
+            yield
+        finally:
+            with _locked(data / "turn.lock", fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if started_by_a_command.exists():
+                    stop(data)
+                    started_by_a_command.unlink()
+
+
+class InUse(Exception):
+    """Somebody else uses this data directory."""
+
+
+@contextlib.contextmanager
+def owned(data: Path, *, patience_s: float = 15.0) -> Iterator[None]:
+    """The data directory for `observatory up`, with no server running in it.
+
+    A server that nobody uses (its starter was killed) is stopped; one that is stopping is
+    waited for. Raises InUse when another `up` or a command is using it.
+    """
+    prepare(data)
+    with contextlib.ExitStack() as stack:
+        keeper = stack.enter_context((data / "up.lock").open("a+"))
+        try:
+            fcntl.flock(keeper, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            keeper.seek(0)
+            pid = keeper.read().strip() or "unknown"
+            raise InUse(f"another `observatory up` (process {pid}) uses {data}") from None
+        keeper.truncate(0)
+        keeper.write(str(os.getpid()))
+        keeper.flush()
+        users = stack.enter_context((data / "users.lock").open("a"))
+        with _locked(data / "turn.lock", fcntl.LOCK_EX):
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InUse(f"a running command uses the database in {data}") from None
+            _wait_until_gone(data, patience_s)
+            (data / "pg" / "for_commands").unlink(missing_ok=True)
+            fcntl.flock(users, fcntl.LOCK_SH)
+        yield
+
+
+def _wait_until_running(data: Path, patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while not is_running(data):
+        if time.monotonic() > deadline:
+            raise InUse(f"`observatory up` runs in {data}, but its database does not answer")
+        time.sleep(0.1)
+
+
+def _wait_until_gone(data: Path, patience_s: float) -> None:
+    process = server_process(data)
+    if process is None:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(patience_s)
+    except psutil.TimeoutExpired:
+        raise InUse(f"a database server (process {process.pid}) runs in {data}") from None

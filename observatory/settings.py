@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 from csp.constants import NONE, SELF
 
@@ -34,8 +35,14 @@ DATABASES["default"] |= {
     "DISABLE_SERVER_SIDE_CURSORS": env.flag("OBSERVATORY_PGBOUNCER", False),
 }
 STATEMENT_TIMEOUT_S = env.integer("OBSERVATORY_STATEMENT_TIMEOUT_S", 10, 1, 3_600)
-DATABASES["default"].setdefault("OPTIONS", {})
-DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 2)  # type: ignore[attr-defined]
+# A database that is down, or behind a cut network, is noticed within 2-3 s: then the API answers
+# 503 with Retry-After and the SDKs keep their batches.
+_options: dict[str, object] = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
+if not env.flag("OBSERVATORY_PGBOUNCER", False):  # PgBouncer refuses start-up options
+    _options["options"] = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s"
+DATABASES["default"]["OPTIONS"] = _options | cast(
+    "dict[str, object]", DATABASES["default"]["OPTIONS"]
+)
 
 DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.text("SECRET_KEY") or (embedded.secret_key(DATA_DIR) if IS_EMBEDDED else "")
@@ -49,7 +56,7 @@ PUBLIC_URL = env.text("OBSERVATORY_PUBLIC_URL").rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL] if PUBLIC_URL else [])
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://" if IS_EMBEDDED else "")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://localhost" if IS_EMBEDDED else "")
 if not CELERY_BROKER_URL:
     env.mistakes.append("CELERY_BROKER_URL: needed with DATABASE_URL (redis://... or amqp://...)")
 elif CELERY_BROKER_URL.split(":")[0] not in {"redis", "rediss", "amqp", "amqps", "filesystem"}:

@@ -1,0 +1,40 @@
+"""A child that never outlives its parent, even when the parent is killed with SIGKILL.
+
+The kernel sends the child a signal when the thread that forked it ends (Linux). The setting is
+cleared by a change of user and by exec of a set-uid program, so it is made after both.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def fasten(parent: int, number: signal.Signals) -> None:
+    """Ask the kernel to send this process `number` when `parent`, its parent, is gone.
+
+    Raises OSError when the kernel refuses, and ProcessLookupError when the parent is gone
+    already. Elsewhere than on Linux nothing happens.
+    """
+    if _libc is None:
+        return
+    if _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:  # it died between our birth and the call above
+        raise ProcessLookupError(parent)
+
+
+def leash(number: signal.Signals) -> Callable[[], None]:
+    """Return a `preexec_fn` that fastens the child to this process.
+
+    To be used by the main thread of a process that has no others: after a fork beside threads
+    only async-signal-safe calls are certain, and the kernel watches the forking thread.
+    """
+    parent = os.getpid()
+    return lambda: fasten(parent, number)

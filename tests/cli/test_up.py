@@ -1,0 +1,131 @@
+"""`observatory up`: one command, one tree, nothing left behind."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.live import ROOT, child_environment, live_server
+
+
+def tree_of(pid: int) -> list[psutil.Process]:
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def wait_until_gone(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    return [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def names_in(processes: list[psutil.Process]) -> str:
+    return " ".join(" ".join(p.cmdline()) for p in processes)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    """A data directory, first started by the test that runs first."""
+    return tmp_path_factory.mktemp("up")
+
+
+def test_the_first_start_prints_what_is_needed_once_and_the_next_only_the_address(installation):
+    with live_server(installation / "once") as live:
+        assert live.status("/readyz") == live.status("/livez") == 200
+        assert f"export LANGSMITH_ENDPOINT={live.url}/api\n" in live.output
+        assert live.key.startswith("obs_")
+        assert live.password
+        key = live.key
+        assert live.stop() == 0
+    with live_server(installation / "once") as live:
+        assert "LANGSMITH_API_KEY" not in live.output
+        assert "Password " not in live.output
+        assert "observatory apikey create" in live.output
+        listed = live.observatory("apikey", "list")
+        assert key[:10] in listed.stdout  # the data is still there
+        assert key not in listed.stdout
+
+
+@pytest.mark.faults
+def test_sigterm_stops_the_whole_tree_within_ten_seconds(installation) -> None:
+    with live_server(installation / "shared") as live:
+        tree = tree_of(live.process.pid)
+        assert {"gunicorn", "worker", "beat", "postgres"} <= {
+            word for word in ("gunicorn", "worker", "beat", "postgres") if word in names_in(tree)
+        }
+        assert live.stop(signal.SIGTERM, timeout_s=10) == 0
+        assert wait_until_gone(tree, 0.5) == []
+
+
+@pytest.mark.faults
+def test_a_killed_parent_leaves_no_orphan_and_the_next_start_carries_on(installation) -> None:
+    with live_server(installation / "shared") as live:
+        made = live.observatory("apikey", "create", "before the kill")
+        tree = tree_of(live.process.pid)
+        assert len(tree) >= 7  # up, postgres and its backends, gunicorn + 2, worker, beat
+        live.process.kill()
+        live.process.wait()
+        assert wait_until_gone(tree, 10) == []
+    with live_server(installation / "shared") as live:
+        assert made.stdout[:10] in live.observatory("apikey", "list").stdout
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("victim", ["gunicorn", "worker", "beat", "postgres"])
+def test_a_part_that_is_killed_comes_back(installation, victim) -> None:
+    with live_server(installation / "shared") as live:
+        killed = next(
+            p
+            for p in psutil.Process(live.process.pid).children()
+            if any(victim in word for word in p.cmdline())
+        )
+        below = killed.children(recursive=True)
+        killed.kill()
+        assert wait_until_gone([killed, *below], 10) == []
+        deadline = time.monotonic() + 30
+        while "is started again" not in live.log or live.status("/readyz") != 200:
+            assert time.monotonic() < deadline, live.log
+            time.sleep(0.1)
+        assert "was ended by signal 9; it is started again in 0.5 s" in live.log
+
+
+def refused(*words: str, data, **environment: str) -> str:
+    """Return the one line with which `observatory up` refuses to start."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "observatory", "up", "--no-demo", *words],
+        env=child_environment(data) | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    return ended.stderr
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refused("--port", str(port), data=tmp_path)
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in line
+
+
+def test_a_second_up_on_the_same_data_is_one_clear_line(installation) -> None:
+    with live_server(installation / "shared") as live:
+        line = refused("--port", "0", data=live.data)
+        assert f"another `observatory up` (process {live.process.pid}) uses {live.data}" in line
+
+
+def test_a_data_directory_that_cannot_be_written_is_one_clear_line(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    line = refused("--port", "0", data=tmp_path / "file" / "data")
+    assert "cannot be used (Not a directory)" in line
+    assert "--data DIR" in line
