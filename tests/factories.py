@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import factory
 from django.test import Client
 
 from annotations.models import AnnotationQueue, QueueItem, RubricItem, Seat
 from datasets_app.models import Dataset
-from observatory.runs.models import Project
+from observatory.feedback.models import Feedback
+from observatory.runs.models import Project, Run
 from observatory.workspaces import keys
 from observatory.workspaces.models import Membership, User, Workspace
 
@@ -50,6 +53,44 @@ class ProjectFactory(factory.django.DjangoModelFactory):
 
     workspace = factory.SubFactory(WorkspaceFactory)
     name = factory.Sequence(lambda n: f"project-{n}")
+
+
+def make_run(project: Project, **fields: Any) -> Run:
+    """Store one run of `project` as it is after ingestion: a finished root unless said otherwise.
+
+    `inputs`, `outputs`, `events` and `serialized` may be given as Python values; `parent` is a
+    run to be the child of.
+    """
+    parent: Run | None = fields.pop("parent", None)
+    run_id: UUID = fields.pop("id", None) or uuid4()
+    start = fields.setdefault("start_time", datetime(2026, 11, 20, 11, 0, tzinfo=UTC))
+    fields.setdefault("end_time", start + timedelta(seconds=1) if start else None)
+    fields.setdefault("name", "answer")
+    fields.setdefault("run_type", "chain")
+    fields.setdefault("trace_id", parent.trace_id if parent else run_id)
+    fields.setdefault("parent_run_id", parent.id if parent else None)
+    segment = f"{start:%Y%m%dT%H%M%S%fZ}{run_id}" if start else None
+    above = f"{parent.dotted_order}." if parent else ""
+    fields.setdefault("dotted_order", f"{above}{segment}" if segment else None)
+    for name in ("inputs", "outputs", "events", "serialized"):
+        if not isinstance(fields.get(name), (str, type(None))):
+            fields[name] = json.dumps(fields[name])
+    return Run.objects.create(workspace=project.workspace, project=project, id=run_id, **fields)
+
+
+def judge(run: Run, key: str, score: float | None = None, **fields: Any) -> Feedback:
+    """Store one feedback of `run`, attached to it."""
+    return Feedback.objects.create(
+        workspace_id=run.workspace_id,
+        run_id=run.id,
+        trace_id=run.trace_id,
+        project_id=run.project_id,
+        run_start_time=run.start_time,
+        is_root=run.parent_run_id is None,
+        key=key,
+        score=score,
+        **fields,
+    )
 
 
 class AnnotationQueueFactory(factory.django.DjangoModelFactory):

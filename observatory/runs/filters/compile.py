@@ -1,0 +1,317 @@
+"""Syntax tree -> an SQL boolean over `runs_run`, with parameters.
+
+No text of a user ever becomes SQL: fields come from fields.py, their SQL from the tables
+below, and every literal is a parameter.
+
+Missing values: SQL answers NULL, which a WHERE takes as no; `not(..)` is `IS NOT TRUE`, so
+that the negation of a comparison with a missing value holds. explain.py does the same.
+
+JSON values (metadata_value, input_value, output_value, feedback_value) compare
+
+* with a string literal as text: a JSON string is its content, anything else its `jsonb`
+  text (`5`, `true`, `{"a": 1}`); JSON null is a missing value;
+* with a number literal as a number: JSON numbers, and strings that are written as a plain
+  number (fields.NUMERIC_TEXT), so `lt(metadata_value, 0.7)` finds 0.65 and "0.65";
+* with true or false as the text `true` or `false`.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from observatory.runs.filters.fields import NUMERIC_TEXT, SEARCHED, Field, Kind, typed
+from observatory.runs.filters.grammar import Node, Term
+from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
+
+SQL = tuple[str, list[Any]]
+
+_COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_COLUMNS = {
+    "id": "{r}.id",
+    "name": "{r}.name",
+    "run_type": "{r}.run_type",
+    "status": "{r}.status",
+    "error": "{r}.error",
+    "start_time": "{r}.start_time",
+    "end_time": "{r}.end_time",
+    "first_token_time": "{r}.first_token_time",
+    "latency": "{r}.latency_s",
+    "first_token_latency": (
+        "(extract(epoch from ({r}.first_token_time - {r}.start_time))::float8)"
+    ),
+    "prompt_tokens": "{r}.prompt_tokens",
+    "completion_tokens": "{r}.completion_tokens",
+    "total_tokens": "{r}.total_tokens",
+    "prompt_cost": "{r}.prompt_cost",
+    "completion_cost": "{r}.completion_cost",
+    "total_cost": "{r}.total_cost",
+    "execution_order": "(CASE WHEN {r}.parent_run_id IS NULL THEN 1 ELSE 2 END)",
+    "trace_id": "{r}.trace_id",
+    "parent_run_id": "{r}.parent_run_id",
+    "session_id": (
+        "(SELECT project.uuid FROM runs_project project WHERE project.id = {r}.project_id)"
+    ),
+    "thread_id": "{r}.thread_id",
+    "reference_example": "{r}.reference_example_id",
+    "reference_example_id": "{r}.reference_example_id",
+    "metadata": "{r}.metadata",
+    "inputs": "{r}.inputs",
+    "outputs": "{r}.outputs",
+    "tags": "{r}.tags",
+    "metadata_key": "pair.key",
+    "metadata_value": "pair.value",
+    "input_key": "pair.key",
+    "input_value": "pair.value",
+    "output_key": "pair.key",
+    "output_value": "pair.value",
+    "feedback_key": "judged.key",
+    "feedback_score": "judged.score",
+    "feedback_value": "judged.value",
+    "feedback_comment": "judged.comment",
+    "feedback_source": "judged.source_type",
+}
+_CASTS = {
+    Kind.TEXT: "text",
+    Kind.NUMBER: "numeric",
+    Kind.SECONDS: "float8",
+    Kind.TIME: "timestamptz",
+    Kind.UUID: "uuid",
+}
+_DOCUMENTS = {"input": "inputs", "output": "outputs"}
+
+
+def where(node: Node, alias: str = "r") -> SQL:
+    """Return (sql, params): a boolean expression over `runs_run` aliased `alias`.
+
+    The expression may be NULL where a value is missing: use it in WHERE, or as
+    `(sql) IS TRUE`. It is scoped by the workspace of the row, so the caller scopes `alias`.
+    `alias` is the caller's own word, never a user's. Literal percent signs do not occur.
+    """
+    if not alias.isidentifier():
+        raise ValueError(f"{alias!r} is not an alias")
+    return _compile(plan(node), alias)
+
+
+def where_in_trace(node: Node, alias: str = "r", *, root_only: bool) -> SQL:
+    """Return the expression that `node` holds on the root (or on any run) of the run's trace."""
+    inner, params = where(node, "member")
+    link = "member.id" if root_only else "member.trace_id"
+    sql = (
+        f"EXISTS (SELECT 1 FROM runs_run member WHERE member.workspace_id = {alias}.workspace_id"
+        f" AND {link} = {alias}.trace_id AND {inner})"
+    )
+    return sql, params
+
+
+def _compile(node: Plan, alias: str) -> SQL:
+    if isinstance(node, Term):
+        return _term(node, alias)
+    if isinstance(node, Rows):
+        return _rows(node.family, list(node.terms), alias)
+    if isinstance(node, NoRow):
+        sql, params = _rows(node.family, [node.eq], alias)
+        return f"NOT {sql}", params
+    if isinstance(node, Neither):
+        sql, params = _compile(node.arg, alias)
+        return f"({sql}) IS NOT TRUE", params
+    assert isinstance(node, (Every, Either))
+    return _joined(
+        [_compile(arg, alias) for arg in node.args],
+        " AND " if isinstance(node, Every) else " OR ",
+    )
+
+
+def _joined(parts: list[SQL], word: str) -> SQL:
+    return (
+        f"({word.join(sql for sql, _ in parts)})",
+        [param for _, params in parts for param in params],
+    )
+
+
+def _term(term: Term, alias: str) -> SQL:
+    """Return the comparison of one term, on the run or on the row at hand (pair, judged)."""
+    field = term.spec
+    if field is None:
+        text = str(term.value)
+        parts = [_search(name, alias, text) for name in SEARCHED]
+        return _joined(parts, " OR ")
+    value = typed(field, term.operator, term.value)
+    column = _COLUMNS.get(field.name, "").format(r=alias)
+    if field.kind is Kind.FLAG:
+        return _is_root(term.operator, value, alias)
+    if field.kind is Kind.TAGS:
+        return _tags(term.operator, value, column)
+    if field.kind is Kind.DOCUMENT:
+        return _document(term, value, column)
+    if value is None:
+        is_missing = "IS NULL" if term.operator == "eq" else "IS NOT NULL"
+        text = _text_of(column) if field.kind is Kind.JSON else column
+        return f"{text} {is_missing}", []
+    if field.kind is Kind.JSON:
+        return _json(term.operator, value, column)
+    return _plain(field, term.operator, value, column)
+
+
+def _plain(field: Field, operator: str, value: Any, column: str) -> SQL:
+    if operator == "like":
+        return f"{column} LIKE %s", [value]
+    if operator == "search":
+        return f"{column} ILIKE %s", [_contains(value)]
+    cast = _CASTS[field.kind]
+    if field.name == "feedback_score":  # stored as a double: 0.1 is the nearest double to 0.1
+        cast = "float8"
+        value = [float(item) for item in value] if operator == "in" else float(value)
+    if operator == "in":
+        return f"{column} = ANY(%s::{cast}[])", [value]
+    if field.kind is Kind.TEXT and operator not in {"eq", "neq"}:
+        column = f'{column} COLLATE "C"'
+    return f"{column} {_COMPARISONS[operator]} %s::{cast}", [value]
+
+
+def _is_root(operator: str, value: bool | None, alias: str) -> SQL:
+    if value is None:  # never missing
+        return ("TRUE" if operator == "neq" else "FALSE"), []
+    is_root = value == (operator == "eq")
+    return f"{alias}.parent_run_id IS {'' if is_root else 'NOT '}NULL", []
+
+
+def _tags(operator: str, value: Any, column: str) -> SQL:
+    if value is None:
+        return f"coalesce(cardinality({column}), 0) {'=' if operator == 'eq' else '>'} 0", []
+    if operator in {"has", "exists", "eq"}:
+        return f"{column} @> ARRAY[%s::text]", [value]
+    if operator == "neq":
+        return f"({column} @> ARRAY[%s::text]) IS NOT TRUE", [value]
+    if operator == "in":
+        return f"{column} && %s::text[]", [value]
+    word, param = ("LIKE", value) if operator == "like" else ("ILIKE", _contains(value))
+    return f"EXISTS (SELECT 1 FROM unnest({column}) tag WHERE tag {word} %s)", [param]
+
+
+def _document(term: Term, value: Any, column: str) -> SQL:
+    name, operator, literal = str(term.field), term.operator, term.value
+    if value is None:
+        is_missing = "IS NULL" if operator == "eq" else "IS NOT NULL"
+        return f"{column} {is_missing}", []
+    if operator == "search":
+        return _search_document(name, column, value)
+    if operator == "has":
+        return f"{column}::jsonb @> %s::jsonb", [str(literal)]
+    if name == "metadata":
+        return f"jsonb_exists({column}, %s)", [value]
+    sql, params = _paths(column, value)
+    return f"EXISTS ({sql} SELECT 1 FROM pair WHERE pair.key = %s)", [*params, value]
+
+
+def _search(name: str, alias: str, text: str) -> SQL:
+    column = _COLUMNS[name].format(r=alias)
+    if name in {"inputs", "outputs"}:
+        return _search_document(name, column, text)
+    return f"{column} ILIKE %s", [_contains(text)]
+
+
+def _search_document(name: str, column: str, text: str) -> SQL:
+    """Return whether the document's JSON text contains `text`, as JSON would write it.
+
+    Escapes differ by sender (\\u00e9 or the letter), so a document with a backslash is also
+    looked at in the normal form of jsonb.
+    """
+    pattern = _contains(json.dumps(text, ensure_ascii=False)[1:-1])
+    if name == "metadata":
+        return f"{column}::text ILIKE %s", [pattern]
+    sql = (
+        f"({column}::text ILIKE %s OR"
+        f" (strpos({column}::text, chr(92)) > 0 AND {column}::jsonb::text ILIKE %s))"
+    )
+    return sql, [pattern, pattern]
+
+
+def _contains(text: str) -> str:
+    """Return the LIKE pattern of "contains `text`"."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def _text_of(column: str) -> str:
+    return f"({column} #>> '{{}}')"
+
+
+def _number_of(column: str) -> str:
+    text = _text_of(column)
+    return (
+        f"(CASE jsonb_typeof({column}) WHEN 'number' THEN {column}::numeric"
+        f" WHEN 'string' THEN CASE WHEN {text} ~ '{NUMERIC_TEXT}' THEN {text}::numeric END END)"
+    )
+
+
+def _json(operator: str, value: Any, column: str) -> SQL:
+    text = _text_of(column)
+    if operator == "in":
+        parts = [_json("eq", item, column) for item in value]
+        return _joined(parts, " OR ") if parts else ("FALSE", [])
+    if operator == "like":
+        return f"{text} LIKE %s", [value]
+    if operator == "search":
+        return f"{text} ILIKE %s", [_contains(value)]
+    if operator == "neq":
+        sql, params = _json("eq", value, column)
+        return f"({text} IS NOT NULL AND ({sql}) IS NOT TRUE)", params
+    symbol = _COMPARISONS[operator]
+    if isinstance(value, Decimal):
+        return f"{_number_of(column)} {symbol} %s::numeric", [value]
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    return f'{text} COLLATE "C" {symbol} %s::text', [value]
+
+
+def _rows(family: str, terms: list[Term], alias: str) -> SQL:
+    """Return EXISTS(a row of `family` that satisfies every term)."""
+    condition, params = _joined([_term(term, alias) for term in terms], " AND ")
+    if family == "feedback":
+        sql = (
+            "EXISTS (SELECT 1 FROM feedback_feedback judged"
+            f" WHERE judged.workspace_id = {alias}.workspace_id AND judged.run_id = {alias}.id"
+            f" AND judged.comparative_experiment_id IS NULL AND {condition})"
+        )
+        return sql, params
+    wanted = next((t.value for t in terms if t.operator == "eq" and _is_key(t)), None)
+    if family == "metadata":
+        return _metadata(condition, params, wanted, alias)
+    sql, before = _paths(f"{alias}.{_DOCUMENTS[family]}", wanted)
+    return f"EXISTS ({sql} SELECT 1 FROM pair WHERE {condition})", [*before, *params]
+
+
+def _is_key(term: Term) -> bool:
+    return term.spec is not None and term.spec.name.endswith("_key")
+
+
+def _metadata(condition: str, params: list[Any], wanted: Any, alias: str) -> SQL:
+    if isinstance(wanted, str):  # the key is known: no walk through the others
+        sql = (
+            f"EXISTS (SELECT 1 FROM (SELECT %s::text AS key, {alias}.metadata -> %s AS value)"
+            f" pair WHERE jsonb_exists({alias}.metadata, %s) AND {condition})"
+        )
+        return sql, [wanted, wanted, wanted, *params]
+    return f"EXISTS (SELECT 1 FROM jsonb_each({alias}.metadata) pair WHERE {condition})", params
+
+
+def _paths(column: str, wanted: Any) -> SQL:
+    """Return the CTE `pair(key, value)`: every member of the document, dotted inside objects.
+
+    With a wanted path only the objects on its way are entered.
+    """
+    params: list[Any] = []
+    on_the_way = ""
+    if isinstance(wanted, str):
+        on_the_way = " WHERE starts_with(%s, pair.key || '.')"
+        params.append(wanted)
+    sql = (
+        "WITH RECURSIVE pair(key, value) AS (SELECT top.key, top.value FROM jsonb_each("
+        f"CASE WHEN json_typeof({column}) = 'object' THEN {column}::jsonb END) top"
+        " UNION ALL SELECT pair.key || '.' || member.key, member.value FROM pair, LATERAL"
+        " jsonb_each(CASE WHEN jsonb_typeof(pair.value) = 'object' THEN pair.value END) member"
+        f"{on_the_way})"
+    )
+    return sql, params
