@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
+from io import BytesIO
 from typing import IO, Any
 
 import orjson
-from rest_framework.exceptions import ParseError
+from django.conf import settings
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
@@ -52,10 +55,32 @@ class AnyJSONParser(BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None
     ) -> Any:
-        body = stream.read()
+        view = (parser_context or {}).get("view")
+        limit = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise BodyTooLarge(f"The body is larger than {limit} bytes")
         if not body:
             return {}
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
+            if b"\\u" in body and (mended := ESCAPE.sub(_mend, body)) != body:
+                return self.parse(BytesIO(mended), media_type, parser_context)
             raise ParseError(f"The body is not JSON: {error}") from None
+
+
+# An escaped backslash, a surrogate pair, or half a pair: only the last is mended.
+ESCAPE = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+
+def _mend(match: re.Match[bytes]) -> bytes:
+    """Return U+FFFD for a lone surrogate, which JSON.stringify of JavaScript may write."""
+    return b"\\ufffd" if len(match[0]) == 6 else match[0]
+
+
+class BodyTooLarge(APIException):
+    status_code = 413
+    default_code = "too_large"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, re_path
 from django.views import View
 
-from observatory.api import info
+from observatory.api import feedback, feedback_configs, feedback_tokens, info
 
 
 def at(route: str, view: type[View], name: str) -> URLPattern:
@@ -21,6 +21,12 @@ UUID = r"[0-9a-fA-F-]{32,36}"
 
 v1: list[URLPattern | URLResolver] = [
     at("info", info.Info, "info"),
+    at("feedback", feedback.FeedbackCollection, "feedback"),
+    at("feedback/batch", feedback.FeedbackBatch, "feedback-batch"),
+    at("feedback/tokens", feedback_tokens.FeedbackTokens, "feedback-tokens"),
+    at("feedback/tokens/(?P<token>[^/]+)", feedback_tokens.FeedbackToken, "feedback-token"),
+    at("feedback/(?P<feedback_id>[^/]+)", feedback.FeedbackDetail, "feedback-detail"),
+    at("feedback-configs", feedback_configs.FeedbackConfigs, "feedback-configs"),
 ]
 platform: list[URLPattern | URLResolver] = []
 

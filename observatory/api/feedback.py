@@ -1,0 +1,173 @@
+"""/feedback: what people and models thought of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from observatory.api import parameters
+from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.errors import Unprocessable
+from observatory.feedback import judgement, record
+from observatory.feedback.judgement import InvalidFeedback
+from observatory.feedback.models import Feedback
+
+MAX_BATCH = 1_000
+
+
+def shown(feedback: Feedback, *, has_user_names: bool = False) -> dict[str, Any]:
+    """Return feedback as the wire shows it. `run_id` and `trace_id` are there even when null."""
+    author = feedback.user
+    source: dict[str, Any] = {
+        "type": feedback.source_type,
+        "metadata": feedback.source_metadata,
+        "user_id": author.uuid if author else None,
+        "ls_user_id": author.uuid if author else None,
+        "user_name": None,
+    }
+    if author and has_user_names:
+        source["user_name"] = author.get_full_name() or author.username
+    return {
+        "id": feedback.uuid,
+        "created_at": feedback.created_at,
+        "modified_at": feedback.modified_at,
+        "key": feedback.key,
+        "run_id": feedback.run_id,
+        "trace_id": feedback.trace_id,
+        "session_id": feedback.project.uuid if feedback.project else None,
+        "start_time": feedback.run_start_time,
+        "is_root": feedback.is_root,
+        "score": feedback.score,
+        "value": feedback.value,
+        "comment": feedback.comment,
+        "correction": feedback.correction,
+        "feedback_source": source,
+        "comparative_experiment_id": feedback.comparative_experiment_id,
+        "feedback_group_id": feedback.feedback_group_id,
+        "feedback_thread_id": feedback.feedback_thread_id,
+        "extra": feedback.extra,
+    }
+
+
+def _readable(view: WorkspaceView) -> QuerySet[Feedback]:
+    return Feedback.objects.filter(workspace=view.workspace).select_related("project", "user")
+
+
+def _filters(request: Request) -> Q:
+    """Return the conditions of GET /feedback; an id nobody has simply matches nothing."""
+    asked = Q()
+    for parameter, field in (
+        ("run", "run_id"),
+        ("session", "project__uuid"),
+        ("user", "user__uuid"),
+    ):
+        if ids := parameters.uuids(request, parameter):
+            asked &= Q(**{f"{field}__in": ids})
+    for parameter, field in (("key", "key"), ("source", "source_type")):
+        if texts := parameters.listed(request, parameter):
+            asked &= Q(**{f"{field}__in": texts})
+    if comparison := parameters.uuid(request, "comparative_experiment_id"):
+        asked &= Q(comparative_experiment_id=comparison)
+    if thread := parameters.one(request, "feedback_thread_id"):
+        asked &= Q(feedback_thread_id=thread)
+    if since := parameters.moment(request, "min_created_at"):
+        asked &= Q(created_at__gte=since)
+    if until := parameters.moment(request, "max_created_at"):
+        asked &= Q(created_at__lte=until)
+    return asked & _presence(request)
+
+
+def _presence(request: Request) -> Q:
+    """Return the conditions on what a feedback has: a score, a comment, a run."""
+    asked = Q()
+    if (has_score := parameters.flag(request, "has_score")) is not None:
+        asked &= Q(score__isnull=not has_score)
+    if (has_comment := parameters.flag(request, "has_comment")) is not None:
+        commented = Q(comment__isnull=False) & ~Q(comment="")
+        asked &= commented if has_comment else ~commented
+    level = parameters.one(request, "level")
+    if level not in {None, "run", "session"}:
+        raise Unprocessable("level: must be run or session")
+    if level is not None:
+        asked &= Q(run_id__isnull=level == "session")
+    return asked
+
+
+class FeedbackCollection(WorkspaceView):
+    """POST /feedback (create_feedback) and GET /feedback (list_feedback)."""
+
+    def get(self, request: Request) -> Response:
+        has_names = parameters.flag(request, "include_user_names") is True
+        found = _readable(self).filter(_filters(request)).order_by("-created_at", "-id")
+        page = found[parameters.window(request)]
+        return Response([shown(feedback, has_user_names=has_names) for feedback in page])
+
+    def post(self, request: Request) -> Response:
+        """Store feedback, also of a run that is not here yet: a 404 would block the SDK."""
+        try:
+            sent = judgement.parse(request.data)
+            feedback = record.record(
+                self.workspace, sent, now=timezone.now(), api_key=self.caller.key
+            )
+        except InvalidFeedback as error:
+            raise Unprocessable(str(error)) from None
+        return Response(shown(feedback))
+
+
+class FeedbackBatch(WorkspaceView):
+    """POST /feedback/batch: an array, or `{"feedback": [...]}`. A bad one costs only itself."""
+
+    def post(self, request: Request) -> Response:
+        body = request.data.get("feedback") if isinstance(request.data, dict) else request.data
+        if not isinstance(body, list):
+            raise Unprocessable("feedback: must be an array")
+        if len(body) > MAX_BATCH:
+            raise Unprocessable(f"feedback: more than {MAX_BATCH} at once")
+        inputs, errors = [], []
+        for place, item in enumerate(body):
+            try:
+                inputs.append(judgement.parse(item))
+            except InvalidFeedback as error:
+                errors.append({"index": place, "detail": str(error)})
+        recorded = record.record_many(
+            self.workspace, inputs, now=timezone.now(), api_key=self.caller.key
+        )
+        errors += [{"id": sent.id, "detail": str(error)} for sent, error in recorded.refused]
+        return Response({"n_stored": len(recorded.stored), "errors": errors}, status=202)
+
+
+class FeedbackDetail(WorkspaceView):
+    """GET (read_feedback), PATCH (update_feedback), DELETE (delete_feedback) /feedback/{id}."""
+
+    def get(self, request: Request, feedback_id: str) -> Response:
+        has_names = parameters.flag(request, "include_user_names") is True
+        return Response(shown(self._found(feedback_id), has_user_names=has_names))
+
+    def patch(self, request: Request, feedback_id: str) -> Response:
+        uuid = uuid_or_404(feedback_id)
+        try:
+            changed = judgement.parse_changes(request.data)
+            record.update(self.workspace, uuid, changed, now=timezone.now())
+        except Feedback.DoesNotExist:
+            raise NotFound("Feedback not found") from None
+        except InvalidFeedback as error:
+            raise Unprocessable(str(error)) from None
+        return Response(shown(self._found(uuid)))
+
+    def delete(self, request: Request, feedback_id: str) -> Response:
+        if not record.delete(self.workspace, uuid_or_404(feedback_id)):
+            raise NotFound("Feedback not found")
+        return Response({"message": "Feedback deleted"})
+
+    def _found(self, feedback_id: str | UUID) -> Feedback:
+        uuid = feedback_id if isinstance(feedback_id, UUID) else uuid_or_404(feedback_id)
+        feedback = _readable(self).filter(uuid=uuid).first()
+        if feedback is None:
+            raise NotFound("Feedback not found")
+        return feedback

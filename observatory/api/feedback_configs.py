@@ -1,0 +1,85 @@
+"""/feedback-configs: the declared scale of a key, enforced if it says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from observatory.api import parameters
+from observatory.api.base import WorkspaceView
+from observatory.api.errors import Conflict, Unprocessable
+from observatory.feedback import configs, judgement
+from observatory.feedback.judgement import InvalidFeedback
+from observatory.feedback.models import FeedbackConfig
+from observatory.workspaces.models import Workspace
+
+
+def shown(declared: FeedbackConfig, workspace: Workspace) -> dict[str, Any]:
+    """Return a declared scale as the wire shows it."""
+    return {
+        "feedback_key": declared.key,
+        "feedback_config": declared.config,
+        "tenant_id": workspace.uuid,
+        "modified_at": declared.modified_at,
+        "is_lower_score_better": declared.is_lower_score_better,
+        "is_enforced": declared.is_enforced,
+    }
+
+
+def _read(body: Any) -> tuple[str, dict[str, Any] | None, dict[str, bool]]:
+    """Return the key, the config and the flags that a body names; null is not named."""
+    try:
+        if not isinstance(body, dict):
+            raise InvalidFeedback("feedback_key", "is missing")
+        key = judgement.parse_key(body.get("feedback_key"), "feedback_key")
+        config = judgement.parse_config(body.get("feedback_config"))
+        flags = {flag: body[flag] for flag in configs.FLAGS if body.get(flag) is not None}
+        for flag, wanted in flags.items():
+            if not isinstance(wanted, bool):
+                raise InvalidFeedback(flag, "must be true or false")
+    except InvalidFeedback as error:
+        raise Unprocessable(str(error)) from None
+    return key, config, flags
+
+
+class FeedbackConfigs(WorkspaceView):
+    """GET, POST, PATCH and DELETE /feedback-configs, as the SDKs' *_feedback_config do."""
+
+    def get(self, request: Request) -> Response:
+        found = FeedbackConfig.objects.filter(workspace=self.workspace).order_by("key")
+        if keys := parameters.listed(request, "key"):
+            found = found.filter(key__in=keys)
+        if part := parameters.one(request, "name_contains"):
+            found = found.filter(key__icontains=part)
+        return Response([shown(c, self.workspace) for c in found[parameters.window(request)]])
+
+    def post(self, request: Request) -> Response:
+        key, config, flags = _read(request.data)
+        if config is None:
+            raise Unprocessable("feedback_config: is missing")
+        try:
+            declared = configs.declare(self.workspace, key, config, flags, now=timezone.now())
+        except configs.ConfigConflict:
+            raise Conflict(f"The key {key!r} has another feedback_config already") from None
+        return Response(shown(declared, self.workspace))
+
+    def patch(self, request: Request) -> Response:
+        key, config, flags = _read(request.data)
+        changed = {**({} if config is None else {"config": config}), **flags}
+        try:
+            declared = configs.change(self.workspace, key, changed, now=timezone.now())
+        except FeedbackConfig.DoesNotExist:
+            raise NotFound("Feedback config not found") from None
+        return Response(shown(declared, self.workspace))
+
+    def delete(self, request: Request) -> Response:
+        key = parameters.one(request, "feedback_key")
+        if key is None:
+            raise Unprocessable("feedback_key: is missing")
+        if not configs.withdraw(self.workspace, key):
+            raise NotFound("Feedback config not found")
+        return Response({"message": "Feedback config deleted"})

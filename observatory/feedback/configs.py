@@ -1,0 +1,65 @@
+"""The declared scale of a key: create, change, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from observatory.feedback.models import FeedbackConfig
+from observatory.workspaces.models import Workspace
+
+FLAGS = ("is_lower_score_better", "is_enforced")
+
+
+class ConfigConflict(Exception):
+    """The key has another scale already."""
+
+
+def declare(
+    workspace: Workspace,
+    key: str,
+    config: dict[str, Any],
+    flags: Mapping[str, bool],
+    *,
+    now: datetime,
+) -> FeedbackConfig:
+    """Declare the scale of `key`; the same again returns it. Raises ConfigConflict.
+
+    `flags` holds any of FLAGS; an absent one is False on creation and not compared after.
+    """
+    declared, is_new = FeedbackConfig.objects.get_or_create(
+        workspace=workspace,
+        key=key,
+        defaults={"config": config, "created_at": now, "modified_at": now, **flags},
+    )
+    differs = declared.config != config or any(
+        getattr(declared, flag) != wanted for flag, wanted in flags.items()
+    )
+    if not is_new and differs:
+        raise ConfigConflict
+    return declared
+
+
+@transaction.atomic
+def change(
+    workspace: Workspace, key: str, changed: Mapping[str, Any], *, now: datetime
+) -> FeedbackConfig:
+    """Change `config` or the FLAGS of a declared key. Raises FeedbackConfig.DoesNotExist.
+
+    Feedback given before keeps its score: a scale binds what comes after it.
+    """
+    declared = FeedbackConfig.objects.select_for_update().get(workspace=workspace, key=key)
+    for name, value in changed.items():
+        setattr(declared, name, value)
+    declared.modified_at = now
+    declared.save(update_fields=[*changed, "modified_at"])
+    return declared
+
+
+def withdraw(workspace: Workspace, key: str) -> bool:
+    """Forget the scale of `key`; its feedback stays. Return False if there was none."""
+    n_deleted, _ = FeedbackConfig.objects.filter(workspace=workspace, key=key).delete()
+    return bool(n_deleted)

@@ -1,0 +1,93 @@
+"""/feedback-configs, as the SDKs' *_feedback_config call it."""
+
+from __future__ import annotations
+
+import pytest
+
+STARS = {"type": "continuous", "min": 1, "max": 5}
+
+
+def declare(api, key="stars", config=STARS, **flags):
+    return api.post("/feedback-configs", {"feedback_key": key, "feedback_config": config, **flags})
+
+
+def test_a_scale_is_declared_once_and_the_same_again_is_the_same(api, acme) -> None:
+    first = declare(api, is_lower_score_better=None)
+    assert first.status_code == 200
+    assert first.json() == declare(api).json()
+    shown = first.json()
+    assert shown.pop("modified_at")
+    assert shown == {
+        "feedback_key": "stars",
+        "feedback_config": {**STARS, "categories": None},
+        "tenant_id": str(acme.uuid),
+        "is_lower_score_better": False,
+        "is_enforced": False,
+    }
+
+
+def test_another_scale_for_the_key_is_a_conflict(api) -> None:
+    declare(api)
+    assert declare(api, config={"type": "freeform"}).status_code == 409
+    assert declare(api, is_lower_score_better=True).status_code == 409
+
+
+def test_two_workspaces_declare_the_same_key_apart(api, rival_api) -> None:
+    declare(api)
+    assert declare(rival_api, config={"type": "freeform"}).status_code == 200
+    assert api.get("/feedback-configs").json()[0]["feedback_config"]["type"] == "continuous"
+
+
+def test_a_patch_changes_what_it_names(api) -> None:
+    declare(api)
+    changed = api.patch(
+        "/feedback-configs", {"feedback_key": "stars", "is_lower_score_better": True}
+    ).json()
+    assert (changed["is_lower_score_better"], changed["feedback_config"]["max"]) == (True, 5)
+    changed = api.patch(
+        "/feedback-configs", {"feedback_key": "stars", "feedback_config": {"type": "freeform"}}
+    ).json()
+    assert (changed["is_lower_score_better"], changed["feedback_config"]["type"]) == (
+        True,
+        "freeform",
+    )
+    assert api.patch("/feedback-configs", {"feedback_key": "absent"}).status_code == 404
+
+
+def test_scales_are_listed_by_key_by_part_and_by_page(api) -> None:
+    for key in ("helpful", "helpless", "correct"):
+        declare(api, key)
+
+    def keys(**query):
+        return [config["feedback_key"] for config in api.get("/feedback-configs", **query).json()]
+
+    assert keys() == ["correct", "helpful", "helpless"]
+    assert keys(key=["helpful", "absent"]) == ["helpful"]
+    assert keys(name_contains="HELP") == ["helpful", "helpless"]
+    assert keys(name_contains="%") == []
+    assert keys(limit=1, offset=1) == ["helpful"]
+
+
+def test_a_scale_is_withdrawn_by_its_key(api, rival_api) -> None:
+    declare(api)
+    assert rival_api.delete("/feedback-configs?feedback_key=stars").status_code == 404
+    assert api.delete("/feedback-configs?feedback_key=stars").status_code == 200
+    assert api.delete("/feedback-configs?feedback_key=stars").status_code == 404
+    assert api.delete("/feedback-configs").status_code == 422
+    assert api.get("/feedback-configs").json() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"feedback_key": "k"},
+        {"feedback_key": 3},
+        {"feedback_key": "k" * 181, "feedback_config": STARS},
+        {"feedback_key": "k", "feedback_config": {"type": "categorical"}},
+        {"feedback_key": "k", "feedback_config": STARS, "is_enforced": "yes"},
+    ],
+)
+def test_a_scale_that_says_nothing_is_422(api, body) -> None:
+    assert api.post("/feedback-configs", body).status_code == 422
