@@ -105,7 +105,12 @@ class Run(models.Model):
     total_cost = models.DecimalField(max_digits=24, decimal_places=12, null=True)
     usage_details = models.JSONField(null=True)
     clock = models.JSONField(null=True, help_text="Field -> stamp of the patch that set it")
-    is_sanitized = models.BooleanField(db_default=False)
+    is_sanitized = models.BooleanField(
+        db_default=False, help_text="NUL or lone surrogates were replaced by U+FFFD"
+    )
+    is_adopted = models.BooleanField(
+        db_default=False, help_text="No op named a project: it is the one of its trace"
+    )
     received_at = models.DateTimeField(db_default=Now())
     modified_at = models.DateTimeField(db_default=Now())
     status = models.GeneratedField(
@@ -124,8 +129,8 @@ class Run(models.Model):
     )
     thread_id = models.GeneratedField(
         expression=RawSQL(
-            "coalesce(metadata->>'session_id', metadata->>'thread_id',"
-            " metadata->>'conversation_id')",
+            "left(coalesce(metadata->>'session_id', metadata->>'thread_id',"
+            " metadata->>'conversation_id'), 200)",  # an index entry holds 2,700 bytes
             [],
         ),
         output_field=models.TextField(),
@@ -152,6 +157,17 @@ class Run(models.Model):
                 fields=["workspace", "reference_example_id"],
                 name="run_example",
                 condition=~Q(reference_example_id=None),
+            ),
+            # These two hold only runs whose elders have not arrived: see ingest._adopt.
+            models.Index(
+                fields=["workspace", "parent_run_id"],
+                name="run_waits_for_its_trace",
+                condition=Q(trace_id=F("id")) & ~Q(parent_run_id=None),
+            ),
+            models.Index(
+                fields=["workspace", "trace_id"],
+                name="run_waits_for_its_project",
+                condition=Q(project=None),
             ),
         ]
 

@@ -1,0 +1,166 @@
+"""Arithmetic on JSON documents that are kept as the bytes that were sent.
+
+Nothing here builds the objects of a document: 25 MiB of `[{},{},..]` would be 600 MiB of them.
+`msgspec.Raw` walks the bytes and checks the syntax without an allocation.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+from msgspec import Raw
+
+MAX_DEPTH: Final = 200
+MAX_DIGITS: Final = 4_300  # what Python's int() takes; longer ones would poison every reader
+_SLICE: Final = 1 << 20
+
+_syntax = msgspec.json.Decoder(Raw)
+_members = msgspec.json.Decoder(dict[str, Raw])
+# Every digit becomes 0, an exponent `e`, a sign `-`: so two substrings find what needs a look.
+_SHAPE = bytes.maketrans(b"123456789E+", b"000000000e-")
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_EXPONENT = re.compile(rb"-?[0-9.]+[eE][-+]?[0-9]{3,}")
+_DIGITS = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
+_LONE_HIGH = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})", re.DOTALL
+)
+_LONE_LOW = re.compile(
+    rb"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}", re.DOTALL
+)
+_REPLACEMENT = rb"\ufffd"
+
+
+class BadItem(ValueError):
+    """An item that cannot be stored. `code` is a stable word, `reason` a sentence."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a cheap look at many bytes could not rule out for the documents among them."""
+
+    escapes: bool = True  # \u0000 or a surrogate
+    numbers: bool = True  # more digits than MAX_DIGITS or an exponent of three digits
+    text: bool = True  # bytes that may not be UTF-8
+
+
+CLEAN: Final = Suspicion(escapes=False, numbers=False, text=False)
+SUSPECT: Final = Suspicion()
+
+
+def look(content: bytes) -> Suspicion:
+    """Return what must be checked document by document in `content` (0.3 ms per MiB)."""
+    escapes = b"\\u0000" in content or b"\\ud" in content or b"\\uD" in content
+    shape = content.translate(_SHAPE)
+    numbers = b"0e000" in shape or b"0e-000" in shape or b"0" * (MAX_DIGITS + 1) in shape
+    return Suspicion(escapes=escapes, numbers=numbers, text=not content.isascii())
+
+
+def sanitize(document: bytes) -> tuple[bytes, bool]:
+    r"""Return `document` with \u0000 and lone surrogates as U+FFFD, and whether any was there.
+
+    PostgreSQL stores neither, and models do write them. Memory: three copies at most.
+    """
+    if b"\\u0000" not in document and b"\\ud" not in document and b"\\uD" not in document:
+        return document, False
+    if b"\x00" in document:
+        raise BadItem("invalid_json", "A raw NUL byte is not JSON")
+    # An escaped backslash hides what follows it: "\\u0000" is six plain characters.
+    hidden = document.replace(b"\\\\", b"\x00\x00").replace(b"\\u0000", _REPLACEMENT)
+    text = bytearray(hidden)
+    del hidden
+    for lone in (_LONE_HIGH, _LONE_LOW):
+        for match in lone.finditer(text):
+            text[match.start() : match.start() + 6] = _REPLACEMENT
+    clean = bytes(text.replace(b"\x00\x00", b"\\\\"))
+    return clean, clean != document
+
+
+def check(document: bytes, suspicion: Suspicion = SUSPECT) -> None:
+    """Raise BadItem unless `document` is JSON every reader can take.
+
+    Strict JSON in UTF-8 without lone surrogates, at most MAX_DEPTH deep, no number of more than
+    MAX_DIGITS digits or with an exponent that makes it infinite as a double.
+    """
+    try:
+        _syntax.decode(document)
+    except RecursionError:
+        raise BadItem("too_deep", f"Nested deeper than {MAX_DEPTH}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadItem("invalid_json", str(error)) from None
+    if suspicion.text:
+        check_text(document)
+    if document.count(b"[") + document.count(b"{") > MAX_DEPTH and depth(document) > MAX_DEPTH:
+        raise BadItem("too_deep", f"Nested deeper than {MAX_DEPTH}")
+    if suspicion.numbers:
+        _check_numbers(document)
+
+
+def check_text(document: bytes) -> None:
+    """Raise BadItem unless `document` is UTF-8."""
+    if document.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(document), _SLICE):
+            decoder.decode(document[start : start + _SLICE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise BadItem("invalid_utf8", f"Not UTF-8: {error.reason}") from None
+
+
+def depth(document: bytes) -> int:
+    """Return how deep the valid JSON `document` nests; `1` is 0, `[]` is 1, `{"a":[]}` is 2."""
+    plain = document.replace(b"\\\\", b"").replace(b'\\"', b"")
+    inside, level, deepest = 0, 0, 0
+    for start in range(0, len(plain), _SLICE):
+        text = np.frombuffer(plain[start : start + _SLICE], dtype=np.uint8)
+        quotes = np.cumsum(text == ord('"'), dtype=np.int32) + inside
+        outside = (quotes & 1) == 0
+        opens = ((text == ord("[")) | (text == ord("{"))) & outside
+        closes = ((text == ord("]")) | (text == ord("}"))) & outside
+        levels = np.cumsum(opens.astype(np.int8) - closes.astype(np.int8), dtype=np.int32) + level
+        inside, level = int(quotes[-1]) & 1, int(levels[-1])
+        deepest = max(deepest, int(levels.max()))
+    return deepest
+
+
+def _check_numbers(document: bytes) -> None:
+    shape = document.translate(_SHAPE)
+    if not (b"0e000" in shape or b"0e-000" in shape or b"0" * (MAX_DIGITS + 1) in shape):
+        return
+    del shape
+    numbers = _STRING.sub(b'""', document)
+    if _DIGITS.search(numbers):
+        raise BadItem("number_too_long", f"A number has more than {MAX_DIGITS} digits")
+    for match in _EXPONENT.finditer(numbers):
+        exponent = abs(int(re.split(rb"[eE]", match.group())[1]))
+        if exponent > 308 or abs(float(match.group())) == float("inf"):
+            raise BadItem("number_out_of_range", "A number's exponent is out of range")
+
+
+def members(document: bytes) -> dict[str, bytes]:
+    """Return the members of the JSON object `document`, each as the bytes that were sent.
+
+    Of a repeated key the last counts. Raises BadItem when it is not an object.
+    """
+    try:
+        return {key: bytes(raw) for key, raw in _members.decode(document).items()}
+    except RecursionError:
+        raise BadItem("too_deep", f"Nested deeper than {MAX_DEPTH}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadItem("invalid_json", str(error)) from None
+
+
+def compose(parts: dict[str, bytes]) -> bytes:
+    """Return the JSON object of `parts`: the reverse of `members`."""
+    return msgspec.json.encode({key: Raw(value) for key, value in parts.items()})

@@ -1,0 +1,377 @@
+"""Store a batch of run ops: one transaction, set-wise, convergent.
+
+Whatever order, number or concurrency ops arrive in, the rows end as `merge.fold` says. New
+runs are copied straight into the table; runs that exist, and batches that lost a race, go
+through a temporary table and one INSERT .. ON CONFLICT.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import TypedDict, TypeVar
+from uuid import UUID
+
+import psycopg.errors
+from django.conf import settings
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+
+from observatory.runs import changes, merge, projects, rows
+from observatory.runs.merge import Order
+from observatory.runs.models import Change, Rejected
+from observatory.runs.ops import RunOp
+from observatory.workspaces.models import Workspace
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+MAX_RAW_BYTES = 1 << 20
+MAX_ATTEMPTS = 5
+WRITE_BYTES = 1 << 20
+
+
+class Mode(IntEnum):
+    """How carefully to write: each one is slower and takes what the one before could not."""
+
+    DIRECT = 0  # new runs by COPY into the table
+    STAGED = 1  # everything through the temporary table
+    ONE_BY_ONE = 2  # each op in its own savepoint, to find the one PostgreSQL refuses
+
+
+class Rejection(TypedDict):
+    """An op set aside: which, why, and what was sent."""
+
+    item_id: str
+    code: str
+    reason: str
+    raw: bytes
+
+
+@dataclass
+class Stored:
+    """What `store` did: the runs it wrote, and the ops it set aside."""
+
+    run_ids: list[UUID] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+def transact(work: Callable[[Mode], T]) -> T:
+    """Run `work` in one transaction and return its result; again when it can help.
+
+    A deadlock or a lost race runs it again, a value that PostgreSQL refuses runs it again
+    one by one. `work` gets the mode to pass on to `store`, and must be safe to repeat.
+    """
+    mode = Mode.DIRECT
+    for attempt in itertools.count(1):
+        try:
+            with transaction.atomic():
+                return work(mode)
+        except IntegrityError as error:
+            if attempt == MAX_ATTEMPTS or not _is(error, psycopg.errors.UniqueViolation):
+                raise
+            mode = max(mode, Mode.STAGED)
+        except DataError:
+            if mode is Mode.ONE_BY_ONE or attempt == MAX_ATTEMPTS:
+                raise
+            logger.warning("PostgreSQL refused a value of a batch; storing it one by one")
+            mode = Mode.ONE_BY_ONE
+        except OperationalError as error:
+            again = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+            if attempt == MAX_ATTEMPTS or not _is(error, *again):
+                raise
+            time.sleep(0.01 * attempt)
+    raise AssertionError("unreachable")
+
+
+def _is(error: Exception, *kinds: type[Exception]) -> bool:
+    return isinstance(error.__cause__, kinds)
+
+
+def store(
+    workspace: Workspace, ops: Sequence[RunOp], *, now: datetime, mode: Mode | None = None
+) -> Stored:
+    """Fold `ops` into the runs of `workspace`, note the change, and return what was done.
+
+    Without `mode` it is a transaction of its own (see `transact`). With it, it is part of the
+    caller's. Projects named for the first time are made. An op that names an unknown project
+    by id, or that PostgreSQL refuses, is quarantined; the others are stored.
+    """
+    if mode is None:
+        return transact(lambda mode: store(workspace, ops, now=now, mode=mode))
+    begin()
+    stored = Stored()
+    placed = _place(workspace, ops, stored)
+    _write(workspace, placed, now, mode, stored)
+    stored.run_ids = list(dict.fromkeys(op.id for op, _ in placed))
+    _adopt(workspace, stored.run_ids)
+    for rejection in stored.rejected:
+        quarantine(workspace, "run", **rejection)
+    changes.note(workspace, Change.Kind.RUN, stored.run_ids)
+    return stored
+
+
+def quarantine(
+    workspace: Workspace, kind: str, item_id: str, code: str, reason: str, raw: bytes
+) -> None:
+    """Keep an item that could not be stored, cut at 1 MiB, with the reason."""
+    Rejected.objects.create(
+        workspace=workspace,
+        kind=kind,
+        item_id=_storable(item_id)[:200],
+        code=code,
+        reason=_storable(reason)[:2_000],
+        raw=raw[:MAX_RAW_BYTES],
+    )
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+
+
+def _rejection(op: RunOp, code: str, reason: str) -> Rejection:
+    return {"item_id": str(op.id), "code": code, "reason": reason, "raw": op.raw}
+
+
+def begin() -> None:
+    """Bound the statements of this transaction, and make its connection's temporary table."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, [f"{settings.STATEMENT_TIMEOUT_S}s"])
+
+
+def _place(
+    workspace: Workspace, ops: Sequence[RunOp], stored: Stored
+) -> list[tuple[RunOp, int | None]]:
+    """Return each op with the id of its project: None for a patch that names none."""
+    names = {
+        op.session_name or projects.DEFAULT
+        for op in ops
+        if op.session_id is None and (op.session_name or op.kind == "create")
+    }
+    by_name = projects.resolve(workspace, names)
+    uuids = {op.session_id for op in ops if op.session_id is not None}
+    by_uuid = projects.by_uuid(workspace, uuids)
+    placed: list[tuple[RunOp, int | None]] = []
+    for op in ops:
+        if op.session_id is not None:
+            project_id = by_uuid.get(op.session_id)
+            if project_id is None:
+                reason = f"session_id: no project {op.session_id} in this workspace"
+                stored.rejected.append(_rejection(op, "unknown_session", reason))
+                continue
+        elif op.session_name or op.kind == "create":
+            project_id = by_name[op.session_name or projects.DEFAULT]
+        else:
+            project_id = None
+        placed.append((op, project_id))
+    return placed
+
+
+def _write(
+    workspace: Workspace,
+    placed: list[tuple[RunOp, int | None]],
+    now: datetime,
+    mode: Mode,
+    stored: Stored,
+) -> None:
+    """Write `placed`; an op that is refused one by one is taken out of it and set aside."""
+    if mode is Mode.ONE_BY_ONE:
+        for pair in list(placed):
+            try:
+                with transaction.atomic():
+                    _merge(workspace, [pair], now)
+            except DataError as error:
+                placed.remove(pair)
+                reason = str(error).splitlines()[0]
+                stored.rejected.append(_rejection(pair[0], "refused", reason))
+        return
+    rounds = list(_rounds(placed))
+    if mode is Mode.DIRECT and rounds:
+        known = _known(workspace, [op.id for op, _ in rounds[0]])
+        new = [pair for pair in rounds[0] if pair[0].id not in known]
+        rounds[0] = [pair for pair in rounds[0] if pair[0].id in known]
+        _copy("runs_run", workspace, new, now)
+    for batch in rounds:
+        _merge(workspace, batch, now)
+
+
+def _rounds(
+    placed: Iterable[tuple[RunOp, int | None]],
+) -> Iterator[list[tuple[RunOp, int | None]]]:
+    """Yield the ops in rounds of distinct runs, each sorted by id so that none deadlocks."""
+    waiting = list(placed)
+    while waiting:
+        first: dict[UUID, tuple[RunOp, int | None]] = {}
+        later = []
+        for pair in waiting:
+            if pair[0].id in first:
+                later.append(pair)
+            else:
+                first[pair[0].id] = pair
+        yield [first[run_id] for run_id in sorted(first)]
+        waiting = later
+
+
+def _known(workspace: Workspace, run_ids: list[UUID]) -> set[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM runs_run WHERE workspace_id = %s AND id = ANY(%s)",
+            [workspace.pk, run_ids],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _merge(workspace: Workspace, batch: list[tuple[RunOp, int | None]], now: datetime) -> None:
+    if not batch:
+        return
+    _copy("runs_staged", workspace, batch, now)
+    with connection.cursor() as cursor:
+        cursor.execute(_UPSERT)
+        cursor.execute("DELETE FROM runs_staged")
+
+
+def _copy(
+    table: str, workspace: Workspace, batch: list[tuple[RunOp, int | None]], now: datetime
+) -> None:
+    if not batch:
+        return
+    command = f"COPY {table} ({', '.join(rows.COLUMNS)}) FROM STDIN (FORMAT binary)"
+    # wrap_database_errors: a COPY goes past Django's cursor, which would do it.
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(command) as copy,
+    ):
+        pieces, size = [rows.HEADER], 0
+        for op, project_id in batch:
+            row = rows.encode(op, workspace.pk, project_id, now)
+            pieces += row
+            size += sum(map(len, row))
+            if size >= WRITE_BYTES:  # never hold a large batch twice
+                for piece in pieces:
+                    copy.write(piece)
+                pieces, size = [], 0
+        pieces.append(rows.TRAILER)
+        copy.write(b"".join(pieces))
+
+
+def _adopt(workspace: Workspace, run_ids: list[UUID]) -> None:
+    """Give runs that waited for it the trace of their parent and the project of their trace.
+
+    A patch need not name its project, nor a child its trace; their elders may come later. Few
+    runs ever wait, and two partial indexes hold exactly those.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [workspace.pk, workspace.pk])
+        waits_for_trace, waits_for_project = cursor.fetchone()
+        changed = run_ids
+        while waits_for_trace and changed:
+            cursor.execute(_ADOPT_TRACE, [workspace.pk, changed, changed])
+            changed = [row[0] for row in cursor.fetchall()]
+            run_ids = run_ids + changed
+        if waits_for_project:
+            cursor.execute(_ADOPT_PROJECT, [workspace.pk, run_ids, run_ids])
+
+
+_WAITING = (
+    "SELECT EXISTS (SELECT FROM runs_run WHERE workspace_id = %s AND trace_id = id"
+    " AND parent_run_id IS NOT NULL),"
+    " EXISTS (SELECT FROM runs_run WHERE workspace_id = %s AND project_id IS NULL)"
+)
+_ADOPT_TRACE = (
+    "UPDATE runs_run r SET trace_id = parent.trace_id FROM runs_run parent"
+    " WHERE r.workspace_id = %s AND r.trace_id = r.id AND r.parent_run_id IS NOT NULL"
+    " AND parent.workspace_id = r.workspace_id AND parent.id = r.parent_run_id"
+    " AND parent.id <> r.id AND (r.parent_run_id = ANY(%s) OR r.id = ANY(%s))"
+    " AND (parent.parent_run_id IS NULL OR parent.trace_id <> parent.id)"
+    " RETURNING r.id"
+)
+_ADOPT_PROJECT = (
+    "UPDATE runs_run r SET project_id = root.project_id, is_adopted = true FROM runs_run root"
+    " WHERE r.workspace_id = %s AND r.project_id IS NULL"
+    " AND (r.trace_id = ANY(%s) OR r.id = ANY(%s))"
+    " AND root.workspace_id = r.workspace_id AND root.id = r.trace_id AND root.id <> r.id"
+    " AND root.project_id IS NOT NULL AND NOT root.is_adopted"
+)
+
+
+def _ordering(order: Order, expression: str) -> str:
+    """Return the SQL of `merge.ordering`."""
+    match order:
+        case Order.NATURAL:
+            return expression
+        case Order.TEXT | Order.TEXTS:
+            return f'{expression} COLLATE "C"'
+        case Order.JSON | Order.JSONB:
+            return f'{expression}::text COLLATE "C"'
+
+
+def _rank(alias: str, key: str) -> str:
+    return f"coalesce({alias}.clock ->> {key}, '') COLLATE \"C\""
+
+
+def _merged(name: str, order: Order) -> str:
+    """Return the SQL of `merge.merge` for one field: which of `r` and `excluded` wins."""
+    key = f"'{name}'"
+    new, old = f"excluded.{name}", f"r.{name}"
+    no_new, no_old = f"{new} IS NULL", f"{old} IS NULL"
+    if name == "trace_id":  # "the trace is me" is what a run says that knows no other
+        no_new, no_old = f"{new} = excluded.id", f"{old} = r.id"
+    if name == "project_id":
+        no_old += " OR r.is_adopted"
+    return (
+        f"CASE WHEN {no_new} THEN {old} WHEN {no_old} THEN {new}"
+        f" WHEN ({_rank('excluded', key)}, {_ordering(order, new)})"
+        f" > ({_rank('r', key)}, {_ordering(order, old)}) THEN {new} ELSE {old} END"
+    )
+
+
+_MERGED_METADATA = f"""CASE
+  WHEN excluded.metadata = '{{}}' THEN r.metadata
+  WHEN r.metadata = '{{}}' THEN excluded.metadata
+  ELSE (SELECT jsonb_object_agg(key, value) FROM (
+    SELECT DISTINCT ON (key) key, value FROM (
+      SELECT key, value, {_rank("r", f"('{merge.METADATA}' || key)")} AS rank
+        FROM jsonb_each(r.metadata)
+      UNION ALL
+      SELECT key, value, {_rank("excluded", f"('{merge.METADATA}' || key)")}
+        FROM jsonb_each(excluded.metadata)
+    ) said ORDER BY key, value <> 'null' DESC, rank COLLATE "C" DESC,
+      value::text COLLATE "C" DESC
+  ) winner) END"""
+_MERGED_CLOCK = """CASE
+  WHEN excluded.clock IS NULL THEN r.clock
+  WHEN r.clock IS NULL THEN excluded.clock
+  ELSE (SELECT jsonb_object_agg(key, rank) FROM (
+    SELECT key, max(value COLLATE "C") AS rank FROM (
+      SELECT key, value FROM jsonb_each_text(r.clock)
+      UNION ALL SELECT key, value FROM jsonb_each_text(excluded.clock)
+    ) said GROUP BY key
+  ) latest) END"""
+_UPSERT = (
+    f"INSERT INTO runs_run AS r ({', '.join(rows.COLUMNS)})"
+    f" SELECT {', '.join(rows.COLUMNS)} FROM runs_staged ORDER BY id"
+    " ON CONFLICT (workspace_id, id) DO UPDATE SET "
+    + ", ".join(f"{name} = {_merged(name, order)}" for name, order in merge.FIELDS.items())
+    + f", metadata = {_MERGED_METADATA}, clock = {_MERGED_CLOCK}"
+    ", is_adopted = r.is_adopted AND excluded.project_id IS NULL"
+    ", is_sanitized = r.is_sanitized OR excluded.is_sanitized, modified_at = excluded.modified_at"
+)
+_STAGED_TYPES = dict.fromkeys(("dotted_order", "name", "run_type", "error"), "text") | {
+    "workspace_id": "int", "id": "uuid", "project_id": "int", "trace_id": "uuid",
+    "parent_run_id": "uuid", "start_time": "timestamptz", "end_time": "timestamptz",
+    "first_token_time": "timestamptz", "inputs": "json", "outputs": "json", "events": "json",
+    "serialized": "json", "extra": "jsonb", "metadata": "jsonb", "tags": "text[]",
+    "reference_example_id": "uuid", "prompt_tokens": "bigint", "completion_tokens": "bigint",
+    "total_tokens": "bigint", "prompt_cost": "numeric", "completion_cost": "numeric",
+    "total_cost": "numeric", "usage_details": "jsonb", "clock": "jsonb", "is_sanitized": "bool",
+    "received_at": "timestamptz", "modified_at": "timestamptz",
+}  # fmt: skip
+_BEGIN = (
+    "SELECT set_config('statement_timeout', %s, true); CREATE TEMP TABLE IF NOT EXISTS runs_staged"
+    f" ({', '.join(f'{name} {_STAGED_TYPES[name]}' for name in rows.COLUMNS)})"
+    " ON COMMIT DELETE ROWS"
+)

@@ -1,0 +1,306 @@
+"""Arithmetic: one operation on a run, a create or a patch, and what makes it valid.
+
+`inputs`, `outputs`, `events`, `serialized` and `extra` stay the bytes that were sent. What the
+wire says to ignore (`child_runs`, `execution_order`, `manifest_id`, ...) is never looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+import orjson
+from msgspec import Raw
+
+from observatory.runs import documents, usage
+from observatory.runs.documents import SUSPECT, BadItem, Suspicion
+from observatory.runs.times import parse_time
+
+__all__ = [
+    "DOCUMENT_FIELDS",
+    "BadItem",
+    "Kind",
+    "RunOp",
+    "canonical_uuid",
+    "parse_op",
+    "parse_time",
+]
+
+Kind = Literal["create", "patch"]
+DOCUMENT_FIELDS: Final = ("inputs", "outputs", "events", "extra", "error", "serialized")
+MAX_SESSION_NAME: Final = 512
+MAX_DOTTED_ORDER: Final = 65_536
+NIL: Final = UUID(int=0)
+
+_ABSENT = Raw(b"")
+_NULL = b"null"
+_UUID = re.compile(
+    r"\s*(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?\s*",
+    re.IGNORECASE | re.ASCII,
+)
+_SEGMENT = r"\d{8}T\d{12}Z[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_DOTTED = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*", re.ASCII)
+_UUID_FIELDS = ("id", "trace_id", "parent_run_id", "session_id", "reference_example_id")
+
+
+class _Main(msgspec.Struct):
+    """The wire's run object. Types are strict, so that no field can be a tree of objects."""
+
+    id: UUID | None = None
+    trace_id: UUID | None = None
+    dotted_order: str | None = None
+    parent_run_id: UUID | None = None
+    name: str | None = None
+    run_type: str | None = None
+    start_time: str | int | float | None = None
+    end_time: str | int | float | None = None
+    session_name: str | None = None
+    session_id: UUID | None = None
+    tags: list[str] | None = None
+    reference_example_id: UUID | None = None
+    inputs: Raw = _ABSENT
+    outputs: Raw = _ABSENT
+    events: Raw = _ABSENT
+    extra: Raw = _ABSENT
+    error: Raw = _ABSENT
+    serialized: Raw = _ABSENT
+
+
+_main = msgspec.json.Decoder(_Main)
+_text = msgspec.json.Decoder(str)
+
+
+@dataclass(slots=True)
+class RunOp:
+    """A create or a patch of one run. None means "not said": it never erases.
+
+    Documents are JSON bytes; `extra` is without its `metadata`, whose members are in
+    `metadata`, each as JSON bytes. Times are aware, UTC. `raw` is what was sent, for the
+    quarantine.
+    """
+
+    kind: Kind
+    id: UUID
+    trace_id: UUID | None = None
+    parent_run_id: UUID | None = None
+    dotted_order: str | None = None
+    name: str | None = None
+    run_type: str | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    first_token_time: datetime | None = None
+    error: str | None = None
+    inputs: bytes | None = None
+    outputs: bytes | None = None
+    events: bytes | None = None
+    serialized: bytes | None = None
+    extra: bytes | None = None
+    metadata: dict[str, bytes] = field(default_factory=dict)
+    tags: list[str] | None = None
+    reference_example_id: UUID | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_cost: Decimal | None = None
+    completion_cost: Decimal | None = None
+    total_cost: Decimal | None = None
+    usage_details: bytes | None = None
+    session_name: str | None = None
+    session_id: UUID | None = None
+    is_sanitized: bool = False
+    raw: bytes = b""
+
+
+def canonical_uuid(text: str) -> UUID:
+    """Return the UUID that `text` spells: any case, with or without dashes, braces or urn:uuid:.
+
+    Raises BadItem for anything else and for the nil UUID, which names nothing.
+    """
+    match = _UUID.fullmatch(text)
+    if match is None:
+        raise BadItem("invalid_uuid", f"Not a UUID: {text[:80]!r}")
+    uuid = UUID("".join(match.groups()))
+    if uuid == NIL:
+        raise BadItem("invalid_uuid", "The nil UUID names no run")
+    return uuid
+
+
+def parse_op(
+    kind: Kind,
+    main: bytes | Mapping[str, Any],
+    documents_: Mapping[str, bytes] | None = None,
+    *,
+    run_id: UUID | None = None,
+    suspicion: Suspicion = SUSPECT,
+) -> RunOp:
+    """Return the operation that `main`, a run object of the wire, and its documents say.
+
+    `main` is JSON bytes or a dict; `documents_` holds the fields that travelled apart
+    (DOCUMENT_FIELDS -> JSON bytes) and wins over the same field in `main`. `run_id` is the id
+    that the URL or the part's name gave. `suspicion` says what the caller has ruled out by a
+    look at the whole body. Raises BadItem.
+    """
+    sent = main if isinstance(main, bytes) else orjson.dumps(main, default=str)
+    clean, is_sanitized = documents.sanitize(sent) if suspicion.escapes else (sent, False)
+    run = _decode(clean)
+    uuid = run_id or run.id
+    if uuid is None:
+        raise BadItem("missing_id", "A run needs an id")
+    if run.id is not None and run.id != uuid:
+        raise BadItem("id_mismatch", "The id in the body is not the id it was sent under")
+    if uuid == NIL:
+        raise BadItem("invalid_uuid", "The nil UUID names no run")
+    op = RunOp(
+        kind,
+        uuid,
+        run.trace_id,
+        run.parent_run_id,
+        run.dotted_order or None,
+        run.name,
+        run.run_type,
+        None if run.start_time is None else parse_time(run.start_time),
+        None if run.end_time is None else parse_time(run.end_time),
+        tags=run.tags,
+        reference_example_id=run.reference_example_id,
+        session_name=run.session_name or None,
+        session_id=run.session_id,
+        is_sanitized=is_sanitized,
+        raw=sent,
+    )
+    if op.session_name is not None and len(op.session_name) > MAX_SESSION_NAME:
+        raise BadItem("session_name_too_long", f"A name has at most {MAX_SESSION_NAME} characters")
+    _place_in_trace(op)
+    _take_documents(op, run, documents_ or {}, suspicion)
+    _take_usage(op)
+    return op
+
+
+def _decode(main: bytes) -> _Main:
+    try:
+        return _main.decode(main)
+    except RecursionError:
+        raise BadItem("too_deep", f"Nested deeper than {documents.MAX_DEPTH}") from None
+    except msgspec.ValidationError as error:
+        if "UUID" not in str(error):
+            raise BadItem("invalid_field", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadItem("invalid_json", str(error)) from None
+    # Braces, urn:uuid:, blanks: spelled otherwise, but an id all the same.
+    members = documents.members(main)
+    for name in _UUID_FIELDS:
+        if members.get(name, _NULL) != _NULL:
+            text = _text_of(name, members[name])
+            members[name] = b'"%s"' % str(canonical_uuid(text)).encode() if text else _NULL
+    try:
+        return _main.decode(documents.compose(members))
+    except msgspec.ValidationError as error:
+        raise BadItem("invalid_field", str(error)) from None
+
+
+def _text_of(name: str, document: bytes) -> str:
+    try:
+        return _text.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadItem("invalid_field", f"{name}: {error}") from None
+
+
+def _place_in_trace(op: RunOp) -> None:
+    """Check dotted_order against the ids, and fill what one of them says of the other.
+
+    The hosted API's three rules: the first segment is the trace's, a root has one segment, the
+    last segment is the run's own.
+    """
+    own = str(op.id)
+    if op.dotted_order is not None:
+        order = op.dotted_order
+        if len(order) <= MAX_DOTTED_ORDER and not _DOTTED.fullmatch(order):
+            order = op.dotted_order = order.lower().replace("t", "T").replace("z", "Z")
+        if len(order) > MAX_DOTTED_ORDER or not _DOTTED.fullmatch(order):
+            raise BadItem("invalid_dotted_order", "dotted_order is not made of time and id pairs")
+        segments = order.split(".")
+        if segments[-1][-36:] != own:
+            raise BadItem("invalid_dotted_order", "dotted_order does not end in the run's own id")
+        trace = segments[0][-36:]
+        if op.trace_id is None:
+            op.trace_id = UUID(trace)
+        elif trace != str(op.trace_id):
+            raise BadItem("invalid_dotted_order", "dotted_order does not begin with trace_id")
+        if trace == own and len(segments) > 1:
+            raise BadItem("invalid_dotted_order", "The dotted_order of a root has one segment")
+        if len(segments) > 1 and op.parent_run_id is None:
+            op.parent_run_id = UUID(segments[-2][-36:])
+    if op.kind == "create" and op.parent_run_id is None:
+        if op.trace_id is None:
+            op.trace_id = op.id
+        if op.dotted_order is None and op.trace_id == op.id and op.start_time is not None:
+            op.dotted_order = f"{op.start_time:%Y%m%dT%H%M%S%f}Z{own}"
+
+
+def _take_documents(
+    op: RunOp, run: _Main, apart: Mapping[str, bytes], suspicion: Suspicion
+) -> None:
+    for name in DOCUMENT_FIELDS:
+        document = apart.get(name)
+        if document is None:
+            document = bytes(getattr(run, name))
+            if not document:
+                continue
+            if suspicion.escapes:  # already sanitized with the main part
+                suspicion = Suspicion(False, suspicion.numbers, suspicion.text)
+        elif suspicion.escapes:
+            document, was_bad = documents.sanitize(document)
+            op.is_sanitized |= was_bad
+        try:
+            _take_document(op, name, document, suspicion)
+        except BadItem as bad:
+            raise BadItem(bad.code, f"{name}: {bad.reason}") from None
+
+
+def _take_document(op: RunOp, name: str, document: bytes, suspicion: Suspicion) -> None:
+    documents.check(document, suspicion)
+    first = document[:1] if document[:1] not in b" \t\r\n" else document.strip()[:1]
+    if first == b"n":
+        return
+    if name == "error":
+        op.error = _text.decode(document) if first == b'"' else document.decode()
+        return
+    if first != (b"[" if name == "events" else b"{"):
+        kind = "a list" if name == "events" else "an object"
+        raise BadItem("wrong_type", f"Must be {kind} or null")
+    if name == "extra":
+        _split_extra(op, document)
+    else:
+        setattr(op, name, document)
+
+
+def _take_usage(op: RunOp) -> None:
+    """Fill the token, cost and first-token fields from the documents."""
+    if op.events is not None:
+        op.first_token_time = usage.first_token(op.events)
+    found = usage.find(op.outputs, op.metadata.get("usage_metadata"), op.run_type)
+    if found is not None:
+        op.prompt_tokens = found.prompt_tokens
+        op.completion_tokens = found.completion_tokens
+        op.total_tokens = found.total_tokens
+        op.prompt_cost = found.prompt_cost
+        op.completion_cost = found.completion_cost
+        op.total_cost = found.total_cost
+        op.usage_details = found.details
+
+
+def _split_extra(op: RunOp, extra: bytes) -> None:
+    """Set `extra` and `metadata` apart; neither is parsed deeper than its members."""
+    members = documents.members(extra)
+    metadata = members.pop("metadata", _NULL)
+    if members:
+        op.extra = documents.compose(members)
+    if metadata != _NULL:
+        if metadata[:1] != b"{":
+            raise BadItem("wrong_type", "metadata must be an object or null")
+        op.metadata = documents.members(metadata)
