@@ -5,3 +5,11 @@ class AnnotationsConfig(AppConfig):
     name = "annotations"
     label = "annotations"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from annotations.receivers import nudge
+        from observatory.feedback.signals import feedback_recorded
+        from observatory.runs.signals import runs_settled
+
+        runs_settled.connect(nudge, dispatch_uid="annotations.nudge.runs")
+        feedback_recorded.connect(nudge, dispatch_uid="annotations.nudge.feedback")

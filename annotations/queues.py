@@ -209,20 +209,20 @@ def visible(workspace: Workspace, user: User) -> QuerySet[AnnotationQueue]:
 
 # Items ----------------------------------------------------------------------------------------
 
-# `wanted` (run_id, ord) is the caller's. FOR SHARE: see `resize`. Foreign keys are checked at
-# the end of the transaction, so the seats may refer to rows of the same statement.
+# `wanted` (queue_id, run_id, priority, ord) is the caller's. FOR SHARE: see `resize`. Foreign
+# keys are checked at the end of the transaction, so seats may refer to rows of the same statement.
 ADD_ITEMS = """
 queue AS (
     SELECT id, workspace_id, reviewers_per_item FROM annotations_annotationqueue
-    WHERE id = %(queue)s FOR SHARE
+    WHERE id = ANY(%(queues)s) ORDER BY id FOR SHARE
 ),
 added AS (
     INSERT INTO annotations_queueitem
         (workspace_id, uuid, queue_id, run_id, state, source, priority, added_at, added_by_id,
          n_reviews)
     SELECT queue.workspace_id, gen_random_uuid(), queue.id, wanted.run_id, 'open', %(source)s,
-           %(priority)s, %(now)s, %(added_by)s, 0
-    FROM wanted CROSS JOIN queue
+           wanted.priority, %(now)s, %(added_by)s, 0
+    FROM wanted JOIN queue ON queue.id = wanted.queue_id
     ORDER BY wanted.ord
     ON CONFLICT (queue_id, run_id) DO NOTHING
     RETURNING id, queue_id, run_id, priority
@@ -230,15 +230,16 @@ added AS (
 seated AS (
     INSERT INTO annotations_seat (queue_id, item_id, number, priority, is_taken)
     SELECT added.queue_id, added.id, number, added.priority, false
-    FROM added CROSS JOIN queue CROSS JOIN generate_series(1, queue.reviewers_per_item) number
+    FROM added JOIN queue ON queue.id = added.queue_id
+    CROSS JOIN generate_series(1, queue.reviewers_per_item) number
     ORDER BY added.id, number
 )
 """
 
-# For items that came back or whose queue asks for more reviews.
+# For items that came back or whose queue asks for more reviews: reviewers may have passed them.
 _MISSING_SEATS = """
-INSERT INTO annotations_seat (queue_id, item_id, number, priority, is_taken)
-SELECT i.queue_id, i.id, number, i.priority, false
+INSERT INTO annotations_seat (queue_id, item_id, number, priority, is_taken, is_returned)
+SELECT i.queue_id, i.id, number, i.priority, false, true
 FROM annotations_queueitem i
 JOIN annotations_annotationqueue q ON q.id = i.queue_id
 CROSS JOIN LATERAL generate_series(1, q.reviewers_per_item) number
@@ -269,6 +270,7 @@ def add_runs(
         return []
     parameters: dict[str, Any] = {
         "queue": queue.pk,
+        "queues": [queue.pk],
         "source": source,
         "priority": priority,
         "now": now,
@@ -277,8 +279,9 @@ def add_runs(
     }
     with connection.cursor() as cursor:
         cursor.execute(
-            "WITH wanted AS (SELECT * FROM unnest(%(runs)s::uuid[])"
-            f" WITH ORDINALITY w(run_id, ord)), {ADD_ITEMS} SELECT count(*) FROM added",
+            "WITH wanted AS (SELECT %(queue)s AS queue_id, run_id, %(priority)s AS priority, ord"
+            " FROM unnest(%(runs)s::uuid[]) WITH ORDINALITY w(run_id, ord)),"
+            f" {ADD_ITEMS} SELECT count(*) FROM added",
             parameters,
         )
         if source == QueueItem.Source.PERSON:
@@ -342,6 +345,7 @@ def requeue_for_all(item: QueueItem, now: datetime) -> None:
     QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     Deferral.objects.filter(item=item).delete()
     release(item)
+    Seat.objects.filter(item=item, is_taken=False).update(is_returned=True)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE annotations_queueitem SET state = 'open', removed_at = NULL"

@@ -140,10 +140,12 @@ def test_requeue_for_all_forgets_skips_and_holds_and_brings_a_removed_item_back(
 ) -> None:
     item = QueueItemFactory(queue=queue)
     Deferral.objects.create(item=item, reviewer=ada, kind="skip")
-    Seat.objects.filter(item=item, number=1).update(reviewer=grace, lease=uuid4(), expires_at=NOON)
+    Seat.objects.filter(item=item, number=1).update(
+        reviewer=grace, lease=uuid4(), reserved_at=NOON, expires_at=NOON
+    )
     queues.requeue_for_all(item, NOON)
     assert not Deferral.objects.exists()
-    assert Seat.objects.filter(item=item, lease=None, reviewer=None).count() == 2
+    assert Seat.objects.filter(item=item, lease=None, is_returned=True).count() == 2
     queues.remove(item, NOON)
     queues.requeue_for_all(item, NOON)
     assert item.state == "open"
@@ -153,7 +155,9 @@ def test_requeue_for_all_forgets_skips_and_holds_and_brings_a_removed_item_back(
 def test_release_ends_live_reservations_and_spares_taken_seats(queue, ada, grace) -> None:
     item = QueueItemFactory(queue=queue)
     Seat.objects.filter(item=item, number=1).update(reviewer=ada, is_taken=True)
-    Seat.objects.filter(item=item, number=2).update(reviewer=grace, lease=uuid4())
+    Seat.objects.filter(item=item, number=2).update(
+        reviewer=grace, lease=uuid4(), reserved_at=NOON, expires_at=NOON
+    )
     assert queues.release(item) == 1
     assert Seat.objects.get(item=item, number=1).reviewer == ada
 

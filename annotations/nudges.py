@@ -1,0 +1,86 @@
+"""Telling a worker that there is something to route, without ever waiting for the broker.
+
+Receivers run after the commit but before the answer is sent, so they only raise a flag here; a
+thread of the process publishes. One nudge covers every change before it, so while one is on
+its way the next are the same one. A lost nudge costs seconds: see tasks.sweep_changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+
+SPACING_S = 0.05  # between two nudges of a process
+PAUSE_S = 2.0  # after one that failed
+MAX_UNREAD_FILES = 200  # of the filesystem broker, which reads its whole folder for each message
+
+
+class Nudger:
+    """Publishes from a thread of its own: `nudge` never blocks and never raises."""
+
+    def __init__(self, publish: Callable[[], None]) -> None:
+        self._publish = publish
+        self._is_wanted = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    def nudge(self) -> None:
+        """Ask for one message to be sent soon."""
+        self._is_wanted.set()
+        if self._thread is None or self._pid != os.getpid() or not self._thread.is_alive():
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive():
+                return
+            self._pid = os.getpid()  # a forked worker has the flag, but not the thread
+            self._thread = threading.Thread(target=self._run, name="nudges", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        is_failing = False
+        while True:
+            self._is_wanted.wait()
+            self._is_wanted.clear()
+            try:
+                self._publish()
+            except Exception as error:
+                # Whatever the broker's library raises: the sweeper routes all the same.
+                if not is_failing:
+                    log.warning("the broker takes no nudge (the sweeper goes on): %s", error)
+                is_failing = True
+                pause.wait(PAUSE_S)
+                continue
+            if is_failing:
+                log.warning("the broker takes nudges again")
+            is_failing = False
+            pause.wait(SPACING_S)
+
+
+def is_backlogged() -> bool:
+    """Return whether unread messages pile up in the folder of the filesystem broker."""
+    folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("data_folder_out")
+    if not isinstance(folder, str):
+        return False
+    with os.scandir(folder) as entries:
+        return sum(1 for _ in entries) > MAX_UNREAD_FILES
+
+
+def _send() -> None:
+    from annotations.tasks import drain_changes
+
+    if not is_backlogged():
+        # A message older than this says nothing that the sweeper has not found.
+        drain_changes.apply_async(retry=False, expires=60, ignore_result=True)
+
+
+nudger = Nudger(_send)

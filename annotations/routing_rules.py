@@ -1,0 +1,114 @@
+"""Rules as people edit them: checked before they are stored, every change a version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from annotations.models import AnnotationQueue, RoutingRule, RuleVersion
+from observatory.runs.filters.compile import where
+from observatory.runs.filters.grammar import parse
+from observatory.runs.models import Project
+from observatory.workspaces.models import User, Workspace
+
+
+@dataclass(frozen=True)
+class RuleDefinition:
+    """What a rule says. No `projects` means every project; `sampling_rate` is a share [0, 1]."""
+
+    name: str
+    filter: str
+    queue: AnnotationQueue
+    projects: Sequence[Project] = ()
+    sampling_rate: float = 1.0
+    priority: int = 0
+    preset: str = ""
+
+
+def check_filter(text: str) -> None:
+    """Raise FilterError, with the position, unless `text` is a filter that can be run.
+
+    Blank is an error, too: a rule for every run says `eq(is_root, true)` and means it.
+    """
+    where(parse(text))
+
+
+@transaction.atomic
+def set_rule(
+    workspace: Workspace,
+    definition: RuleDefinition,
+    *,
+    now: datetime,
+    rule: RoutingRule | None = None,
+    by: User | None = None,
+    is_enabled: bool | None = None,
+) -> RoutingRule:
+    """Create a rule, or make `rule` say what `definition` says; return it.
+
+    A new rule is off unless `is_enabled`; None leaves an old one as it is. The change counts
+    for whatever changes from now on: runs that were looked at before are not looked at again.
+    Raises FilterError for a filter that cannot be read, ValueError for a rate outside [0, 1]
+    or a queue or project of another workspace, IntegrityError for a name already taken.
+    """
+    check_filter(definition.filter)
+    if not 0 <= definition.sampling_rate <= 1:
+        raise ValueError(f"a sampling rate is a share in [0, 1], got {definition.sampling_rate}")
+    owners = {project.workspace_id for project in definition.projects}
+    if owners | {definition.queue.workspace_id} != {workspace.pk}:
+        raise ValueError("the queue and the projects of a rule are of its own workspace")
+    if rule is None:
+        rule = RoutingRule(workspace=workspace, preset=definition.preset, created_at=now)
+    rule.name = definition.name
+    rule.filter = definition.filter
+    rule.queue = definition.queue
+    rule.sampling_rate = definition.sampling_rate
+    rule.priority = definition.priority
+    if is_enabled is not None:
+        rule.is_enabled = is_enabled
+    rule.save()
+    rule.projects.set(definition.projects)
+    keep_version(rule, now=now, by=by)
+    return rule
+
+
+@transaction.atomic
+def keep_version(rule: RoutingRule, *, now: datetime, by: User | None = None) -> bool:
+    """Write a version of `rule` if it differs from the newest one; return whether it does.
+
+    To be called after every save of a rule and its projects (the admin saves them itself).
+    Switching a rule on or off is no change of what it says.
+    """
+    locked = RoutingRule.objects.select_for_update(no_key=True).get(pk=rule.pk)
+    newest = RuleVersion.objects.filter(rule=locked).order_by("-version").first()
+    said = definition_of(locked)
+    if newest is not None and newest.definition == said:
+        return False
+    version = 1 if newest is None else newest.version + 1
+    RuleVersion.objects.create(
+        rule=locked, version=version, definition=said, created_by=by, created_at=now
+    )
+    RoutingRule.objects.filter(pk=rule.pk).update(version=version)
+    rule.version = version
+    return True
+
+
+def definition_of(rule: RoutingRule) -> dict[str, Any]:
+    """Return what `rule` says as plain values: what `RuleVersion.definition` keeps."""
+    return {
+        "name": rule.name,
+        "filter": rule.filter,
+        "projects": sorted(str(project.uuid) for project in rule.projects.all()),
+        "sampling_rate": rule.sampling_rate,
+        "queue": str(rule.queue.uuid),
+        "priority": rule.priority,
+    }
+
+
+def set_enabled(rule: RoutingRule, is_enabled: bool) -> None:
+    """Switch a rule on or off."""
+    RoutingRule.objects.filter(pk=rule.pk).update(is_enabled=is_enabled)
+    rule.is_enabled = is_enabled

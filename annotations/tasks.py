@@ -1,0 +1,100 @@
+"""What a worker does in the background. The rows are the truth; a message is only a nudge."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutting_down
+from django.db import OperationalError, close_old_connections, connection, transaction
+from django.utils import timezone
+
+from annotations.routing import BATCH, drain
+
+log = logging.getLogger(__name__)
+
+BUDGET_S = 45.0  # of a task; whatever is left is found by the next nudge or sweep
+SWEEP_EVERY_S = 5.0
+SWEEP_LOCK = 0x0B5E_0001  # pg_advisory lock: one sweep at a time, over all workers and beats
+
+
+@shared_task(
+    acks_late=True,
+    ignore_result=True,
+    autoretry_for=(OperationalError,),
+    retry_backoff=True,
+    max_retries=3,
+)
+def drain_changes() -> int:
+    """Route whatever is due, and return how many changes that was.
+
+    Running twice, late, or beside others equals running once: changes are claimed with SKIP
+    LOCKED and deleted in the transaction that acted on them, and (queue, run) is unique.
+    """
+    taken = 0
+    ends_at = time.monotonic() + BUDGET_S
+    while time.monotonic() < ends_at:
+        n = drain(BATCH, timezone.now())
+        taken += n
+        if n == 0:
+            break
+    return taken
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def sweep_changes() -> int:
+    """Route what nobody was told of: the broker may lose any nudge. Returns how many changes.
+
+    Running twice, or in two beats, equals running once: it is `drain_changes` under a lock, and
+    whoever does not get the lock has nothing to do.
+    """
+    return sweep()
+
+
+def sweep() -> int:
+    """Do what `sweep_changes` says, in this thread and without a broker."""
+    taken = 0
+    ends_at = time.monotonic() + BUDGET_S
+    while time.monotonic() < ends_at:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
+                (is_ours,) = cursor.fetchone() or (False,)
+            n = drain(BATCH, timezone.now()) if is_ours else 0
+        taken += n
+        if n == 0:
+            break
+    return taken
+
+
+# Every worker sweeps on its own as well, so that neither a single beat nor a broker is needed.
+
+_is_stopping = threading.Event()
+
+
+def _sweep_for_ever() -> None:
+    while not _is_stopping.wait(SWEEP_EVERY_S):
+        try:
+            close_old_connections()
+            sweep()
+        except Exception:
+            # Any failure: the next round tries again, and a thread that died would not.
+            log.exception("the sweep failed; the next one is in %s s", SWEEP_EVERY_S)
+            connection.close()
+    connection.close()
+
+
+@worker_ready.connect
+def start_sweeping(**kwargs: Any) -> None:
+    """Start the sweeper of this worker."""
+    _is_stopping.clear()
+    threading.Thread(target=_sweep_for_ever, name="sweeper", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def stop_sweeping(**kwargs: Any) -> None:
+    """Let the sweeper finish its batch and start no other."""
+    _is_stopping.set()

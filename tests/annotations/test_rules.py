@@ -1,0 +1,110 @@
+"""B2: decisions are deterministic, and probabilities are what they say."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from uuid import UUID, uuid5
+
+import pytest
+from django.db import connection
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotations import rules
+
+RATES = st.floats(0, 1, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "run", "expected"),
+    [
+        (UUID(int=0), UUID(int=0), 0.40003172633476924),
+        (
+            UUID("11111111-2222-3333-4444-555555555555"),
+            UUID("66666666-7777-8888-9999-aaaaaaaaaaaa"),
+            0.07642596703864313,
+        ),
+        (
+            UUID("8f14e45f-ceea-467f-9d5f-1e0f8a3c2b10"),
+            UUID("6b86b273-ff34-4ce1-9d6b-804eff5a3f57"),
+            0.21236336810359346,
+        ),
+    ],
+)
+def test_b2_the_draw_is_the_published_one_in_every_release(rule, run, expected) -> None:
+    assert rules.draw(rule, run) == expected
+    assert repr(expected) in (rules.__doc__ or "")
+
+
+@given(st.uuids(), st.uuids())
+def test_a_draw_is_at_least_0_and_below_1(rule, run) -> None:
+    assert 0 <= rules.draw(rule, run) < 1
+
+
+def test_b2_sql_draws_the_same_number_to_the_last_bit(db) -> None:
+    pairs = [(uuid5(UUID(int=1), str(n)), uuid5(UUID(int=2), str(n))) for n in range(2_000)]
+    sql = rules.DRAW_SQL.format(rule="pair.rule", run="pair.run")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {sql} FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY pair(rule, run, n)"
+            " ORDER BY n",
+            [[a for a, _ in pairs], [b for _, b in pairs]],
+        )
+        assert [row[0] for row in cursor.fetchall()] == [rules.draw(a, b) for a, b in pairs]
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.3, 0.9])
+def test_the_share_taken_is_the_sampling_rate(rate) -> None:
+    rule, n = UUID(int=7), 20_000
+    taken = sum(rules.is_selected(rule, uuid5(rule, str(i)), rate) for i in range(n))
+    assert abs(taken / n - rate) < 4 * math.sqrt(rate * (1 - rate) / n)
+
+
+def test_two_rules_draw_independently() -> None:
+    n = 20_000
+    runs = [uuid5(UUID(int=3), str(i)) for i in range(n)]
+    both = sum(rules.draw(UUID(int=1), r) < 0.5 and rules.draw(UUID(int=2), r) < 0.5 for r in runs)
+    assert abs(both / n - 0.25) < 0.015
+
+
+@given(st.uuids(), st.uuids(), RATES, RATES)
+def test_a_higher_rate_never_drops_a_run(rule, run, one, other) -> None:
+    low, high = sorted([one, other])
+    assert rules.is_selected(rule, run, low) <= rules.is_selected(rule, run, high)
+
+
+@given(st.uuids(), st.uuids())
+def test_rate_0_takes_none_and_rate_1_takes_all(rule, run) -> None:
+    assert not rules.is_selected(rule, run, 0)
+    assert rules.is_selected(rule, run, 1)
+
+
+@given(st.lists(RATES, max_size=8))
+@settings(max_examples=200)
+def test_the_inclusion_probability_is_one_minus_that_no_rule_takes_the_run(rates) -> None:
+    exact = 1 - math.prod((1 - Fraction(rate) for rate in rates), start=Fraction(1))
+    found = rules.inclusion_probability(rates)
+    assert 0 <= found <= 1
+    assert math.isclose(found, float(exact), rel_tol=1e-12, abs_tol=1e-300)
+
+
+def test_the_probability_agrees_with_counting_who_is_taken() -> None:
+    rates = {UUID(int=1): 0.1, UUID(int=2): 0.3}
+    n = 20_000
+    taken = sum(
+        any(
+            rules.is_selected(rule, uuid5(UUID(int=9), str(i)), rate)
+            for rule, rate in rates.items()
+        )
+        for i in range(n)
+    )
+    assert abs(taken / n - rules.inclusion_probability(rates.values())) < 0.015
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, math.nan, math.inf])
+def test_what_is_no_share_is_refused(rate) -> None:
+    with pytest.raises(ValueError, match="share"):
+        rules.inclusion_probability([rate])
+    with pytest.raises(ValueError, match="share"):
+        rules.is_selected(UUID(int=0), UUID(int=0), rate)
