@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Self
 from uuid import uuid4
 
 from django.contrib.postgres.fields import ArrayField
@@ -89,6 +91,17 @@ class Example(models.Model):
                 condition=~Q(origin=""),
             ),
         ]
+        indexes = [
+            models.Index(F("dataset"), F("created_at").desc(), F("id"), name="example_newest"),
+        ]
+
+
+class ExampleRevisionQuerySet(models.QuerySet["ExampleRevision"]):
+    def at(self, as_of: datetime | None) -> Self:
+        """Return the state of every example at `as_of` (None: now), one revision each."""
+        if as_of is None:
+            return self.filter(valid_to=None)
+        return self.filter(Q(valid_to=None) | Q(valid_to__gt=as_of), valid_from__lte=as_of)
 
 
 class ExampleRevision(models.Model):
@@ -106,6 +119,7 @@ class ExampleRevision(models.Model):
     outputs = RawJSONField(null=True)
     metadata = models.JSONField(null=True)
     splits = ArrayField(models.TextField(), default=list)
+    objects = ExampleRevisionQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -142,7 +156,13 @@ class Harvest(models.Model):
 class HarvestedItem(models.Model):
     """That an item was looked at by `harvest`, and what came of it. Exactly one row an item."""
 
+    class Outcome(models.TextChoices):
+        EXAMPLE = "example", "became an example"
+        UNCHANGED = "unchanged", "left as it was, and the queue keeps only corrections"
+        NO_RUN = "no_run", "its run is not stored"
+        RETRACTED = "retracted", "reopened after it was completed"
+
     item = models.OneToOneField(QueueItem, models.CASCADE, related_name="harvested")
     example = models.ForeignKey(Example, models.SET_NULL, null=True, related_name="+")
-    outcome = models.CharField(max_length=24, help_text="example, unchanged, no_run or retracted")
+    outcome = models.CharField(max_length=24, choices=Outcome)
     harvested_at = models.DateTimeField(db_default=Now())

@@ -1,0 +1,113 @@
+"""Datasets: create, change, delete, list."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from datasets_app.models import Dataset, ExampleRevision
+from observatory.runs.models import Project
+from observatory.workspaces.models import Workspace
+
+WRITABLE = {
+    "name",
+    "description",
+    "data_type",
+    "inputs_schema_definition",
+    "outputs_schema_definition",
+    "transformations",
+    "metadata",
+    "extra",
+    "is_externally_managed",
+}
+SORTABLE = {
+    "name": "name",
+    "created_at": "created_at",
+    "modified_at": "modified_at",
+    "example_count": "example_count",
+    "session_count": "session_count",
+    "last_session_start_time": "last_session_start_time",
+}
+
+
+class NameTaken(Exception):
+    """Another dataset of the workspace has this name, or this id."""
+
+
+def create(
+    workspace: Workspace, *, now: datetime, uuid: UUID | None = None, **fields: Any
+) -> Dataset:
+    """Create a dataset with exactly the id `uuid`, if given. Raises NameTaken."""
+    assert fields.keys() <= WRITABLE, fields.keys() - WRITABLE
+    dataset = Dataset(workspace=workspace, created_at=now, modified_at=now, **fields)
+    if uuid is not None:
+        dataset.uuid = uuid
+    try:
+        with transaction.atomic():
+            dataset.save(force_insert=True)
+    except IntegrityError:
+        raise NameTaken(dataset.name) from None
+    return dataset
+
+
+def change(dataset: Dataset, *, now: datetime, **fields: Any) -> Dataset:
+    """Change the given fields and nothing else. Raises NameTaken."""
+    assert fields.keys() <= WRITABLE, fields.keys() - WRITABLE
+    for name, value in fields.items():
+        setattr(dataset, name, value)
+    dataset.modified_at = now
+    try:
+        with transaction.atomic():
+            dataset.save(update_fields=[*fields, "modified_at"])
+    except IntegrityError:
+        raise NameTaken(dataset.name) from None
+    return dataset
+
+
+def of_workspace(workspace: Workspace) -> QuerySet[Dataset]:
+    """Return the workspace's datasets, with example and experiment counts, in one query.
+
+    Annotated: example_count (now), session_count, last_session_start_time.
+    """
+    examples = (
+        ExampleRevision.objects.filter(dataset=OuterRef("pk"), valid_to=None)
+        .order_by()
+        .values("dataset")
+    )
+    experiments = (
+        Project.objects.filter(workspace=workspace, reference_dataset_id=OuterRef("uuid"))
+        .order_by()
+        .values("reference_dataset_id")
+    )
+
+    def counted(rows: QuerySet[Any, Any]) -> Coalesce:
+        return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n")), 0)
+
+    return Dataset.objects.filter(workspace=workspace).annotate(
+        example_count=counted(examples),
+        session_count=counted(experiments),
+        last_session_start_time=Subquery(
+            experiments.annotate(last=Max("start_time")).values("last"),
+            output_field=models.DateTimeField(),
+        ),
+    )
+
+
+def matching(
+    datasets: QuerySet[Dataset],
+    *,
+    name_contains: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    **exact: Any,
+) -> QuerySet[Dataset]:
+    """Return those of `datasets` that match: `exact` may hold name, uuid__in, data_type."""
+    if name_contains:
+        datasets = datasets.filter(name__icontains=name_contains)
+    if metadata:
+        datasets = datasets.filter(metadata__contains=metadata)
+    return datasets.filter(Q(**exact)) if exact else datasets

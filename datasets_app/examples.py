@@ -1,0 +1,317 @@
+"""Examples: every change is a revision at a version, and nothing stored is edited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+
+from datasets_app import splits, versions
+from datasets_app.models import Dataset, Example, ExampleRevision
+from observatory.runs.models import Run
+from observatory.workspaces.models import Workspace
+
+
+class UnknownExample(Exception):
+    """No such example in the workspace; ids of other workspaces look the same."""
+
+
+class IdTaken(Exception):
+    """The id belongs to an example of another dataset of the workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleInput:
+    """An example to create. `inputs` and `outputs` are JSON text, kept as sent."""
+
+    id: UUID | None = None
+    inputs: str | None = None
+    outputs: str | None = None
+    metadata: dict[str, Any] | None = None
+    splits: Sequence[str] | None = None
+    source_run_id: UUID | None = None
+    uses_source_run_io: bool = False
+    created_at: datetime | None = None
+    origin: str = ""  # where it came from, at most once per dataset
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleChange:
+    """A change of an example; None keeps what is there."""
+
+    id: UUID
+    inputs: str | None = None
+    outputs: str | None = None
+    metadata: dict[str, Any] | None = None
+    splits: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write came to: the version and the examples' wire ids, in the order given."""
+
+    as_of: datetime | None
+    example_ids: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    inputs: str | None
+    outputs: str | None
+    metadata: dict[str, Any] | None
+    splits: list[str]
+
+
+@transaction.atomic
+def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) -> Written:
+    """Store examples as one new version and return their ids in the order given.
+
+    An id (or origin) that the dataset has already gets a new revision, so that the same
+    request sent twice is the same as once; when nothing differs no version is written.
+    Raises IdTaken, and then nothing is stored.
+    """
+    versions.locked(dataset)
+    named = _with_run_io(dataset.workspace_id, [_named(item) for item in given])
+    known = _known(dataset, named)
+    current = _current(dataset, [example.pk for example in known.values()])
+    contents: dict[UUID, tuple[ExampleInput, _Content]] = {}
+    ids = []
+    for item in named:
+        example = known.get(item.origin or item.id)
+        uuid = example.uuid if example else item.id
+        assert uuid is not None  # _named gave one
+        ids.append(uuid)
+        contents[uuid] = replace(item, id=uuid), _content(item)
+    existing = {example.uuid: example for example in known.values()}
+    changed = {
+        uuid: pair
+        for uuid, pair in contents.items()
+        if uuid not in existing or _as_stored(current.get(existing[uuid].pk)) != pair[1]
+    }
+    if not changed:
+        return Written(versions.newest_of(dataset), ids)
+    as_of = versions.open_version(dataset, now)
+    fresh = [
+        Example(
+            workspace_id=dataset.workspace_id,
+            dataset=dataset,
+            uuid=uuid,
+            created_at=item.created_at or as_of,
+            source_run_id=item.source_run_id,
+            origin=item.origin,
+        )
+        for uuid, (item, _) in changed.items()
+        if uuid not in existing
+    ]
+    try:
+        with transaction.atomic():
+            existing |= {example.uuid: example for example in Example.objects.bulk_create(fresh)}
+    except IntegrityError:  # taken in another dataset since we looked
+        raise IdTaken("An id is taken by another dataset") from None
+    _write(dataset, {existing[uuid].pk: pair[1] for uuid, pair in changed.items()}, as_of)
+    return Written(as_of, ids)
+
+
+@transaction.atomic
+def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime) -> Written:
+    """Apply `changes` as one new version; what is None in a change stays.
+
+    Raises UnknownExample when one is not in the dataset now, and then nothing is stored.
+    """
+    versions.locked(dataset)
+    by_id = {change.id: change for change in changes}
+    found = {
+        revision.example.uuid: revision
+        for revision in ExampleRevision.objects.at(None)
+        .filter(example__uuid__in=by_id, example__dataset=dataset)
+        .select_related("example")
+    }
+    if missing := by_id.keys() - found.keys():
+        raise UnknownExample(str(min(missing)))
+    contents: dict[int, _Content] = {}
+    for uuid, change in by_id.items():
+        before = _as_stored(found[uuid])
+        assert before is not None
+        after = _changed(before, change)
+        if after != before:
+            contents[found[uuid].example_id] = after
+    if not contents:
+        return Written(versions.newest_of(dataset), list(by_id))
+    as_of = versions.open_version(dataset, now)
+    _write(dataset, contents, as_of)
+    return Written(as_of, list(by_id))
+
+
+@transaction.atomic
+def delete(workspace: Workspace, ids: Iterable[UUID], *, now: datetime) -> None:
+    """End the examples in a new version of each dataset concerned; older versions keep them.
+
+    One that is deleted already stays so. Raises UnknownExample for an id that never was, and
+    then nothing is deleted.
+    """
+    wanted = set(ids)
+    found = list(
+        Example.objects.filter(workspace=workspace, uuid__in=wanted).values_list(
+            "pk", "uuid", "dataset_id"
+        )
+    )
+    if missing := wanted - {uuid for _, uuid, _ in found}:
+        raise UnknownExample(str(min(missing)))
+    for dataset in Dataset.objects.filter(
+        pk__in={dataset_id for _, _, dataset_id in found}
+    ).order_by("pk"):  # in one order, so that two deletions never wait for each other
+        end(dataset, [pk for pk, _, dataset_id in found if dataset_id == dataset.pk], now=now)
+
+
+def end(dataset: Dataset, example_pks: Sequence[int], *, now: datetime) -> bool:
+    """End the given examples of `dataset` in a new version; return whether any was standing.
+
+    Call it in a transaction.
+    """
+    versions.locked(dataset)
+    standing = ExampleRevision.objects.at(None).filter(example__in=example_pks)
+    if not standing.exists():
+        return False
+    standing.update(valid_to=versions.open_version(dataset, now))
+    return True
+
+
+@transaction.atomic
+def erase(workspace: Workspace, ids: Iterable[UUID]) -> int:
+    """Remove examples from every version (a hard delete) and return how many there were."""
+    found = Example.objects.filter(workspace=workspace, uuid__in=list(ids))
+    n = found.count()
+    found.delete()
+    return n
+
+
+@transaction.atomic
+def set_split(
+    dataset: Dataset, name: str, ids: Sequence[UUID], *, is_removed: bool, now: datetime
+) -> Written:
+    """Put examples in the split `name`, or take them out. Raises UnknownExample."""
+    versions.locked(dataset)
+    standing = dict(
+        ExampleRevision.objects.at(None)
+        .filter(example__dataset=dataset, example__uuid__in=ids)
+        .values_list("example__uuid", "splits")
+    )
+    if missing := set(ids) - standing.keys():
+        raise UnknownExample(str(min(missing)))
+    return update(
+        dataset,
+        [
+            ExampleChange(uuid, splits=splits.changed(held, name, is_removed=is_removed))
+            for uuid, held in standing.items()
+        ],
+        now=now,
+    )
+
+
+def _named(item: ExampleInput) -> ExampleInput:
+    return item if item.id is not None else replace(item, id=uuid4())
+
+
+def _with_run_io(workspace_id: int, items: list[ExampleInput]) -> list[ExampleInput]:
+    """Fill inputs and outputs from the source runs where asked, in one query."""
+    wanted = {
+        item.source_run_id
+        for item in items
+        if item.uses_source_run_io and item.source_run_id is not None
+    }
+    if not wanted:
+        return items
+    documents = {
+        run_id: (inputs, outputs)
+        for run_id, inputs, outputs in Run.objects.filter(
+            workspace_id=workspace_id, id__in=wanted
+        ).values_list("id", "inputs", "outputs")
+    }
+    filled = []
+    for item in items:
+        if item.uses_source_run_io and item.source_run_id is not None:
+            inputs, outputs = documents.get(item.source_run_id, (None, None))
+            item = replace(item, inputs=item.inputs or inputs, outputs=item.outputs or outputs)
+        filled.append(item)
+    return filled
+
+
+def _known(dataset: Dataset, items: list[ExampleInput]) -> dict[UUID | str | None, Example]:
+    """Return the examples that exist, by wire id and by origin. Raises IdTaken."""
+    by_id = Example.objects.filter(
+        workspace_id=dataset.workspace_id, uuid__in=[item.id for item in items if not item.origin]
+    )
+    found: dict[UUID | str | None, Example] = {}
+    for example in by_id:
+        if example.dataset_id != dataset.pk:
+            raise IdTaken(f"Example {example.uuid} belongs to another dataset")
+        found[example.uuid] = example
+    origins = [item.origin for item in items if item.origin]
+    if origins:
+        found |= {
+            example.origin: example
+            for example in Example.objects.filter(dataset=dataset, origin__in=origins)
+        }
+    return found
+
+
+def _current(dataset: Dataset, example_pks: list[int]) -> dict[int, ExampleRevision]:
+    if not example_pks:
+        return {}
+    standing = ExampleRevision.objects.at(None).filter(dataset=dataset, example__in=example_pks)
+    return {revision.example_id: revision for revision in standing}
+
+
+def _content(item: ExampleInput) -> _Content:
+    """Return what is stored. A split named in the metadata, as reads return it, is a split."""
+    metadata = dict(item.metadata) if item.metadata else None
+    named = metadata.pop("dataset_split", None) if metadata else None
+    return _Content(
+        item.inputs, item.outputs, metadata or None, splits.normalised(item.splits or named)
+    )
+
+
+def _as_stored(revision: ExampleRevision | None) -> _Content | None:
+    if revision is None:
+        return None
+    return _Content(revision.inputs, revision.outputs, revision.metadata, revision.splits)
+
+
+def _changed(before: _Content, change: ExampleChange) -> _Content:
+    after = before
+    if change.inputs is not None:
+        after = replace(after, inputs=change.inputs)
+    if change.outputs is not None:
+        after = replace(after, outputs=change.outputs)
+    split = change.splits
+    if change.metadata is not None:
+        metadata = dict(change.metadata)
+        split = split or metadata.pop("dataset_split", None)
+        after = replace(after, metadata=metadata or None)
+    if split:
+        after = replace(after, splits=splits.normalised(split))
+    return after
+
+
+def _write(dataset: Dataset, contents: dict[int, _Content], as_of: datetime) -> None:
+    """End the standing revisions of these examples at `as_of` and begin the new ones."""
+    ExampleRevision.objects.at(None).filter(example__in=list(contents)).update(valid_to=as_of)
+    ExampleRevision.objects.bulk_create(
+        [
+            ExampleRevision(
+                example_id=pk,
+                dataset=dataset,
+                valid_from=as_of,
+                inputs=content.inputs,
+                outputs=content.outputs,
+                metadata=content.metadata,
+                splits=content.splits,
+            )
+            for pk, content in contents.items()
+        ],
+        batch_size=1000,
+    )

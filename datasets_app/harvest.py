@@ -1,0 +1,227 @@
+"""A completed item becomes an example of its queue's dataset, exactly once.
+
+The dataset row is the lock: harvesting and retracting of one dataset are done one at a time,
+and both look at the item again once they hold it, so tasks may run twice, late or at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision
+from datasets_app import examples, versions
+from datasets_app.examples import ExampleInput
+from datasets_app.models import Dataset, Example, Harvest, HarvestedItem
+from observatory.runs.models import Run
+
+BATCH = 500
+Outcome = HarvestedItem.Outcome
+
+
+def connect(
+    queue: AnnotationQueue, dataset: Dataset | None, *, accepts_unchanged: bool | None = None
+) -> Harvest | None:
+    """Let the completed items of `queue` become examples of `dataset`; None: of none.
+
+    Raises ValueError when the two are of different workspaces.
+    """
+    if dataset is None:
+        Harvest.objects.filter(queue=queue).delete()
+        return None
+    if dataset.workspace_id != queue.workspace_id:
+        raise ValueError("The queue and the dataset are in different workspaces")
+    values: dict[str, Any] = {"dataset": dataset, "is_enabled": True}
+    if accepts_unchanged is not None:
+        values["accepts_unchanged"] = accepts_unchanged
+    harvest, _ = Harvest.objects.update_or_create(queue=queue, defaults=values)
+    return harvest
+
+
+def waiting() -> QuerySet[QueueItem]:
+    """Return completed items of harvested queues that are not looked at yet.
+
+    One that was left as it was is looked at again once its queue accepts unchanged items.
+    """
+    return QueueItem.objects.filter(
+        Q(harvested=None)
+        | Q(harvested__outcome=Outcome.RETRACTED)
+        | Q(harvested__outcome=Outcome.UNCHANGED, queue__harvest__accepts_unchanged=True),
+        state=QueueItem.State.COMPLETED,
+        queue__harvest__is_enabled=True,
+    )
+
+
+def reopened() -> QuerySet[HarvestedItem]:
+    """Return what was harvested from items that are no longer completed."""
+    return HarvestedItem.objects.exclude(outcome=Outcome.RETRACTED).filter(
+        item__state=QueueItem.State.OPEN
+    )
+
+
+def harvest(item_ids: Sequence[int], *, now: datetime) -> int:
+    """Harvest the given items as far as they are waiting; return how many became examples.
+
+    Each queue's items are one transaction and one version of its dataset. Running it twice or
+    at once equals running it once.
+    """
+    arrows = Harvest.objects.filter(is_enabled=True, queue__items__in=item_ids).distinct()
+    return sum(
+        _harvest_queue(arrow, item_ids, now)
+        for arrow in arrows.select_related("queue", "dataset").order_by("dataset_id", "pk")
+    )
+
+
+@transaction.atomic
+def _harvest_queue(arrow: Harvest, item_ids: Sequence[int], now: datetime) -> int:
+    dataset = versions.locked(arrow.dataset)
+    items = list(waiting().filter(queue=arrow.queue, pk__in=item_ids).order_by("pk"))
+    if not items:
+        return 0
+    reviews = _reviews(items)
+    rules = _rules(items)
+    runs = {
+        run_id: (inputs, outputs)
+        for run_id, inputs, outputs in Run.objects.filter(
+            workspace_id=arrow.queue.workspace_id, id__in=[item.run_id for item in items]
+        ).values_list("id", "inputs", "outputs")
+    }
+    outcomes: dict[int, Outcome] = {}
+    given: dict[int, ExampleInput] = {}
+    for item in items:
+        counted = reviews[item.pk]
+        corrected = [review for review in counted if review.correction is not None]
+        if item.run_id not in runs:
+            outcomes[item.pk] = Outcome.NO_RUN
+        elif not corrected and not arrow.accepts_unchanged:
+            outcomes[item.pk] = Outcome.UNCHANGED
+        else:
+            outcomes[item.pk] = Outcome.EXAMPLE
+            given[item.pk] = _example(arrow.queue, item, counted, rules[item.pk], runs[item.run_id])
+    written = examples.create(dataset, list(given.values()), now=now) if given else None
+    uuids = dict(zip(given, written.example_ids, strict=True)) if written else {}
+    _remember(dataset, outcomes, uuids, now)
+    return len(given)
+
+
+def _remember(
+    dataset: Dataset, outcomes: dict[int, Outcome], uuids: dict[int, UUID], now: datetime
+) -> None:
+    found = Example.objects.filter(dataset=dataset, uuid__in=uuids.values())
+    pks = dict(found.values_list("uuid", "pk"))
+    HarvestedItem.objects.bulk_create(
+        [
+            HarvestedItem(
+                item_id=item_id,
+                outcome=outcome,
+                example_id=pks.get(uuids[item_id]) if item_id in uuids else None,
+                harvested_at=now,
+            )
+            for item_id, outcome in outcomes.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["item"],
+        update_fields=["outcome", "example", "harvested_at"],
+    )
+
+
+def retract(item_ids: Iterable[int], *, now: datetime) -> int:
+    """Take the examples of reopened items out of their datasets, in a new version of each.
+
+    Older versions keep them. Items that are completed again by now are left alone. Returns how
+    many examples were ended. Running it twice equals running it once.
+    """
+    found = reopened().filter(item__in=list(item_ids))
+    datasets = set(found.exclude(example=None).values_list("example__dataset", flat=True))
+    n = sum(
+        _retract_from(dataset, found, now)
+        for dataset in Dataset.objects.filter(pk__in=datasets).order_by("pk")
+    )
+    found.filter(example=None).update(outcome=Outcome.RETRACTED, harvested_at=now)
+    return n
+
+
+@transaction.atomic
+def _retract_from(dataset: Dataset, found: QuerySet[HarvestedItem], now: datetime) -> int:
+    versions.locked(dataset)
+    rows = list(found.filter(example__dataset=dataset))  # read again, now that we hold the lock
+    pks = [row.example_id for row in rows if row.example_id is not None]
+    examples.end(dataset, pks, now=now)
+    HarvestedItem.objects.filter(pk__in=[row.pk for row in rows]).update(
+        outcome=Outcome.RETRACTED, harvested_at=now
+    )
+    return len(rows)
+
+
+def _reviews(items: list[QueueItem]) -> dict[int, list[Review]]:
+    """Return the counted standing reviews of each item, oldest first."""
+    found: dict[int, list[Review]] = defaultdict(list)
+    for review in (
+        Review.objects.filter(item__in=items, is_counted=True, retracted_at=None)
+        .select_related("reviewer")
+        .order_by("submitted_at", "pk")
+    ):
+        found[review.item_id].append(review)
+    return found
+
+
+def _rules(items: list[QueueItem]) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for decision in RoutingDecision.objects.filter(item__in=items).order_by("pk"):
+        found[decision.item_id].append(
+            {
+                "id": str(decision.rule_uuid),
+                "name": decision.rule_name,
+                "version": decision.rule_version,
+            }
+        )
+    return found
+
+
+def _example(
+    queue: AnnotationQueue,
+    item: QueueItem,
+    reviews: list[Review],
+    rules: list[dict[str, Any]],
+    run: tuple[str | None, str | None],
+) -> ExampleInput:
+    """Return the example of `item`: the run's inputs, its outputs as last corrected, and why."""
+    inputs, outputs = run
+    corrections = [review.correction for review in reviews if review.correction is not None]
+    if corrections:
+        outputs = _outputs_text(corrections[-1])
+    return ExampleInput(
+        inputs=inputs,
+        outputs=outputs,
+        source_run_id=item.run_id,
+        origin=f"harvest:{item.uuid}",
+        metadata={
+            "run_id": str(item.run_id),
+            "queue_id": str(queue.uuid),
+            "queue_name": queue.name,
+            "queue_item_id": str(item.uuid),
+            "review_ids": [str(review.uuid) for review in reviews],
+            "reviewers": [review.reviewer.username for review in reviews],
+            "rubric_version": max((review.rubric_version for review in reviews), default=None),
+            "rules": rules,
+            "corrected": bool(corrections),
+            "disputed": any(correction != corrections[0] for correction in corrections),
+        },
+    )
+
+
+def _outputs_text(correction: Any) -> str | None:
+    """Return the corrected outputs as JSON text. Outputs that are no object become {"output": }."""
+    outputs = correction.get("outputs") if isinstance(correction, dict) else correction
+    if outputs is None:
+        return None
+    if not isinstance(outputs, dict):
+        outputs = {"output": outputs}
+    return json.dumps(outputs, ensure_ascii=False)
