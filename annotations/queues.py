@@ -15,7 +15,6 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from annotations import signals
 from annotations.models import (
     AnnotationQueue,
     Deferral,
@@ -24,7 +23,7 @@ from annotations.models import (
     RubricVersion,
     Seat,
 )
-from observatory.events import announce
+from annotations.seats import set_reviewers_per_item
 from observatory.workspaces.models import Membership, User, Workspace
 from observatory.workspaces.roles import Permission, allows
 
@@ -79,7 +78,8 @@ def set_rubric(
     A question keeps its row, and so its ratings, as long as its feedback key stays. A change
     bumps `rubric_version`; earlier reviews go on naming the version they answered.
     """
-    locked = AnnotationQueue.objects.select_for_update(no_key=True).get(pk=queue.pk)
+    # FOR UPDATE: nobody submits a review half under the old rubric and half under the new.
+    locked = AnnotationQueue.objects.select_for_update().get(pk=queue.pk)
     before = snapshot(locked)
     _write_rubric(locked, rubric)
     if snapshot(locked) == before:
@@ -105,7 +105,7 @@ def keep_rubric_version(queue: AnnotationQueue, *, now: datetime) -> bool:
 
     For callers that edit the rows themselves (the admin's inline). Returns whether it did.
     """
-    locked = AnnotationQueue.objects.select_for_update(no_key=True).get(pk=queue.pk)
+    locked = AnnotationQueue.objects.select_for_update().get(pk=queue.pk)
     newest = RubricVersion.objects.filter(queue=locked).order_by("-version").first()
     if newest is not None:
         if newest.items == snapshot(locked):
@@ -143,34 +143,13 @@ def _keep_version(queue: AnnotationQueue, now: datetime) -> None:
     )
 
 
-@transaction.atomic
 def resize(queue: AnnotationQueue, reviewers_per_item: int, *, now: datetime) -> None:
     """Ask for another number of reviews an item, for open items too.
 
     Missing seats are added and surplus free ones dropped. An open item that already has enough
     counted reviews is completed. Completed items stay as they are.
     """
-    # FOR NO KEY UPDATE waits for FOR SHARE of `add_runs`: no item slips in with the old number.
-    locked = AnnotationQueue.objects.select_for_update(no_key=True).get(pk=queue.pk)
-    locked.reviewers_per_item = queue.reviewers_per_item = reviewers_per_item
-    locked.save(update_fields=["reviewers_per_item", "updated_at"])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE annotations_queueitem SET state = 'completed', completed_at = %s"
-            " WHERE queue_id = %s AND state = 'open' AND n_reviews >= %s AND n_reviews > 0"
-            " RETURNING id",
-            [now, queue.pk, reviewers_per_item],
-        )
-        completed = [row[0] for row in cursor.fetchall()]
-        cursor.execute(
-            "DELETE FROM annotations_seat s USING annotations_queueitem i"
-            " WHERE i.id = s.item_id AND i.queue_id = %s AND NOT s.is_taken"
-            " AND (i.state <> 'open' OR s.number > %s)",
-            [queue.pk, reviewers_per_item],
-        )
-        cursor.execute(_MISSING_SEATS + " AND i.queue_id = %s", [queue.pk])
-    if completed:
-        announce(signals.item_completed, QueueItem, item_ids=completed)
+    set_reviewers_per_item(queue, reviewers_per_item, now)
 
 
 def archive(queue: AnnotationQueue, *, now: datetime) -> None:

@@ -1,0 +1,161 @@
+"""A reviewer's place in a queue: the lock of their verbs, and where their search begins."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.db import connection
+
+from annotations.models import AnnotationQueue
+from observatory.workspaces.models import User
+from observatory.workspaces.roles import Permission, allows
+
+YOUNG = timedelta(minutes=5)  # bookmarks stay behind items younger than this: see `move`
+
+
+class Reason(StrEnum):
+    """Why there is no item, or not this one."""
+
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+    NO_ACCESS = "no_access"  # not a reviewer of the workspace, or not assigned to the queue
+    ALL_RESERVED = "all_reserved"  # what is left for me is held by others at the moment
+    NOTHING_LEFT = "nothing_left"
+    REVIEWED = "reviewed"  # I have a standing review of it: undo that one
+    CLOSED = "closed"  # completed or removed
+    LOST = "lost"  # the reservation ran out or was released
+
+
+class Unavailable(Exception):
+    """This item cannot be had now; `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass
+class Desk:
+    """A reviewer at work in a queue, their bookmark locked until the transaction ends."""
+
+    queue: AnnotationQueue
+    reviewer: User
+    bookmark_id: int
+    places: dict[str, int]
+    searched_at: datetime | None
+    refusal: Reason | None  # why nothing may be reserved; None: come in
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(minutes=self.queue.reservation_minutes)
+
+
+_FRESH = (
+    "archived_at",
+    "is_paused",
+    "is_reserving",
+    "reservation_minutes",
+    "reviewers_per_item",
+    "rubric_version",
+    "is_blind",
+)
+# KEY SHARE of the queue: whoever locks its row FOR UPDATE (`seats.set_reviewers_per_item`) is
+# alone with the queue, and what is read of the queue here holds until the transaction ends.
+_SIT_DOWN = """
+SELECT b.id, b.places, b.searched_at, q.archived_at, q.is_paused, q.is_reserving,
+       q.reservation_minutes, q.reviewers_per_item, q.rubric_version, q.is_blind, q.access,
+       (SELECT m.role FROM workspaces_membership m
+        WHERE m.workspace_id = q.workspace_id AND m.user_id = b.reviewer_id),
+       EXISTS (SELECT FROM annotations_annotationqueue_assigned_reviewers a
+               WHERE a.annotationqueue_id = q.id AND a.user_id = b.reviewer_id)
+FROM annotations_bookmark b JOIN annotations_annotationqueue q ON q.id = b.queue_id
+WHERE b.queue_id = %s AND b.reviewer_id = %s
+FOR KEY SHARE OF q FOR NO KEY UPDATE OF b
+"""
+
+
+def sit_down(queue: AnnotationQueue, reviewer: User) -> Desk:
+    """Lock `reviewer`'s bookmark in `queue` until the transaction ends, and read the queue anew.
+
+    To be called first in every transaction of a reviewer: bookmark, then item, then seats is
+    the order of locks everywhere, so that two verbs never wait for each other in a circle.
+    `queue` is refreshed in the fields that decide about reviewing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SIT_DOWN, [queue.pk, reviewer.pk])
+        row = cursor.fetchone()
+        if row is None:
+            cursor.execute(
+                "INSERT INTO annotations_bookmark (queue_id, reviewer_id, places)"
+                " VALUES (%s, %s, '{}') ON CONFLICT DO NOTHING",
+                [queue.pk, reviewer.pk],
+            )
+            cursor.execute(_SIT_DOWN, [queue.pk, reviewer.pk])
+            row = cursor.fetchone()
+    (bookmark_id, places, searched_at), (access, role, is_assigned) = row[:3], row[-3:]
+    for name, fresh in zip(_FRESH, row[3:-3], strict=True):
+        setattr(queue, name, fresh)
+    refusal = None
+    is_invited = access == AnnotationQueue.Access.ANY or is_assigned
+    if role is None or not allows(role, Permission.REVIEW) or not is_invited:
+        refusal = Reason.NO_ACCESS
+    elif queue.archived_at is not None:
+        refusal = Reason.ARCHIVED
+    elif queue.is_paused:
+        refusal = Reason.PAUSED
+    return Desk(queue, reviewer, bookmark_id, json.loads(places), searched_at, refusal)
+
+
+# Scalar subqueries, not EXISTS: the planner cannot turn these into a hash of all my reviews,
+# so each seat it looks at costs a few index probes and the first that fits ends the search.
+UNREVIEWED = """
+(SELECT 1 FROM annotations_review v WHERE v.item_id = s.item_id
+ AND v.reviewer_id = %(reviewer)s AND v.retracted_at IS NULL LIMIT 1) IS NULL
+"""
+UNDEFERRED = """
+(SELECT 1 FROM annotations_deferral d WHERE d.item_id = s.item_id
+ AND d.reviewer_id = %(reviewer)s LIMIT 1) IS NULL
+"""
+IS_OPEN = "(SELECT i.state FROM annotations_queueitem i WHERE i.id = s.item_id) = 'open'"
+
+_MOVE = f"""
+UPDATE annotations_bookmark b SET places = jsonb_set(b.places, %(path)s, to_jsonb(greatest(
+    %(place)s,
+    coalesce(
+        (SELECT s.item_id - 1 FROM annotations_seat s
+         WHERE s.queue_id = %(queue)s AND NOT s.is_taken AND s.priority = %(priority)s
+           AND s.item_id > %(place)s
+           AND ((SELECT i.added_at FROM annotations_queueitem i WHERE i.id = s.item_id) > %(young)s
+                OR ({UNREVIEWED} AND {UNDEFERRED} AND {IS_OPEN}))
+         ORDER BY s.item_id LIMIT 1),
+        (SELECT s.item_id FROM annotations_seat s
+         WHERE s.queue_id = %(queue)s AND NOT s.is_taken AND s.priority = %(priority)s
+         ORDER BY s.item_id DESC LIMIT 1),
+        0))))
+WHERE b.id = %(bookmark)s
+"""
+
+
+def move(desk: Desk, priority: int, now: datetime) -> None:
+    """Move the bookmark over the items at its front that `reviewer` is done with.
+
+    It walks only over what was done since the last time. An item somebody else holds stops it,
+    since the hold may lapse. So does an item younger than `YOUNG`: another transaction may
+    have taken a smaller id and not committed yet.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MOVE,
+            {
+                "path": [str(priority)],
+                "place": desk.places.get(str(priority), 0),
+                "queue": desk.queue.pk,
+                "reviewer": desk.reviewer.pk,
+                "priority": priority,
+                "young": now - YOUNG,
+                "bookmark": desk.bookmark_id,
+            },
+        )

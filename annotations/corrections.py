@@ -1,0 +1,322 @@
+"""Arithmetic: what of a run's outputs a person edits, and what their edit changed.
+
+`outputs` is a JSON value as Python reads it, or None when the run has none. Only one text of it
+is edited when that is clear; the envelope around it stays as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from rapidfuzz.distance import Indel
+
+Path = tuple[str | int, ...]
+
+
+class Shape(StrEnum):
+    TEXT = "text"  # one string of the outputs
+    CHAT = "chat"  # the content of the last assistant message
+    JSON = "json"  # the whole document
+    RAW = "raw"  # there are no outputs: whatever is typed
+
+
+@dataclass(frozen=True)
+class Editable:
+    """What the editor starts with. `path` leads from the outputs to the edited text."""
+
+    shape: Shape
+    path: Path
+    text: str
+
+
+class InvalidCorrection(ValueError):
+    """An edit that is no JSON where JSON is needed. `line` and `column` count from 1."""
+
+    def __init__(self, reason: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+        self.column = column
+
+
+# Names under which applications keep their answer, the likelier first.
+ANSWER_KEYS = ("output", "answer", "response", "text", "content", "result", "completion", "message")
+ASSISTANT = {"assistant", "ai", "model", "AIMessage", "AIMessageChunk"}
+
+
+def editable(outputs: Any) -> Editable:
+    """Return the part of `outputs` that a person corrects, as text."""
+    if outputs is None:
+        return Editable(Shape.RAW, (), "")
+    path = _chat_path(outputs)
+    if path is not None:
+        return Editable(Shape.CHAT, path, _at(outputs, path))
+    path = _text_path(outputs)
+    if path is not None:
+        return Editable(Shape.TEXT, path, _at(outputs, path))
+    return Editable(Shape.JSON, (), json.dumps(outputs, ensure_ascii=False, indent=2))
+
+
+def editable_text(outputs: Any) -> str:
+    """Return the text the correction editor starts with."""
+    return editable(outputs).text
+
+
+def apply(outputs: Any, edited: str) -> Any:
+    """Return `outputs` with `edited` in place of the editable text; `outputs` is not changed.
+
+    Raises InvalidCorrection when the whole document is edited and `edited` is not JSON, or no
+    object although `outputs` is one. Without outputs, text that is not a JSON object becomes
+    `{"output": text}`.
+    """
+    part = editable(outputs)
+    if part.shape is Shape.RAW:
+        try:
+            document = _read_json(edited)
+        except InvalidCorrection:
+            document = None
+        return document if isinstance(document, dict) else {"output": edited}
+    if part.shape is Shape.JSON:
+        document = _read_json(edited)
+        if isinstance(outputs, dict) and not isinstance(document, dict):
+            raise InvalidCorrection("This must stay a JSON object: { ... }")
+        return document
+    if "\r\n" in edited and "\r\n" not in part.text:
+        edited = edited.replace("\r\n", "\n")  # browsers send text areas with CRLF
+    return _replaced(outputs, part.path, edited)
+
+
+def differs(outputs: Any, corrected: Any) -> bool:
+    """Return whether `corrected` says anything else than `outputs`.
+
+    Line ends, space at the end of lines and of texts, the Unicode form of a character, the order
+    of keys and 1 against 1.0 make no difference.
+    """
+    return bool(_normal(outputs) != _normal(corrected))
+
+
+def _read_json(edited: str) -> Any:
+    def refuse(constant: str) -> Any:
+        raise InvalidCorrection(f"{constant} is not JSON")
+
+    try:
+        return json.loads(edited, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise InvalidCorrection(error.msg, error.lineno, error.colno) from None
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, InvalidCorrection):
+            raise
+        raise InvalidCorrection("too deep, or a number too long") from None
+
+
+def _at(document: Any, path: Path) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+def _replaced(document: Any, path: Path, text: str) -> Any:
+    if not path:
+        return text
+    step, rest = path[0], path[1:]
+    if isinstance(document, list):
+        assert isinstance(step, int)
+        copy = list(document)
+        copy[step] = _replaced(document[step], rest, text)
+        return copy
+    return {**document, step: _replaced(document[step], rest, text)}
+
+
+def _text_path(outputs: Any) -> Path | None:
+    """Lead to the only string of `outputs`, or to the one under a usual name."""
+    if isinstance(outputs, str):
+        return ()
+    if not isinstance(outputs, dict):
+        return None
+    texts = [key for key, value in outputs.items() if isinstance(value, str)]
+    if len(texts) == 1 and not any(isinstance(v, dict | list) for v in outputs.values()):
+        return (texts[0],)
+    return next(((key,) for key in ANSWER_KEYS if key in texts), None)
+
+
+def _chat_path(outputs: Any) -> Path | None:
+    """Lead to the content of the last assistant message in the usual chat shapes."""
+    for path, message in _messages(outputs, ()):
+        content = _content_path(message)
+        if content is not None:
+            return path + content
+    return None
+
+
+def _messages(node: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield candidates for the last assistant message, the likeliest first."""
+    if not isinstance(node, dict):
+        return
+    if _is_assistant(node):
+        yield path, node
+    for key in ("messages", "choices", "generations"):
+        children = node.get(key)
+        if not isinstance(children, list):
+            continue
+        order = reversed(range(len(children))) if key == "messages" else range(len(children))
+        for place in order:
+            child = children[place]
+            if isinstance(child, list) and child:  # generations: [[{...}]]
+                yield from _messages(child[0], (*path, key, place, 0))
+            else:
+                yield from _messages(child, (*path, key, place))
+    for key in ("message", "output"):
+        if isinstance(node.get(key), dict):
+            yield from _messages(node[key], (*path, key))
+
+
+def _is_assistant(node: Mapping[str, Any]) -> bool:
+    if node.get("role") in ASSISTANT or node.get("type") in ASSISTANT:
+        return True
+    constructor = node.get("id")  # LangChain's serialised message
+    return (
+        node.get("type") == "constructor"
+        and isinstance(constructor, list)
+        and bool(constructor)
+        and constructor[-1] in ASSISTANT
+    )
+
+
+def _content_path(message: Mapping[str, Any]) -> Path | None:
+    for prefix in ((), ("kwargs",), ("data",)):
+        holder = _at(message, prefix) if not prefix or prefix[0] in message else None
+        if not isinstance(holder, dict):
+            continue
+        content = holder.get("content")
+        if isinstance(content, str) and (content or not holder.get("tool_calls")):
+            return (*prefix, "content")
+        if isinstance(content, list):
+            texts = [
+                place
+                for place, part in enumerate(content)
+                if isinstance(part, dict) and isinstance(part.get("text"), str)
+            ]
+            if len(texts) == 1:
+                return (*prefix, "content", texts[0], "text")
+    return None
+
+
+def _normal(node: Any) -> Any:
+    """Return `node` so that equal meaning is equal by `==` (True is not 1, but 1 is 1.0)."""
+    if isinstance(node, str):
+        text = unicodedata.normalize("NFC", node.replace("\r\n", "\n").replace("\r", "\n"))
+        return "\n".join(line.rstrip() for line in text.split("\n")).rstrip()
+    if isinstance(node, bool):
+        return ("bool", node)
+    if isinstance(node, Mapping):
+        return {key: _normal(child) for key, child in node.items()}
+    if isinstance(node, list | tuple):
+        return [_normal(child) for child in node]
+    return node
+
+
+# Difference -------------------------------------------------------------------------------------
+
+MAX_TOKENS = 4_000  # of one side; the alignment takes its product in bits
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of text that stayed, went or came."""
+
+    kind: Literal["equal", "delete", "insert"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What an edit changed. The spans without `insert` are the old text, without `delete` the new.
+
+    `similarity` in [0, 1] is the share of words (or lines, `unit`) that both have in common, in
+    order; `n_deleted` and `n_inserted` count words. `unit` is "text" when both sides were too
+    large to align: one span went, one came.
+    """
+
+    spans: list[Span]
+    n_deleted: int
+    n_inserted: int
+    similarity: float
+    unit: Literal["word", "line", "text"]
+
+
+def diff(before: str, after: str) -> Diff:
+    """Return the difference of two texts by words; of long ones by lines, of huge ones as wholes.
+
+    Alignment: longest common subsequence (Indel distance).
+    """
+    unit: Literal["word", "line", "text"] = "word"
+    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    if max(len(old), len(new)) > MAX_TOKENS:
+        unit = "line"
+        old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    if max(len(old), len(new)) > MAX_TOKENS:
+        unit = "text"
+        old, new = [before], [after]
+    spans = _align(old, new)
+    similarity = Indel.normalized_similarity(old, new)
+    return Diff(
+        spans=spans,
+        n_deleted=sum(_n_words(span.text) for span in spans if span.kind == "delete"),
+        n_inserted=sum(_n_words(span.text) for span in spans if span.kind == "insert"),
+        similarity=similarity,
+        unit=unit,
+    )
+
+
+def _n_words(text: str) -> int:
+    return len(re.findall(r"\w+", text))
+
+
+def _align(old: Sequence[str], new: Sequence[str]) -> list[Span]:
+    """Return the spans; changes parted by mere spaces are one deletion and one insertion."""
+    spans: list[Span] = []
+    deleted: list[str] = []
+    inserted: list[str] = []
+    between = ""  # spaces since the last change: they join it if another change follows
+
+    def flush() -> None:
+        nonlocal between
+        if deleted:
+            spans.append(Span("delete", "".join(deleted)))
+        if inserted:
+            spans.append(Span("insert", "".join(inserted)))
+        deleted.clear()
+        inserted.clear()
+        if between:
+            spans.append(Span("equal", between))
+            between = ""
+
+    for code in Indel.opcodes(old, new):
+        gone, came = old[code.src_start : code.src_end], new[code.dest_start : code.dest_end]
+        if code.tag == "equal":
+            same = "".join(gone)
+            if (deleted or inserted) and same.isspace() and "\n" not in same:
+                between = same
+                continue
+            flush()
+            spans.append(Span("equal", same))
+            continue
+        if between and deleted and inserted:
+            deleted.append(between)
+            inserted.append(between)
+            between = ""
+        elif between:
+            flush()
+        if code.tag == "delete":
+            deleted.extend(gone)
+        else:
+            inserted.extend(came)
+    flush()
+    return spans

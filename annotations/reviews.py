@@ -1,0 +1,458 @@
+"""A reviewer's answers on an item: submit, take back, skip, put at the end; who may read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from annotations import bookmarks, corrections, drafts, reservations, rubrics, signals
+from annotations.bookmarks import Desk, Reason, Unavailable
+from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
+from observatory.events import announce
+from observatory.feedback import record
+from observatory.feedback.judgement import FeedbackInput, clean_document, clean_text
+from observatory.feedback.models import Feedback
+from observatory.runs.models import Run
+from observatory.workspaces.models import Membership, User
+from observatory.workspaces.roles import Permission, allows
+
+NOTE_KEY = "note"  # the reviewer's note is feedback under this key, as LangSmith has it
+CORRECTION_KEY = "correction"  # of a correction without any score to carry it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What a reviewer sends.
+
+    `submission_id` is issued with the form: the same one twice is one review. `scores` are
+    answers by feedback key in any form `rubrics` reads. `correction` is `{"outputs": ...}` or
+    None; one that changes nothing is dropped. `lease` is the reservation the form was opened
+    under. `rubric_version`, if given, is the rubric the form showed. `replaces` is the uuid of
+    my standing review when the form edits it.
+    """
+
+    submission_id: UUID
+    scores: Mapping[str, Any]
+    correction: Mapping[str, Any] | None = None
+    note: str = ""
+    dwell_ms: int | None = None
+    lease: UUID | None = None
+    rubric_version: int | None = None
+    replaces: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a submission.
+
+    `review.is_counted` is False for a late extra: it is kept, and the item's reviews are by
+    others. `is_repeat`: this submission had arrived before, and this is what became of it then
+    (`review.retracted_at` is set if it was taken back since). `had_lapsed`: the reservation had
+    run out or was another one, and the review counts all the same.
+    """
+
+    review: Review
+    item: QueueItem
+    is_repeat: bool = False
+    had_lapsed: bool = False
+
+    @property
+    def is_completed(self) -> bool:
+        return self.item.state == QueueItem.State.COMPLETED
+
+
+@dataclass(frozen=True)
+class Retracted:
+    """A review taken back: its answers as a draft, and the seat held for me again, if one is."""
+
+    review: Review
+    item: QueueItem
+    draft: ReviewDraft
+    seat: Seat | None
+
+
+class Clash(StrEnum):
+    REVIEWED = "reviewed"  # I have another standing review of the item, from another tab
+    RUBRIC_CHANGED = "rubric_changed"
+    OTHER_FORM = "other_form"  # the submission id belongs to another item or person
+
+
+class Conflict(Exception):
+    """The form is stale. Nothing was stored; `submission` is what was typed, to be shown again."""
+
+    def __init__(self, clash: Clash, submission: Submission, standing: Review | None = None):
+        super().__init__(clash.value)
+        self.clash = clash
+        self.submission = submission
+        self.standing = standing
+
+
+class InvalidReview(ValueError):
+    """Answers that cannot be taken; `complaints` says why by feedback key ("" : the whole)."""
+
+    def __init__(self, complaints: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{key}: {text}" for key, text in complaints.items()))
+        self.complaints = complaints
+
+
+# Submit -----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetime) -> Outcome:
+    """Store a review of `item`: answers, correction, their feedback and ratings; all or nothing.
+
+    The same `submission_id` again returns the first outcome. It counts if a seat is mine, free
+    or lapsed, however late it is; else it is kept and not counted. The review that fills the
+    last seat completes the item and announces `item_completed`. A pause, an archived queue or a
+    removed item do not refuse it: a submitted review is never lost.
+
+    Raises InvalidReview (answers), Conflict (a stale form, nothing stored), Unavailable
+    (NO_ACCESS only).
+    """
+    desk = bookmarks.sit_down(item.queue, reviewer)
+    earlier = Review.objects.filter(submission_id=submission.submission_id).first()
+    if earlier is not None:
+        if (earlier.item_id, earlier.reviewer_id) != (item.pk, reviewer.pk):
+            raise Conflict(Clash.OTHER_FORM, submission)
+        return Outcome(earlier, QueueItem.objects.get(pk=item.pk), is_repeat=True)
+    if desk.refusal is Reason.NO_ACCESS:
+        raise Unavailable(Reason.NO_ACCESS)
+    item = _lock(item)
+    reviews = list(Review.objects.filter(item=item))
+    standing = next(
+        (r for r in reviews if r.reviewer_id == reviewer.pk and r.retracted_at is None), None
+    )
+    if standing is not None and standing.uuid != submission.replaces:
+        raise Conflict(Clash.REVIEWED, submission, standing)
+    if submission.rubric_version not in (None, item.queue.rubric_version):
+        raise Conflict(Clash.RUBRIC_CHANGED, submission, standing)
+    questions = list(RubricItem.objects.filter(queue_id=item.queue_id))
+    submission = _settled(submission, questions)
+    is_blind = _is_blind(item, reviewer, reviews)
+    if standing is not None:
+        _withdraw(desk, item, standing, now)
+    seat = None
+    if item.state == QueueItem.State.OPEN:
+        seat = reservations.take(item, reviewer, now)
+    review = Review.objects.create(
+        workspace_id=item.workspace_id,
+        submission_id=submission.submission_id,
+        queue_id=item.queue_id,
+        item=item,
+        reviewer=reviewer,
+        rubric_version=item.queue.rubric_version,
+        scores=submission.scores,
+        correction=_real_correction(item, submission.correction),
+        note=submission.note,
+        is_counted=seat is not None,
+        is_blind=is_blind,
+        dwell_ms=submission.dwell_ms,
+        submitted_at=now,
+    )
+    _record_feedback(item, review, now)
+    if seat is not None:
+        _record_ratings(review, questions, now)
+        _count(item, now)
+    drafts.discard(item, reviewer)
+    Deferral.objects.filter(item=item, reviewer=reviewer).delete()
+    bookmarks.move(desk, item.priority, now)
+    if item.state == QueueItem.State.COMPLETED and seat is not None:
+        announce(signals.item_completed, QueueItem, item_ids=[item.pk])
+    had_lapsed = seat is not None and (
+        submission.lease is not None and seat.held_by_lease != submission.lease  # type: ignore[attr-defined]
+    )
+    return Outcome(review, item, had_lapsed=had_lapsed)
+
+
+def _lock(item: QueueItem) -> QueueItem:
+    """Return `item` as it is now, locked against other reviews of it, with its queue at hand."""
+    locked = QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
+    locked.queue = item.queue
+    return locked
+
+
+def _settled(submission: Submission, questions: list[RubricItem]) -> Submission:
+    """Return the submission with canonical answers and clean texts. Raises InvalidReview."""
+    answers, complaints = rubrics.settle(questions, submission.scores)
+    note = clean_text(submission.note).strip()
+    if len(note) > rubrics.MAX_TEXT:
+        complaints[NOTE_KEY] = f"The note is longer than {rubrics.MAX_TEXT:,} characters."
+    correction = submission.correction
+    if correction is not None and set(correction) != {"outputs"}:
+        complaints[CORRECTION_KEY] = 'A correction is {"outputs": ...}.'
+    if complaints:
+        raise InvalidReview(complaints)
+    try:
+        return replace(
+            submission,
+            scores=clean_document("scores", answers),
+            note=note,
+            correction=clean_document("correction", correction),
+        )
+    except record.InvalidFeedback as error:
+        raise InvalidReview({error.field: error.reason}) from None
+
+
+def _is_blind(item: QueueItem, reviewer: User, reviews: list[Review]) -> bool:
+    """Return whether `reviewer` cannot have seen another's answers on `item` before now."""
+    if all(review.reviewer_id == reviewer.pk for review in reviews):
+        return True  # there was nothing to see
+    was_shown_them = any(review.reviewer_id == reviewer.pk for review in reviews)
+    return item.queue.is_blind and item.reopened_at is None and not was_shown_them
+
+
+def outputs_of(item: QueueItem) -> Any:
+    """Return the outputs of the item's run as a JSON value; None when there are none."""
+    raw = (
+        Run.objects.filter(workspace_id=item.workspace_id, id=item.run_id)
+        .values_list("outputs", flat=True)
+        .first()
+    )
+    return None if raw is None else json.loads(raw)
+
+
+def _real_correction(item: QueueItem, correction: Mapping[str, Any] | None) -> Any:
+    """Return the correction if it really differs from the run's outputs."""
+    if correction is None or correction["outputs"] is None:
+        return None
+    if not corrections.differs(outputs_of(item), correction["outputs"]):
+        return None
+    return dict(correction)
+
+
+def _record_feedback(item: QueueItem, review: Review, now: datetime) -> None:
+    """Store the answers as feedback of the run: source app, its author the reviewer.
+
+    One row a scored question (free text as its comment), the correction on the first of them,
+    the note under its own key. What cannot be judged is no feedback. The ids derive from the
+    review's, so that taking it back finds them.
+    """
+    extra = {
+        "queue": str(item.queue.uuid),
+        "item": str(item.uuid),
+        "review": str(review.uuid),
+        "rubric_version": review.rubric_version,
+    }
+
+    def judgement(key: str, **fields: Any) -> FeedbackInput:
+        return FeedbackInput(
+            id=_feedback_id(review, key),
+            key=key,
+            run_id=item.run_id,
+            source_type=Feedback.Source.APP,
+            extra=extra,
+            **fields,
+        )
+
+    rows: list[FeedbackInput] = []
+    for key, answer in review.scores.items():
+        comment = answer.get("comment")
+        if "cant_judge" in answer:
+            continue
+        if answer.get("score") is None:
+            text = answer["value"]
+            comment = f"{text}\n\n{comment}" if comment else text
+            rows.append(judgement(key, comment=comment))
+        else:
+            rows.append(
+                judgement(key, score=answer["score"], value=answer.get("value"), comment=comment)
+            )
+    if review.correction is not None:
+        if not rows:
+            rows.append(judgement(CORRECTION_KEY))
+        rows[0] = replace(rows[0], correction=review.correction["outputs"])
+    if review.note:
+        rows.append(judgement(NOTE_KEY, comment=review.note))
+    if not rows:
+        return
+    workspace = item.queue.workspace
+    recorded = record.record_many(workspace, rows, now=now, user=review.reviewer)
+    if recorded.refused:  # the workspace enforces another scale for this key
+        raise InvalidReview({sent.key: error.reason for sent, error in recorded.refused})
+
+
+def _feedback_id(review: Review, key: str) -> UUID:
+    return uuid5(review.uuid, key)
+
+
+def _record_ratings(review: Review, questions: list[RubricItem], now: datetime) -> None:
+    rated = [
+        (question, rubrics.rate(question, review.scores[question.feedback_key]))
+        for question in questions
+        if question.feedback_key in review.scores
+    ]
+    Rating.objects.bulk_create(
+        Rating(
+            queue_id=review.queue_id,
+            rubric_item=question,
+            rubric_version=review.rubric_version,
+            item_id=review.item_id,
+            reviewer_id=review.reviewer_id,
+            review=review,
+            code=value.code,
+            number=value.number,
+            is_blind=review.is_blind,
+            rated_at=now,
+        )
+        for question, value in rated
+        if value is not None
+    )
+
+
+def _count(item: QueueItem, now: datetime) -> None:
+    """Add one counted review to the locked item, completing it if that was the last."""
+    item.n_reviews += 1
+    item.last_reviewed_at = now
+    if item.n_reviews >= item.queue.reviewers_per_item:
+        item.state = QueueItem.State.COMPLETED
+        item.completed_at = now
+    item.save(update_fields=["n_reviews", "last_reviewed_at", "state", "completed_at"])
+
+
+# Take back, skip, requeue -----------------------------------------------------------------------
+
+
+@transaction.atomic
+def retract(review: Review, reviewer: User, now: datetime) -> Retracted:
+    """Take my review back: its feedback and ratings go, its answers come back as my draft.
+
+    The seat it filled is held for me anew. An item that was complete is open again, and
+    `item_reopened` announced. Taking back twice is taking back once. Raises Unavailable
+    (NO_ACCESS) for somebody else's review.
+    """
+    if review.reviewer_id != reviewer.pk:
+        raise Unavailable(Reason.NO_ACCESS)
+    desk = bookmarks.sit_down(review.queue, reviewer)
+    item = _lock(review.item)
+    item.queue = desk.queue
+    review = Review.objects.get(pk=review.pk)
+    if review.retracted_at is None:
+        _withdraw(desk, item, review, now)
+    content = {"scores": review.scores, "correction": review.correction, "note": review.note}
+    has_other = Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists()
+    seat = None
+    if item.state == QueueItem.State.OPEN and desk.refusal is not Reason.NO_ACCESS:
+        seat = None if has_other else reservations.hold(desk, item, now)
+    return Retracted(review, item, drafts.put_back(item, reviewer, content, now), seat)
+
+
+def _withdraw(desk: Desk, item: QueueItem, review: Review, now: datetime) -> None:
+    """Undo what `submit` did for `review`; `item` is locked. The row stays, marked retracted."""
+    review.retracted_at = now
+    review.save(update_fields=["retracted_at"])
+    Rating.objects.filter(review=review).delete()
+    keys = [*review.scores, NOTE_KEY, CORRECTION_KEY]
+    for key in keys:
+        record.delete(item.queue.workspace, _feedback_id(review, key))
+    if not review.is_counted:
+        return
+    Seat.objects.filter(item=item, reviewer_id=review.reviewer_id, is_taken=True).update(
+        is_taken=False
+    )
+    item.n_reviews -= 1
+    fields = ["n_reviews"]
+    is_short = item.n_reviews < item.queue.reviewers_per_item
+    if item.state == QueueItem.State.COMPLETED and is_short:
+        item.state, item.completed_at, item.reopened_at = QueueItem.State.OPEN, None, now
+        fields += ["state", "completed_at", "reopened_at"]
+        announce(signals.item_reopened, QueueItem, item_ids=[item.pk])
+    item.save(update_fields=fields)
+    if item.state == QueueItem.State.OPEN:
+        reservations.mark_returned([item.pk])
+        return
+    # It was removed, or has enough reviews without this one: the seat is not needed.
+    Seat.objects.filter(item=item, is_taken=False).delete()
+    if item.state == QueueItem.State.COMPLETED:  # by other reviews than when it was announced
+        announce(signals.item_reopened, QueueItem, item_ids=[item.pk])
+        announce(signals.item_completed, QueueItem, item_ids=[item.pk])
+
+
+def skip(
+    item: QueueItem, reviewer: User, reason: str, now: datetime, *, note: str = ""
+) -> Deferral:
+    """Pass `item` over for good: it is not offered to `reviewer` again. Frees their seat.
+
+    `reason` is one of Deferral.Reason. Raises ValueError for another, Unavailable (NO_ACCESS,
+    REVIEWED). What was typed stays a draft.
+    """
+    if reason not in Deferral.Reason.values:
+        raise ValueError(f"reason must be one of {', '.join(Deferral.Reason.values)}")
+    return _defer(item, reviewer, now, kind=Deferral.Kind.SKIP, reason=reason, note=note)
+
+
+def requeue(item: QueueItem, reviewer: User, now: datetime) -> Deferral:
+    """Put `item` at the end of `reviewer`'s own order. Frees their seat; the draft stays.
+
+    Raises Unavailable (NO_ACCESS, REVIEWED).
+    """
+    return _defer(item, reviewer, now, kind=Deferral.Kind.REQUEUE)
+
+
+@transaction.atomic
+def _defer(item: QueueItem, reviewer: User, now: datetime, **fields: str) -> Deferral:
+    desk = bookmarks.sit_down(item.queue, reviewer)
+    if desk.refusal is Reason.NO_ACCESS:
+        raise Unavailable(Reason.NO_ACCESS)
+    if Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists():
+        raise Unavailable(Reason.REVIEWED)
+    deferral, _ = Deferral.objects.update_or_create(
+        item=item,
+        reviewer=reviewer,
+        defaults={"reason": "", "note": "", "created_at": now, **fields},
+    )
+    reservations.release_mine(item, reviewer)
+    bookmarks.move(desk, item.priority, now)
+    return deferral
+
+
+# Who may read which answers -----------------------------------------------------------------------
+
+
+def answers_visible_to(user: User, item: QueueItem) -> QuerySet[Review]:
+    """Return the standing reviews of `item` whose answers `user` may see now (promise C4).
+
+    Nobody outside the workspace sees any. In a blind queue a person sees others' answers once
+    their own review of the item stands, or the item is completed; their own always. Managers
+    are no exception: they may be the next reviewer.
+    """
+    return visible_to(user, item.workspace_id).filter(item=item, retracted_at=None)
+
+
+def visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
+    """Return all reviews of a workspace that `user` may read now, retracted ones of theirs too."""
+    role = (
+        Membership.objects.filter(workspace_id=workspace_id, user=user)
+        .values_list("role", flat=True)
+        .first()
+    )
+    if role is None or not allows(role, Permission.VIEW):
+        return Review.objects.none()
+    mine = Review.objects.filter(item=OuterRef("item"), reviewer=user, retracted_at=None)
+    return Review.objects.filter(
+        Q(reviewer=user)
+        | Q(retracted_at=None)
+        & (Q(queue__is_blind=False) | Q(item__state=QueueItem.State.COMPLETED) | Exists(mine)),
+        workspace_id=workspace_id,
+    )
+
+
+def hidden_from(user: User, workspace_id: int, run_ids: list[UUID]) -> set[UUID]:
+    """Return the uuids of the reviews of these runs that `user` may not read now.
+
+    Feedback that a review wrote names it in `extra["review"]`: a page that lists feedback of
+    runs leaves out what names one of these, and its counts with it.
+    """
+    of_runs = Review.objects.filter(
+        workspace_id=workspace_id, item__run_id__in=run_ids, retracted_at=None
+    )
+    visible = visible_to(user, workspace_id)
+    return set(of_runs.exclude(pk__in=visible.values("pk")).values_list("uuid", flat=True))

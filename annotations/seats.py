@@ -1,0 +1,85 @@
+"""How many reviews an item needs, changed while people are reviewing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from annotations import signals
+from annotations.models import AnnotationQueue, QueueItem
+from observatory.events import announce
+
+_COMPLETE = """
+UPDATE annotations_queueitem SET state = 'completed', completed_at = %(now)s
+WHERE queue_id = %(queue)s AND state = 'open' AND n_reviews >= %(n)s
+RETURNING id
+"""
+# Whoever is at work keeps the seat, the earliest first, as long as there are seats.
+_DROP = """
+DELETE FROM annotations_seat WHERE id IN (
+    SELECT id FROM (
+        SELECT id, is_taken, row_number() OVER (
+            PARTITION BY item_id
+            ORDER BY is_taken DESC, coalesce(expires_at > %(now)s, false) DESC, reserved_at, number
+        ) AS place
+        FROM annotations_seat WHERE queue_id = %(queue)s
+    ) ranked
+    WHERE place > %(n)s AND NOT is_taken)
+RETURNING item_id
+"""
+# In two steps, for a number is unique in its item at every moment.
+_RENUMBER = (
+    """
+    UPDATE annotations_seat s SET number = -ranked.place FROM (
+        SELECT id, row_number() OVER (PARTITION BY item_id ORDER BY number) AS place
+        FROM annotations_seat WHERE item_id = ANY(%(items)s)
+    ) ranked
+    WHERE s.id = ranked.id
+    """,
+    "UPDATE annotations_seat SET number = -number WHERE item_id = ANY(%(items)s) AND number < 0",
+)
+_ADD = """
+INSERT INTO annotations_seat (queue_id, item_id, number, priority, is_taken, is_returned)
+SELECT i.queue_id, i.id, wanted, i.priority, false, false
+FROM annotations_queueitem i CROSS JOIN generate_series(1, %(n)s) wanted
+WHERE i.queue_id = %(queue)s AND i.state = 'open'
+  AND NOT EXISTS (SELECT FROM annotations_seat s WHERE s.item_id = i.id AND s.number = wanted)
+"""
+
+
+@transaction.atomic
+def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> None:
+    """Ask for `n` reviews (1 to 20) of every item that is still open.
+
+    Fewer: an open item that has enough counted reviews completes (`item_completed`), and
+    surplus seats go, free ones first. Whoever held one may still submit; that review is kept,
+    not counted. More: open items get seats; completed items stay completed. Counted reviews are
+    never uncounted. Raises ValueError outside 1 to 20.
+    """
+    if not 1 <= n <= 20:
+        raise ValueError("an item needs 1 to 20 reviewers")
+    # FOR UPDATE waits for every reviewer's verb in this queue and for `add_runs`, and they for
+    # it: see `bookmarks.sit_down`.
+    locked = AnnotationQueue.objects.select_for_update().get(pk=queue.pk)
+    is_more = n > locked.reviewers_per_item
+    locked.reviewers_per_item = queue.reviewers_per_item = n
+    locked.save(update_fields=["reviewers_per_item", "updated_at"])
+    parameters: dict[str, Any] = {"queue": queue.pk, "n": n, "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(_COMPLETE, parameters)
+        completed = [row[0] for row in cursor.fetchall()]
+        cursor.execute(_DROP, parameters)
+        changed = sorted({row[0] for row in cursor.fetchall()})
+        for statement in _RENUMBER:
+            cursor.execute(statement, {"items": changed})
+        if is_more:
+            cursor.execute(_ADD, parameters)
+            # The new seats are of old items: everybody begins at the front once more.
+            cursor.execute(
+                "UPDATE annotations_bookmark SET places = '{}' WHERE queue_id = %(queue)s",
+                parameters,
+            )
+    if completed:
+        announce(signals.item_completed, QueueItem, item_ids=completed)
