@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from observatory.feedback import record
 from observatory.runs import changes, search
 from observatory.runs.filters.compile import where
 from observatory.runs.filters.explain import Facts, clauses
-from observatory.runs.filters.grammar import FilterError, Node, parse
+from observatory.runs.filters.grammar import And, FilterError, Node, Term, parse
 from observatory.runs.models import Change
 from observatory.workspaces.models import Workspace
 
@@ -45,6 +45,18 @@ MAX_POISON = 16  # bad runs of one rule and chunk that are looked for one by one
 _QUERY_CANCELED = "57014"
 
 Pair = tuple[int, UUID]  # queue, run
+_ROOTS = Term("eq", "is_root", True)
+
+
+class Runs:
+    """Some run ids, written for SQL once however many rules are asked about them."""
+
+    def __init__(self, ids: list[UUID]) -> None:
+        self.ids = ids
+
+    @cached_property
+    def array(self) -> str:
+        return "{" + ",".join(map(str, self.ids)) + "}"
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,11 @@ class ActiveRule:
     rule: RoutingRule
     node: Node
     projects: list[int] | None
+
+    @property
+    def is_of_roots(self) -> bool:
+        """Return whether the filter says outright that it holds on roots only."""
+        return _ROOTS in (self.node.args if isinstance(self.node, And) else (self.node,))
 
 
 @dataclass(frozen=True)
@@ -126,10 +143,10 @@ def route(workspace_id: int, run_ids: Sequence[UUID], now: datetime) -> dict[UUI
     if broken:
         failures.update(dict.fromkeys(run_ids, broken))
     for start in range(0, len(run_ids), CHUNK) if active else ():
-        chunk = list(run_ids[start : start + CHUNK])
+        ended, roots = _ended(workspace_id, list(run_ids[start : start + CHUNK]))
         held: list[Held] = []
         for rule in active:
-            found, failed = _ask(rule, workspace_id, chunk)
+            found, failed = _ask(rule, workspace_id, roots if rule.is_of_roots else ended)
             held += found
             failures.update(failed)
         _place(workspace_id, held, now)
@@ -174,13 +191,25 @@ def _active_rules(workspace_id: int) -> tuple[list[ActiveRule], str]:
     return active, broken
 
 
-def _ask(
-    rule: ActiveRule, workspace_id: int, run_ids: list[UUID]
-) -> tuple[list[Held], dict[UUID, str]]:
+def _ended(workspace_id: int, run_ids: list[UUID]) -> tuple[Runs, Runs]:
+    """Return those of the runs that have ended, and the roots among them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.id, r.parent_run_id IS NULL FROM runs_run r"
+            " WHERE r.workspace_id = %s AND r.id = ANY(%s::uuid[]) AND r.end_time IS NOT NULL",
+            [workspace_id, Runs(run_ids).array],
+        )
+        rows = cursor.fetchall()
+    return Runs([run_id for run_id, _ in rows]), Runs(
+        [run_id for run_id, is_root in rows if is_root]
+    )
+
+
+def _ask(rule: ActiveRule, workspace_id: int, runs: Runs) -> tuple[list[Held], dict[UUID, str]]:
     """Return on which runs the rule holds, and on which asking failed, by halving."""
     found: list[Held] = []
     failed: dict[UUID, str] = {}
-    waiting = [run_ids]
+    waiting = [runs] if runs.ids else []
     while waiting:
         part = waiting.pop()
         try:
@@ -188,12 +217,12 @@ def _ask(
         except DatabaseError as error:
             if not _is_of_the_rule(error):
                 raise
-            if len(part) == 1 or len(failed) >= MAX_POISON:
+            if len(part.ids) == 1 or len(failed) >= MAX_POISON:
                 reason = f"rule {rule.rule.name!r}: {type(error).__name__}: {error}"
-                failed.update(dict.fromkeys(part, reason))
+                failed.update(dict.fromkeys(part.ids, reason))
             else:
-                middle = len(part) // 2
-                waiting += [part[middle:], part[:middle]]
+                middle = len(part.ids) // 2
+                waiting += [Runs(part.ids[middle:]), Runs(part.ids[:middle])]
     return found, failed
 
 
@@ -204,16 +233,16 @@ def _is_of_the_rule(error: DatabaseError) -> bool:
     return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
 
 
-def _ask_once(rule: ActiveRule, workspace_id: int, run_ids: list[UUID]) -> list[Held]:
+def _ask_once(rule: ActiveRule, workspace_id: int, runs: Runs) -> list[Held]:
     condition, parameters = where(rule.node, "r")
     draw = rules.DRAW_SQL.format(rule="%s", run="r.id")
     in_projects = "" if rule.projects is None else " AND r.project_id = ANY(%s)"
     sql = (
         f"SELECT r.id, {draw} FROM runs_run r"
-        " WHERE r.workspace_id = %s AND r.id = ANY(%s) AND r.end_time IS NOT NULL"
+        " WHERE r.workspace_id = %s AND r.id = ANY(%s::uuid[]) AND r.end_time IS NOT NULL"
         f"{in_projects} AND ({condition})"
     )
-    scope: list[Any] = [rule.rule.uuid, workspace_id, run_ids]
+    scope: list[Any] = [rule.rule.uuid, workspace_id, runs.array]
     if rule.projects is not None:
         scope.append(rule.projects)
     with transaction.atomic(), connection.cursor() as cursor:  # a savepoint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
@@ -16,6 +17,8 @@ from annotations.routing import BATCH, drain
 
 log = logging.getLogger(__name__)
 
+MIN_BATCH, MAX_BATCH = 25, 4_000  # Change rows a transaction
+SLOW_S = 1.0  # a transaction should not hold its claims for longer
 BUDGET_S = 45.0  # of a task; whatever is left is found by the next nudge or sweep
 SWEEP_EVERY_S = 5.0
 SWEEP_LOCK = 0x0B5E_0001  # pg_advisory lock: one sweep at a time, over all workers and beats
@@ -34,14 +37,7 @@ def drain_changes() -> int:
     Running twice, late, or beside others equals running once: changes are claimed with SKIP
     LOCKED and deleted in the transaction that acted on them, and (queue, run) is unique.
     """
-    taken = 0
-    ends_at = time.monotonic() + BUDGET_S
-    while time.monotonic() < ends_at:
-        n = drain(BATCH, timezone.now())
-        taken += n
-        if n == 0:
-            break
-    return taken
+    return _repeat(lambda limit: drain(limit, timezone.now()))
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -56,17 +52,35 @@ def sweep_changes() -> int:
 
 def sweep() -> int:
     """Do what `sweep_changes` says, in this thread and without a broker."""
-    taken = 0
+    return _repeat(_sweep_once)
+
+
+def _sweep_once(limit: int) -> int:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
+            (is_ours,) = cursor.fetchone() or (False,)
+        return drain(limit, timezone.now()) if is_ours else 0
+
+
+def _repeat(step: Callable[[int], int]) -> int:
+    """Take batches until none is due or the budget is spent; return how many changes it was.
+
+    A change names one run or a hundred, so the batch grows while it is quick and shrinks when
+    it is slow: a backlog of small changes costs no more statements than one of large ones.
+    """
+    taken, limit = 0, BATCH
     ends_at = time.monotonic() + BUDGET_S
-    while time.monotonic() < ends_at:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
-                (is_ours,) = cursor.fetchone() or (False,)
-            n = drain(BATCH, timezone.now()) if is_ours else 0
+    while (begun_at := time.monotonic()) < ends_at:
+        n = step(limit)
         taken += n
         if n == 0:
             break
+        took_s = time.monotonic() - begun_at
+        if took_s > SLOW_S:
+            limit = max(limit // 2, MIN_BATCH)
+        elif n == limit and took_s < SLOW_S / 4:
+            limit = min(limit * 2, MAX_BATCH)
     return taken
 
 
