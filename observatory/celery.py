@@ -4,6 +4,9 @@ import os
 
 from celery import Celery
 
+from observatory import broker
+
+broker.install()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "observatory.settings")
 
 app = Celery("observatory")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,15 +18,29 @@ def default_data_directory() -> Path:
     return Path(base).expanduser() / "observatory"
 
 
+OUR_PREFIX = "OBSERVATORY_"
+NOT_A_KNOB = "OBSERVATORY_TEST_"  # read by the tests, before there are settings
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", "[::1]"}
+# What examples and images ship with, and what people type first.
+KNOWN_PASSWORDS = {
+    *("postgres", "password", "admin", "root", "observatory", "secret", "changeme", "change-me"),
+    *("123456", "12345678", "qwerty", "test", "example", "pass"),
+}
+SECRET_LENGTH = 50  # Django's own check wants as many
+SECRET_DISTINCT = 10
+
+
 @dataclass
 class Environment:
     """Typed access to environment variables that collects mistakes until `check` is called."""
 
     values: Mapping[str, str]
     mistakes: list[str] = field(default_factory=list)
+    asked: dict[str, None] = field(default_factory=dict)  # every knob, in order of reading
 
     def text(self, name: str, default: str = "") -> str:
         """Return NAME, or the content of the file NAME_FILE names (container secrets)."""
+        self.asked[name] = None
         if path := self.values.get(f"{name}_FILE"):
             try:
                 return Path(path).read_text().strip()
@@ -76,6 +91,73 @@ class Environment:
             return default
         return text
 
+    def secret(self, name: str, default: str = "") -> str:
+        """Return NAME, which must be long and look random. An absent one is the caller's."""
+        text = self.text(name) or default
+        if text:
+            self._check_secret(name, text)
+        return text
+
+    def secrets(self, name: str) -> list[str]:
+        """Return NAME split at commas, each part as strict as `secret`."""
+        parts = self.items(name, [])
+        for part in parts:
+            self._check_secret(name, part)
+        return parts
+
+    def _check_secret(self, name: str, text: str) -> None:
+        if len(text) < SECRET_LENGTH:
+            self.mistakes.append(f"{name}: must have at least {SECRET_LENGTH} characters")
+        elif text.startswith("django-insecure-") or len(set(text)) < SECRET_DISTINCT:
+            self.mistakes.append(f"{name}: must be random, this one can be guessed")
+
+    def url(self, name: str) -> str:
+        """Return NAME, an http(s) address without path, without its closing slash."""
+        text = self.text(name).rstrip("/")
+        if not text:
+            return ""
+        try:
+            parts = urlsplit(text)
+            is_right = bool(parts.scheme in {"http", "https"} and parts.hostname)
+            is_right = is_right and parts.port != 0  # reading it may raise
+        except ValueError:
+            is_right = False
+        if not is_right or parts.path or parts.query or parts.username:
+            self.mistakes.append(f"{name}: must be like https://host, got {text!r}")
+            return ""
+        return text
+
+    def hosts(self, name: str, default: list[str]) -> list[str]:
+        """Return NAME split at commas: host names without scheme, port or `*`."""
+        found = self.items(name, default)
+        if "*" in found:
+            self.mistakes.append(f"{name}: name the hosts, '*' is not accepted")
+        for host in found:
+            if "/" in host or (":" in host and not host.startswith("[")):
+                self.mistakes.append(f"{name}: {host!r} must be a host name only")
+        return found
+
+    def origins(self, name: str, default: list[str]) -> list[str]:
+        """Return NAME split at commas: each with its scheme, like https://host."""
+        found = self.items(name, default)
+        for origin in found:
+            if not origin.startswith(("http://", "https://")):
+                self.mistakes.append(f"{name}: {origin!r} must start with http:// or https://")
+        return found
+
+    def broker(self, name: str, default: str) -> str:
+        """Return NAME: redis(s):// or amqp(s):// with a host; filesystem:// is the embedded."""
+        text = self.text(name, default)
+        kind, _, rest = text.partition("://")
+        if text and kind not in {"redis", "rediss", "amqp", "amqps", "filesystem"}:
+            self.mistakes.append(
+                f"{name}: must start with redis://, rediss://, amqp:// or amqps://,"
+                f" got {kind[:20]!r}"
+            )
+        elif text and not rest and kind != "filesystem":
+            self.mistakes.append(f"{name}: names no host ({kind}://HOST)")
+        return text
+
     def database(self, name: str) -> dict[str, object] | None:
         """Return NAME (postgresql://user:password@host:port/name?option=..) as Django's dict."""
         text = self.text(name)
@@ -96,17 +178,32 @@ class Environment:
         if not url.path.strip("/"):
             self.mistakes.append(f"{name}: names no database (postgresql://host/NAME)")
             return None
+        password = unquote(url.password or "")
+        if password.lower() in KNOWN_PASSWORDS:
+            self.mistakes.append(f"{name}: its password is one that everybody tries first")
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(url.path.strip("/")),
             "USER": unquote(url.username or ""),
-            "PASSWORD": unquote(url.password or ""),
+            "PASSWORD": password,
             "HOST": options.pop("host", None) or unquote(url.hostname or ""),
             "PORT": str(port or ""),
             "OPTIONS": dict(options),
         }
 
     def check(self) -> None:
-        """Raise ImproperlyConfigured naming every mistake, one a line, if there is any."""
+        """Raise ImproperlyConfigured naming every mistake, one a line, if there is any.
+
+        A variable with our prefix that nobody asked for is one too: a typing error would
+        otherwise leave a default in force in silence.
+        """
+        known = {*self.asked, *(f"{name}_FILE" for name in self.asked)}
+        for name in sorted(self.values):
+            if not name.startswith(OUR_PREFIX) or name.startswith(NOT_A_KNOB):
+                continue
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f", do you mean {near[0]}?" if near else ""
+                self.mistakes.append(f"{name}: there is no such setting{hint}")
         if self.mistakes:
-            raise ImproperlyConfigured("\n".join(["The environment is not right:", *self.mistakes]))
+            raise ImproperlyConfigured("\n".join(["the environment is not right", *self.mistakes]))

@@ -160,6 +160,8 @@ def prepare(data: Path) -> None:
     try:
         if account is not None:
             _let_through(data, binaries())
+        for folder in ("messages", "control"):  # of the embedded broker
+            (data / "broker" / folder).mkdir(parents=True, exist_ok=True)
         if not (cluster / "PG_VERSION").exists():
             _make_cluster(cluster, password, account)
         sockets = socket_directory(data)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
+from django.http.request import validate_host
 
 from observatory import embedded
-from observatory.config import Environment, default_data_directory
+from observatory.config import LOCAL_HOSTS, Environment, default_data_directory
 
 env = Environment(os.environ)
 
@@ -45,24 +47,25 @@ DATABASES["default"]["OPTIONS"] = _options | cast(
 )
 
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.text("SECRET_KEY") or (embedded.secret_key(DATA_DIR) if IS_EMBEDDED else "")
-if len(SECRET_KEY) < 32:
-    env.mistakes.append("SECRET_KEY: set a random text of at least 32 characters")
-SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", [])
-ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-if "*" in ALLOWED_HOSTS:
-    env.mistakes.append("ALLOWED_HOSTS: name the hosts; '*' is not accepted")
-PUBLIC_URL = env.text("OBSERVATORY_PUBLIC_URL").rstrip("/")
-CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL] if PUBLIC_URL else [])
+SECRET_KEY = env.secret("SECRET_KEY", embedded.secret_key(DATA_DIR) if IS_EMBEDDED else "")
+if not SECRET_KEY:
+    env.mistakes.append("SECRET_KEY: needed with DATABASE_URL, a random text of 50 characters")
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
+PUBLIC_URL = env.url("OBSERVATORY_PUBLIC_URL")
+_public_host = urlsplit(PUBLIC_URL).hostname
+ALLOWED_HOSTS = env.hosts(
+    "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", *([_public_host] if _public_host else [])]
+)
+if _public_host and not validate_host(_public_host, ALLOWED_HOSTS):
+    env.mistakes.append(f"ALLOWED_HOSTS: must include {_public_host}, of OBSERVATORY_PUBLIC_URL")
+if DEBUG and not LOCAL_HOSTS.issuperset(ALLOWED_HOSTS):
+    env.mistakes.append("DEBUG: shows secrets, so only with ALLOWED_HOSTS of this machine")
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL] if PUBLIC_URL else [])
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://localhost" if IS_EMBEDDED else "")
+CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", "filesystem://localhost" if IS_EMBEDDED else "")
 if not CELERY_BROKER_URL:
     env.mistakes.append("CELERY_BROKER_URL: needed with DATABASE_URL (redis://... or amqp://...)")
-elif CELERY_BROKER_URL.split(":")[0] not in {"redis", "rediss", "amqp", "amqps", "filesystem"}:
-    env.mistakes.append(
-        "CELERY_BROKER_URL: must start with redis://, rediss://, amqp:// or amqps://"
-    )
 _broker_kind = CELERY_BROKER_URL.split(":")[0]
 
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
@@ -98,9 +101,26 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BEAT_SCHEDULE = {
-    "sweep-changes": {"task": "annotations.tasks.sweep_changes", "schedule": 5.0},
-    "sweep-completed-items": {"task": "datasets_app.tasks.sweep_completed_items", "schedule": 10.0},
+    # `expires`: without a worker, no mountain of messages that all say the same.
+    "sweep-changes": {
+        "task": "annotations.tasks.sweep_changes",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "sweep-completed-items": {
+        "task": "datasets_app.tasks.sweep_completed_items",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
 }
+
+# Web server (observatory/gunicorn.py) ---------------------------------------------------------
+
+BIND = env.items("OBSERVATORY_BIND", ["127.0.0.1:8000"])
+WEB_WORKERS = env.integer("OBSERVATORY_WEB_WORKERS", 2, 1, 64)
+WEB_THREADS = env.integer("OBSERVATORY_WEB_THREADS", 4, 1, 64)
+GRACEFUL_TIMEOUT_S = env.integer("OBSERVATORY_GRACEFUL_TIMEOUT_S", 25, 1, 300)
+HAS_ACCESS_LOG = env.flag("OBSERVATORY_ACCESS_LOG", False)
 
 # Limits (docs/reference/limits.md) -------------------------------------------------------------
 
@@ -194,20 +214,26 @@ STORAGES = {
             "location": env.text("OBSERVATORY_ATTACHMENTS_DIR", str(DATA_DIR / "attachments"))
         },
     },
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "observatory.web.storage.QuickStaticFilesStorage"
+        if IS_EMBEDDED
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
 }
 
 SESSION_COOKIE_AGE = 7 * 86_400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-SECURE_SSL_REDIRECT = env.flag("OBSERVATORY_SSL_REDIRECT", False)
+# TLS ends at a proxy; it says so in X-Forwarded-Proto, which it must not pass on from outside.
+SECURE_SSL_REDIRECT = env.flag("OBSERVATORY_SSL_REDIRECT", IS_HTTPS)
+SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz)$"]  # asked from inside, without TLS
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("OBSERVATORY_BEHIND_PROXY", False) else None
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("OBSERVATORY_BEHIND_PROXY", IS_HTTPS) else None
 )
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

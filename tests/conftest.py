@@ -5,28 +5,11 @@ ada (owner), grace and alan (reviewers) work in `acme`; mallory owns `rival`, an
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-_mark = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-DATA = Path(
-    os.environ.get(
-        "OBSERVATORY_TEST_DATA", Path(tempfile.gettempdir()) / f"observatory-test-{_mark}"
-    )
-)
-# Before Django reads its settings: the tests never touch a person's own data directory.
-os.environ["OBSERVATORY_DATA"] = str(DATA)
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright runs an event loop
-if _url := os.environ.get("OBSERVATORY_TEST_DATABASE_URL"):
-    os.environ["DATABASE_URL"] = _url
-    os.environ.setdefault("SECRET_KEY", "a-key-for-tests-only-" + "x" * 32)
-    os.environ.setdefault("CELERY_BROKER_URL", "filesystem://")
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -37,14 +20,20 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from observatory import embedded
 
-    config.stash[_started] = embedded.start(DATA)
+    config.stash[_started] = embedded.start(_data())
+
+
+def _data() -> Path:
+    from django.conf import settings
+
+    return Path(settings.DATA_DIR)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if config.stash.get(_started, False) and not os.environ.get("OBSERVATORY_TEST_KEEP_SERVER"):
         from observatory import embedded
 
-        embedded.stop(DATA, mode="immediate")
+        embedded.stop(_data(), mode="immediate")
 
 
 _started: pytest.StashKey[bool] = pytest.StashKey()

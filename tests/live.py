@@ -18,6 +18,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 120.0
+OF_THE_TESTS = {
+    *("DATABASE_URL", "SECRET_KEY", "CELERY_BROKER_URL", "ALLOWED_HOSTS"),
+    "DJANGO_SETTINGS_MODULE",
+}
 
 
 def child_environment(data: Path) -> dict[str, str]:
@@ -25,8 +29,7 @@ def child_environment(data: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"DATABASE_URL", "SECRET_KEY", "CELERY_BROKER_URL", "ALLOWED_HOSTS"}
-        and not name.startswith("OBSERVATORY_")
+        if name not in OF_THE_TESTS and not name.startswith("OBSERVATORY_")
     }
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return kept | {"OBSERVATORY_DATA": str(data), "PYTHONPATH": path}

@@ -106,11 +106,11 @@ class _Tree:
             self._print(shown_once)
             return
         web = self._start_web()
-        self._start_worker()
         is_ready = self.supervisor.wait_for(self._answers, START_PATIENCE_S, web)
         self._print(shown_once)
         if not is_ready and not self.supervisor.is_stopping:
             raise CommandError("the web server did not become ready; its output is above")
+        self._start_worker()  # after the first page, for which it would fight over the processor
         if with_demo and shown_once is not None and "demo" in get_commands():
             self.supervisor.start(
                 self._observatory("demo", "demo", f"--url={self._local_url}", runs_once=True)

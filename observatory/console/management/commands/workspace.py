@@ -1,4 +1,4 @@
-"""`observatory workspace create | list`: in the console, since a workspace starts with a project."""
+"""`observatory workspace create | list`: in the console, as a workspace starts with a project."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""The embedded broker: kombu's filesystem transport, safe against a reader that comes too early.
+
+A message is written under another name and renamed when complete, and claimed by a rename
+within its own directory. The original lets a worker read a message that is half written, and
+moves it through /tmp, which may be another file system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from queue import Empty
+from typing import Any
+from uuid import uuid4
+
+from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.utils.json import dumps, loads
+
+NAME = "filesystem"
+
+
+class Channel(filesystem.Channel):
+    """Messages are files: `messages/<number>.<queue>.msg`."""
+
+    @property
+    def _messages(self) -> Path:
+        return Path(self.data_folder_in)
+
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Add a message. Raises OSError when the directory cannot be written."""
+        number = uuid4().hex
+        draft = self._messages / f"{number}.draft"
+        draft.write_text(dumps(payload))
+        draft.rename(self._messages / f"{number}.{queue}.msg")
+
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
+        """Take a message, in no particular order. Raises Empty."""
+        ending = f".{queue}.msg"
+        with os.scandir(self._messages) as entries:
+            for entry in entries:
+                number, _, rest = entry.name.partition(".")
+                if f".{rest}" != ending:
+                    continue
+                claimed = self._messages / f"{number}.claimed"
+                with contextlib.suppress(FileNotFoundError):  # another worker was quicker
+                    os.rename(entry.path, claimed)
+                    text = claimed.read_text()
+                    claimed.unlink()
+                    return loads(text)
+        raise Empty
+
+
+class Transport(filesystem.Transport):
+    """kombu finds it under the scheme `filesystem`, see `install`."""
+
+    Channel = Channel
+
+
+def install() -> None:
+    """Make `filesystem://` mean this transport."""
+    TRANSPORT_ALIASES[NAME] = f"{__name__}:Transport"
