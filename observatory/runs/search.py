@@ -1,14 +1,369 @@
-"""Query runs: filter, window, cursor, select."""
+"""Query runs: filter, window, cursor, select. A constant number of queries for any page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
 from uuid import UUID
 
-from django.db import connection
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
+from observatory.runs import tree
+from observatory.runs.filters.compile import SQL, where, where_in_trace
 from observatory.runs.filters.explain import Facts
+from observatory.runs.filters.grammar import Node, Term
+from observatory.workspaces.models import Workspace
+
+MAX_LIMIT = 100
+
+
+class BadCursor(ValueError):
+    """The cursor is none that `query` gave out."""
+
+
+class TooSlow(Exception):
+    """The query did not end within the statement timeout."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run as stored. JSON columns (inputs .. extra) are JSON text, unparsed.
+
+    A column that was not selected is None, like one that is missing. `project` is the uuid.
+    """
+
+    id: UUID
+    trace_id: UUID
+    parent_run_id: UUID | None = None
+    project_id: int | None = None
+    project: UUID | None = None
+    project_name: str | None = None
+    dotted_order: str | None = None
+    name: str | None = None
+    run_type: str | None = None
+    status: str = "pending"
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    first_token_time: datetime | None = None
+    latency_s: float | None = None
+    received_at: datetime | None = None
+    thread_id: str | None = None
+    reference_example_id: UUID | None = None
+    tags: list[str] | None = None
+    error: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_cost: Decimal | None = None
+    completion_cost: Decimal | None = None
+    total_cost: Decimal | None = None
+    usage_details: str | None = None
+    inputs: str | None = None
+    outputs: str | None = None
+    events: str | None = None
+    serialized: str | None = None
+    extra: str | None = None
+    metadata: str | None = None
+
+    @property
+    def is_root(self) -> bool:
+        return self.parent_run_id is None
+
+
+_SMALL = {
+    name: f"r.{name}"
+    for name in (
+        *("id", "trace_id", "parent_run_id", "project_id", "dotted_order", "name", "run_type"),
+        *("status", "start_time", "end_time", "first_token_time", "latency_s", "received_at"),
+        *("thread_id", "reference_example_id", "tags", "error"),
+        *("prompt_tokens", "completion_tokens", "total_tokens"),
+        *("prompt_cost", "completion_cost", "total_cost"),
+    )
+} | {"project": "p.uuid", "project_name": "p.name"}
+PAYLOADS = ("inputs", "outputs", "events", "serialized", "extra", "metadata", "usage_details")
+"""Columns that are read only when they are selected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQuery:
+    """What to look for. Everything given must hold; None means "any".
+
+    `ids` given: nothing else counts but the page. `trace_id` given: all runs of the trace, no
+    pages. `started_from` and `started_to` are inclusive. `payloads` names the JSON columns to
+    read. `limit` is at most MAX_LIMIT.
+    """
+
+    projects: Sequence[UUID] | None = None
+    reference_dataset_id: UUID | None = None
+    ids: Sequence[UUID] | None = None
+    trace_id: UUID | None = None
+    parent_run_id: UUID | None = None
+    run_type: str | None = None
+    is_root: bool | None = None
+    has_error: bool | None = None
+    reference_examples: Sequence[UUID] | None = None
+    started_from: datetime | None = None
+    started_to: datetime | None = None
+    filter: Node | None = None
+    trace_filter: Node | None = None
+    tree_filter: Node | None = None
+    text: str | None = None
+    order: Literal["asc", "desc"] = "desc"
+    limit: int = MAX_LIMIT
+    cursor: str | None = None
+    payloads: Sequence[str] = field(default=PAYLOADS)
+
+
+@dataclass(frozen=True)
+class Page:
+    runs: list[RunRow]
+    next_cursor: str | None = None
+
+
+def query(workspace: Workspace, wanted: RunQuery) -> Page:
+    """Return the runs of `workspace` that `wanted` describes, newest first unless said otherwise.
+
+    Order: (start_time, id), which later runs do not disturb, so no page repeats or skips a run
+    that was there. Runs that have not said when they started are found by `ids` and `trace_id`
+    alone. Raises BadCursor, and TooSlow after the statement timeout.
+    """
+    with bounded():
+        if wanted.ids is not None or wanted.trace_id is not None:
+            keys = _keys_of_named(workspace, wanted)
+        else:
+            keys = _keys_of_projects(workspace, wanted)
+        is_paged = wanted.trace_id is None or wanted.ids is not None
+        page = keys[: wanted.limit] if is_paged else keys
+        rows = _rows(workspace.pk, [run_id for _, run_id in page], wanted.payloads)
+    more = is_paged and len(keys) > wanted.limit
+    return Page(
+        [rows[run_id] for _, run_id in page if run_id in rows],
+        _cursor(*page[-1]) if more and page else None,
+    )
+
+
+def get(workspace: Workspace, run_id: UUID) -> RunRow | None:
+    """Return the run, whole, or None if this workspace has none of that id."""
+    return _rows(workspace.pk, [run_id], PAYLOADS).get(run_id)
+
+
+def trace(
+    workspace: Workspace, trace_id: UUID, *, payloads: Sequence[str] = ()
+) -> list[tree.Branch[RunRow]]:
+    """Return the tree of a trace (see tree.assemble); empty when nothing is known of it."""
+    wanted = RunQuery(trace_id=trace_id, payloads=payloads)
+    return tree.assemble(query(workspace, wanted).runs)
+
+
+@contextmanager
+def bounded(seconds: float | None = None) -> Iterator[None]:
+    """Run the block in a transaction whose statements end within `seconds`. Raises TooSlow."""
+    limit_s = settings.STATEMENT_TIMEOUT_S if seconds is None else seconds
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', %s, true)", [f"{int(limit_s * 1000)}ms"]
+                )
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TooSlow(f"The query took longer than {limit_s:g} s; narrow it down") from error
+        raise
+
+
+# Which runs ----------------------------------------------------------------------------------
+
+Key = tuple[datetime, UUID]
+
+
+def project_ids(workspace: Workspace, wanted: RunQuery) -> list[int]:
+    """Return the internal ids of the projects that `wanted` looks in."""
+    params: list[Any] = [workspace.pk]
+    parts = ["workspace_id = %s"]
+    if wanted.projects is not None:
+        parts.append("uuid = ANY(%s)")
+        params.append(list(wanted.projects))
+    if wanted.reference_dataset_id is not None:
+        parts.append("reference_dataset_id = %s")
+        params.append(wanted.reference_dataset_id)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id FROM runs_project WHERE {' AND '.join(parts)}", params)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def conditions(workspace: Workspace, wanted: RunQuery) -> SQL:
+    """Return the WHERE of `wanted` over `runs_run r`, projects, ids and cursor aside."""
+    parts: list[SQL] = [("r.workspace_id = %s", [workspace.pk])]
+    if wanted.parent_run_id is not None:
+        parts.append(_children_of(workspace, wanted.parent_run_id))
+    for sql, value in (
+        ("r.trace_id = %s", wanted.trace_id),
+        ("r.run_type = %s", wanted.run_type),
+        ("r.start_time >= %s", wanted.started_from),
+        ("r.start_time <= %s", wanted.started_to),
+    ):
+        if value is not None:
+            parts.append((sql, [value]))
+    for sql, flag in (
+        ("r.parent_run_id IS {}NULL", wanted.is_root),
+        ("r.error IS {}NULL", None if wanted.has_error is None else not wanted.has_error),
+    ):
+        if flag is not None:
+            parts.append((sql.format("" if flag else "NOT "), []))
+    if wanted.reference_examples is not None:
+        parts.append(("r.reference_example_id = ANY(%s)", [list(wanted.reference_examples)]))
+    if wanted.text:
+        parts.append(where(Term("search", None, wanted.text)))
+    if wanted.filter is not None:
+        parts.append(where(wanted.filter))
+    if wanted.trace_filter is not None:
+        parts.append(where_in_trace(wanted.trace_filter, root_only=True))
+    if wanted.tree_filter is not None:
+        parts.append(where_in_trace(wanted.tree_filter, root_only=False))
+    return (
+        " AND ".join(sql for sql, _ in parts),
+        [param for _, params in parts for param in params],
+    )
+
+
+def _children_of(workspace: Workspace, parent: UUID) -> SQL:
+    """Return the condition of a parent's children; its trace, if known, makes it an index scan."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT trace_id FROM runs_run WHERE workspace_id = %s AND id = %s",
+            [workspace.pk, parent],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        return "r.parent_run_id = %s", [parent]
+    return "r.parent_run_id = %s AND r.trace_id = %s", [parent, found[0]]
+
+
+def _keys_of_projects(workspace: Workspace, wanted: RunQuery) -> list[Key]:
+    """Return one key more than the page, of runs in projects, by each project's index."""
+    projects = project_ids(workspace, wanted)
+    if not projects:
+        return []
+    condition, params = conditions(workspace, wanted)
+    after, after_params = _after(wanted, "r.start_time")
+    direction = "ASC" if wanted.order == "asc" else "DESC"
+    n = wanted.limit + 1
+    project = "%s" if len(projects) == 1 else "project.id"
+    page = (
+        f"SELECT r.start_time, r.id FROM runs_run r WHERE r.project_id = {project}"
+        f" AND {condition} AND r.start_time IS NOT NULL{after}"
+        f" ORDER BY r.start_time {direction}, r.id {direction} LIMIT %s"
+    )
+    params = [*params, *after_params, n]
+    if len(projects) == 1:
+        return _fetch(page, [projects[0], *params])
+    return _fetch(
+        "SELECT page.start_time, page.id FROM unnest(%s::int[]) AS project(id),"
+        f" LATERAL ({page}) page"
+        f" ORDER BY page.start_time {direction}, page.id {direction} LIMIT %s",
+        [projects, *params, n],
+    )
+
+
+def _keys_of_named(workspace: Workspace, wanted: RunQuery) -> list[Key]:
+    """Return the keys of runs by id (other filters do not count), or of one trace."""
+    at = "coalesce(r.start_time, r.received_at)"
+    if wanted.ids is not None:
+        condition, params = (
+            "r.workspace_id = %s AND r.id = ANY(%s)",
+            [workspace.pk, list(wanted.ids)],
+        )
+    else:
+        condition, params = conditions(workspace, wanted)
+        if wanted.projects is not None:
+            condition += " AND r.project_id = ANY(%s)"
+            params = [*params, project_ids(workspace, wanted)]
+    after, after_params = _after(wanted, at) if wanted.ids is not None else ("", [])
+    direction = "ASC" if wanted.order == "asc" else "DESC"
+    limit = f" LIMIT {int(wanted.limit) + 1}" if wanted.ids is not None else ""
+    return _fetch(
+        f"SELECT {at}, r.id FROM runs_run r WHERE {condition}{after}"
+        f" ORDER BY 1 {direction}, 2 {direction}{limit}",
+        [*params, *after_params],
+    )
+
+
+def _after(wanted: RunQuery, at: str) -> SQL:
+    if wanted.cursor is None:
+        return "", []
+    sign = ">" if wanted.order == "asc" else "<"
+    return f" AND ({at}, r.id) {sign} (%s, %s)", list(_read_cursor(wanted.cursor))
+
+
+def _fetch(sql: str, params: Sequence[Any]) -> list[Key]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def _cursor(at: datetime, run_id: UUID) -> str:
+    text = f"{at.astimezone(UTC).isoformat()}/{run_id.hex}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(cursor: str) -> Key:
+    try:
+        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+        at, _, run_id = text.partition("/")
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise ValueError("no zone")
+        return moment, UUID(run_id)
+    except (binascii.Error, ValueError):
+        raise BadCursor("This cursor is none that was given out") from None
+
+
+# What is told of them ------------------------------------------------------------------------
+
+
+def _rows(
+    workspace_id: int, run_ids: Sequence[UUID], payloads: Sequence[str]
+) -> dict[UUID, RunRow]:
+    if not run_ids:
+        return {}
+    columns = _SMALL | {name: f"r.{name}::text" for name in PAYLOADS if name in payloads}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(columns.values())} FROM runs_run r"
+            " LEFT JOIN runs_project p ON p.id = r.project_id"
+            " WHERE r.workspace_id = %s AND r.id = ANY(%s)",
+            [workspace_id, list(run_ids)],
+        )
+        found = (dict(zip(columns, row, strict=True)) for row in cursor.fetchall())
+        return {values["id"]: RunRow(**values) for values in found}
+
+
+def children_of(workspace_id: int, rows: Iterable[RunRow]) -> dict[UUID, list[UUID]]:
+    """Return the direct children of each run, in execution order, in one query."""
+    listed = list(rows)
+    children: dict[UUID, list[UUID]] = {row.id: [] for row in listed}
+    if not listed:
+        return children
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT parent_run_id, id FROM runs_run WHERE workspace_id = %s"
+            " AND trace_id = ANY(%s) AND parent_run_id = ANY(%s)"
+            " ORDER BY dotted_order, start_time, id",
+            [workspace_id, list({row.trace_id for row in listed}), list(children)],
+        )
+        for parent, child in cursor.fetchall():
+            children[parent].append(child)
+    return children
+
 
 _FACTS = {
     "id": "r.id",
