@@ -10,3 +10,5 @@ urlpatterns = [
     path("", include("observatory.web.urls")),
     path("", include("observatory.api.urls")),
 ]
+
+handler500 = "observatory.web.outage.server_error"

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+from datetime import datetime
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-RETRY_AFTER_S = 20
+import observatory
+from observatory.runs.models import Change, Rejected
+from observatory.web.outage import RETRY_AFTER_S
+from observatory.workspaces import keys
+from observatory.workspaces.models import User, Workspace
+
 OLDEST_POSTGRES = 150_000
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -29,12 +43,33 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """
     reasons = obstacles()
     if reasons:
-        return JsonResponse(
-            {"status": "not ready", "reasons": reasons},
-            status=503,
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
+        return _not_ready(reasons)
     return JsonResponse({"status": "ready"})
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Return the detail: for an operator's session, or for an API key about its workspace."""
+    try:
+        is_allowed, workspace = _who_asks(request, timezone.now())
+        if not is_allowed:
+            body = {"detail": "Sign in as an operator, or send an API key", "code": "forbidden"}
+            return JsonResponse(body, status=401)
+        reasons = obstacles()
+        detail = {} if reasons else _detail(workspace, timezone.now())
+    except DatabaseError:
+        return _not_ready(["the database does not answer"])
+    return JsonResponse(
+        {
+            "status": "not ready" if reasons else "ready",
+            "reasons": reasons,
+            "version": observatory.__version__,
+            "broker": _broker_state(),
+            **detail,
+        },
+        status=503 if reasons else 200,
+    )
 
 
 def obstacles() -> list[str]:
@@ -43,6 +78,23 @@ def obstacles() -> list[str]:
         return [*_unsafe_settings(), *_missing_migrations()]
     except DatabaseError:
         return ["the database does not answer"]
+
+
+def _not_ready(reasons: list[str]) -> HttpResponse:
+    return JsonResponse(
+        {"status": "not ready", "reasons": reasons},
+        status=503,
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def _who_asks(request: HttpRequest, now: datetime) -> tuple[bool, Workspace | None]:
+    """Return whether the caller may see the detail, and of which workspace (None: of all)."""
+    if token := request.headers.get("x-api-key"):
+        key = keys.find(token, now)
+        return key is not None, key.workspace if key is not None else None
+    user = request.user
+    return isinstance(user, User) and user.is_active and user.is_superuser, None
 
 
 def _unsafe_settings() -> list[str]:
@@ -75,3 +127,48 @@ def _missing_migrations() -> list[str]:
         return [f"{len(plan)} migrations are not applied: run `observatory migrate`"]
     _Migrations.are_applied = True
     return []
+
+
+def _detail(workspace: Workspace | None, now: datetime) -> dict[str, Any]:
+    changes, rejected = Change.objects.all(), Rejected.objects.all()
+    if workspace is not None:
+        changes = changes.filter(workspace=workspace)
+        rejected = rejected.filter(workspace=workspace)
+    started = time.perf_counter()
+    waiting = changes.aggregate(
+        n_waiting=Count("pk", filter=Q(is_dead=False)),
+        oldest=Min("created_at", filter=Q(is_dead=False)),
+        n_dead=Count("pk", filter=Q(is_dead=True)),
+    )
+    latency_s = time.perf_counter() - started
+    oldest = waiting["oldest"]
+    return {
+        "database": {
+            "version": f"{connection.pg_version // 10_000}.{connection.pg_version % 10_000}",  # type: ignore[attr-defined]
+            "latency_ms": round(latency_s * 1_000, 2),
+        },
+        "routing": {
+            "n_waiting": waiting["n_waiting"],
+            "oldest_age_s": round((now - oldest).total_seconds(), 1) if oldest else 0,
+            "n_dead": waiting["n_dead"],
+        },
+        "n_rejected": rejected.count(),
+        "disk_free_bytes": _disk_free_bytes() if workspace is None else None,
+    }
+
+
+def _disk_free_bytes() -> int | None:
+    try:
+        return shutil.disk_usage(settings.DATA_DIR).free
+    except OSError:
+        return None
+
+
+def _broker_state() -> str:
+    """Return whether the broker can be reached: information, never a reason not to be ready."""
+    try:
+        with current_app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+    except Exception as error:  # each transport has its own errors, and all mean the same here
+        return f"does not answer ({type(error).__name__}): reviews and ingestion go on"
+    return "answers"
