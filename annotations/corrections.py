@@ -177,15 +177,11 @@ def _messages(node: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]
 
 
 def _is_assistant(node: Mapping[str, Any]) -> bool:
-    if node.get("role") in ASSISTANT or node.get("type") in ASSISTANT:
-        return True
+    names = [node.get("role"), node.get("type")]
     constructor = node.get("id")  # LangChain's serialised message
-    return (
-        node.get("type") == "constructor"
-        and isinstance(constructor, list)
-        and bool(constructor)
-        and constructor[-1] in ASSISTANT
-    )
+    if node.get("type") == "constructor" and isinstance(constructor, list):
+        names += constructor[-1:]
+    return any(isinstance(name, str) and name in ASSISTANT for name in names)
 
 
 def _content_path(message: Mapping[str, Any]) -> Path | None:
