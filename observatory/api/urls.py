@@ -9,7 +9,14 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, re_path
 from django.views import View
 
-from observatory.api import feedback, feedback_configs, feedback_tokens, info
+from observatory.api import (
+    annotation_queue_runs,
+    annotation_queues,
+    feedback,
+    feedback_configs,
+    feedback_tokens,
+    info,
+)
 
 
 def at(route: str, view: type[View], name: str) -> URLPattern:
@@ -19,6 +26,8 @@ def at(route: str, view: type[View], name: str) -> URLPattern:
 
 UUID = r"[0-9a-fA-F-]{32,36}"
 
+QUEUE = "(?P<queue_id>[^/]+)"
+
 v1: list[URLPattern | URLResolver] = [
     at("info", info.Info, "info"),
     at("feedback", feedback.FeedbackCollection, "feedback"),
@@ -27,6 +36,34 @@ v1: list[URLPattern | URLResolver] = [
     at("feedback/tokens/(?P<token>[^/]+)", feedback_tokens.FeedbackToken, "feedback-token"),
     at("feedback/(?P<feedback_id>[^/]+)", feedback.FeedbackDetail, "feedback-detail"),
     at("feedback-configs", feedback_configs.FeedbackConfigs, "feedback-configs"),
+    at("annotation-queues", annotation_queues.AnnotationQueues, "queues"),
+    at(f"annotation-queues/{QUEUE}", annotation_queues.AnnotationQueueDetail, "queue"),
+    at(f"annotation-queues/{QUEUE}/runs", annotation_queue_runs.AnnotationQueueRuns, "queue-runs"),
+    at(
+        f"annotation-queues/{QUEUE}/runs/by-key",
+        annotation_queue_runs.AnnotationQueueRunsByKey,
+        "queue-runs-by-key",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/runs/(?P<run_or_item>[^/]+)",
+        annotation_queue_runs.AnnotationQueueRun,
+        "queue-run",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/run/(?P<index>[^/]+)",
+        annotation_queue_runs.AnnotationQueueRunAt,
+        "queue-run-at",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/(?P<which>size|total_size|total_archived)",
+        annotation_queue_runs.AnnotationQueueSize,
+        "queue-size",
+    ),
+    at(
+        "annotation-queues/(?P<run_id>[^/]+)/queues",
+        annotation_queue_runs.QueuesOfRun,
+        "queues-of-run",
+    ),
 ]
 platform: list[URLPattern | URLResolver] = []
 

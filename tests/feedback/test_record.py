@@ -32,9 +32,7 @@ def add_run(workspace, run_id=RUN, **fields) -> Run:
     return Run.objects.create(
         workspace=workspace,
         id=run_id,
-        name="answer",
-        run_type="chain",
-        **{"start_time": NOON, **fields},
+        **{"name": "answer", "run_type": "chain", "start_time": NOON, **fields},
     )
 
 

@@ -1,0 +1,315 @@
+"""/annotation-queues: queues and their rubrics. What is in them: see annotation_queue_runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotations import queues
+from annotations.models import AnnotationQueue, QueueItem
+from datasets_app.models import Dataset, Harvest
+from observatory.api import parameters, rubric_items
+from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.errors import Conflict, Unprocessable
+from observatory.feedback import judgement
+from observatory.feedback.judgement import InvalidFeedback
+from observatory.feedback.models import FeedbackConfig
+from observatory.workspaces.models import Membership, User, Workspace
+from observatory.workspaces.roles import PERMISSIONS, Permission
+
+MISSING = {"__missing__": "__missing__"}  # how the generated client says "not provided"
+MAX_NAME = 200
+MAX_TEXT = 100_000
+SORTS = {"name": "name", "created_at": "created_at", "updated_at": "updated_at"}
+
+
+def readable(workspace: Workspace) -> QuerySet[AnnotationQueue]:
+    """Return the queues of `workspace` with `n_items` and what `shown` needs, in few queries."""
+    counted = (
+        QueueItem.objects.filter(queue=OuterRef("pk"))
+        .exclude(state=QueueItem.State.REMOVED)
+        .order_by()
+        .values("queue")
+        .annotate(n=Count("*"))
+        .values("n")
+    )
+    return (
+        AnnotationQueue.objects.filter(workspace=workspace)
+        .select_related("harvest__dataset")
+        .prefetch_related("assigned_reviewers")
+        .annotate(n_items=Coalesce(Subquery(counted), 0))
+    )
+
+
+def find(workspace: Workspace, queue_id: str) -> AnnotationQueue:
+    """Return a queue of `workspace` by its uuid. Raises 404."""
+    queue = readable(workspace).filter(uuid=uuid_or_404(queue_id)).first()
+    if queue is None:
+        raise NotFound("Annotation queue not found")
+    return queue
+
+
+def shown(queue: AnnotationQueue, workspace: Workspace) -> dict[str, Any]:
+    """Return a queue as the wire shows it, without its rubric."""
+    harvest: Harvest | None = getattr(queue, "harvest", None)
+    return {
+        "id": queue.uuid,
+        "name": queue.name,
+        "description": queue.description or None,
+        "tenant_id": workspace.uuid,
+        "created_at": queue.created_at,
+        "updated_at": queue.updated_at,
+        "queue_type": "single",
+        "default_dataset": harvest.dataset.uuid if harvest else None,
+        "num_reviewers_per_item": queue.reviewers_per_item,
+        "enable_reservations": queue.is_reserving,
+        "reservation_minutes": queue.reservation_minutes,
+        "reviewer_access_mode": queue.access,
+        "assigned_reviewers": [
+            {"id": user.uuid, "name": user.get_full_name() or user.username, "email": user.email}
+            for user in queue.assigned_reviewers.all()
+        ],
+        "rubric_instructions": queue.instructions or None,
+        "metadata": queue.metadata,
+        "run_rule_id": None,
+        "source_rule_id": None,
+        "total_runs": getattr(queue, "n_items", 0),
+    }
+
+
+def detailed(queue: AnnotationQueue, workspace: Workspace) -> dict[str, Any]:
+    """Return a queue with its rubric."""
+    items = list(queue.rubric_items.select_related("queue"))
+    return {
+        **shown(queue, workspace),
+        "rubric_items": [rubric_items.shown(item, workspace) for item in items],
+    }
+
+
+def me(view: WorkspaceView) -> User | None:
+    """Return the person whose key is used, for "needs my review" and "assigned to me"."""
+    return view.caller.key.created_by
+
+
+# Reading a body -------------------------------------------------------------------------------
+
+
+def _given(body: Any) -> dict[str, Any]:
+    """Return what a body provides; `__missing__` counts as absent."""
+    if not isinstance(body, dict):
+        raise InvalidFeedback("queue", "must be an object")
+    return {name: value for name, value in body.items() if value != MISSING}
+
+
+def _text(name: str, raw: Any, most: int) -> str:
+    if not isinstance(raw, str) or len(raw) > most:
+        raise InvalidFeedback(name, f"must be a text of at most {most} characters")
+    return judgement.clean_text(raw)
+
+
+def _whole(name: str, raw: Any, low: int, high: int) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or not low <= raw <= high:
+        raise InvalidFeedback(name, f"must be a whole number, {low} to {high}")
+    return raw
+
+
+def _flag(name: str, raw: Any) -> bool:
+    if not isinstance(raw, bool):
+        raise InvalidFeedback(name, "must be true or false")
+    return raw
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of AnnotationQueue that a body sets. A null leaves a field alone."""
+    fields: dict[str, Any] = {}
+    present = {name: value for name, value in given.items() if value is not None}
+    if "name" in present:
+        fields["name"] = _text("name", present["name"], MAX_NAME)
+        if not fields["name"].strip():
+            raise InvalidFeedback("name", "is empty")
+    if "description" in present:
+        fields["description"] = _text("description", present["description"], MAX_TEXT)
+    if "rubric_instructions" in present:
+        instructions = present["rubric_instructions"]
+        fields["instructions"] = _text("rubric_instructions", instructions, MAX_TEXT)
+    if "enable_reservations" in present:
+        fields["is_reserving"] = _flag("enable_reservations", present["enable_reservations"])
+    if "reservation_minutes" in present:
+        minutes = present["reservation_minutes"]
+        fields["reservation_minutes"] = _whole("reservation_minutes", minutes, 1, 1_440)
+    if "reviewer_access_mode" in present:
+        if present["reviewer_access_mode"] not in AnnotationQueue.Access.values:
+            raise InvalidFeedback("reviewer_access_mode", "must be any or assigned")
+        fields["access"] = present["reviewer_access_mode"]
+    if "metadata" in present:
+        fields["metadata"] = judgement.parse_object("metadata", present["metadata"])
+    if present.get("queue_type", "single") != "single":
+        raise InvalidFeedback("queue_type", "only single queues are supported")
+    return fields
+
+
+def _dataset(workspace: Workspace, raw: Any) -> Dataset | None:
+    uuid = judgement.parse_uuid("default_dataset", raw)
+    if uuid is None:
+        return None
+    dataset = Dataset.objects.filter(workspace=workspace, uuid=uuid).first()
+    if dataset is None:
+        raise InvalidFeedback("default_dataset", "names no dataset")
+    return dataset
+
+
+def _everybody(workspace: Workspace, queue: AnnotationQueue | None) -> int:
+    """Return how many reviewers "all" means today: those assigned, else all who may review."""
+    n_assigned = queue.assigned_reviewers.count() if queue else 0
+    roles = [role for role, may in PERMISSIONS.items() if Permission.REVIEW in may]
+    n_members = Membership.objects.filter(workspace=workspace, role__in=roles).count()
+    return min(max(n_assigned or n_members, 1), 20)
+
+
+def _rubric(
+    workspace: Workspace, raw: Any, queue: AnnotationQueue | None = None
+) -> list[dict[str, Any]]:
+    keys: Iterable[str] = (
+        [item["feedback_key"] for item in raw if isinstance(item, dict) and "feedback_key" in item]
+        if isinstance(raw, list)
+        else []
+    )
+    configs = FeedbackConfig.objects.filter(
+        workspace=workspace, key__in=[key for key in keys if isinstance(key, str)]
+    )
+    existing = {item.feedback_key: item for item in queue.rubric_items.all()} if queue else None
+    declared = {config.key: config.config for config in configs}
+    return rubric_items.read(raw, declared=declared, existing=existing)
+
+
+def _harvest_into(queue: AnnotationQueue, dataset: Dataset | None) -> None:
+    if dataset is None:
+        Harvest.objects.filter(queue=queue).delete()
+    else:
+        Harvest.objects.update_or_create(queue=queue, defaults={"dataset": dataset})
+
+
+# Endpoints ------------------------------------------------------------------------------------
+
+
+class AnnotationQueues(WorkspaceView):
+    """GET (list_annotation_queues) and POST (create_annotation_queue) /annotation-queues."""
+
+    def get(self, request: Request) -> Response:
+        found = readable(self.workspace).filter(self._filters(request))
+        sort = SORTS.get(parameters.one(request, "sort_by") or "created_at", "created_at")
+        is_descending = parameters.flag(request, "sort_by_desc")
+        sign = "-" if is_descending or is_descending is None else ""
+        page = found.order_by(f"{sign}{sort}", f"{sign}id")[parameters.window(request)]
+        return Response([shown(queue, self.workspace) for queue in page])
+
+    def _filters(self, request: Request) -> Q:
+        ids = parameters.uuids(request, "ids")
+        asked = Q(uuid__in=ids) if ids else Q(archived_at=None)
+        if name := parameters.one(request, "name"):
+            asked &= Q(name=name)
+        if part := parameters.one(request, "name_contains"):
+            asked &= Q(name__icontains=part)
+        if parameters.one(request, "queue_type") not in {None, "single"}:
+            asked &= Q(pk__in=[])
+        if dataset := parameters.uuid(request, "dataset_id"):
+            asked &= Q(harvest__dataset__uuid=dataset)
+        if parameters.flag(request, "assigned_to_me"):
+            person = me(self)
+            asked &= Q(pk__in=person.assigned_queues.values("pk") if person else [])
+        return asked
+
+    def post(self, request: Request) -> Response:
+        """Create a queue. The same id and name again is a retry and answers what is there."""
+        now = timezone.now()
+        try:
+            given = _given(request.data)
+            uuid = judgement.parse_uuid("id", given.get("id"))
+            fields = _fields(given)
+            if "name" not in fields:
+                raise InvalidFeedback("name", "is missing")
+            dataset = _dataset(self.workspace, given.get("default_dataset"))
+            rubric = _rubric(
+                self.workspace, [] if given.get("rubric_items") is None else given["rubric_items"]
+            )
+            if given.get("num_reviewers_per_item") is not None:
+                number = given["num_reviewers_per_item"]
+                fields["reviewers_per_item"] = _whole("num_reviewers_per_item", number, 1, 20)
+            elif "num_reviewers_per_item" in given:
+                fields["reviewers_per_item"] = _everybody(self.workspace, None)
+        except InvalidFeedback as error:
+            raise Unprocessable(str(error)) from None
+        name = fields.pop("name")
+        if uuid is not None:
+            fields["uuid"] = uuid
+        try:
+            with transaction.atomic():
+                queue = queues.create_queue(self.workspace, name, now=now, rubric=rubric, **fields)
+                if dataset is not None:
+                    _harvest_into(queue, dataset)
+        except IntegrityError:
+            if uuid is None:
+                raise
+            return self._repeated(uuid, name)
+        return Response(detailed(find(self.workspace, str(queue.uuid)), self.workspace))
+
+    def _repeated(self, uuid: UUID, name: str) -> Response:
+        queue = readable(self.workspace).filter(uuid=uuid, name=name).first()
+        if queue is None:
+            raise Conflict("An annotation queue with this id exists already")
+        return Response(detailed(queue, self.workspace))
+
+
+class AnnotationQueueDetail(WorkspaceView):
+    """GET, PATCH and DELETE /annotation-queues/{id}: read, update, delete_annotation_queue."""
+
+    def get(self, request: Request, queue_id: str) -> Response:
+        return Response(detailed(find(self.workspace, queue_id), self.workspace))
+
+    def patch(self, request: Request, queue_id: str) -> Response:
+        queue = find(self.workspace, queue_id)
+        now = timezone.now()
+        try:
+            given = _given(request.data)
+            fields = _fields(given)
+            dataset = _dataset(self.workspace, given.get("default_dataset"))
+            rubric = (
+                _rubric(self.workspace, given["rubric_items"], queue)
+                if given.get("rubric_items") is not None
+                else None
+            )
+            number = queue.reviewers_per_item
+            if "num_reviewers_per_item" in given:
+                asked = given["num_reviewers_per_item"]
+                number = (
+                    _everybody(self.workspace, queue)
+                    if asked is None
+                    else _whole("num_reviewers_per_item", asked, 1, 20)
+                )
+        except InvalidFeedback as error:
+            raise Unprocessable(str(error)) from None
+        with transaction.atomic():
+            for name, value in fields.items():
+                setattr(queue, name, value)
+            queue.save(update_fields=[*fields, "updated_at"])
+            if rubric is not None:
+                queues.set_rubric(queue, rubric, now=now)
+            if number != queue.reviewers_per_item:
+                queues.resize(queue, number, now=now)
+            if "default_dataset" in given:
+                _harvest_into(queue, dataset)
+        return Response(detailed(find(self.workspace, queue_id), self.workspace))
+
+    def delete(self, request: Request, queue_id: str) -> Response:
+        """Delete the queue, its items and reviews. The feedback that reviewers gave stays."""
+        find(self.workspace, queue_id).delete()
+        return Response({"message": "Annotation queue deleted"})

@@ -1,0 +1,165 @@
+"""A rubric item as the wire says it, and as a queue keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from annotations.models import RubricItem
+from observatory.feedback import judgement
+from observatory.feedback.judgement import InvalidFeedback
+from observatory.workspaces.models import Workspace
+
+MAX_ITEMS = 100
+MAX_TEXT = 20_000  # characters
+KEPT = ("is_assertion", "feedback_config_id", "regex_validator", "required_if", "visible_if")
+UNIT_SCALE = {"type": "continuous", "min": 0, "max": 1, "categories": None}
+
+
+def read(
+    raw: Any,
+    *,
+    declared: Mapping[str, Mapping[str, Any]],
+    existing: Mapping[str, RubricItem] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the questions of a wire `rubric_items`, as `queues.set_rubric` takes them.
+
+    `declared` are the workspace's feedback configs by key, for items that bring none. What the
+    wire cannot say (title, measurement level) stays as it is in `existing`. Raises
+    InvalidFeedback naming the item.
+    """
+    if not isinstance(raw, list):
+        raise InvalidFeedback("rubric_items", "must be an array")
+    if len(raw) > MAX_ITEMS:
+        raise InvalidFeedback("rubric_items", f"more than {MAX_ITEMS}")
+    questions: dict[str, dict[str, Any]] = {}
+    for place, item in enumerate(raw):
+        try:
+            question = _question(item, declared)
+        except InvalidFeedback as error:
+            raise InvalidFeedback(f"rubric_items.{place}.{error.field}", error.reason) from None
+        key = question["feedback_key"]
+        if key in questions:
+            raise InvalidFeedback(f"rubric_items.{place}.feedback_key", f"{key!r} occurs twice")
+        before = (existing or {}).get(key)
+        if before is not None:
+            question["title"] = before.title
+            if before.kind == question["kind"]:
+                question["level"] = before.level
+        questions[key] = question
+    return list(questions.values())
+
+
+def _question(item: Any, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    if not isinstance(item, Mapping):
+        raise InvalidFeedback("item", "must be an object")
+    key = judgement.parse_key(item.get("feedback_key"), "feedback_key")
+    by_label = _texts("value_descriptions", item.get("value_descriptions"))
+    by_score = _texts("score_descriptions", item.get("score_descriptions"))
+    config = _config(item) or declared.get(key) or _implied(by_label, by_score)
+    if item.get("is_assertion") is True and item.get("feedback_config") is None:
+        kind, level = RubricItem.Kind.BOOLEAN, RubricItem.Level.NOMINAL
+    else:
+        kind, level = _KINDS[config["type"]]
+    extra = judgement.parse_object(
+        "item", {name: item[name] for name in KEPT if item.get(name) is not None}
+    )
+    categories = config.get("categories") if kind == RubricItem.Kind.CATEGORICAL else None
+    is_continuous = kind == RubricItem.Kind.CONTINUOUS
+    return {
+        "feedback_key": key,
+        "description": _text("description", item.get("description")) or "",
+        "kind": kind,
+        "level": level,
+        "categories": [_category(category, by_label, by_score) for category in categories or []],
+        "minimum": config.get("min") if is_continuous else None,
+        "maximum": config.get("max") if is_continuous else None,
+        "is_required": item.get("is_required") is True,
+        "extra": {**(extra or {}), **({"score_descriptions": by_score} if by_score else {})},
+    }
+
+
+_KINDS = {
+    "continuous": (RubricItem.Kind.CONTINUOUS, RubricItem.Level.INTERVAL),
+    "categorical": (RubricItem.Kind.CATEGORICAL, RubricItem.Level.NOMINAL),
+    "freeform": (RubricItem.Kind.FREEFORM, RubricItem.Level.TEXT),
+}
+
+
+def _text(field: str, raw: Any) -> str | None:
+    if raw is None:
+        return None
+    if not isinstance(raw, str) or len(raw) > MAX_TEXT:
+        raise InvalidFeedback(field, f"must be a text of at most {MAX_TEXT} characters")
+    return judgement.clean_text(raw)
+
+
+def _texts(field: str, raw: Any) -> dict[str, str]:
+    texts = judgement.parse_object(field, raw) or {}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise InvalidFeedback(field, "must hold texts")
+    return texts
+
+
+def _config(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the item's scale: a config, or the record of one with the config inside."""
+    raw = item.get("feedback_config")
+    if isinstance(raw, Mapping) and isinstance(raw.get("feedback_config"), Mapping):
+        raw = raw["feedback_config"]
+    return judgement.parse_config(raw)
+
+
+def _implied(by_label: Mapping[str, str], by_score: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the scale that descriptions alone imply: one category each, else 0 to 1."""
+    if by_label:
+        labels = [{"value": place, "label": label} for place, label in enumerate(by_label)]
+        return {"type": "categorical", "categories": labels}
+    return UNIT_SCALE
+
+
+def _category(
+    category: Mapping[str, Any], by_label: Mapping[str, str], by_score: Mapping[str, str]
+) -> dict[str, Any]:
+    value = category["value"]
+    label = category.get("label") or f"{value:g}"
+    named = category.get("name")
+    description = by_label.get(label) or (by_label.get(named) if named else None)
+    return {
+        "value": value,
+        "label": label,
+        "description": description or by_score.get(f"{value:g}") or "",
+    }
+
+
+def shown(item: RubricItem, workspace: Workspace) -> dict[str, Any]:
+    """Return a rubric item as the wire shows it, its scale as the record of a config."""
+    categories: list[dict[str, Any]] | None = None
+    if item.kind == RubricItem.Kind.BOOLEAN:
+        categories = [{"value": 0, "label": "No"}, {"value": 1, "label": "Yes"}]
+    elif item.kind == RubricItem.Kind.CATEGORICAL:
+        categories = [{"value": c["value"], "label": c.get("label")} for c in item.categories]
+    kind = {"boolean": "categorical"}.get(item.kind, item.kind)
+    described = {
+        str(c.get("label")): c["description"] for c in item.categories if c.get("description")
+    }
+    return {
+        "feedback_key": item.feedback_key,
+        "description": item.description or None,
+        "value_descriptions": described or None,
+        "score_descriptions": item.extra.get("score_descriptions"),
+        "is_required": item.is_required,
+        "is_assertion": item.extra.get("is_assertion"),
+        "feedback_config": {
+            "id": item.feedback_key,
+            "feedback_key": item.feedback_key,
+            "tenant_id": workspace.uuid,
+            "modified_at": item.queue.updated_at,
+            "feedback_config": {
+                "type": kind,
+                "min": item.minimum,
+                "max": item.maximum,
+                "categories": categories,
+            },
+        },
+        **{name: item.extra.get(name) for name in KEPT if name != "is_assertion"},
+    }
