@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+import orjson
 from rest_framework.request import Request
 
 from observatory.api.errors import Unprocessable
@@ -92,3 +94,27 @@ def window(request: Request) -> slice:
     limit = number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
     offset = number(request, "offset", 0, 0, 10_000_000)
     return slice(offset, offset + limit)
+
+
+def document(request: Request, name: str) -> dict[str, Any]:
+    """Return a parameter that is a JSON object as text, {} if absent. Raises 422."""
+    text = one(request, name)
+    if text is None:
+        return {}
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise Unprocessable(f"{name}: must be a JSON object")
+    return found
+
+
+def sent_uuid(body: dict[str, Any], name: str) -> UUID | None:
+    """Return a UUID of a JSON body, None if absent or null. Raises 422."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Unprocessable(f"{name}: must be a UUID")
+    return _uuid(name, value)

@@ -12,6 +12,8 @@ from django.views import View
 from observatory.api import (
     annotation_queue_runs,
     annotation_queues,
+    datasets,
+    examples,
     feedback,
     feedback_configs,
     feedback_tokens,
@@ -64,8 +66,21 @@ v1: list[URLPattern | URLResolver] = [
         annotation_queue_runs.QueuesOfRun,
         "queues-of-run",
     ),
+    at("datasets", datasets.Datasets, "datasets"),
+    at("datasets/(?P<dataset_id>[^/]+)", datasets.DatasetDetail, "dataset-detail"),
+    at("datasets/(?P<dataset_id>[^/]+)/versions", datasets.DatasetVersions, "dataset-versions"),
+    at("datasets/(?P<dataset_id>[^/]+)/versions/diff", datasets.DatasetDiff, "dataset-diff"),
+    at("datasets/(?P<dataset_id>[^/]+)/version", datasets.DatasetVersionAt, "dataset-version"),
+    at("datasets/(?P<dataset_id>[^/]+)/tags", datasets.DatasetTags, "dataset-tags"),
+    at("datasets/(?P<dataset_id>[^/]+)/splits", datasets.DatasetSplits, "dataset-splits"),
+    at("examples", examples.Examples, "examples"),
+    at("examples/bulk", examples.ExampleBulk, "example-bulk"),
+    at("examples/count", examples.ExampleCount, "example-count"),
+    at("examples/(?P<example_id>[^/]+)", examples.ExampleDetail, "example-detail"),
 ]
-platform: list[URLPattern | URLResolver] = []
+platform: list[URLPattern | URLResolver] = [
+    at("datasets/examples/delete", examples.ExamplesErase, "examples-erase"),
+]
 
 
 def mounted() -> list[URLPattern | URLResolver]:

@@ -1,0 +1,146 @@
+"""Examples as the wire sends them. `inputs` and `outputs` stay the bytes that were sent."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.core.exceptions import RequestDataTooBig
+from rest_framework.request import Request
+
+from datasets_app import versions
+from datasets_app.examples import ExampleChange, ExampleInput
+from observatory.api.errors import TooLarge, Unprocessable
+from observatory.runs import documents
+from observatory.runs.documents import BadItem
+
+DOCUMENTS = ("inputs", "outputs")
+MAX_EXAMPLES = 5_000
+
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def raw_body(request: Request) -> bytes:
+    """Return the body as it was sent. Raises 413."""
+    try:
+        return bytes(request.body)
+    except RequestDataTooBig:
+        raise TooLarge("The body is too large; send fewer examples at once") from None
+
+
+def members_of(raw: bytes, where: str = "") -> dict[str, bytes]:
+    """Return the members of a JSON object as bytes. Raises 422."""
+    try:
+        return documents.members(raw)
+    except BadItem as error:
+        raise Unprocessable(f"{where}{error.reason}") from None
+
+
+def array_of(raw: bytes) -> list[dict[str, bytes]]:
+    """Return the members of each object of a JSON array. Raises 422."""
+    try:
+        items = _array.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Unprocessable("The body must be an array of examples") from None
+    if len(items) > MAX_EXAMPLES:
+        raise Unprocessable(f"More than {MAX_EXAMPLES} examples at once")
+    return [members_of(bytes(item), f"[{place}]: ") for place, item in enumerate(items)]
+
+
+def input_of(members: dict[str, bytes]) -> ExampleInput:
+    """Return an example to create from its members. Raises 422."""
+    plain = _plain(members)
+    return ExampleInput(
+        id=_uuid(plain, "id"),
+        inputs=_document(members, "inputs"),
+        outputs=_document(members, "outputs"),
+        metadata=_metadata(plain),
+        splits=_splits(plain),
+        source_run_id=_uuid(plain, "source_run_id"),
+        uses_source_run_io=plain.get("use_source_run_io") is True,
+        created_at=_created_at(plain),
+    )
+
+
+def change_of(example_id: UUID, members: dict[str, bytes]) -> ExampleChange:
+    """Return a change of an example from its members; null and absent keep. Raises 422."""
+    plain = _plain(members)
+    return ExampleChange(
+        id=example_id,
+        inputs=_document(members, "inputs"),
+        outputs=_document(members, "outputs"),
+        metadata=_metadata(plain),
+        splits=_splits(plain),
+    )
+
+
+def id_of(members: dict[str, bytes], name: str) -> UUID | None:
+    """Return a UUID member, None if absent or null. Raises 422."""
+    return _uuid(_plain({name: members[name]} if name in members else {}), name)
+
+
+def _plain(members: dict[str, bytes]) -> dict[str, Any]:
+    """Return the small members as values."""
+    values = {}
+    for name, raw in members.items():
+        if name in DOCUMENTS:
+            continue
+        try:
+            clean, _ = documents.sanitize(raw)
+            documents.check(clean)
+            values[name] = msgspec.json.decode(clean)
+        except (BadItem, msgspec.DecodeError) as error:
+            raise Unprocessable(f"{name}: {error}") from None
+    return values
+
+
+def _document(members: dict[str, bytes], name: str) -> str | None:
+    raw = members.get(name, b"null").strip()
+    if raw == b"null":
+        return None
+    if not raw.startswith(b"{"):
+        raise Unprocessable(f"{name}: must be an object or null")
+    try:
+        clean, _ = documents.sanitize(raw)
+        documents.check(clean)
+    except BadItem as error:
+        raise Unprocessable(f"{name}: {error.reason}") from None
+    return clean.decode()
+
+
+def _uuid(plain: dict[str, Any], name: str) -> UUID | None:
+    value = plain.get(name)
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise Unprocessable(f"{name}: must be a UUID") from None
+
+
+def _metadata(plain: dict[str, Any]) -> dict[str, Any] | None:
+    value = plain.get("metadata")
+    if value is not None and not isinstance(value, dict):
+        raise Unprocessable("metadata: must be an object")
+    return value
+
+
+def _splits(plain: dict[str, Any]) -> list[str] | None:
+    value = plain.get("split")
+    names = [value] if isinstance(value, str) else value
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Unprocessable("split: must be a text or an array of texts")
+    return names
+
+
+def _created_at(plain: dict[str, Any]) -> Any:
+    value = plain.get("created_at")
+    if value is None:
+        return None
+    found = versions.parse_time(value) if isinstance(value, str) else None
+    if found is None:
+        raise Unprocessable("created_at: must be a time")
+    return found

@@ -1,0 +1,219 @@
+"""/examples, and the platform's multipart writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasets_app import examples, selection
+from datasets_app.examples import ExampleChange, ExampleInput
+from datasets_app.models import Dataset, ExampleRevision
+from datasets_app.selection import Selection
+from observatory.api import example_bodies, parameters
+from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.datasets import body_of, dataset_or_404, instant_or_404
+from observatory.api.errors import Conflict, Unprocessable
+
+
+def _fragment(text: str | None) -> orjson.Fragment | None:
+    return None if text is None else orjson.Fragment(text)
+
+
+def shown(revision: ExampleRevision) -> dict[str, Any]:
+    """Return an example at one version as the wire shows it; stored documents go unparsed."""
+    example = revision.example
+    return {
+        "id": example.uuid,
+        "dataset_id": example.dataset.uuid,
+        "name": f"#{example.uuid.hex[:4]} @ {example.dataset.name}",
+        "inputs": _fragment(revision.inputs),
+        "outputs": _fragment(revision.outputs),
+        "metadata": {**(revision.metadata or {}), "dataset_split": revision.splits},
+        "created_at": example.created_at,
+        "modified_at": revision.valid_from,
+        "source_run_id": example.source_run_id,
+    }
+
+
+def _now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]:
+    """Return the examples `ids` as they stand, in that order."""
+    order = list(ids)
+    found = {
+        revision.example.uuid: shown(revision)
+        for revision in selection.revisions(view.workspace, Selection(ids=order))
+    }
+    return [found[uuid] for uuid in order]
+
+
+def _create(dataset: Dataset, given: list[ExampleInput]) -> examples.Written:
+    try:
+        return examples.create(dataset, given, now=timezone.now())
+    except examples.IdTaken as error:
+        raise Conflict(str(error)) from None
+
+
+def _update(dataset: Dataset, changes: list[ExampleChange]) -> examples.Written:
+    try:
+        return examples.update(dataset, changes, now=timezone.now())
+    except examples.UnknownExample:
+        raise NotFound("Example not found") from None
+
+
+def _dataset_of(view: WorkspaceView, example_id: UUID) -> Dataset:
+    found = Dataset.objects.filter(
+        workspace=view.workspace, examples__workspace=view.workspace, examples__uuid=example_id
+    ).first()
+    if found is None:
+        raise NotFound("Example not found")
+    return found
+
+
+def _asked(view: WorkspaceView, request: Request) -> Selection:
+    """Return what the query parameters of GET /examples ask for. Raises 404 and 422."""
+    dataset = None
+    if (dataset_id := parameters.uuid(request, "dataset")) is not None:
+        dataset = dataset_or_404(view, dataset_id)
+    as_of = parameters.one(request, "as_of")
+    if dataset is not None:
+        instant = instant_or_404(dataset, as_of)
+    else:
+        instant = None if as_of in {None, "latest"} else parameters.moment(request, "as_of")
+    order = parameters.one(request, "order") or "recently_created"
+    if order not in selection.ORDERS:
+        raise Unprocessable(f"order: must be one of {', '.join(selection.ORDERS)}")
+    if parameters.one(request, "filter") is not None:
+        raise Unprocessable("filter: not supported on examples; use metadata, splits or ids")
+    return Selection(
+        dataset=dataset,
+        as_of=instant,
+        ids=parameters.uuids(request, "id"),
+        splits=parameters.listed(request, "splits"),
+        metadata=parameters.document(request, "metadata"),
+        texts=parameters.listed(request, "full_text_contains"),
+        order=order,
+        is_ascending=parameters.flag(request, "descending") is False,
+        seed=parameters.one(request, "random_seed") or "",
+    )
+
+
+class Examples(WorkspaceView):
+    """GET (list_examples), POST (create_example) and DELETE (delete_examples) /examples."""
+
+    def get(self, request: Request) -> Response:
+        found = selection.revisions(self.workspace, _asked(self, request))
+        return Response([shown(revision) for revision in found[parameters.window(request)]])
+
+    def post(self, request: Request) -> Response:
+        members = example_bodies.members_of(example_bodies.raw_body(request))
+        dataset_id = example_bodies.id_of(members, "dataset_id")
+        if dataset_id is None:
+            raise Unprocessable("dataset_id: is required")
+        dataset = dataset_or_404(self, dataset_id)
+        written = _create(dataset, [example_bodies.input_of(members)])
+        return Response(_now_shown(self, written.example_ids)[0])
+
+    def delete(self, request: Request) -> Response:
+        ids = parameters.uuids(request, "example_ids")
+        if not ids:
+            raise Unprocessable("example_ids: is required")
+        _delete(self, ids)
+        return Response({"message": f"{len(ids)} examples deleted"})
+
+
+def _delete(view: WorkspaceView, ids: list[UUID]) -> None:
+    try:
+        examples.delete(view.workspace, ids, now=timezone.now())
+    except examples.UnknownExample:
+        raise NotFound("Example not found") from None
+
+
+class ExampleCount(WorkspaceView):
+    """GET /examples/count: how many GET /examples would list."""
+
+    def get(self, request: Request) -> Response:
+        return Response(
+            selection.revisions(self.workspace, _asked(self, request)).order_by().count()
+        )
+
+
+class ExampleBulk(WorkspaceView):
+    """POST and PATCH /examples/bulk: all of the array, or none."""
+
+    def post(self, request: Request) -> Response:
+        sent = example_bodies.array_of(example_bodies.raw_body(request))
+        by_dataset: dict[UUID, list[tuple[int, ExampleInput]]] = {}
+        for place, members in enumerate(sent):
+            dataset_id = example_bodies.id_of(members, "dataset_id")
+            if dataset_id is None:
+                raise Unprocessable(f"[{place}].dataset_id: is required")
+            by_dataset.setdefault(dataset_id, []).append((place, example_bodies.input_of(members)))
+        ids: dict[int, UUID] = {}
+        with transaction.atomic():
+            for dataset_id, given in sorted(by_dataset.items()):
+                dataset = dataset_or_404(self, dataset_id)
+                written = _create(dataset, [item for _, item in given])
+                ids |= dict(zip([place for place, _ in given], written.example_ids, strict=True))
+        return Response(_now_shown(self, [ids[place] for place in sorted(ids)]))
+
+    def patch(self, request: Request) -> Response:
+        sent = example_bodies.array_of(example_bodies.raw_body(request))
+        by_dataset: dict[int, tuple[Dataset, list[ExampleChange]]] = {}
+        for place, members in enumerate(sent):
+            example_id = example_bodies.id_of(members, "id")
+            if example_id is None:
+                raise Unprocessable(f"[{place}].id: is required")
+            dataset = _dataset_of(self, example_id)
+            change = example_bodies.change_of(example_id, members)
+            by_dataset.setdefault(dataset.pk, (dataset, []))[1].append(change)
+        with transaction.atomic():
+            for _, (dataset, changes) in sorted(by_dataset.items()):
+                _update(dataset, changes)
+        return Response({"message": f"{len(sent)} examples updated", "count": len(sent)})
+
+
+class ExampleDetail(WorkspaceView):
+    """GET (read_example), PATCH and DELETE (delete_example) /examples/{id}."""
+
+    def get(self, request: Request, example_id: str) -> Response:
+        uuid = uuid_or_404(example_id)
+        as_of = parameters.one(request, "as_of")
+        instant = instant_or_404(_dataset_of(self, uuid), as_of) if as_of else None
+        found = selection.revisions(self.workspace, Selection(ids=[uuid], as_of=instant)).first()
+        if found is None:
+            raise NotFound("Example not found")
+        return Response(shown(found))
+
+    def patch(self, request: Request, example_id: str) -> Response:
+        uuid = uuid_or_404(example_id)
+        members = example_bodies.members_of(example_bodies.raw_body(request))
+        _update(_dataset_of(self, uuid), [example_bodies.change_of(uuid, members)])
+        return Response(_now_shown(self, [uuid])[0])
+
+    def delete(self, request: Request, example_id: str) -> Response:
+        _delete(self, [uuid_or_404(example_id)])
+        return Response({"message": "Example deleted"})
+
+
+class ExamplesErase(WorkspaceView):
+    """POST platform/datasets/examples/delete (delete_examples with hard_delete)."""
+
+    def post(self, request: Request) -> Response:
+        body = body_of(request)
+        texts = body.get("example_ids")
+        if not isinstance(texts, list) or not texts:
+            raise Unprocessable("example_ids: must be an array of ids")
+        found = [parameters.sent_uuid({"example_ids": text}, "example_ids") for text in texts]
+        ids = [uuid for uuid in found if uuid is not None]
+        if body.get("hard_delete") is True:
+            examples.erase(self.workspace, ids)
+        else:
+            _delete(self, ids)
+        return Response({"count": len(ids), "example_ids": ids})
