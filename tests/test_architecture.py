@@ -1,0 +1,112 @@
+"""What import-linter cannot see: relations by name, migrations, sizes, names and nudges."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.db.migrations.loader import MigrationLoader
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOORS = {  # label -> floor; a room may point at its own floor's room and below
+    **dict.fromkeys(["auth", "contenttypes", "sessions", "admin", "messages"], 0),
+    "workspaces": 1,
+    "runs": 2,
+    "feedback": 3,
+    "annotations": 4,
+    "datasets": 5,
+}
+FACES = {"api", "web", "console"}
+PACKAGES = ["observatory", "annotations", "datasets_app"]
+DRAWERS = {
+    *("utils", "util", "helpers", "helper", "common", "misc", "services", "selectors", "manager"),
+    *("managers", "data", "info", "process", "processing", "handlers", "handle", "base_utils"),
+}
+ALLOWED = {Path("observatory/api/info.py")}  # GET /info is the wire's own word
+LONGEST = 500
+
+
+def sources() -> list[Path]:
+    return [
+        path.relative_to(ROOT)
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if "migrations" not in path.parts and "templates" not in path.parts
+    ]
+
+
+def floor_of(label: str) -> int:
+    assert label in FLOORS, f"{label} has tables but is on no floor: rooms own tables, faces none"
+    return FLOORS[label]
+
+
+def test_no_relation_points_up() -> None:
+    for model in apps.get_models():
+        if model._meta.app_label in {"admin", "sessions", "contenttypes", "auth"}:
+            continue
+        for field in model._meta.get_fields(include_parents=False):
+            if not field.is_relation or field.auto_created or field.related_model is None:
+                continue
+            target = field.related_model._meta.app_label
+            assert floor_of(target) <= floor_of(model._meta.app_label), f"{field} points up"
+
+
+def test_no_migration_depends_on_a_room_above() -> None:
+    loader = MigrationLoader(None)
+    for (label, name), migration in loader.disk_migrations.items():
+        for other, _ in migration.dependencies:
+            if label in FLOORS and other in FLOORS and floor_of(label) > 0:
+                assert floor_of(other) <= floor_of(label), f"{label}.{name} depends on {other}"
+
+
+def test_every_room_has_one_newest_migration() -> None:
+    assert MigrationLoader(None).detect_conflicts() == {}
+
+
+def test_faces_own_no_table() -> None:
+    for label in FACES:
+        assert list(apps.get_app_config(label).get_models()) == []
+
+
+@pytest.mark.parametrize("path", sources(), ids=str)
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len((ROOT / path).read_text().splitlines()) <= LONGEST
+
+
+def test_no_module_is_a_drawer() -> None:
+    assert [path for path in sources() if path.stem in DRAWERS and path not in ALLOWED] == []
+
+
+def test_only_receivers_tasks_and_nudges_send_messages() -> None:
+    """Everywhere else a row is written, and a sweeper finds it: no broker on the way to a 202."""
+    calls = re.compile(r"\.(delay|apply_async|send_task)\(")
+    for path in sources():
+        if path.stem not in {"receivers", "tasks", "nudges"}:
+            assert not calls.search((ROOT / path).read_text()), f"{path} sends a message"
+
+
+def test_signals_are_our_own_and_safe_text_has_one_source() -> None:
+    for path in sources():
+        text = (ROOT / path).read_text()
+        assert "post_save" not in text, path
+        if path != Path("observatory/web/rendering.py"):
+            assert "mark_safe" not in text, path
+    for template in (ROOT / "templates").rglob("*.html"):
+        text = template.read_text()
+        assert not re.search(r"\|\s*safe\b", text), template
+        assert "autoescape off" not in text, template
+
+
+def test_no_exception_is_swallowed_in_silence() -> None:
+    for path in sources():
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            if isinstance(node, ast.ExceptHandler):
+                is_wide = node.type is None or (
+                    isinstance(node.type, ast.Name)
+                    and node.type.id in {"Exception", "BaseException"}
+                )
+                is_silent = all(isinstance(part, (ast.Pass, ast.Continue)) for part in node.body)
+                assert not (is_wide and is_silent), f"{path}:{node.lineno}"
