@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
@@ -28,7 +29,7 @@ class Caller:
 class ApiKeyAuthentication(BaseAuthentication):
     """`x-api-key: obs_...`, or the same as a bearer token."""
 
-    def authenticate(self, request: Request) -> tuple[Caller, ApiKey]:
+    def authenticate(self, request: Request | HttpRequest) -> tuple[Caller, ApiKey]:
         token = request.headers.get("x-api-key", "")
         if not token:
             scheme, _, credential = request.headers.get("authorization", "").partition(" ")

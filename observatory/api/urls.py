@@ -12,12 +12,14 @@ from django.views import View
 from observatory.api import (
     annotation_queue_runs,
     annotation_queues,
+    attachments,
     datasets,
     examples,
     feedback,
     feedback_configs,
     feedback_tokens,
     info,
+    runs,
 )
 
 
@@ -32,6 +34,11 @@ QUEUE = "(?P<queue_id>[^/]+)"
 
 v1: list[URLPattern | URLResolver] = [
     at("info", info.Info, "info"),
+    at("runs", runs.Runs, "runs"),
+    at("runs/batch", runs.RunsBatch, "runs-batch"),
+    at("runs/multipart", runs.RunsMultipart, "runs-multipart"),
+    at(f"runs/(?P<run_id>{UUID})", runs.RunPatch, "run-detail"),
+    at("attachments/(?P<token>[A-Za-z0-9_:-]+)", attachments.SignedAttachment, "attachment"),
     at("feedback", feedback.FeedbackCollection, "feedback"),
     at("feedback/batch", feedback.FeedbackBatch, "feedback-batch"),
     at("feedback/tokens", feedback_tokens.FeedbackTokens, "feedback-tokens"),

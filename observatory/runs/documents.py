@@ -24,6 +24,7 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 # Every digit becomes 0, an exponent `e`, a sign `-`: so two substrings find what needs a look.
 _SHAPE = bytes.maketrans(b"123456789E+", b"000000000e-")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_LIST_NAME = re.compile(rb'\s*"([^"]{1,64})"\s*:\s*', re.DOTALL)
 _EXPONENT = re.compile(rb"-?[0-9.]+[eE][-+]?[0-9]{3,}")
 _DIGITS = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 _LONE_HIGH = re.compile(
@@ -164,3 +165,50 @@ def members(document: bytes) -> dict[str, bytes]:
 def compose(parts: dict[str, bytes]) -> bytes:
     """Return the JSON object of `parts`: the reverse of `members`."""
     return msgspec.json.encode({key: Raw(value) for key, value in parts.items()})
+
+
+def lists_of(document: bytes) -> dict[str, list[bytes]]:
+    """Return the lists in the JSON object `document`: name -> members, each as was sent.
+
+    For a document that is not valid as a whole because of one member: only brackets and
+    strings must match. Raises BadItem when they do not.
+    """
+    if document[:64].lstrip()[:1] != b"{":
+        raise BadItem("invalid_json", "Not an object")
+    plain = document.replace(b"\\\\", b"__").replace(b'\\"', b"__")  # same length
+    inside, level = 0, 0
+    opened: tuple[str, int] | None = None
+    begin = 0  # after the last comma or brace of the object itself
+    found: dict[str, list[bytes]] = {}
+    for offset in range(0, len(plain), _SLICE):
+        text = np.frombuffer(plain[offset : offset + _SLICE], dtype=np.uint8)
+        quotes = np.cumsum(text == ord('"'), dtype=np.int32) + inside
+        outside = (quotes & 1) == 0
+        opens = ((text == ord("[")) | (text == ord("{"))) & outside
+        closes = ((text == ord("]")) | (text == ord("}"))) & outside
+        levels = np.cumsum(opens.astype(np.int8) - closes.astype(np.int8), dtype=np.int32) + level
+        inside, level = int(quotes[-1]) & 1, int(levels[-1])
+        outer = outside & (
+            (opens & (levels <= 2))
+            | (closes & (levels <= 1))
+            | ((text == ord(",")) & (levels <= 2))
+        )
+        for index in np.flatnonzero(outer):
+            position, depth_after, sign = offset + int(index), int(levels[index]), int(text[index])
+            if depth_after == 2 and sign == ord("["):
+                match = _LIST_NAME.fullmatch(document[begin:position])
+                if match is None:
+                    raise BadItem("invalid_json", "Not an object of lists")
+                opened = (match.group(1).decode(errors="replace"), position + 1)
+                found[opened[0]] = []
+            elif opened and (depth_after == 2 or (depth_after == 1 and sign == ord("]"))):
+                name, start = opened
+                member = document[start:position].strip()
+                if member or depth_after == 2:
+                    found[name].append(member)
+                opened = (name, position + 1) if depth_after == 2 else None
+            elif depth_after == 1:
+                begin = position + 1
+    if level != 0 or inside:
+        raise BadItem("invalid_json", "Brackets or quotes do not match")
+    return found

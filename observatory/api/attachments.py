@@ -1,0 +1,56 @@
+"""GET /attachments/{token}: a file of a run, by a signed URL and no other credential.
+
+What is inside was sent by anybody, so it never runs: it is saved, not shown, except pictures
+and plain text, and even those in a sandbox.
+"""
+
+from __future__ import annotations
+
+from django.http import FileResponse, HttpRequest
+from django.http.response import HttpResponseBase
+from django.views import View
+
+from observatory.api.errors import not_found
+from observatory.runs import attachments
+
+
+class SignedAttachment(View):
+    """GET the `presigned_url` that `s3_urls` of a run names; the Python SDK sends no headers."""
+
+    http_method_names = ["get", "head"]
+    is_public = True  # the token is the credential
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
+        attachment = attachments.opened(token)
+        if attachment is None:
+            return not_found(request)
+        try:
+            file = attachments.content(attachment)
+        except FileNotFoundError:
+            return not_found(request)
+        is_inline = attachment.mime_type in attachments.INLINE_TYPES
+        response = FileResponse(
+            file,
+            as_attachment=not is_inline,
+            filename=_file_name(attachment.name),  # Django writes it as RFC 6266 says
+            content_type=_content_type(attachment.mime_type),
+        )
+        response["Content-Length"] = attachment.size
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response["Cross-Origin-Resource-Policy"] = "cross-origin"
+        response["Cache-Control"] = "private, max-age=300"
+        return response
+
+
+def _file_name(name: str) -> str:
+    """Return `name` without what could be a path or a line's end."""
+    safe = "".join("_" if c in '/\\:"' or ord(c) < 32 else c for c in name)
+    return safe.strip(". ")[:150] or "attachment"
+
+
+def _content_type(mime_type: str) -> str:
+    """Return a type no browser runs: what may be shown, or plain bytes."""
+    if mime_type == "text/plain":
+        return "text/plain; charset=utf-8"
+    return mime_type if mime_type in attachments.INLINE_TYPES else "application/octet-stream"

@@ -1,0 +1,216 @@
+"""The multipart body of /runs/multipart: parts by slicing, grouped into run ops.
+
+Documents are never parsed here. A part is found by its own Content-Length, or by the boundary
+after it. What is wrong with the envelope raises (nothing is written); what is wrong with one
+item sets that item aside.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from rest_framework.exceptions import ParseError
+
+from observatory.api.body import Content, forget
+from observatory.api.errors import TooLarge
+from observatory.runs.documents import SUSPECT, Suspicion, look
+from observatory.runs.ops import DOCUMENT_FIELDS, BadItem, Kind, RunOp, canonical_uuid, parse_op
+
+logger = logging.getLogger(__name__)
+MAX_HEADER: Final = 16_384
+MAX_NAME: Final = 4_096
+_KINDS: Final[dict[str, Kind]] = {"post": "create", "patch": "patch"}
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
+_NAME = re.compile(rb'[;\s]name="((?:[^"\\]|\\.)*)"')
+_LENGTH = re.compile(rb"content-length:[ \t]*([0-9]{1,12})[ \t]*(?:\r|$)", re.IGNORECASE)
+_TYPE = re.compile(rb"content-type:[ \t]*([^\r\n]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where the content of the part `name` is: body[start:end]."""
+
+    name: str
+    headers: bytes
+    start: int
+    end: int
+
+    @property
+    def mime_type(self) -> str:
+        """The content type without its parameters: the JavaScript SDK's `length` is not bytes."""
+        match = _TYPE.search(self.headers)
+        text = match.group(1).decode("latin-1") if match else ""
+        return text.partition(";")[0].strip().lower() or "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An item set aside, for the quarantine."""
+
+    kind: str
+    item_id: str
+    code: str
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentPart:
+    run_id: UUID
+    name: str
+    part: Part
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one request says, item by item."""
+
+    ops: list[RunOp] = field(default_factory=list)
+    attachments: list[AttachmentPart] = field(default_factory=list)
+    feedback: list[tuple[str, bytes]] = field(default_factory=list)
+    rejected: list[Reject] = field(default_factory=list)
+
+
+def boundary_of(content_type: str) -> bytes:
+    """Return the boundary that a multipart Content-Type names. Raises ParseError."""
+    match = _BOUNDARY.search(content_type)
+    if not content_type.lower().startswith("multipart/form-data") or match is None:
+        raise ParseError("Content-Type must be multipart/form-data with a boundary")
+    return (match.group(1) or match.group(2)).encode("latin-1", "replace")
+
+
+def split(body: Content, boundary: bytes) -> Iterator[Part]:
+    """Yield the parts of `body`. Raises ParseError unless it ends with the closing boundary.
+
+    Raises TooLarge for too many parts or too long a one.
+    """
+    delimiter = b"\r\n--" + boundary
+    position = _first(body, delimiter)
+    n_parts = 0
+    while True:
+        after = body[position : position + 2]
+        if after == b"--":
+            return
+        if after != b"\r\n":
+            raise ParseError(f"The boundary at byte {position} is not followed by a line's end")
+        start = position + 2
+        end_of_headers = body.find(b"\r\n\r\n", start - 2, start + MAX_HEADER)
+        if end_of_headers < 0:
+            raise ParseError(f"The part at byte {start} has no headers, or is cut short")
+        headers = body[start:end_of_headers]
+        start = end_of_headers + 4
+        length = _LENGTH.search(headers)
+        if length is None:
+            end = body.find(delimiter, start)
+            if end < 0:
+                raise ParseError("The body is cut short: the closing boundary is missing")
+        else:
+            end = start + int(length.group(1))
+            if body[end : end + len(delimiter)] != delimiter:
+                raise ParseError(f"The part at byte {start} is not as long as it says")
+        n_parts += 1
+        if n_parts > settings.INGEST_MAX_PARTS:
+            raise TooLarge(f"A body may have {settings.INGEST_MAX_PARTS} parts")
+        if end - start > settings.INGEST_MAX_PART_BYTES:
+            raise TooLarge(f"A part may have {settings.INGEST_MAX_PART_BYTES} bytes")
+        name = _NAME.search(headers)
+        if name is None or len(name.group(1)) > MAX_NAME:
+            raise ParseError(f"The part at byte {start} has no name, or too long a one")
+        yield Part(name.group(1).decode(errors="replace"), headers, start, end)
+        position = end + len(delimiter)
+
+
+def _first(body: Content, delimiter: bytes) -> int:
+    """Return where the first boundary ends."""
+    position = len(delimiter) - 2
+    if body[:position] == delimiter[2:]:
+        return position
+    position = body.find(delimiter)  # after a preamble, which no SDK sends
+    if position < 0:
+        raise ParseError("The body does not hold the boundary that Content-Type names")
+    return position + len(delimiter)
+
+
+def parse(body: Content, content_type: str) -> Batch:
+    """Return the items of a multipart body. Raises ParseError and TooLarge for the envelope."""
+    groups: dict[tuple[str, str], dict[str, Part]] = {}
+    attachments: list[Part] = []
+    feedback: list[Part] = []
+    seen: set[str] = set()
+    n_unknown = 0
+    for part in split(body, boundary_of(content_type)):
+        if part.name in seen:
+            raise ParseError(f"The part {part.name[:120]!r} is there twice")
+        seen.add(part.name)
+        kind, _, rest = part.name.partition(".")
+        if kind in _KINDS:
+            run_id, _, name = rest.partition(".")
+            if name and name not in DOCUMENT_FIELDS:
+                n_unknown += 1
+                continue
+            groups.setdefault((kind, run_id), {})[name] = part
+        elif kind == "attachment":
+            attachments.append(part)
+        elif kind == "feedback":
+            feedback.append(part)
+        else:
+            n_unknown += 1
+    if n_unknown:
+        logger.info("Ignored %d multipart parts with unknown names", n_unknown)
+    forget(body)
+    batch = Batch()
+    suspicion = look(body) if isinstance(body, bytes) else SUSPECT
+    for (kind, run_id), parts in groups.items():
+        _take_run(batch, body, _KINDS[kind], run_id, parts, suspicion)
+    for part in feedback:
+        batch.feedback.append((part.name.partition(".")[2], body[part.start : part.end]))
+    _take_attachments(batch, body, attachments)
+    return batch
+
+
+def _take_run(
+    batch: Batch,
+    body: Content,
+    kind: Kind,
+    run_id: str,
+    parts: dict[str, Part],
+    suspicion: Suspicion,
+) -> None:
+    content = {name: body[part.start : part.end] for name, part in parts.items()}
+    forget(body)
+    main = content.pop("", None)
+    if main is None:
+        for name, raw in content.items():
+            reason = f"{name}: no part of this request holds its run"
+            batch.rejected.append(Reject("part", run_id, "orphan_part", reason, raw))
+        return
+    try:
+        op = parse_op(kind, main, content, run_id=canonical_uuid(run_id), suspicion=suspicion)
+    except BadItem as bad:
+        raw = b"\n".join([main, *(b"%s: %s" % (n.encode(), c) for n, c in content.items())])
+        batch.rejected.append(Reject("run", run_id, bad.code, bad.reason, raw))
+    else:
+        batch.ops.append(op)
+
+
+def _take_attachments(batch: Batch, body: Content, parts: list[Part]) -> None:
+    known = {op.id for op in batch.ops}
+    for part in parts:
+        run_id, _, name = part.name.partition(".")[2].partition(".")
+        try:
+            uuid = canonical_uuid(run_id)
+            if uuid not in known:
+                raise BadItem("orphan_part", "No part of this request holds the attachment's run")
+            if not name:
+                raise BadItem("missing_name", "An attachment needs a name")
+        except BadItem as bad:
+            raw = body[part.start : min(part.end, part.start + (1 << 20))]
+            batch.rejected.append(Reject("attachment", run_id, bad.code, bad.reason, raw))
+        else:
+            batch.attachments.append(AttachmentPart(uuid, name.replace("\x00", "\ufffd"), part))

@@ -1,0 +1,237 @@
+"""POST /runs, PATCH /runs/{id}, POST /runs/batch, POST /runs/multipart: runs come in.
+
+Everything is stored before the 202; no broker is asked. What is wrong with one item costs that
+item only: it is in the quarantine, and the answer names it. What is wrong with the envelope is
+4xx and nothing is stored. These are plain Django views: REST framework's own reading and
+dispatch cost more than the whole parsing of a batch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import orjson
+from django.db import DataError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from msgspec import Raw
+from rest_framework.exceptions import ParseError
+
+from observatory.api import body, multipart
+from observatory.api.base import BareWorkspaceView
+from observatory.api.errors import TooLarge
+from observatory.api.multipart import Batch, Reject
+from observatory.api.rendering import dumps
+from observatory.feedback import judgement, record
+from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
+from observatory.runs import attachments, documents, ingest
+from observatory.runs.attachments import Saved
+from observatory.runs.documents import SUSPECT, BadItem
+from observatory.runs.ingest import Mode, Stored
+from observatory.runs.ops import Kind, canonical_uuid, parse_op
+
+logger = logging.getLogger(__name__)
+MAX_FEEDBACK_BYTES = 4 << 20
+_FILE_PIECE = 1 << 20
+
+
+class _Lists(msgspec.Struct):
+    post: list[Raw] | None = None
+    patch: list[Raw] | None = None
+
+
+_lists = msgspec.json.Decoder(_Lists)
+
+
+class IngestView(BareWorkspaceView):
+    """Reads a body into a Batch (`read_batch`), stores it, answers 202."""
+
+    def read_batch(self, content: body.Content, **names: str) -> Batch:
+        raise NotImplementedError
+
+    def receive(self, request: HttpRequest, **names: str) -> HttpResponse:
+        """Store what `request` carries, in one transaction, and say what was set aside."""
+        with body.received(request) as content, attachments.kept_on_success() as saved:
+            batch = self.read_batch(content, **names)
+            for one in batch.attachments:
+                pieces = _pieces(content, one.part)
+                saved.append(attachments.save(one.run_id, one.name, one.part.mime_type, pieces))
+                body.forget(content)
+            rejected = ingest.transact(lambda mode: self._store(batch, saved, mode))
+        answer: dict[str, Any] = {"message": "Runs batch ingested"}
+        if rejected:
+            logger.warning("Set %d items of workspace %s aside", len(rejected), self.workspace.pk)
+            answer["rejected"] = [
+                {"kind": r.kind, "id": r.item_id, "code": r.code, "reason": r.reason}
+                for r in rejected
+            ]
+        return HttpResponse(dumps(answer), status=202, content_type="application/json")
+
+    def _store(self, batch: Batch, saved: list[Saved], mode: Mode) -> list[Reject]:
+        now = timezone.now()
+        rejected = list(batch.rejected)
+        if batch.ops:
+            stored = ingest.store(self.workspace, batch.ops, now=now, mode=mode)
+        else:
+            stored = Stored()
+        attachments.record(self.workspace, saved)
+        if batch.feedback:
+            rejected += self._store_feedback(batch, mode)
+        if stored.run_ids:
+            record.attach(self.workspace, stored.run_ids)
+        for one in rejected:
+            ingest.quarantine(self.workspace, one.kind, one.item_id, one.code, one.reason, one.raw)
+        return rejected + [Reject("run", **rejection) for rejection in stored.rejected]
+
+    def _store_feedback(self, batch: Batch, mode: Mode) -> list[Reject]:
+        """Store the feedback parts; return those that cannot be."""
+        rejected: list[Reject] = []
+        inputs: list[FeedbackInput] = []
+        sent: dict[int, tuple[str, bytes]] = {}
+        for feedback_id, raw in batch.feedback:
+            try:
+                inputs.append(_feedback(feedback_id, raw))
+                sent[id(inputs[-1])] = (feedback_id, raw)
+            except InvalidFeedback as error:
+                rejected.append(Reject("feedback", feedback_id, "invalid", str(error), raw))
+            except BadItem as bad:
+                rejected.append(Reject("feedback", feedback_id, bad.code, bad.reason, raw))
+        groups = [[one] for one in inputs] if mode is Mode.ONE_BY_ONE else [inputs]
+        for group in groups:
+            try:
+                with transaction.atomic():
+                    recorded = record.record_many(
+                        self.workspace, group, now=timezone.now(), api_key=self.caller.key
+                    )
+            except DataError as error:
+                if mode is not Mode.ONE_BY_ONE:
+                    raise
+                feedback_id, raw = sent[id(group[0])]
+                rejected.append(Reject("feedback", feedback_id, "refused", str(error), raw))
+                continue
+            for one, refusal in recorded.refused:
+                feedback_id, raw = sent[id(one)]
+                rejected.append(Reject("feedback", feedback_id, "invalid", str(refusal), raw))
+        return rejected
+
+
+def _pieces(content: body.Content, part: multipart.Part) -> Iterator[bytes]:
+    for start in range(part.start, part.end, _FILE_PIECE):
+        yield content[start : min(start + _FILE_PIECE, part.end)]
+
+
+def _feedback(feedback_id: str, raw: bytes) -> FeedbackInput:
+    """Return one feedback part. Raises BadItem and InvalidFeedback."""
+    if len(raw) > MAX_FEEDBACK_BYTES:
+        raise BadItem("too_large", f"Feedback may have {MAX_FEEDBACK_BYTES} bytes")
+    clean, _ = documents.sanitize(raw)
+    documents.check(clean)
+    members = orjson.loads(clean)
+    uuid = canonical_uuid(feedback_id)
+    if isinstance(members, dict):
+        if members.get("id") not in (None, str(uuid), feedback_id):
+            raise BadItem("id_mismatch", "The id in the part is not the id in its name")
+        members["id"] = str(uuid)
+    return judgement.parse(members)
+
+
+def _take(batch: Batch, kind: Kind, raw: bytes, run_id: UUID | None = None) -> None:
+    """Add one JSON run object to `batch`, or set it aside."""
+    try:
+        batch.ops.append(parse_op(kind, raw, run_id=run_id, suspicion=SUSPECT))
+    except BadItem as bad:
+        batch.rejected.append(Reject("run", str(run_id or _id_in(raw)), bad.code, bad.reason, raw))
+
+
+def _id_in(raw: bytes) -> str:
+    """Return the id that a bad run object names, as text, for whoever looks for it."""
+    try:
+        return documents.members(raw).get("id", b"")[:80].decode(errors="replace").strip('"')
+    except BadItem:
+        return ""
+
+
+class RunsMultipart(IngestView):
+    """POST /runs/multipart, as the background threads of both SDKs send it."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return self.receive(request, content_type=request.headers.get("content-type", ""))
+
+    def read_batch(self, content: body.Content, **names: str) -> Batch:
+        return multipart.parse(content, names["content_type"])
+
+
+class RunsBatch(IngestView):
+    """POST /runs/batch `{"post": [...], "patch": [...]}`, without multipart."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return self.receive(request)
+
+    def read_batch(self, content: body.Content, **names: str) -> Batch:
+        lists = _read_lists(content)
+        n_runs = sum(map(len, lists.values()))
+        if n_runs > 5_000:
+            raise TooLarge("A batch may have 5000 runs")
+        batch = Batch()
+        for name, kind in (("post", "create"), ("patch", "patch")):
+            for raw in lists.get(name, ()):
+                _take(batch, "create" if kind == "create" else "patch", raw)
+        body.forget(content)
+        return batch
+
+
+def _read_lists(content: body.Content) -> dict[str, list[bytes]]:
+    """Return the members of `post` and `patch`; one that is not JSON does not cost the others."""
+    try:
+        lists = _lists.decode(content)
+    except msgspec.ValidationError as error:
+        raise ParseError(f"Must be an object with the lists post and patch: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            return documents.lists_of(bytes(content[:]))
+        except BadItem as bad:
+            raise ParseError(f"The body is not JSON: {bad.reason}") from None
+    return {
+        "post": [bytes(raw) for raw in lists.post or ()],
+        "patch": [bytes(raw) for raw in lists.patch or ()],
+    }
+
+
+class Runs(IngestView):
+    """POST /runs, as Client.create_run sends one run when batching is off."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return self.receive(request)
+
+    def read_batch(self, content: body.Content, **names: str) -> Batch:
+        return _one("create", content, None)
+
+
+class RunPatch(IngestView):
+    """PATCH /runs/{id}, as Client.update_run sends it when batching is off."""
+
+    def patch(self, request: HttpRequest, run_id: str) -> HttpResponse:
+        return self.receive(request, run_id=run_id)
+
+    def read_batch(self, content: body.Content, **names: str) -> Batch:
+        try:
+            return _one("patch", content, canonical_uuid(names["run_id"]))
+        except BadItem as bad:
+            raise ParseError(bad.reason) from None
+
+
+def _one(kind: Kind, content: body.Content, run_id: UUID | None) -> Batch:
+    raw = content[:]
+    body.forget(content)
+    if not raw.strip().startswith(b"{"):
+        raise ParseError("The body must be a JSON object: a run")
+    batch = Batch()
+    _take(batch, kind, raw, run_id)
+    for one in batch.rejected:
+        if one.code in {"invalid_json", "invalid_utf8"}:
+            raise ParseError(f"The body is not JSON: {one.reason}")
+    return batch

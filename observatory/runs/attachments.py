@@ -1,0 +1,172 @@
+"""Files of runs: stored under names of ours, opened by a signed URL that expires."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core import signing
+from django.core.files.base import File
+from django.core.files.storage import storages
+from django.db import connection, transaction
+
+from observatory.runs.models import Attachment
+from observatory.workspaces.models import Workspace
+
+SALT: Final = "observatory.runs.attachments"
+URL_LIFETIME: Final = timedelta(hours=6)
+STORAGE: Final = "attachments"
+INLINE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/webp", "text/plain"})
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A file in the storage whose row is not written yet."""
+
+    run_id: UUID
+    name: str
+    mime_type: str
+    path: str
+    size: int
+    sha256: bytes
+
+
+class _Stream(File):  # type: ignore[type-arg]
+    """Pieces of bytes as the file that a storage reads, hashed on the way."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        super().__init__(None, name="attachment")
+        self._pieces = pieces
+        self.digest = hashlib.sha256()
+        self.n_bytes = 0
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.digest.update(piece)
+            self.n_bytes += len(piece)
+            yield piece
+
+
+def save(run_id: UUID, name: str, mime_type: str, pieces: Iterable[bytes]) -> Saved:
+    """Write a file of a run under a name of ours. Its row is written by `record`."""
+    stream = _Stream(pieces)
+    uuid = uuid4().hex
+    path = storages[STORAGE].save(f"{uuid[:2]}/{uuid}", stream)
+    return Saved(run_id, name, mime_type, path, stream.n_bytes, stream.digest.digest())
+
+
+def discard(saved: Iterable[Saved]) -> None:
+    """Remove files whose rows will not be written."""
+    for one in saved:
+        storages[STORAGE].delete(one.path)
+
+
+@contextmanager
+def kept_on_success() -> Iterator[list[Saved]]:
+    """Yield a list to put saved files in; they are removed if the block raises."""
+    saved: list[Saved] = []
+    try:
+        yield saved
+    except BaseException:
+        discard(saved)
+        raise
+
+
+def record(workspace: Workspace, saved: Sequence[Saved]) -> None:
+    """Write the rows of saved files, in the caller's transaction.
+
+    (run, name) is unique: of two different files under one name the greater digest stays, so
+    that repeated and reordered requests end alike. The loser's file is removed after commit.
+    """
+    for one in sorted(saved, key=lambda one: (one.run_id, one.name)):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _UPSERT,
+                {
+                    "workspace": workspace.pk,
+                    "uuid": uuid4(),
+                    "run": one.run_id,
+                    "name": one.name,
+                    "mime_type": one.mime_type,
+                    "size": one.size,
+                    "sha256": one.sha256,
+                    "path": one.path,
+                },
+            )
+            stays, before = cursor.fetchone()
+        loser = before if stays == one.path else one.path
+        if loser is not None:
+            transaction.on_commit(_deletion(loser), robust=True)
+
+
+def _deletion(path: str) -> Any:
+    def delete() -> None:
+        storages[STORAGE].delete(path)
+
+    return delete
+
+
+_UPSERT = """
+WITH before AS (
+    SELECT id, path FROM runs_attachment
+    WHERE workspace_id = %(workspace)s AND run_id = %(run)s AND name = %(name)s FOR UPDATE
+), written AS (
+    INSERT INTO runs_attachment AS a
+        (workspace_id, uuid, run_id, name, mime_type, size, sha256, path)
+    VALUES (%(workspace)s, %(uuid)s, %(run)s, %(name)s, %(mime_type)s, %(size)s, %(sha256)s,
+        %(path)s)
+    ON CONFLICT (workspace_id, run_id, name) DO UPDATE SET
+        (mime_type, size, sha256, path) = (SELECT w.* FROM (
+            SELECT a.mime_type, a.size, a.sha256, a.path
+            WHERE a.sha256 >= excluded.sha256
+            UNION ALL SELECT excluded.mime_type, excluded.size, excluded.sha256, excluded.path
+            WHERE a.sha256 < excluded.sha256) w)
+    RETURNING path
+)
+SELECT written.path, before.path FROM written LEFT JOIN before ON true
+"""
+
+
+def s3_urls(
+    workspace_id: int, run_ids: Sequence[UUID], base_url: str | None = None
+) -> dict[UUID, dict[str, dict[str, str]]]:
+    """Return run id -> {"attachment.<name>": {"presigned_url", "mime_type"}} (wire.md 6.5).
+
+    Runs without attachments are left out. `base_url` (scheme and host) makes the URLs
+    absolute; without it OBSERVATORY_PUBLIC_URL does, and without that they are paths.
+    """
+    found: dict[UUID, dict[str, dict[str, str]]] = {}
+    base = (settings.PUBLIC_URL if base_url is None else base_url).rstrip("/")
+    for one in Attachment.objects.filter(workspace_id=workspace_id, run_id__in=run_ids).order_by(
+        "name"
+    ):
+        found.setdefault(one.run_id, {})[f"attachment.{one.name}"] = {
+            "presigned_url": f"{base}/api/attachments/{sign(one)}",
+            "mime_type": one.mime_type,
+        }
+    return found
+
+
+def sign(attachment: Attachment) -> str:
+    """Return the token that opens `attachment` for URL_LIFETIME, whoever holds it."""
+    return signing.dumps(attachment.uuid.hex, salt=SALT)
+
+
+def opened(token: str) -> Attachment | None:
+    """Return the attachment that `token` opens; None when it is forged, expired or gone."""
+    try:
+        uuid = signing.loads(token, salt=SALT, max_age=URL_LIFETIME)
+    except signing.BadSignature:
+        return None
+    return Attachment.objects.filter(uuid=UUID(uuid)).first()
+
+
+def content(attachment: Attachment) -> File[bytes]:
+    """Open the file of `attachment` for reading. Raises FileNotFoundError."""
+    return storages[STORAGE].open(attachment.path)
