@@ -19,7 +19,7 @@ from psycopg.errors import QueryCanceled
 from observatory.runs import tree
 from observatory.runs.filters.compile import SQL, where, where_in_trace
 from observatory.runs.filters.explain import Facts
-from observatory.runs.filters.grammar import Node, Term
+from observatory.runs.filters.grammar import And, Node, Term
 from observatory.workspaces.models import Workspace
 
 MAX_LIMIT = 100
@@ -161,6 +161,13 @@ def trace(
     """Return the tree of a trace (see tree.assemble); empty when nothing is known of it."""
     wanted = RunQuery(trace_id=trace_id, payloads=payloads)
     return tree.assemble(query(workspace, wanted).runs)
+
+
+def all_of(nodes: Sequence[Node]) -> Node | None:
+    """Return the filter that holds when each of `nodes` does, without pairing them."""
+    if len(nodes) < 2:
+        return nodes[0] if nodes else None
+    return And(tuple(And((node,)) for node in nodes))
 
 
 @contextmanager

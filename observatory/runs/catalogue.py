@@ -1,0 +1,144 @@
+"""The projects of a workspace: make, change, list and remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.core.files.storage import storages
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q, QuerySet
+
+from observatory.runs import projects
+from observatory.runs.attachments import STORAGE
+from observatory.runs.models import Project
+from observatory.workspaces.models import Workspace
+
+CHANGEABLE = (
+    *("name", "description", "extra", "start_time", "end_time", "trace_tier"),
+    *("reference_dataset_id", "default_dataset_id"),
+)
+
+
+class ProjectExists(Exception):
+    """The workspace has a project of that name, or of that id."""
+
+
+@transaction.atomic
+def create(
+    workspace: Workspace, values: Mapping[str, Any], *, uuid: UUID | None = None, upsert: bool
+) -> Project:
+    """Make a project with `values` (fields of CHANGEABLE, None = default), under `uuid` if given.
+
+    Raises ProjectExists when the name or the uuid is taken; with `upsert` the project of that
+    name is changed and returned instead, and keeps its own uuid.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    if uuid is not None:
+        given["uuid"] = uuid
+    try:
+        with transaction.atomic():
+            project = Project.objects.create(workspace=workspace, **given)
+    except IntegrityError:
+        named = Project.objects.filter(workspace=workspace, name=given["name"]).first()
+        if not upsert or named is None:
+            raise ProjectExists(_taken(named, given)) from None
+        return change(named, {k: v for k, v in given.items() if k != "uuid"})
+    project.refresh_from_db()
+    return project
+
+
+def _taken(named: Project | None, given: Mapping[str, Any]) -> str:
+    what = f"name {given['name']!r}" if named else f"id {given.get('uuid')}"
+    return f"A project with the {what} already exists"
+
+
+def change(project: Project, values: Mapping[str, Any]) -> Project:
+    """Set the fields that are given; None keeps what is there. Raises ProjectExists."""
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        setattr(project, name, value)
+    if given:
+        try:
+            with transaction.atomic():
+                project.save(update_fields=list(given))
+        except IntegrityError:
+            raise ProjectExists(_taken(project, given)) from None
+    return project
+
+
+@transaction.atomic
+def remove(project: Project) -> int:
+    """Delete the project with its runs, their attachments and feedback; return how many runs.
+
+    Set-based: one statement a table. Ingestion into the project has ended or waits meanwhile,
+    and makes a new project of the name afterwards.
+    """
+    if not Project.objects.select_for_update().filter(pk=project.pk).exists():
+        return 0  # somebody else removed it meanwhile
+    of_project = "SELECT id FROM runs_run WHERE project_id = %(project)s"
+    scope = {"project": project.pk, "workspace": project.workspace_id}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM feedback_feedback WHERE project_id = %(project)s"
+            f" OR (workspace_id = %(workspace)s AND run_id IN ({of_project}))",
+            scope,
+        )
+        cursor.execute(
+            "DELETE FROM runs_attachment"
+            f" WHERE workspace_id = %(workspace)s AND run_id IN ({of_project}) RETURNING path",
+            scope,
+        )
+        files = [row[0] for row in cursor.fetchall()]
+        cursor.execute("DELETE FROM runs_run WHERE project_id = %(project)s", scope)
+        n_runs = int(cursor.rowcount)
+    project.delete()
+
+    def delete_files() -> None:
+        for path in files:
+            storages[STORAGE].delete(path)
+
+    transaction.on_commit(delete_files, robust=True)
+    return n_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectQuery:
+    """Which projects to list; None means "any", every restriction given must hold."""
+
+    uuids: Sequence[UUID] | None = None
+    name: str | None = None
+    name_contains: str | None = None
+    reference_datasets: Sequence[UUID] | None = None
+    is_reference_free: bool | None = None
+    dataset_version: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+def listed(workspace: Workspace, wanted: ProjectQuery) -> QuerySet[Project]:
+    """Return the projects of `workspace` that `wanted` describes, newest first.
+
+    A workspace always has one: `default` is made when there is none at all, because both SDKs
+    learn the tenant's id from its first project.
+    """
+    conditions = Q(workspace=workspace)
+    if wanted.uuids is not None:
+        conditions &= Q(uuid__in=wanted.uuids)
+    if wanted.name is not None:
+        conditions &= Q(name=wanted.name)
+    if wanted.name_contains is not None:
+        conditions &= Q(name__icontains=wanted.name_contains)
+    if wanted.reference_datasets is not None:
+        conditions &= Q(reference_dataset_id__in=wanted.reference_datasets)
+    if wanted.is_reference_free is not None:
+        conditions &= Q(reference_dataset_id__isnull=wanted.is_reference_free)
+    if wanted.dataset_version is not None:
+        conditions &= Q(extra__metadata__dataset_version=wanted.dataset_version)
+    if wanted.metadata is not None:
+        conditions &= Q(extra__contains={"metadata": dict(wanted.metadata)})
+    if wanted == ProjectQuery() and not Project.objects.filter(workspace=workspace).exists():
+        with transaction.atomic():
+            projects.resolve(workspace, {projects.DEFAULT})
+    return Project.objects.filter(conditions).order_by("-start_time", "-id")
