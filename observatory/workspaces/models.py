@@ -85,3 +85,13 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}...)"
+
+
+class SignInFailure(models.Model):
+    """A wrong password, kept for as long as it slows the next attempt down."""
+
+    mark = models.BinaryField(max_length=32, help_text="SHA-256 of user name and address")
+    failed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["mark", "failed_at"], name="sign_in_failure_recent")]

@@ -1,0 +1,144 @@
+"""The agreement page: how far the reviewers of a queue agree, in words, figures and pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from annotations import calibration, overview, verdicts
+from annotations.agreement import Agreement, Reason, Warn
+from observatory.web.http import WebRequest, render_page, require
+from observatory.web.queues import queue_or_404
+from observatory.workspaces.roles import Permission
+
+WIDTH, LEFT, RIGHT = 640, 24, 24  # of the picture, in its own units
+LOW, HIGH = -0.2, 1.0
+N_PAIRS = 40
+N_DISPUTED = 25
+
+WARNINGS = {
+    Warn.FEW_ITEMS: "Fewer than 50 items were rated twice: the figure can still move a lot.",
+    Warn.FEW_PER_CATEGORY: "Some answers are rare; agreement on them is uncertain.",
+    Warn.SKEWED_PREVALENCE: "One answer dominates. Kappa is low then even when people agree; "
+    "read it beside AC1 and percent agreement.",
+    Warn.RATER_BIAS: "The two use the answers with different frequency.",
+    Warn.CONSTANT_RATER: "One reviewer gave the same answer every time.",
+    Warn.WIDE_CI: "The interval is wide: more items rated by two would narrow it.",
+    Warn.LOW_COVERAGE: "Only a small part of the items has two ratings.",
+    Warn.NON_BLIND_EXCLUDED: "Ratings given after seeing another's answer were left out.",
+    Warn.INVALID_VALUES: "Ratings outside the scale were left out.",
+}
+
+
+def axis_x(value: float) -> float:
+    """Return the x of a coefficient in the picture; what is below the axis sits on its start."""
+    kept = min(max(value, LOW), HIGH)
+    return LEFT + (kept - LOW) / (HIGH - LOW) * (WIDTH - LEFT - RIGHT)
+
+
+def picture(rows: list[tuple[str, Agreement]]) -> dict[str, Any]:
+    """Return the forest plot: a line a row with its interval, the 0.7 line, ticks and sizes."""
+    drawn = []
+    for place, (name, result) in enumerate(rows):
+        if result.value is None:
+            continue
+        interval = result.ci
+        drawn.append(
+            {
+                "name": name,
+                "y": 30 + 30 * place,
+                "x": f"{axis_x(result.value):.1f}",
+                "low": f"{axis_x(interval.low):.1f}" if interval else None,
+                "high": f"{axis_x(interval.high):.1f}" if interval else None,
+                "few": result.n_overlap < verdicts.GREYED_BELOW,
+            }
+        )
+    bottom = 30 + 30 * len(rows)
+    return {
+        "rows": drawn,
+        "width": WIDTH,
+        "height": bottom + 22,
+        "bottom": bottom,
+        "label_y": bottom + 14,
+        "target_x": f"{axis_x(verdicts.TARGET):.1f}",
+        "ticks": [
+            {"x": f"{axis_x(step / 10):.1f}", "text": f"{step / 10:.1f}"}
+            for step in range(-2, 11, 2)
+        ],
+    }
+
+
+def _pair(pair: calibration.PairAgreement, categories: tuple[str, ...]) -> dict[str, Any]:
+    result = pair.agreement
+    rows = []
+    for place, counts in enumerate(pair.table or ()):
+        cells = [
+            {"n": n, "look": "same" if place == column else "differ" if n else ""}
+            for column, n in enumerate(counts)
+        ]
+        rows.append(
+            {"label": categories[place] if place < len(categories) else place, "cells": cells}
+        )
+    return {
+        "first": pair.first.name,
+        "second": pair.second.name,
+        "result": result,
+        "ac1": result.companions.get("ac1"),
+        "rows": rows,
+        "is_weak": pair.is_weak,
+        "why": verdicts.why_undefined(result.reason),
+    }
+
+
+def _card(request: WebRequest, found: calibration.KeyAgreement, queue: Any) -> dict[str, Any]:
+    overlapping = [pair for pair in found.pairs if pair.agreement.n_overlap]
+    shown = (overlapping or list(found.pairs))[:N_PAIRS]
+    plotted = [(f"{p.first.name} and {p.second.name}", p.agreement) for p in shown[:8]]
+    if len(overlapping) > 1:
+        plotted = [("all reviewers", found.group), *plotted]
+    disputed: list[dict[str, Any]] = []
+    if found.n_disputed:
+        disputed = list(calibration.disputed_items(queue, found.rubric_item)[:N_DISPUTED])
+        names = overview.run_names(request.workspace, [row["item__run_id"] for row in disputed])
+        for row in disputed:
+            row["name"] = names.get(row["item__run_id"]) or "run not received yet"
+    headline = found.headline
+    return {
+        "found": found,
+        "headline": headline,
+        "name": verdicts.name_of(headline.statistic),
+        "word": verdicts.label(headline.value) if headline.value is not None else "",
+        "why": verdicts.why_undefined(headline.reason),
+        "is_text": headline.reason == Reason.UNSUPPORTED_SCALE,
+        "ac1": headline.companions.get("ac1"),
+        "picture": picture(plotted) if any(r.value is not None for _, r in plotted) else None,
+        "pairs": [_pair(pair, found.categories) for pair in shown],
+        "n_more_pairs": len(found.pairs) - len(shown),
+        "disputed": disputed,
+        "warnings": [WARNINGS[code] for code in headline.warnings if code in WARNINGS],
+    }
+
+
+@require_GET
+@require(Permission.VIEW)
+def agreement_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
+    """Show, per rubric key: the verdict in words, kappa with interval, pairs, disputed items."""
+    queue = queue_or_404(request, queue_uuid)
+    found = calibration.report(queue, now=timezone.now())
+    context = {
+        "workspace": request.workspace,
+        "queue": queue,
+        "cards": [_card(request, key, queue) for key in found],
+        "target": verdicts.TARGET,
+    }
+    return render_page(
+        request,
+        "annotations/agreement.html",
+        "annotations/_agreement.html",
+        context,
+        section="queues",
+    )

@@ -1,0 +1,283 @@
+"""The workbench's data: an item as its reviewer sees it, and what they typed, read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.http import QueryDict
+
+from annotations import corrections, drafts, overview, queues
+from annotations.models import AnnotationQueue, Deferral, QueueItem, RubricItem, Seat
+from annotations.reviews import Submission
+from observatory.runs import listing
+from observatory.runs.models import Run
+from observatory.web import rendering, shapes
+from observatory.web.context import context_tab
+from observatory.web.http import WebRequest
+
+EDITOR_CHARS = 200_000
+"""A longer answer is not put into an editor: the page would not stay usable."""
+NUMBER_KEYS = 9
+REASONS = list(zip(range(1, 10), Deferral.Reason.choices, strict=False))
+
+
+@dataclass
+class Typed:
+    """What stands in the form. `scores` are answers by feedback key, as `rubrics` reads them.
+
+    `correction` is the text of the editor, or None: never touched.
+    """
+
+    scores: dict[str, Any] = field(default_factory=dict)
+    correction: str | None = None
+    note: str = ""
+
+    def as_draft(self) -> dict[str, Any]:
+        return {"scores": self.scores, "correction_text": self.correction, "note": self.note}
+
+
+def typed_of(post: QueryDict, questions: list[RubricItem]) -> Typed:
+    """Read the form. An answer that was not given has no entry."""
+    scores: dict[str, Any] = {}
+    for question in questions:
+        answer: dict[str, Any] = {}
+        sent = post.get(f"answer-{question.pk}", "").strip()
+        comment = post.get(f"comment-{question.pk}", "").strip()
+        if post.get(f"cant-{question.pk}"):
+            answer["cant_judge"] = True
+        elif sent:
+            answer["value" if question.kind == RubricItem.Kind.FREEFORM else "score"] = sent
+        if comment:
+            answer["comment"] = comment
+        if answer:
+            scores[question.feedback_key] = answer
+    correction = post.get("correction")
+    if correction is not None:
+        correction = correction.replace("\r\n", "\n")
+    return Typed(scores, correction, post.get("note", ""))
+
+
+def typed_in(content: Mapping[str, Any]) -> Typed:
+    """Read a stored draft: one that was typed, or the answers of a review taken back."""
+    scores = content.get("scores") or {}
+    text = content.get("correction_text")
+    corrected = content.get("correction")
+    if text is None and isinstance(corrected, dict) and "outputs" in corrected:
+        text = corrections.editable_text(corrected["outputs"])
+    return Typed(dict(scores), text, content.get("note") or "")
+
+
+def identifier(text: str | None) -> UUID | None:
+    """Return `text` as a UUID, or None when it is not one."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
+def whole_number(text: str | None, most: int) -> int | None:
+    """Return `text` as a number from 0 to `most`, or None."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 12:
+        return None
+    return min(int(text), most)
+
+
+def outputs_of(run: Run | None) -> Any:
+    return shapes.load(run.outputs) if run is not None else None
+
+
+def correction_of(typed: Typed, run: Run | None) -> dict[str, Any] | None:
+    """Return {"outputs": ...} if the editor's text says something else than the run.
+
+    Raises corrections.InvalidCorrection when the whole document is edited and is no JSON.
+    """
+    outputs = outputs_of(run)
+    if typed.correction is None or _is_too_long(run):
+        return None
+    original = corrections.editable_text(outputs)
+    if typed.correction.rstrip() == original.replace("\r\n", "\n").rstrip():
+        return None
+    corrected = corrections.apply(outputs, typed.correction)
+    return {"outputs": corrected} if corrections.differs(outputs, corrected) else None
+
+
+def _is_too_long(run: Run | None) -> bool:
+    return run is not None and len(run.outputs or "") > EDITOR_CHARS
+
+
+def submission_of(post: QueryDict, typed: Typed, run: Run | None) -> Submission:
+    """Return what the form submits; a form without a submission id gets one of its own."""
+    return Submission(
+        submission_id=identifier(post.get("submission_id")) or uuid4(),
+        scores=typed.scores,
+        correction=correction_of(typed, run),
+        note=typed.note,
+        dwell_ms=whole_number(post.get("dwell_ms"), 86_400_000),
+        lease=identifier(post.get("lease")),
+        rubric_version=whole_number(post.get("rubric_version"), 2_000_000_000),
+    )
+
+
+def item_context(
+    request: WebRequest,
+    item: QueueItem,
+    seat: Seat | None,
+    *,
+    now: datetime,
+    typed: Typed | None = None,
+    complaints: Mapping[str, str] | None = None,
+    tab: str = "conversation",
+) -> dict[str, Any]:
+    """Return everything annotations/_bench_item.html draws of one item."""
+    run = listing.stored(request.workspace, item.run_id)
+    draft = drafts.load(item, request.user)
+    if typed is None:
+        typed = typed_in(draft.content) if draft else Typed()
+    complaints = complaints or {}
+    editor = _editor(run, typed)
+    return {
+        "item": item,
+        "queue": item.queue,
+        "run": run,
+        "seat": seat,
+        "now": now,
+        "decisions": item.decisions.order_by("pk"),
+        "questions": [
+            _question(question, typed, complaints, number)
+            for number, question in enumerate(item.queue.rubric_items.all(), start=1)
+        ],
+        "complaints": complaints,
+        "correction_error": complaints.get("correction", ""),
+        "note_error": complaints.get("note", ""),
+        "editor": editor,
+        "typed": typed,
+        "draft": draft,
+        "draft_version": draft.version if draft else 0,
+        "submission_id": uuid4(),
+        "rubric_version": item.queue.rubric_version,
+        "reasons": REASONS,
+        "instructions": item.queue.instructions,
+        **context_tab(request, item, run, tab),
+    }
+
+
+def _editor(run: Run | None, typed: Typed) -> dict[str, Any]:
+    if _is_too_long(run):
+        return {"is_too_long": True}
+    part = corrections.editable(outputs_of(run))
+    return {
+        "shape": part.shape.value,
+        "original": part.text,
+        "text": part.text if typed.correction is None else typed.correction,
+    }
+
+
+def _question(
+    question: RubricItem, typed: Typed, complaints: Mapping[str, str], number: int
+) -> dict[str, Any]:
+    """Return a rubric question with its choices and what is typed in it."""
+    answer = typed.scores.get(question.feedback_key)
+    given: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
+    score, value = given.get("score"), given.get("value")
+    choices = []
+    for place, (worth, label, note) in enumerate(_choices(question), start=1):
+        choices.append(
+            {
+                "key": str(place) if place <= NUMBER_KEYS else "",
+                "value": worth,
+                "label": label,
+                "note": note,
+                "is_chosen": _same(score, worth) or (score is None and value == label),
+            }
+        )
+    return {
+        "row": question,
+        "number": number,
+        "name": f"answer-{question.pk}",
+        "choices": choices,
+        "has_notes": any(choice["note"] for choice in choices),
+        "text": value if value is not None else "" if score is None else score,
+        "score": "" if score is None else score,
+        "comment": given.get("comment") or "",
+        "cant_judge": "cant_judge" in given,
+        "error": complaints.get(question.feedback_key, ""),
+    }
+
+
+def _choices(question: RubricItem) -> list[tuple[str, str, str]]:
+    """Return (number as sent, label, description) of each choice; none for numbers and text."""
+    if question.kind == RubricItem.Kind.BOOLEAN:
+        named = {
+            str(category.get("value")): category
+            for category in question.categories
+            if isinstance(category, dict)
+        }
+        yes, no = named.get("1", {}), named.get("0", {})
+        return [
+            ("1", yes.get("label") or "Yes", yes.get("description") or ""),
+            ("0", no.get("label") or "No", no.get("description") or ""),
+        ]
+    if question.kind != RubricItem.Kind.CATEGORICAL:
+        return []
+    found = []
+    for place, category in enumerate(question.categories):
+        number = category.get("value")
+        worth = f"{float(place if number is None else number):g}"
+        found.append(
+            (worth, str(category.get("label") or worth), str(category.get("description") or ""))
+        )
+    return found
+
+
+def _same(score: Any, worth: str) -> bool:
+    if score is None or score == "":
+        return False
+    try:
+        return float(score) == float(worth)
+    except (TypeError, ValueError):
+        return False
+
+
+def bench_context(request: WebRequest, queue: AnnotationQueue) -> dict[str, Any]:
+    """Return the frame around an item: my progress in the queue and my last ten reviews."""
+    progress = queues.progress(queue, request.user)
+    mine = next((row for row in progress.reviewers if row.user_id == request.user.pk), None)
+    n_done = mine.n_reviews if mine else 0
+    total = n_done + progress.needs_mine
+    recent = overview.recent_reviews(queue, request.user)
+    names = overview.run_names(request.workspace, [review.item.run_id for review in recent])
+    return {
+        "workspace": request.workspace,
+        "queue": queue,
+        "n_done": n_done,
+        "n_left": progress.needs_mine,
+        "n_total": total,
+        "share_done": f"{100 * n_done / total if total else 0:.1f}",
+        "recent": [
+            {"review": review, "name": names.get(review.item.run_id) or "(no name)"}
+            for review in recent
+        ],
+    }
+
+
+def shown_diff(typed: Typed, run: Run | None) -> dict[str, Any] | None:
+    """Return the difference between the run's answer and the editor's text, drawn by the server."""
+    if typed.correction is None or _is_too_long(run):
+        return None
+    original = corrections.editable_text(outputs_of(run))
+    found = corrections.diff(original, typed.correction)
+    return {
+        "html": rendering.diff_html([(span.kind, span.text) for span in found.spans]),
+        "n_inserted": found.n_inserted,
+        "n_deleted": found.n_deleted,
+        "similarity": found.similarity,
+        "is_same": original == typed.correction,
+    }
+
+
+def draft_version(post: QueryDict) -> int:
+    return whole_number(post.get("draft_version"), 2_000_000_000) or 0

@@ -1,0 +1,37 @@
+"""Promise C4 on the pages of runs: others' answers stay hidden until mine is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from annotations.models import Review
+from annotations.reviews import hidden_from
+from observatory.feedback.models import Feedback
+from observatory.workspaces.models import User, Workspace
+
+
+def hidden_runs(workspace: Workspace, user: User, run_ids: Iterable[UUID]) -> dict[UUID, set[str]]:
+    """Return the runs with reviews that `user` may not read now, and those reviews' uuids."""
+    hidden = hidden_from(user, workspace.pk, list(run_ids))
+    found: dict[UUID, set[str]] = {}
+    if hidden:
+        rows = Review.objects.filter(workspace=workspace, uuid__in=hidden)
+        for run_id, uuid in rows.values_list("item__run_id", "uuid"):
+            found.setdefault(run_id, set()).add(str(uuid))
+    return found
+
+
+def may_read(feedback: Feedback, hidden: set[str]) -> bool:
+    """Return whether `feedback` is not from one of the `hidden` reviews."""
+    extra = feedback.extra if isinstance(feedback.extra, dict) else {}
+    return extra.get("review") not in hidden
+
+
+def without_reviews(stats: dict[str, Any]) -> dict[str, Any]:
+    """Return the feedback figures of a run without the keys that reviewers judged.
+
+    For a run with hidden reviews: their share cannot be taken out of a mean, so it goes whole.
+    """
+    return {key: figures for key, figures in stats.items() if "app" not in figures["sources"]}

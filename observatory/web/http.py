@@ -1,0 +1,169 @@
+"""What every page shares: who asks, in which workspace, and how a page becomes an answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render, resolve_url
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from observatory.workspaces.models import Membership, User, Workspace
+from observatory.workspaces.roles import PERMISSIONS, Permission, allows
+
+OUR_FETCH = "X-Obs-Fetch"
+P = ParamSpec("P")
+
+
+class WebRequest(HttpRequest):
+    """A request of a signed-in member; `require` has set all of these."""
+
+    htmx: HtmxDetails
+    user: User
+    workspace: Workspace
+    membership: Membership
+
+    def can(self, permission: Permission) -> bool:
+        return allows(self.membership.role, permission)
+
+
+Page = Callable[Concatenate[WebRequest, P], HttpResponse]
+UrlView = Callable[..., HttpResponse]
+
+
+def is_ours(request: HttpRequest) -> bool:
+    """Return whether our own script sent this request and reads its answer."""
+    return OUR_FETCH in request.headers
+
+
+def require(permission: Permission) -> Callable[[Page[P]], UrlView]:
+    """Let only members of the workspace in the URL pass whose role includes `permission`.
+
+    Not signed in: to the sign-in page (a script gets 401). Not a member: 404, as for a workspace
+    that does not exist. A member without the permission: 403, saying who can grant it.
+    """
+
+    def decorate(view: Page[P]) -> UrlView:
+        @wraps(view)
+        def guarded(request: WebRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return _to_sign_in(request)
+            membership = (
+                Membership.objects.select_related("workspace")
+                .filter(user=request.user, workspace__slug=slug)
+                .first()
+            )
+            if membership is None:
+                raise Http404("no such page")
+            request.membership, request.workspace = membership, membership.workspace
+            request.can = lambda wanted: allows(membership.role, wanted)  # type: ignore[method-assign]
+            if not allows(membership.role, permission):
+                return _refusal(request, permission)
+            return view(request, *args, **kwargs)
+
+        guarded.permission = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def public(view: UrlView) -> UrlView:
+    """Mark a view as open to people who have not signed in; the URL walk of the tests reads it."""
+    view.permission = "public"  # type: ignore[attr-defined]
+    return view
+
+
+def _to_sign_in(request: WebRequest) -> HttpResponse:
+    if is_ours(request):
+        return HttpResponse("Sign in again", status=401, content_type="text/plain")
+    if request.htmx:
+        here = urlsplit(request.htmx.current_url or "/")
+        login = resolve_url(settings.LOGIN_URL)
+        return HttpResponseClientRedirect(f"{login}?next={here.path}")
+    return redirect_to_login(request.get_full_path())
+
+
+def _refusal(request: WebRequest, permission: Permission) -> HttpResponse:
+    roles = [role for role, held in PERMISSIONS.items() if permission in held]
+    owners = request.workspace.memberships.filter(role="owner").select_related("user")[:3]
+    context = {
+        "shell": shell(request, ""),
+        "roles": roles,
+        "owners": [row.user.get_full_name() or row.user.username for row in owners],
+    }
+    return render(request, "403.html", context, status=403)
+
+
+def shell(request: WebRequest, section: str) -> dict[str, Any]:
+    """Return what the frame around a page shows: workspace, role, and where we are."""
+    return {
+        "workspace": request.workspace,
+        "role": request.membership.role,
+        "section": section,
+        "can": {
+            name.value: allows(request.membership.role, name)
+            for name in (
+                Permission.REVIEW,
+                Permission.MANAGE_QUEUES,
+                Permission.MANAGE_KEYS,
+                Permission.EDIT_DATASETS,
+            )
+        },
+        "others": Workspace.objects.filter(memberships__user=request.user)
+        .exclude(pk=request.workspace.pk)
+        .order_by("name"),
+    }
+
+
+def render_page(
+    request: WebRequest,
+    page: str,
+    fragment: str,
+    context: dict[str, Any],
+    *,
+    section: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """Answer with `fragment` when htmx asks for a part, else with the whole `page` around it.
+
+    The one place that knows htmx's headers: a boosted visit and a restored history entry get
+    the whole page. Answers are never shared by a cache.
+    """
+    wants_part = (
+        bool(request.htmx) and not request.htmx.boosted and not request.htmx.history_restore_request
+    )
+    if wants_part:
+        response = render(request, fragment, context, status=status)
+    else:
+        response = render(
+            request,
+            page,
+            {**context, "shell": shell(request, section), "fragment": fragment},
+            status=status,
+        )
+    return privately(response)
+
+
+def privately(response: HttpResponse) -> HttpResponse:
+    """Say that `response` depends on htmx's headers and belongs to one person."""
+    patch_vary_headers(response, ["HX-Request", "HX-Boosted", "HX-History-Restore-Request"])
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a short mark of `parts`: a poll that sends it back is answered 204 if it holds."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def unchanged() -> HttpResponse:
+    """Answer a poll: nothing to swap."""
+    return privately(HttpResponse(status=204))

@@ -1,0 +1,215 @@
+"""Queues: the list, and one queue with its progress, people, rules and items."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from annotations import overview, queues
+from annotations.models import AnnotationQueue, QueueItem, Review
+from annotations.reviews import answers_visible_to
+from observatory.runs import listing
+from observatory.web.http import WebRequest, fingerprint, render_page, require, unchanged
+from observatory.web.runs import payload_context
+from observatory.workspaces.roles import Permission
+
+
+def queue_or_404(request: WebRequest, queue_uuid: UUID) -> AnnotationQueue:
+    """Return the queue if this member may open it; otherwise it does not exist."""
+    queue = queues.visible(request.workspace, request.user).filter(uuid=queue_uuid).first()
+    if queue is None:
+        raise Http404("no such queue")
+    return queue
+
+
+def item_or_404(queue: AnnotationQueue, item_uuid: UUID) -> QueueItem:
+    item = QueueItem.objects.filter(queue=queue, uuid=item_uuid).first()
+    if item is None:
+        raise Http404("no such item")
+    item.queue = queue
+    return item
+
+
+@require_GET
+@require(Permission.VIEW)
+def queue_list(request: WebRequest) -> HttpResponse:
+    """List the queues, those with work for me first; polls answer 204 if unchanged."""
+    cards = overview.queue_cards(request.workspace, request.user, timezone.now())
+    cards.sort(key=lambda card: (not card.n_for_me or card.queue.is_paused, card.queue.name))
+    version = fingerprint(
+        [
+            (card.queue.pk, card.queue.is_paused, card.n_for_me, card.n_open, card.n_completed)
+            for card in cards
+        ]
+    )
+    if request.htmx and request.GET.get("seen") == version:
+        return unchanged()
+    context = {
+        "workspace": request.workspace,
+        "cards": cards,
+        "version": version,
+        "can_manage": request.can(Permission.MANAGE_QUEUES),
+        "can_review": request.can(Permission.REVIEW),
+    }
+    return render_page(
+        request,
+        "annotations/queue_list.html",
+        "annotations/_queue_rows.html",
+        context,
+        section="queues",
+    )
+
+
+STATES = [("", "All"), ("open", "Open"), ("completed", "Completed"), ("removed", "Removed")]
+
+
+@require_GET
+@require(Permission.VIEW)
+def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
+    """Show how far a queue is, who works on it, what feeds it, and its items with the reasons."""
+    queue = queue_or_404(request, queue_uuid)
+    state = request.GET.get("state", "")
+    items = Paginator(overview.items_of(queue, state), per_page=50)
+    page = items.get_page(request.GET.get("page"))
+    progress = queues.progress(queue, request.user)
+    context: dict[str, Any] = {
+        "workspace": request.workspace,
+        "queue": queue,
+        "page": page,
+        "state": state,
+        "states": STATES,
+        "progress": progress,
+        "bars": _bars(progress),
+        "people": overview.reviewers_of(queue),
+        "rules": overview.rules_of(queue),
+        "rubric": queue.rubric_items.all(),
+        "now": timezone.now(),
+        "can_manage": request.can(Permission.MANAGE_QUEUES),
+        "can_review": request.can(Permission.REVIEW) and _may_review(queue, request),
+        "names": overview.run_names(request.workspace, [item.run_id for item in page]),
+    }
+    return render_page(
+        request,
+        "annotations/queue_detail.html",
+        "annotations/_queue_items.html",
+        context,
+        section="queues",
+    )
+
+
+def _may_review(queue: AnnotationQueue, request: WebRequest) -> bool:
+    if queue.archived_at is not None or queue.is_paused:
+        return False
+    if queue.access == AnnotationQueue.Access.ANY:
+        return True
+    return queue.assigned_reviewers.filter(pk=request.user.pk).exists()
+
+
+def _bars(progress: queues.Progress) -> list[dict[str, Any]]:
+    """Return the stacked bar: each part with its words, its fill, and x and width in percent."""
+    parts = [
+        ("completed", progress.completed, "ok"),
+        ("waits for others", progress.needs_others, "accent"),
+        ("waits for me", progress.needs_mine, "muted"),
+        ("skipped by me", progress.skipped, "warn"),
+    ]
+    total = max(1, progress.total)
+    bars, left = [], 0.0
+    for words, count, fill in parts:
+        width = 100 * count / total
+        bars.append(
+            {"words": words, "n": count, "fill": fill, "x": f"{left:.2f}", "width": f"{width:.2f}"}
+        )
+        left += width
+    return bars
+
+
+ACTIONS = {"release": "Released.", "remove": "Removed from the queue.", "requeue": "Offered again."}
+
+
+@require_POST
+@require(Permission.MANAGE_QUEUES)
+def item_action(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Release the reservations of an item, offer it to everybody again, or remove it for good."""
+    queue = queue_or_404(request, queue_uuid)
+    item = item_or_404(queue, item_uuid)
+    action = request.POST.get("action", "")
+    now = timezone.now()
+    if action == "release":
+        queues.release(item)
+    elif action == "requeue":
+        queues.requeue_for_all(item, now)
+    elif action == "remove":
+        queues.remove(item, now)
+    else:
+        raise Http404("no such action")
+    messages.success(request, ACTIONS[action])
+    return redirect("queue-detail", request.workspace.slug, queue.uuid)
+
+
+@require_GET
+@require(Permission.VIEW)
+def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Show one item: why it is here, what the model said, and the answers side by side.
+
+    In a blind queue others' answers appear when mine is in or the item is completed.
+    """
+    queue = queue_or_404(request, queue_uuid)
+    item = item_or_404(queue, item_uuid)
+    run = listing.stored(request.workspace, item.run_id)
+    reviews = list(
+        Review.objects.filter(item=item, retracted_at=None)
+        .select_related("reviewer")
+        .order_by("submitted_at")
+    )
+    readable = set(answers_visible_to(request.user, item).values_list("pk", flat=True))
+    shown = [review for review in reviews if review.pk in readable]
+    context: dict[str, Any] = {
+        "workspace": request.workspace,
+        "queue": queue,
+        "item": item,
+        "run": run,
+        "decisions": item.decisions.order_by("pk"),
+        "reviews": shown,
+        "n_hidden": len(reviews) - len(shown),
+        "answers": _answers(queue, shown),
+        "tab": "conversation",
+        "can_review": request.can(Permission.REVIEW) and _may_review(queue, request),
+        "is_mine_in": any(review.reviewer_id == request.user.pk for review in reviews),
+    }
+    if run is not None:
+        context |= payload_context(request, run, "conversation")
+    return render_page(
+        request,
+        "annotations/item_detail.html",
+        "annotations/_item_answers.html",
+        context,
+        section="queues",
+    )
+
+
+def _answers(queue: AnnotationQueue, reviews: list[Review]) -> list[dict[str, Any]]:
+    """Return a row per rubric question with each reviewer's answer in words."""
+    rows = []
+    for question in queue.rubric_items.all():
+        given = [review.scores.get(question.feedback_key) for review in reviews]
+        words = [answer_words(answer) for answer in given]
+        rows.append({"question": question, "words": words, "differ": len(set(words)) > 1})
+    return rows
+
+
+def answer_words(answer: dict[str, Any] | None) -> str:
+    """Return an answer {score, value, comment} as a person reads it; "-" for none."""
+    if not answer:
+        return "-"
+    value, score = answer.get("value"), answer.get("score")
+    words = str(value) if value not in (None, "") else ("-" if score is None else f"{score:g}")
+    comment = answer.get("comment")
+    return f"{words} ({comment})" if comment else words

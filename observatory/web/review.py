@@ -1,0 +1,383 @@
+"""The workbench: judge an item, correct it, go on to the next. Every step works without scripts.
+
+A script sends `X-Obs-Fetch` and gets parts of the page, each with an id it replaces; a plain form
+gets a redirect or the page again with what was typed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from annotations import corrections, drafts, overview, reservations, reviews
+from annotations.bookmarks import Reason, Unavailable
+from annotations.models import AnnotationQueue, QueueItem, Review, Seat
+from observatory.runs import listing
+from observatory.web import bench
+from observatory.web.context import TABS, context_tab
+from observatory.web.http import WebRequest, is_ours, privately, render_page, require
+from observatory.web.queues import item_or_404, queue_or_404
+from observatory.workspaces.roles import Permission
+
+PAGE = "annotations/review.html"
+WHY_NOT = {
+    Reason.REVIEWED: "You have already reviewed this item.",
+    Reason.CLOSED: "This item is completed or was removed.",
+    Reason.ALL_RESERVED: "Another reviewer holds this item at the moment.",
+    Reason.NO_ACCESS: "You are not a reviewer of this queue.",
+    Reason.PAUSED: "The queue is paused.",
+    Reason.ARCHIVED: "The queue is archived.",
+    Reason.LOST: "The reservation has ended.",
+}
+CLASHES = {
+    reviews.Clash.REVIEWED: "You have already reviewed this item, in another tab. "
+    "What you typed now is kept as a draft.",
+    reviews.Clash.RUBRIC_CHANGED: "The rubric was changed meanwhile. Your answers are kept: "
+    "check them against the new rubric and submit again.",
+    reviews.Clash.OTHER_FORM: "This form belongs to another item. Open the item again.",
+}
+
+
+@never_cache
+@require_GET
+@require(Permission.REVIEW)
+def review(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
+    """Show the next item, or the one `?item=` names, reserved for me."""
+    queue = queue_or_404(request, queue_uuid)
+    now = timezone.now()
+    wanted = bench.identifier(request.GET.get("item"))
+    if wanted is None:
+        return _page(request, queue, reservations.reserve_next(queue, request.user, now))
+    item = item_or_404(queue, wanted)
+    try:
+        seat = reservations.reserve(item, request.user, now)
+    except Unavailable as refusal:
+        messages.warning(request, WHY_NOT[refusal.reason])
+        return redirect("item-detail", request.workspace.slug, queue.uuid, item.uuid)
+    return _page(request, queue, seat)
+
+
+def _seated(queue: AnnotationQueue, seat: Seat) -> QueueItem:
+    item = QueueItem.objects.get(pk=seat.item_id)
+    item.queue = queue
+    return item
+
+
+def _page(
+    request: WebRequest,
+    queue: AnnotationQueue,
+    seat: Seat | None,
+    *,
+    item: QueueItem | None = None,
+    status: int = 200,
+    **typed: Any,
+) -> HttpResponse:
+    """Render the whole workbench with the item of `seat`, or with why there is none."""
+    now = timezone.now()
+    if item is None and seat is not None:
+        item = _seated(queue, seat)
+    context = {**bench.bench_context(request, queue), "is_bench": True, "bench_keys": True}
+    diff = typed.pop("diff", None)
+    if item is not None:
+        tab = typed.pop("tab", request.GET.get("tab", "conversation"))
+        context |= bench.item_context(request, item, seat, now=now, tab=tab, **typed)
+        context["diff"] = diff
+    else:
+        context["nothing"] = reservations.why_nothing(queue, request.user, now)
+        context["others"] = _other_queues(request, queue)
+    return render_page(
+        request, PAGE, "annotations/_bench.html", context, section="queues", status=status
+    )
+
+
+def _other_queues(request: WebRequest, queue: AnnotationQueue) -> list[overview.QueueCard]:
+    cards = overview.queue_cards(request.workspace, request.user, timezone.now())
+    return [
+        card
+        for card in cards
+        if card.n_for_me and card.queue.pk != queue.pk and not card.queue.is_paused
+    ][:5]
+
+
+@require_GET
+@require(Permission.REVIEW)
+def review_context(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Return a tab of the context pane; without a script, the workbench opened at that tab."""
+    queue = queue_or_404(request, queue_uuid)
+    item = item_or_404(queue, item_uuid)
+    tab = request.GET.get("tab", "")
+    if not request.htmx:
+        address = reverse("review", args=[request.workspace.slug, queue.uuid])
+        return redirect(f"{address}?item={item.uuid}&tab={tab if tab in dict(TABS) else ''}")
+    run = listing.stored(request.workspace, item.run_id)
+    context = {
+        "item": item,
+        "queue": queue,
+        "run": run,
+        **context_tab(request, item, run, tab, bench.identifier(request.GET.get("run"))),
+    }
+    return privately(render(request, "annotations/_context.html", context))
+
+
+# The next item -----------------------------------------------------------------------------------
+
+
+def _parts(request: WebRequest, queue: AnnotationQueue, **more: Any) -> HttpResponse:
+    """Answer a script: progress, rail, and the item after the one on the screen, in a template.
+
+    The item after is reserved as well, unless that would take one of the last from others; with
+    nothing on the screen, it is what comes next in any case.
+    """
+    now = timezone.now()
+    showing = bench.identifier(request.POST.get("showing") or request.GET.get("showing"))
+    shown = QueueItem.objects.filter(queue=queue, uuid=showing).first() if showing else None
+    context = bench.bench_context(request, queue)
+    seat = None
+    if shown is None or overview.has_room(queue, context["n_left"], now):
+        exclude = [shown.pk] if shown else []
+        seat = reservations.reserve_next(queue, request.user, now, exclude=exclude)
+    if seat is not None:
+        context |= bench.item_context(request, _seated(queue, seat), seat, now=now)
+    elif shown is None:
+        context["nothing"] = reservations.why_nothing(queue, request.user, now)
+        context["others"] = _other_queues(request, queue)
+    response = render(request, "annotations/_bench_parts.html", {**context, **more})
+    return privately(response)
+
+
+@require_GET
+@require(Permission.REVIEW)
+def review_next(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
+    """Return the item after `?showing=`, reserved, for the page to swap in without waiting."""
+    return _parts(request, queue_or_404(request, queue_uuid))
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Store my review. The same form twice is one review; a refused one is kept as a draft."""
+    queue = queue_or_404(request, queue_uuid)
+    item = item_or_404(queue, item_uuid)
+    run = listing.stored(request.workspace, item.run_id)
+    typed = bench.typed_of(request.POST, list(queue.rubric_items.all()))
+    try:
+        sent = bench.submission_of(request.POST, typed, run)
+        outcome = reviews.submit(item, request.user, sent, timezone.now())
+    except corrections.InvalidCorrection as error:
+        where = f" (line {error.line}, column {error.column})"
+        return _refused(request, item, typed, {"correction": f"{error.reason}{where}"})
+    except reviews.InvalidReview as error:
+        return _refused(request, item, typed, error.complaints)
+    except reviews.Conflict as conflict:
+        return _clashed(request, item, typed, conflict)
+    except Unavailable as refusal:
+        return _refused(request, item, typed, {"": WHY_NOT[refusal.reason]}, status=409)
+    if not outcome.review.is_counted and not outcome.is_repeat:
+        words = "Kept, but not counted: others had already filled this item."
+    else:
+        words = "Saved."
+    if is_ours(request):
+        return _parts(request, queue)
+    messages.success(request, words)
+    return redirect("review", request.workspace.slug, queue.uuid)
+
+
+def _keep(item: QueueItem, request: WebRequest, typed: bench.Typed) -> None:
+    """Make what was typed the draft, so that opening the item again shows it."""
+    drafts.put_back(item, request.user, typed.as_draft(), timezone.now())
+
+
+def _refused(
+    request: WebRequest,
+    item: QueueItem,
+    typed: bench.Typed,
+    complaints: dict[str, str],
+    *,
+    status: int = 422,
+) -> HttpResponse:
+    """Answer a form that cannot be stored; nothing of it is lost."""
+    _keep(item, request, typed)
+    if is_ours(request):
+        names = {row.feedback_key: str(row) for row in item.queue.rubric_items.all()}
+        words = " ".join(
+            f"{names.get(key, key.capitalize())}: {text}" if key else text
+            for key, text in complaints.items()
+        )
+        return privately(HttpResponse(words, status=status, content_type="text/plain"))
+    seat = Seat.objects.filter(item=item, reviewer=request.user, is_taken=False).first()
+    return _page(
+        request, item.queue, seat, item=item, status=status, typed=typed, complaints=complaints
+    )
+
+
+def _clashed(
+    request: WebRequest, item: QueueItem, typed: bench.Typed, conflict: reviews.Conflict
+) -> HttpResponse:
+    words = CLASHES[conflict.clash]
+    if conflict.clash is reviews.Clash.RUBRIC_CHANGED:
+        item.queue.refresh_from_db()
+        return _refused(request, item, typed, {"": words}, status=409)
+    if conflict.clash is reviews.Clash.REVIEWED:
+        _keep(item, request, typed)
+    if is_ours(request):
+        return privately(HttpResponse(words, status=409, content_type="text/plain"))
+    messages.warning(request, words)
+    return redirect("item-detail", request.workspace.slug, item.queue.uuid, item.uuid)
+
+
+# Passing over, taking back -----------------------------------------------------------------------
+
+
+def _deferred(request: WebRequest, item: QueueItem, words: str) -> HttpResponse:
+    if is_ours(request):
+        return _parts(request, item.queue)
+    messages.success(request, words)
+    return redirect("review", request.workspace.slug, item.queue.uuid)
+
+
+def _not_deferred(request: WebRequest, item: QueueItem, reason: Reason) -> HttpResponse:
+    if is_ours(request):
+        return privately(HttpResponse(WHY_NOT[reason], status=409, content_type="text/plain"))
+    messages.warning(request, WHY_NOT[reason])
+    return redirect("review", request.workspace.slug, item.queue.uuid)
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_skip(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Pass the item over for good, with a reason."""
+    item = item_or_404(queue_or_404(request, queue_uuid), item_uuid)
+    try:
+        reviews.skip(item, request.user, request.POST.get("reason", ""), timezone.now())
+    except Unavailable as refusal:
+        return _not_deferred(request, item, refusal.reason)
+    except ValueError as error:
+        return privately(HttpResponse(str(error), status=422, content_type="text/plain"))
+    return _deferred(request, item, "Skipped.")
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_requeue(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Put the item at the end of my own order."""
+    item = item_or_404(queue_or_404(request, queue_uuid), item_uuid)
+    try:
+        reviews.requeue(item, request.user, timezone.now())
+    except Unavailable as refusal:
+        return _not_deferred(request, item, refusal.reason)
+    return _deferred(request, item, "Put at the end of your order.")
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_undo(request: WebRequest, queue_uuid: UUID, review_uuid: UUID) -> HttpResponse:
+    """Take my review back and open the item with the old answers."""
+    queue = queue_or_404(request, queue_uuid)
+    found = (
+        Review.objects.select_related("item", "queue")
+        .filter(queue=queue, uuid=review_uuid, reviewer=request.user)
+        .first()
+    )
+    if found is None:
+        raise Http404("no such review")
+    now = timezone.now()
+    back = reviews.retract(found, request.user, now)
+    address = reverse("review", args=[request.workspace.slug, queue.uuid])
+    if not is_ours(request) or back.seat is None:
+        messages.success(request, "Taken back. Your answers are here again.")
+        return redirect(f"{address}?item={back.item.uuid}")
+    back.item.queue = queue
+    context = bench.bench_context(request, queue)
+    context |= bench.item_context(request, back.item, back.seat, now=now)
+    return privately(render(request, "annotations/_bench_parts.html", {**context, "is_undo": True}))
+
+
+# Drafts and reservations -------------------------------------------------------------------------
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_draft(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Keep what I typed; 409 when another tab has saved meanwhile or the review is in."""
+    queue = queue_or_404(request, queue_uuid)
+    item = item_or_404(queue, item_uuid)
+    typed = bench.typed_of(request.POST, list(queue.rubric_items.all()))
+    try:
+        draft = drafts.save(
+            item,
+            request.user,
+            typed.as_draft(),
+            bench.draft_version(request.POST),
+            timezone.now(),
+        )
+    except drafts.DraftConflict as conflict:
+        response = HttpResponse("changed in another tab", status=409, content_type="text/plain")
+        response["X-Draft-Version"] = str(conflict.current.version if conflict.current else 0)
+        return privately(response)
+    except Unavailable as refusal:
+        words = WHY_NOT[refusal.reason]
+        return privately(HttpResponse(words, status=410, content_type="text/plain"))
+    except ValueError as error:
+        return privately(HttpResponse(str(error), status=422, content_type="text/plain"))
+    response = HttpResponse(status=204)
+    response["X-Draft-Version"] = str(draft.version)
+    return privately(response)
+
+
+def _held(
+    request: WebRequest, queue_uuid: UUID, item_uuid: UUID
+) -> tuple[Seat | None, UUID | None]:
+    item = item_or_404(queue_or_404(request, queue_uuid), item_uuid)
+    seat = Seat.objects.select_related("queue").filter(item=item, reviewer=request.user).first()
+    return seat, bench.identifier(request.POST.get("lease"))
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_heartbeat(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Hold the item longer; 409 when the reservation is over."""
+    seat, lease = _held(request, queue_uuid, item_uuid)
+    now = timezone.now()
+    try:
+        if seat is None:
+            raise Unavailable(Reason.LOST)
+        seat = reservations.extend(seat, request.user, lease, now)
+    except Unavailable as refusal:
+        return privately(
+            HttpResponse(WHY_NOT[refusal.reason], status=409, content_type="text/plain")
+        )
+    expires = seat.expires_at.isoformat() if seat.expires_at else None
+    return privately(JsonResponse({"expires_at": expires, "now": now.isoformat()}))
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_release(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Give the item back when the page is left; an older lease changes nothing."""
+    seat, lease = _held(request, queue_uuid, item_uuid)
+    if seat is not None:
+        reservations.release(seat, request.user, lease)
+    return privately(HttpResponse(status=204))
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_diff(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Compare the editor's text with the answer, where there is no script or too much text."""
+    queue = queue_or_404(request, queue_uuid)
+    item = item_or_404(queue, item_uuid)
+    run = listing.stored(request.workspace, item.run_id)
+    typed = bench.typed_of(request.POST, list(queue.rubric_items.all()))
+    diff = bench.shown_diff(typed, run)
+    if is_ours(request):
+        return privately(render(request, "annotations/_diff.html", {"diff": diff}))
+    seat = Seat.objects.filter(item=item, reviewer=request.user, is_taken=False).first()
+    return _page(request, queue, seat, item=item, typed=typed, diff=diff)

@@ -1,0 +1,330 @@
+"""Runs: the list of a project, and one trace with its tree, payloads and feedback."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from annotations import overview, queues
+from annotations.models import QueueItem
+from observatory.feedback.models import Feedback
+from observatory.feedback.summary import feedback_stats
+from observatory.runs import listing, search
+from observatory.runs.filters.grammar import FilterError, Node, parse
+from observatory.runs.models import Project, Run
+from observatory.web import rendering, shapes, traces
+from observatory.web.blind import hidden_runs, may_read, without_reviews
+from observatory.web.http import WebRequest, privately, render_page, require
+from observatory.workspaces.roles import Permission
+
+TABS = [
+    ("conversation", "Conversation"),
+    ("io", "Inputs and outputs"),
+    ("metadata", "Metadata"),
+    ("feedback", "Feedback"),
+    ("raw", "Raw"),
+]
+QUICK = [
+    ("Errors", "circle-x", "eq(status, 'error')"),
+    ("Slow, over 10 s", "timer", "gt(latency, 10)"),
+    ("Thumbs-down", "thumbs-down", "and(eq(feedback_key, 'user_rating'), lt(feedback_score, 0.4))"),
+    (
+        "Low confidence",
+        "gauge",
+        "and(eq(metadata_key, 'confidence'), lt(metadata_value, 0.7))",
+    ),
+]
+RAW_FIELDS = ("inputs", "outputs", "events", "serialized")
+
+
+@require_GET
+@require(Permission.VIEW)
+def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
+    """List the runs of a project, newest first, narrowed by the filter language."""
+    project = Project.objects.filter(workspace=request.workspace, uuid=project_uuid).first()
+    if project is None:
+        raise Http404("no such project")
+    text = request.GET.get("filter", "").strip()
+    shows_all = request.GET.get("all") == "1"
+    node, problem = _parsed(text)
+    rows: list[dict[str, Any]] = []
+    cursor, is_slow = None, False
+    if problem is None:
+        wanted = search.RunQuery(
+            projects=[project.uuid],
+            is_root=None if shows_all else True,
+            filter=node,
+            limit=listing.PAGE,
+            cursor=request.GET.get("cursor") or None,
+            payloads=("inputs", "outputs"),
+        )
+        try:
+            page = search.query(request.workspace, wanted)
+        except search.BadCursor:
+            raise Http404("no such page") from None
+        except search.TooSlow:
+            is_slow = True
+        else:
+            cursor, rows = page.next_cursor, _rows(request, page.runs)
+    query = {"filter": text, "all": "1" if shows_all else ""}
+    context = {
+        "workspace": request.workspace,
+        "project": project,
+        "filter_text": text,
+        "shows_all": shows_all,
+        "problem": problem,
+        "is_slow": is_slow,
+        "rows": rows,
+        "has_filter": bool(text),
+        "next_query": _query({**query, "cursor": cursor}) if cursor else "",
+        "quick_filters": [
+            {
+                "words": words,
+                "icon": icon,
+                "query": _query({**query, "filter": "" if text == quick else quick}),
+                "is_on": text == quick,
+            }
+            for words, icon, quick in QUICK
+        ],
+    }
+    fragment = "runs/_run_next.html" if request.GET.get("more") else "runs/_run_rows.html"
+    return render_page(
+        request,
+        "runs/run_list.html",
+        fragment if request.htmx else "runs/_run_rows.html",
+        context,
+        section="projects",
+        status=422 if problem and not request.htmx else 200,
+    )
+
+
+def _parsed(text: str) -> tuple[Node | None, dict[str, Any] | None]:
+    if not text:
+        return None, None
+    try:
+        return parse(text), None
+    except FilterError as error:
+        return None, describe(text, error)
+
+
+def describe(text: str, error: FilterError) -> dict[str, Any]:
+    """Return a mistake of a filter with the piece of text around it and a caret below."""
+    position = error.position
+    problem: dict[str, Any] = {"message": error.message, "position": position}
+    if position is not None:
+        start = max(0, position - 60)
+        problem["line"] = text[start : position + 60].replace("\n", " ")
+        problem["pointer"] = " " * (position - start) + "^"
+    return problem
+
+
+def _query(values: dict[str, str | None]) -> str:
+    return urlencode({name: value for name, value in values.items() if value})
+
+
+def _rows(request: WebRequest, runs: list[search.RunRow]) -> list[dict[str, Any]]:
+    ids = [run.id for run in runs]
+    judged = feedback_stats(request.workspace.pk, ids)
+    hidden = hidden_runs(request.workspace, request.user, ids)
+    return [
+        {
+            "run": run,
+            "input": shapes.glance(run.inputs, shapes.QUESTION_KEYS),
+            "output": shapes.glance(run.outputs, shapes.ANSWER_KEYS),
+            "feedback": _judged(judged, run.id, hidden),
+        }
+        for run in runs
+    ]
+
+
+def _judged(
+    judged: dict[UUID, dict[str, Any]], run_id: UUID, hidden: dict[UUID, set[str]]
+) -> dict[str, Any]:
+    stats = judged.get(run_id, {})
+    return without_reviews(stats) if run_id in hidden else stats
+
+
+def run_or_404(request: WebRequest, run_id: UUID) -> Run:
+    run = listing.stored(request.workspace, run_id)
+    if run is None:
+        raise Http404("no such run")
+    return run
+
+
+@require_GET
+@require(Permission.VIEW)
+def run_detail(request: WebRequest, run_id: UUID) -> HttpResponse:
+    """Show a run inside its trace; htmx asks for the pane of another run or tab."""
+    run = run_or_404(request, run_id)
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in dict(TABS) else "conversation"
+    hidden = hidden_runs(request.workspace, request.user, [run.id])
+    context = {
+        "workspace": request.workspace,
+        "run": run,
+        "tab": tab,
+        "tabs": TABS,
+        "hidden_until_mine": run.id in hidden,
+        **payload_context(request, run, tab),
+    }
+    if tab == "feedback":
+        context["feedback"] = _feedback(request, run, hidden.get(run.id, set()))
+    if not request.htmx or request.htmx.history_restore_request:
+        context |= _frame(request, run, tab)
+    return render_page(
+        request, "runs/run_detail.html", "runs/_pane.html", context, section="projects"
+    )
+
+
+def _feedback(request: WebRequest, run: Run, hidden: set[str]) -> list[Feedback]:
+    rows = Feedback.objects.filter(workspace=request.workspace, run_id=run.id)
+    newest = rows.select_related("user").order_by("-created_at")[:200]
+    return [row for row in newest if may_read(row, hidden)]
+
+
+def payload_context(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
+    """Return what runs/_payload.html needs for `tab` of `run`."""
+    if tab == "conversation":
+        inputs, outputs = shapes.load(run.inputs), shapes.load(run.outputs)
+        is_retriever = run.run_type == "retriever"
+        return {
+            "turns": shapes.conversation(inputs, None if is_retriever else outputs),
+            "documents": shapes.documents_of(outputs) if is_retriever else [],
+        }
+    if tab in {"io", "inputs", "outputs"}:
+        names = ("inputs", "outputs") if tab == "io" else (tab,)
+        return {"parts": [_part(request, run, name, is_raw=False) for name in names]}
+    if tab == "metadata":
+        return {"facts": facts(run)}
+    if tab == "raw":
+        return {"parts": [_part(request, run, name, is_raw=True) for name in RAW_FIELDS]}
+    return {}
+
+
+def _part(request: WebRequest, run: Run, name: str, *, is_raw: bool) -> dict[str, Any]:
+    document: str | None = getattr(run, name)
+    part: dict[str, Any] = {
+        "title": name.capitalize(),
+        "value": None,
+        "raw_href": reverse("run-field", args=[request.workspace.slug, run.id, name]),
+        "shown": rendering.HEAD_CHARS,
+    }
+    if document is None:
+        return part
+    part["n_chars"], part["is_cut"] = len(document), len(document) > rendering.HEAD_CHARS
+    part["value"] = document if part["is_cut"] or is_raw else shapes.load(document)
+    if part["is_cut"] or is_raw:
+        part["html"] = rendering.payload(document).html
+    return part
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """Return the plain fields of a run as (name, text), those that are set."""
+    values = {
+        "Run id": run.id,
+        "Trace id": run.trace_id,
+        "Parent run": run.parent_run_id,
+        "Type": run.run_type,
+        "Status": run.status,
+        "Start": run.start_time,
+        "First token": run.first_token_time,
+        "End": run.end_time,
+        "Prompt tokens": run.prompt_tokens,
+        "Completion tokens": run.completion_tokens,
+        "Total tokens": run.total_tokens,
+        "Total cost": run.total_cost,
+        "Thread": run.thread_id,
+        "Reference example": run.reference_example_id,
+        "Received": run.received_at,
+    }
+    return [(name, str(value)) for name, value in values.items() if value is not None]
+
+
+def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
+    """Return what surrounds the pane: the trace's root, its tree, its queues."""
+    steps = list(listing.steps_of(request.workspace, run.trace_id)[: listing.TRACE_ROWS])
+    n_spans = len(steps)
+    if n_spans == listing.TRACE_ROWS:
+        n_spans = listing.steps_of(request.workspace, run.trace_id).count()
+    if run.id not in {step.id for step in steps}:
+        steps.append(run)
+    root = run
+    if run.trace_id != run.id:
+        root = listing.stored(request.workspace, run.trace_id) or run
+    spans = span_rows(request, steps, chosen=run.id, tab=tab)
+    ids = [step.id for step in steps]
+    hidden = hidden_runs(request.workspace, request.user, [root.id])
+    return {
+        "root": root,
+        "project": run.project,
+        "spans": spans,
+        "n_spans": n_spans,
+        "tree_cut": n_spans > len(spans),
+        "is_orphan": any(span.is_orphan for span in spans if span.id == run.id),
+        "root_feedback": _judged(feedback_stats(request.workspace.pk, [root.id]), root.id, hidden),
+        "queue_items": [
+            item
+            for item in overview.items_by_run(request.workspace, ids)
+            if queues.visible(request.workspace, request.user).filter(pk=item.queue_id).exists()
+        ],
+        "open_queues": queues.visible(request.workspace, request.user)
+        .filter(archived_at=None)
+        .order_by("name")
+        if request.can(Permission.MANAGE_QUEUES)
+        else [],
+    }
+
+
+def span_rows(
+    request: WebRequest, steps: list[Run], *, chosen: UUID, tab: str
+) -> list[traces.Span]:
+    """Return the tree's rows with the address of each run's pane."""
+    spans = traces.arrange(steps)
+    for span in spans:
+        address = reverse("run-detail", args=[request.workspace.slug, span.id])
+        span.href = f"{address}?tab={tab}"
+        span.is_chosen = span.id == chosen
+    return spans
+
+
+@require_POST
+@require(Permission.MANAGE_QUEUES)
+def run_enqueue(request: WebRequest, run_id: UUID) -> HttpResponse:
+    """Put a run into a queue because a person wants it there."""
+    run = run_or_404(request, run_id)
+    try:
+        wanted = UUID(request.POST.get("queue", ""))
+    except ValueError:
+        raise Http404("no such queue") from None
+    queue = queues.visible(request.workspace, request.user).filter(uuid=wanted).first()
+    if queue is None:
+        raise Http404("no such queue")
+    queues.add_runs(
+        queue,
+        [run.id],
+        source=QueueItem.Source.PERSON,
+        now=timezone.now(),
+        added_by=request.user,
+    )
+    messages.success(request, f"In the queue {queue.name}.")
+    return redirect("run-detail", request.workspace.slug, run.id)
+
+
+@require_GET
+@require(Permission.VIEW)
+def run_field(request: WebRequest, run_id: UUID, field: str) -> HttpResponse:
+    """Return a whole field as plain text: never HTML, never sniffed."""
+    if field not in RAW_FIELDS:
+        raise Http404("no such field")
+    document: str | None = getattr(run_or_404(request, run_id), field)
+    response = HttpResponse(document or "", content_type="text/plain; charset=utf-8")
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return privately(response)

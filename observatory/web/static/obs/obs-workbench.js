@@ -1,0 +1,530 @@
+/* The workbench: judge, go on, take back; drafts; the reservation's clock.
+   The server is the only authority. What is here makes it quick: the next item waits in
+   <template id="next"> and is swapped in before the POST of the last one returns. */
+(function () {
+  "use strict";
+  const obs = window.obs;
+  const bench = document.getElementById("bench");
+  if (!bench) return;
+  const DWELL = 400, MOST_PENDING = 3, SAVE_AFTER = 800, BEAT = 60000;
+
+  const $ = (selector) => bench.querySelector(selector);
+  const item = () => document.getElementById("item");
+  const form = () => document.getElementById("review-form");
+  const isItem = () => !!(item() && item().dataset.item);
+
+  let shownAt = performance.now();   // of the item on the screen
+  let isLocked = false;              // an advance is under way
+  let isWaiting = false;             // ... and waits for the server's next item
+  let active = null;                 // the question that number keys answer
+  let pending = 0;
+  const failed = [];                 // what could not be sent, with what was typed
+
+  // ---- the item on the screen --------------------------------------------------------------
+  function arrived(words) {
+    shownAt = performance.now();
+    active = null;
+    mark(asks()[0], false);
+    const heading = item().querySelector("h2");
+    if (heading) heading.focus({ preventScroll: true });
+    const context = item().querySelector("[data-context]");
+    if (context) toAnswer(context);
+    if (words) obs.say(words + (isItem() ? " " + item().dataset.name : ""));
+    draft.reset();
+    clock.reset();
+    obs.emit("item");
+  }
+
+  function toAnswer(context) {
+    context.scrollTop = 0;
+    const answer = context.querySelector("#answer");
+    // Long conversations begin at the final answer; short ones at the question.
+    if (answer && answer.offsetTop > context.clientHeight) context.scrollTop = answer.offsetTop - 90;
+  }
+
+  // ---- questions ---------------------------------------------------------------------------
+  const asks = () => (item() ? [...item().querySelectorAll("[data-ask]")] : []);
+  const current = () => (active && active.isConnected ? active : asks()[0]);
+
+  function mark(ask, isFocused = true) {
+    for (const other of asks()) other.classList.toggle("is-active", other === ask);
+    active = ask || null;
+    if (!ask || !isFocused) return;
+    const number = ask.dataset.kind === "continuous" && ask.querySelector('input[type="number"]');
+    (number || ask).focus({ preventScroll: true });
+    ask.scrollIntoView({ block: "nearest" });
+  }
+
+  const isAnswered = (ask) => {
+    if (ask.querySelector("[data-cant]:checked")) return true;
+    if (ask.querySelector('input[type="radio"]')) return !!ask.querySelector('input[type="radio"]:checked');
+    const field = ask.querySelector('input[type="number"], textarea');
+    return !!field && field.value.trim() !== "";
+  };
+
+  function step(by) {
+    const all = asks(), place = all.indexOf(current());
+    const inside = document.activeElement && document.activeElement.closest("[data-ask]");
+    const next = inside || by < 0 ? all[place + by] : all[place];
+    if (next) mark(next);
+    else if (by > 0) { const area = document.getElementById("correction"); if (area) area.focus(); }
+  }
+
+  function choose(number) {
+    const ask = current();
+    if (!ask) return false;
+    const radios = [...ask.querySelectorAll('input[type="radio"]')];
+    if (!radios.length || number > radios.length) return false;
+    if (number === 0) radios.forEach((radio) => { radio.checked = false; });
+    else radios[number - 1].checked = true;
+    const cant = ask.querySelector("[data-cant]");
+    if (cant) cant.checked = false;
+    clearError(ask);
+    draft.touch();
+    if (number === 0) return mark(ask);
+    const label = radios[number - 1].closest("label").querySelector("span").lastChild.textContent.trim();
+    obs.say(ask.querySelector("legend").textContent.trim().split("\n")[0] + ": " + label);
+    const all = asks(), next = all.slice(all.indexOf(ask) + 1).find((other) => !isAnswered(other));
+    mark(next || ask);
+  }
+
+  function clearError(ask) {
+    const error = ask.querySelector("[data-error]");
+    if (error) { error.hidden = true; error.textContent = ""; }
+  }
+
+  function complain(ask, words) {
+    const error = ask.querySelector("[data-error]");
+    if (error) { error.textContent = words; error.hidden = false; }
+  }
+
+  /* Return the first question that cannot be sent, its complaint shown; null when all is well. */
+  function firstWrong() {
+    let wrong = null;
+    for (const ask of asks()) {
+      clearError(ask);
+      const number = ask.querySelector('input[type="number"]');
+      let words = "";
+      if (number && !number.validity.valid) words = number.validationMessage;
+      else if (ask.hasAttribute("data-required") && !isAnswered(ask)) words = "An answer is needed.";
+      if (words) { complain(ask, words); wrong = wrong || ask; }
+    }
+    const box = item().querySelector("[data-correction]");
+    if (box) {
+      clearError(box);
+      if (box.dataset.shape === "json" && obs.isCorrected()) {
+        try { JSON.parse(document.getElementById("correction").value); }
+        catch (error) { complain(box, "Not JSON: " + error.message); wrong = wrong || box; }
+      }
+    }
+    return wrong;
+  }
+
+  // ---- going on ----------------------------------------------------------------------------
+  const next = () => document.getElementById("next");
+  const nextItem = () => next().content.querySelector("[data-item]");
+
+  function swapNext(words) {
+    const waiting = next().content.firstElementChild;
+    if (!waiting) return false;
+    item().replaceWith(waiting);
+    next().content.replaceChildren();
+    next().removeAttribute("data-nothing");
+    obs.ready(item());
+    arrived(words);
+    return true;
+  }
+
+  /* Leave the item: show the next at once if it is here, and send `body` to `url`. */
+  function advance(url, body, words) {
+    if (isLocked || !isItem()) return;
+    const again = failed.findIndex((job) => job.open === item().dataset.openUrl);
+    if (again >= 0) { failed.splice(again, 1); showFailed(); }
+    if (pending + failed.length >= MOST_PENDING) {
+      obs.toast("Waiting for the server: " + (pending + failed.length) + " reviews are not saved yet.", { isBad: true });
+      return;
+    }
+    isLocked = true;
+    draft.stop();
+    const job = { url, body, words, open: item().dataset.openUrl, name: item().dataset.name };
+    if (nextItem()) {
+      job.showing = nextItem().dataset.item;
+      swapNext(words + ".");
+      clock.beat();
+      isLocked = false;
+    } else {
+      isWaiting = true;
+      busy(true);
+    }
+    send(job);
+  }
+
+  function busy(isBusy) {
+    const button = $("[data-submit]");
+    if (button) { button.setAttribute("aria-disabled", String(isBusy)); }
+    const text = $("[data-bar-text]");
+    if (text) text.textContent = isBusy ? "Loading next" : "";
+  }
+
+  async function send(job) {
+    pending++;
+    job.body.set("showing", job.showing || "");
+    try {
+      const answer = await obs.fetch(job.url, { method: "POST", body: job.body });
+      if (!answer.ok) throw Object.assign(new Error("refused"), { status: answer.status, text: await answer.text() });
+      obs.applyParts(await answer.text());
+      obs.emit("saved");
+    } catch (error) {
+      job.status = error.status || 0;
+      job.reason = error.status === 422 || error.status === 409 ? error.text : "";
+      failed.push(job);
+      showFailed();
+    } finally {
+      pending--;
+    }
+    if (isWaiting && !job.showing) {
+      isWaiting = false; isLocked = false;
+      busy(false);
+      if (!failed.includes(job)) { if (!swapNext(job.words + ".")) location.reload(); }
+      else draft.resume();
+    }
+    if (next().content.childElementCount === 0 && isItem()) prefetch();
+  }
+
+  let fetching = false;
+  async function prefetch() {
+    if (fetching || pending || !isItem()) return;
+    fetching = true;
+    const showing = item().dataset.item;
+    try {
+      const answer = await obs.fetch(bench.dataset.next + "?showing=" + showing);
+      if (answer.ok) {
+        const html = await answer.text();
+        if (isItem() && item().dataset.item === showing && !pending && !nextItem()) obs.applyParts(html);
+      }
+    } catch { /* the submit itself asks again */ }
+    fetching = false;
+  }
+
+  function showFailed() {
+    const strip = document.getElementById("failed"), actions = strip.querySelector("[data-failed-actions]");
+    strip.hidden = failed.length === 0;
+    actions.replaceChildren();
+    if (!failed.length) return;
+    const job = failed[0];
+    const isOut = job.status === 401 || job.status === 403;
+    const words = failed.length + (failed.length === 1 ? " review is" : " reviews are") + " not saved: " +
+      (job.reason || (isOut ? "you are signed out." : job.status ? "the server failed." : "no connection."));
+    strip.querySelector("[data-failed-text]").textContent = words;
+    obs.say(words, true);
+    const add = (text, action, href) => {
+      const made = document.createElement(href ? "a" : "button");
+      made.className = "button is-small"; made.textContent = text;
+      if (href) { made.href = href; if (action === "new") made.target = "_blank"; }
+      else { made.type = "button"; made.addEventListener("click", action); }
+      actions.append(made);
+    };
+    if (job.reason) add("Open " + job.name, null, job.open);
+    else {
+      if (isOut) add("Sign in", "new", bench.dataset.login);
+      add("Retry", () => {
+        for (const old of failed.splice(0)) {
+          const isHere = !isItem() || item().dataset.openUrl === old.open;
+          old.showing = isHere ? "" : item().dataset.item;
+          if (isHere) { isLocked = isWaiting = true; busy(true); }
+          send(old);
+        }
+        showFailed();
+      });
+    }
+    if (job.reason) add("Dismiss", () => { failed.shift(); showFailed(); });
+  }
+
+  function body() {
+    const data = new FormData(form());
+    data.set("dwell_ms", String(Math.round(performance.now() - shownAt)));
+    return data;
+  }
+
+  function submit() {
+    if (!isItem() || isLocked) return;
+    if (performance.now() - shownAt < DWELL) return; // nobody has read it yet
+    const wrong = firstWrong();
+    if (wrong) {
+      const words = wrong.querySelector("[data-error]").textContent;
+      if (wrong.hasAttribute("data-ask")) mark(wrong); else document.getElementById("correction").focus();
+      obs.say(words, true);
+      return;
+    }
+    flash("[data-submit]");
+    const done = Number(($("#progress") || { dataset: {} }).dataset.done || 0) + 1 + pending;
+    advance(form().action, body(), "Saved " + done);
+  }
+
+  function skip(reason) {
+    if (!isItem() || isLocked) return;
+    const data = body();
+    data.set("reason", reason);
+    advance(item().dataset.skipUrl, data, "Skipped");
+  }
+
+  function requeue() {
+    if (!isItem() || isLocked) return;
+    flash("[data-requeue]");
+    advance(item().dataset.requeueUrl, body(), "Put at the end");
+  }
+
+  async function undo(target) {
+    const undoForm = target || $("#rail [data-undo]");
+    if (!undoForm) { obs.toast("Nothing to take back."); return; }
+    if (isLocked) return;
+    if (pending) { obs.toast("Still saving. Try again in a moment."); return; }
+    isLocked = true;
+    try {
+      await draft.flush();
+      const answer = await obs.fetch(undoForm.action, { method: "POST", body: new FormData(undoForm) });
+      if (!answer.ok) throw new Error(String(answer.status));
+      if (answer.redirected) { location.href = answer.url; return; }
+      const interrupted = isItem() ? item() : null;
+      obs.applyParts(await answer.text());
+      swapNext("Taken back.");
+      // What was on the screen is still mine: it comes next again, as I left it.
+      if (interrupted) next().content.replaceChildren(interrupted);
+      obs.toast("Taken back. Your answers are here again.", { ms: 4000 });
+    } catch {
+      obs.toast("It could not be taken back. Try again.", { isBad: true });
+    } finally { isLocked = false; }
+  }
+
+  function flash(selector) {
+    const button = $(selector);
+    if (!button) return;
+    button.classList.add("is-flash");
+    setTimeout(() => button.classList.remove("is-flash"), 160);
+  }
+
+  // ---- drafts ------------------------------------------------------------------------------
+  const draft = {
+    timer: 0, isDirty: false, running: null, isConflict: false,
+    say(text) { document.getElementById("saved").textContent = text; },
+    reset() { this.stop(); this.isDirty = false; this.isConflict = false; this.say(""); document.getElementById("conflict").hidden = true; },
+    stop() { clearTimeout(this.timer); this.isStopped = true; },
+    resume() { this.isStopped = false; if (this.isDirty) this.touch(); },
+    touch() {
+      this.isStopped = false; this.isDirty = true;
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.save(), SAVE_AFTER);
+    },
+    async flush() { clearTimeout(this.timer); if (this.running) await this.running; if (this.isDirty) await this.save(); },
+    async save() {
+      if (!this.isDirty || !isItem() || this.isConflict || this.isStopped) return;
+      if (this.running) { this.touch(); return; }
+      this.isDirty = false;
+      const of = item();
+      this.say("Saving");
+      this.running = obs.fetch(of.dataset.draftUrl, { method: "POST", body: new FormData(form()) })
+        .then((answer) => {
+          if (item() !== of) return;
+          const version = answer.headers.get("X-Draft-Version");
+          if (answer.status === 204) {
+            of.querySelector('[name="draft_version"]').value = version;
+            const now = new Date();
+            this.say("Draft saved " + String(now.getHours()).padStart(2, "0") + ":" + String(now.getMinutes()).padStart(2, "0"));
+          } else if (answer.status === 409) {
+            this.isConflict = true; this.theirs = version;
+            this.say("");
+            document.getElementById("conflict").hidden = false;
+            obs.say("This item was changed in another tab.", true);
+          } else if (answer.status === 410) this.say("Already reviewed in another tab");
+          else { this.isDirty = true; this.say("Not saved"); }
+        })
+        .catch(() => { this.isDirty = true; if (item() === of) { this.say("Offline, kept here"); this.timer = setTimeout(() => this.save(), 5000); } })
+        .finally(() => { this.running = null; });
+      await this.running;
+    },
+  };
+  bench.addEventListener("input", (event) => { if (event.target.closest("#review-form")) { draft.touch(); beatSometimes(); } });
+  bench.addEventListener("change", (event) => {
+    const cant = event.target.closest("[data-cant]"), ask = event.target.closest("[data-ask]");
+    if (cant && cant.checked) ask.querySelectorAll('input[type="radio"]').forEach((radio) => { radio.checked = false; });
+    if (ask && event.target.type === "radio") ask.querySelector("[data-cant]").checked = false;
+    if (ask) clearError(ask);
+    if (event.target.closest("#review-form")) draft.touch();
+  });
+  bench.addEventListener("focusin", (event) => {
+    const ask = event.target.closest("[data-ask]");
+    if (ask) { for (const other of asks()) other.classList.toggle("is-active", other === ask); active = ask; }
+  });
+
+  // ---- the reservation's clock -------------------------------------------------------------
+  const clock = {
+    offset: 0, expires: 0, beaten: 0, warned: false, timer: 0,
+    reset() {
+      const of = item();
+      this.warned = false;
+      this.expires = of && of.dataset.expires ? Date.parse(of.dataset.expires) : 0;
+      // The server's clock, as the page came: a waiting item was drawn earlier than it is shown.
+      if (!this.isKnown && of && of.dataset.now) { this.offset = Date.parse(of.dataset.now) - Date.now(); this.isKnown = true; }
+      this.draw();
+    },
+    left() { return this.expires - (Date.now() + this.offset); },
+    draw() {
+      const text = document.querySelector("[data-held-text]"), extend = document.querySelector("[data-extend]");
+      const take = document.querySelector("[data-take]");
+      if (!this.expires || !isItem()) { text.textContent = ""; extend.hidden = take.hidden = true; return; }
+      const left = Math.round(this.left() / 1000);
+      take.hidden = left > 0; take.href = item().dataset.openUrl;
+      extend.hidden = left <= 0 || left > 120;
+      if (left <= 0) {
+        text.textContent = "Reservation ended. Your text is kept.";
+        if (!this.warned2) { this.warned2 = true; obs.say(text.textContent, true); }
+        return;
+      }
+      this.warned2 = false;
+      text.textContent = left > 300 ? "Reserved for you" :
+        "Reserved, " + Math.floor(left / 60) + ":" + String(left % 60).padStart(2, "0") + " left";
+      if (left <= 60 && !this.warned) { this.warned = true; obs.say("Your reservation ends in a minute. Extend it to keep the item."); }
+    },
+    async beat() {
+      if (!isItem() || !item().dataset.lease) return;
+      this.beaten = Date.now();
+      const of = item(), data = new FormData();
+      data.set("lease", of.dataset.lease);
+      try {
+        const answer = await obs.fetch(of.dataset.heartbeatUrl, { method: "POST", body: data });
+        if (item() !== of) return;
+        if (answer.ok) {
+          const told = await answer.json();
+          if (told.expires_at) { this.expires = Date.parse(told.expires_at); this.offset = Date.parse(told.now) - Date.now(); of.dataset.expires = told.expires_at; this.warned = false; }
+        } else if (answer.status === 409) { this.expires = Date.now() + this.offset - 1; }
+        this.draw();
+      } catch { /* offline: the clock runs on, the next activity tries again */ }
+    },
+  };
+  setInterval(() => clock.draw(), 1000);
+  function beatSometimes() { if (Date.now() - clock.beaten > BEAT) clock.beat(); }
+
+  // ---- keys, buttons -----------------------------------------------------------------------
+  const menu = () => $("[data-skip-menu]");
+  const toText = (selector) => { const area = $(selector); if (!area) return false; area.focus(); };
+  const keys = {
+    "mod+enter": (event) => { if (!event.repeat) submit(); },
+    "mod+s": () => { draft.flush().then(() => obs.say("Draft saved")); },
+    z: () => undo(),
+    s: () => { if (!menu()) return false; menu().open = true; const first = menu().querySelector("[data-skip]"); first.focus(); },
+    S: () => requeue(),
+    e: () => toText("#correction"),
+    n: () => toText("#note"),
+    i: () => { const box = $("[data-instructions]"); if (!box) return false; box.open = !box.open; },
+    w: () => { const why = $("[data-why]"); if (!why) return false; why.open = !why.open; },
+    c: () => {
+      const box = current() && current().querySelector("[data-comment]");
+      if (!box) return false;
+      box.open = true; box.querySelector("textarea").focus();
+    },
+    x: () => { const cant = current() && current().querySelector("[data-cant]"); if (!cant) return false; cant.click(); },
+    t: () => {
+      const on = $('#ctx [data-tab="trace"]');
+      if (!on) return false;
+      (on.hasAttribute("aria-current") ? $('#ctx [data-tab="conversation"]') : on).click();
+    },
+    ".": () => {
+      const context = $("[data-context]");
+      if (!context) return false;
+      if (context.contains(document.activeElement)) mark(current()); else context.focus();
+    },
+    "[": () => walk(1), "]": () => walk(-1),
+    ArrowDown: Object.assign((event) => rows(event, 1), { mayRepeat: true }),
+    ArrowUp: Object.assign((event) => rows(event, -1), { mayRepeat: true }),
+    Enter: (event) => {
+      if (event.target.closest("a, button, summary, textarea, select")) return false;
+      const ask = event.target.closest("[data-ask]");
+      if (!ask) return false;
+      const field = ask.querySelector("textarea");
+      if (field && ask.dataset.kind === "freeform") field.focus();
+    },
+    Escape: (event) => {
+      if (!event.target.closest("#review-form") || !obs.isTyping(event.target)) return false;
+      const ask = event.target.closest("[data-ask]");
+      if (ask) { active = ask; ask.focus({ preventScroll: true }); } else event.target.blur();
+    },
+  };
+  function rows(event, by) {
+    if (event.target.closest("[data-tree]") || (event.target.closest("[data-context]") && event.target.closest(".diff, pre"))) return false;
+    if (event.target.matches("[data-context]")) return false; // scrolls
+    step(by);
+  }
+  function walk(by) {
+    const links = [...bench.querySelectorAll("#rail li > a")];
+    if (!links.length) return false;
+    const place = links.indexOf(document.activeElement);
+    const to = links[place < 0 ? 0 : place + by];
+    if (to) to.focus();
+  }
+  for (let number = 0; number <= 9; number++) {
+    keys[String(number)] = () => {
+      if (menu() && menu().open) {
+        const reason = menu().querySelectorAll("[data-skip]")[number - 1];
+        if (!reason) return false;
+        menu().open = false;
+        return skip(reason.dataset.skip);
+      }
+      return choose(number);
+    };
+  }
+  obs.keys.push(keys);
+
+  bench.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
+    if (event.target.matches('#review-form input[type="number"]')) { event.preventDefault(); step(1); }
+  });
+
+  // Enter in a number or Ctrl+Enter anywhere must never submit natively.
+  bench.addEventListener("submit", (event) => {
+    if (event.target.matches("[data-undo]")) { event.preventDefault(); undo(event.target); return; }
+    if (event.target.id !== "review-form") return;
+    event.preventDefault();
+    const by = event.submitter;
+    if (!by || by.hasAttribute("data-compare")) return;
+    if (by.dataset.skip) { menu().open = false; skip(by.dataset.skip); }
+    else if (by.hasAttribute("data-requeue")) requeue();
+    else submit();
+  });
+  bench.addEventListener("click", (event) => {
+    if (event.target.closest("[data-extend]")) clock.beat();
+    if (event.target.closest("[data-keep-mine]")) {
+      item().querySelector('[name="draft_version"]').value = draft.theirs;
+      draft.isConflict = false; draft.isDirty = true;
+      document.getElementById("conflict").hidden = true;
+      draft.save();
+    }
+    if (event.target.closest("[data-load-theirs]")) { draft.isDirty = false; location.href = item().dataset.openUrl; }
+    if (event.target.closest("a[href]") && !event.target.closest("#ctx, [target]")) isLeaving = true;
+  });
+  document.querySelector(".nav").addEventListener("click", (event) => { if (event.target.closest("a[href]")) isLeaving = true; });
+
+  // ---- leaving -----------------------------------------------------------------------------
+  let isLeaving = false;
+  window.addEventListener("beforeunload", (event) => {
+    if (pending || failed.length) event.preventDefault();
+  });
+  window.addEventListener("pagehide", () => {
+    const give = (of) => {
+      if (!of || !of.dataset.lease) return;
+      const data = new FormData();
+      data.set("csrfmiddlewaretoken", obs.csrf());
+      data.set("lease", of.dataset.lease);
+      navigator.sendBeacon(of.dataset.releaseUrl, data);
+    };
+    if (draft.isDirty && isItem()) navigator.sendBeacon(item().dataset.draftUrl, new FormData(form()));
+    give(nextItem());
+    if (isLeaving) give(item()); // a reload comes back to the same item
+  });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+  // ---- begin -------------------------------------------------------------------------------
+  const errors = document.getElementById("form-errors");
+  arrived("");
+  if (errors) errors.focus();
+  if (isItem()) setTimeout(prefetch, 60);
+})();

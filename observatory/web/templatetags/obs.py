@@ -1,0 +1,95 @@
+"""Template tags: icons, payloads, numbers and times as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from observatory.web import rendering
+
+register = template.Library()
+register.simple_tag(rendering.icon, name="icon")
+register.filter("markdown", rendering.markdown)
+register.filter("plain", rendering.plain)
+register.filter("json_tree", rendering.json_tree)
+
+NO_VALUE = "-"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Return `seconds` as 840 ms, 2.4 s, 3 min 20 s or 2 h 5 min."""
+    if seconds is None:
+        return NO_VALUE
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} days"
+
+
+@register.filter
+def age(moment: datetime | None) -> SafeString | str:
+    """Return how long ago `moment` was, as a <time> that holds the exact one."""
+    if moment is None:
+        return NO_VALUE
+    seconds = (timezone.now() - moment).total_seconds()
+    if seconds < 45:
+        words = "just now"
+    elif seconds < 3600:
+        words = f"{max(1, round(seconds / 60))} min ago"
+    elif seconds < 86_400:
+        words = f"{round(seconds / 3600)} h ago"
+    else:
+        days = round(seconds / 86_400)
+        words = f"{days} day{'' if days == 1 else 's'} ago"
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        moment.isoformat(),
+        moment.strftime("%Y-%m-%d %H:%M:%S"),
+        words,
+    )
+
+
+@register.filter
+def clock(moment: datetime | None) -> SafeString | str:
+    """Return `moment` to the second, in UTC."""
+    if moment is None:
+        return NO_VALUE
+    return format_html(
+        '<time datetime="{}" class="nowrap">{}</time>',
+        moment.isoformat(),
+        moment.strftime("%Y-%m-%d %H:%M:%S"),
+    )
+
+
+@register.filter
+def number(value: float | None, places: int = 0) -> str:
+    """Return `value` with thousands separated and up to `places` decimals; `-` for none."""
+    if value is None:
+        return NO_VALUE
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@register.filter
+def share(value: float | None) -> str:
+    """Return a share of 1 in percent."""
+    return NO_VALUE if value is None else f"{value * 100:.0f} %"
+
+
+@register.filter
+def at(mapping: dict[str, Any], key: str) -> Any:
+    """Return `mapping[key]`, or None."""
+    return mapping.get(key) if mapping else None
