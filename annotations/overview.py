@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from django.db.models import Avg, Count, Max, Min, Q, QuerySet
 
@@ -142,7 +144,7 @@ def reviewers_of(queue: AnnotationQueue) -> list[ReviewerRow]:
     people = User.objects.in_bulk([*reviews, *skips, *assigned])
     rows = []
     for pk, user in people.items():
-        row = reviews.get(pk, {})
+        row: Mapping[str, Any] = reviews.get(pk, {})
         dwell = row.get("dwell")
         rows.append(
             ReviewerRow(
@@ -200,7 +202,7 @@ def items_by_run(workspace: Workspace, run_ids: Iterable[object]) -> QuerySet[Qu
     )
 
 
-def run_names(workspace: Workspace, run_ids: Iterable[object]) -> dict[object, str]:
+def run_names(workspace: Workspace, run_ids: Iterable[UUID]) -> dict[UUID, str | None]:
     """Return the names of those of `run_ids` that are stored."""
     return dict(
         Run.objects.filter(workspace=workspace, id__in=list(run_ids)).values_list("id", "name")

@@ -51,7 +51,10 @@ QUESTIONS = [
     ("Can I return a opened headset?", "Yes, within **30 days**, in any condition."),
     ("Where is order 4471?", "It left our warehouse on 3 March and arrives tomorrow."),
     ("Cancel my subscription please", "Done. You keep access until the end of the month."),
-    ("My invoice shows the wrong VAT number", "I have sent it to accounting:\n\n1. new invoice\n2. refund of the difference"),
+    (
+        "My invoice shows the wrong VAT number",
+        "I have sent it to accounting:\n\n1. new invoice\n2. refund of the difference",
+    ),
     ("Do you ship to Iceland?", "We ship to all EU countries, so yes."),
     ("The app crashes when I open settings", "Please update to version 4.2 and try again."),
     ("I want to talk to a human", "Of course. A colleague will call you within the hour."),
@@ -109,7 +112,9 @@ class Scene:
         return reviews.submit(item, user, sent, now)
 
 
-def build(workspace: Workspace, now: datetime, *, n_items: int = 8, reviewers: int = 2, mark: str = "") -> Scene:
+def build(
+    workspace: Workspace, now: datetime, *, n_items: int = 8, reviewers: int = 2, mark: str = ""
+) -> Scene:
     """Make a project with traces, a queue with a rubric and items with reasons, and a dataset.
 
     `mark` is put into every text, to see whether it gets out anywhere.
@@ -139,7 +144,12 @@ def build(workspace: Workspace, now: datetime, *, n_items: int = 8, reviewers: i
             project,
             at,
             name=f"answer {place + 1} {mark}".strip(),
-            inputs={"messages": [{"role": "system", "content": "You are a support bot."}, {"role": "user", "content": f"{question} {mark}"}]},
+            inputs={
+                "messages": [
+                    {"role": "system", "content": "You are a support bot."},
+                    {"role": "user", "content": f"{question} {mark}"},
+                ]
+            },
             outputs={"answer": f"{answer} {mark}"},
             metadata={"confidence": 0.41, "user_tier": "enterprise", "mark": mark},
             tags=["support", f"v{place % 3}", *([mark] if mark else [])],
@@ -147,41 +157,115 @@ def build(workspace: Workspace, now: datetime, *, n_items: int = 8, reviewers: i
             error=f"TimeoutError: the model did not answer {mark}" if place == 3 else None,
         )
         make_run(
-            workspace, project, at + timedelta(seconds=0.1), name=f"search {mark}", parent=root,
-            run_type="retriever", end_time=at + timedelta(seconds=0.6),
-            inputs={"query": question}, outputs={"documents": [{"page_content": f"Refund policy {mark}", "metadata": {"source": "kb/12", "score": 0.83}}]},
+            workspace,
+            project,
+            at + timedelta(seconds=0.1),
+            name=f"search {mark}",
+            parent=root,
+            run_type="retriever",
+            end_time=at + timedelta(seconds=0.6),
+            inputs={"query": question},
+            outputs={
+                "documents": [
+                    {
+                        "page_content": f"Refund policy {mark}",
+                        "metadata": {"source": "kb/12", "score": 0.83},
+                    }
+                ]
+            },
         )
         make_run(
-            workspace, project, at + timedelta(seconds=0.7), name=f"gpt-4o {mark}", parent=root,
-            run_type="llm", end_time=at + timedelta(seconds=2.3),
+            workspace,
+            project,
+            at + timedelta(seconds=0.7),
+            name=f"gpt-4o {mark}",
+            parent=root,
+            run_type="llm",
+            end_time=at + timedelta(seconds=2.3),
             inputs={"messages": [{"role": "user", "content": question}]},
-            outputs={"choices": [{"message": {"role": "assistant", "content": answer, "tool_calls": [{"function": {"name": "lookup_invoice", "arguments": '{"id": 4471}'}}]}}]},
+            outputs={
+                "choices": [
+                    {
+                        "message": {
+                            "role": "assistant",
+                            "content": answer,
+                            "tool_calls": [
+                                {
+                                    "function": {
+                                        "name": "lookup_invoice",
+                                        "arguments": '{"id": 4471}',
+                                    }
+                                }
+                            ],
+                        }
+                    }
+                ]
+            },
         )
         Feedback.objects.create(
-            workspace=workspace, run_id=root.id, trace_id=root.id, project=project, key="user_rating",
-            score=0.2, comment=f"not helpful {mark}", run_start_time=at, is_root=True,
+            workspace=workspace,
+            run_id=root.id,
+            trace_id=root.id,
+            project=project,
+            key="user_rating",
+            score=0.2,
+            comment=f"not helpful {mark}",
+            run_start_time=at,
+            is_root=True,
         )
         runs.append(root)
-    items = queues.add_runs(queue, [run.id for run in runs], source="rule", now=now - timedelta(minutes=30))
+    items = queues.add_runs(
+        queue, [run.id for run in runs], source="rule", now=now - timedelta(minutes=30)
+    )
     for item in items:
         RoutingDecision.objects.create(
-            item=item, rule=rule, rule_uuid=rule.uuid, rule_name=rule.name, rule_version=1,
-            filter=rule.filter, draw=0.3, sampling_rate=1.0, inclusion_probability=1.0,
-            clauses=[{"text": "lt(metadata_value, 0.7)", "field": "metadata.confidence", "operator": "lt", "expected": 0.7, "actual": f"0.41 {mark}"}],
+            item=item,
+            rule=rule,
+            rule_uuid=rule.uuid,
+            rule_name=rule.name,
+            rule_version=1,
+            filter=rule.filter,
+            draw=0.3,
+            sampling_rate=1.0,
+            inclusion_probability=1.0,
+            clauses=[
+                {
+                    "text": "lt(metadata_value, 0.7)",
+                    "field": "metadata.confidence",
+                    "operator": "lt",
+                    "expected": 0.7,
+                    "actual": f"0.41 {mark}",
+                }
+            ],
         )
-    dataset = datasets.Dataset.objects.create(workspace=workspace, name=f"refund answers {mark}".strip(), description=f"Corrected by reviewers {mark}")
+    dataset = datasets.Dataset.objects.create(
+        workspace=workspace,
+        name=f"refund answers {mark}".strip(),
+        description=f"Corrected by reviewers {mark}",
+    )
     datasets.Harvest.objects.create(queue=queue, dataset=dataset)
-    example = datasets.Example.objects.create(workspace=workspace, dataset=dataset, source_run_id=runs[0].id, origin=f"harvest:{items[0].uuid}")
+    example = datasets.Example.objects.create(
+        workspace=workspace,
+        dataset=dataset,
+        source_run_id=runs[0].id,
+        origin=f"harvest:{items[0].uuid}",
+    )
     datasets.DatasetVersion.objects.create(dataset=dataset, as_of=now)
     datasets.ExampleRevision.objects.create(
-        example=example, dataset=dataset, valid_from=now,
-        inputs=json.dumps({"question": f"Why was I charged twice? {mark}"}), outputs=json.dumps({"answer": f"Once. {mark}"}),
-        metadata={"reviewers": ["grace"], "rule": f"Low confidence {mark}"}, splits=["base"],
+        example=example,
+        dataset=dataset,
+        valid_from=now,
+        inputs=json.dumps({"question": f"Why was I charged twice? {mark}"}),
+        outputs=json.dumps({"answer": f"Once. {mark}"}),
+        metadata={"reviewers": ["grace"], "rule": f"Low confidence {mark}"},
+        splits=["base"],
     )
     return Scene(workspace, project, queue, dataset, runs, items, rule)
 
 
-def submission(queue: AnnotationQueue, *, correct: str = "2", polite: str = "1", **fields: str) -> dict[str, str]:
+def submission(
+    queue: AnnotationQueue, *, correct: str = "2", polite: str = "1", **fields: str
+) -> dict[str, str]:
     """Return the form of the workbench, filled in."""
     ids = {row.feedback_key: row.pk for row in queue.rubric_items.all()}
     return {
@@ -192,5 +276,3 @@ def submission(queue: AnnotationQueue, *, correct: str = "2", polite: str = "1",
         "dwell_ms": "5000",
         **fields,
     }
-
-

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from annotations import overview
+from annotations.models import ReviewDraft
 from observatory.runs.models import Project
-from observatory.web.http import WebRequest, fingerprint, render_page, require, unchanged
+from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission
 
@@ -39,7 +40,7 @@ def workspace_home(request: WebRequest) -> HttpResponse:
     now = timezone.now()
     queues = overview.queue_cards(request.workspace, request.user, now)
     cards = []
-    if request.can(Permission.REVIEW):
+    if can(request, Permission.REVIEW):
         cards = _drafts(request) + _held(request, now) + _waiting(request, queues)
     version = fingerprint(
         [(card.title, card.figure, card.name) for card in cards], request.membership.role
@@ -63,7 +64,7 @@ def _greeting(user: User) -> str:
 
 
 def _drafts(request: WebRequest) -> list[Card]:
-    by_queue: dict[int, list[overview.ReviewDraft]] = {}
+    by_queue: dict[int, list[ReviewDraft]] = {}
     for draft in overview.drafts_of(request.workspace, request.user)[:200]:
         by_queue.setdefault(draft.item.queue_id, []).append(draft)
     cards = []

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
@@ -31,12 +32,9 @@ class WebRequest(HttpRequest):
     workspace: Workspace
     membership: Membership
 
-    def can(self, permission: Permission) -> bool:
-        return allows(self.membership.role, permission)
-
 
 Page = Callable[Concatenate[WebRequest, P], HttpResponse]
-UrlView = Callable[..., HttpResponse]
+UrlView = Callable[..., HttpResponseBase]
 
 
 def is_ours(request: HttpRequest) -> bool:
@@ -64,7 +62,6 @@ def require(permission: Permission) -> Callable[[Page[P]], UrlView]:
             if membership is None:
                 raise Http404("no such page")
             request.membership, request.workspace = membership, membership.workspace
-            request.can = lambda wanted: allows(membership.role, wanted)  # type: ignore[method-assign]
             if not allows(membership.role, permission):
                 return _refusal(request, permission)
             return view(request, *args, **kwargs)
@@ -73,6 +70,11 @@ def require(permission: Permission) -> Callable[[Page[P]], UrlView]:
         return guarded
 
     return decorate
+
+
+def can(request: WebRequest, permission: Permission) -> bool:
+    """Return whether the member who asks holds `permission`."""
+    return allows(request.membership.role, permission)
 
 
 def public(view: UrlView) -> UrlView:

@@ -16,7 +16,7 @@ from annotations import overview, queues
 from annotations.models import AnnotationQueue, QueueItem, Review
 from annotations.reviews import answers_visible_to
 from observatory.runs import listing
-from observatory.web.http import WebRequest, fingerprint, render_page, require, unchanged
+from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
 from observatory.web.runs import payload_context
 from observatory.workspaces.roles import Permission
 
@@ -55,8 +55,8 @@ def queue_list(request: WebRequest) -> HttpResponse:
         "workspace": request.workspace,
         "cards": cards,
         "version": version,
-        "can_manage": request.can(Permission.MANAGE_QUEUES),
-        "can_review": request.can(Permission.REVIEW),
+        "can_manage": can(request, Permission.MANAGE_QUEUES),
+        "can_review": can(request, Permission.REVIEW),
     }
     return render_page(
         request,
@@ -91,8 +91,8 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "rules": overview.rules_of(queue),
         "rubric": queue.rubric_items.all(),
         "now": timezone.now(),
-        "can_manage": request.can(Permission.MANAGE_QUEUES),
-        "can_review": request.can(Permission.REVIEW) and _may_review(queue, request),
+        "can_manage": can(request, Permission.MANAGE_QUEUES),
+        "can_review": can(request, Permission.REVIEW) and _may_review(queue, request),
         "names": overview.run_names(request.workspace, [item.run_id for item in page]),
     }
     return render_page(
@@ -181,7 +181,7 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         "n_hidden": len(reviews) - len(shown),
         "answers": _answers(queue, shown),
         "tab": "conversation",
-        "can_review": request.can(Permission.REVIEW) and _may_review(queue, request),
+        "can_review": can(request, Permission.REVIEW) and _may_review(queue, request),
         "is_mine_in": any(review.reviewer_id == request.user.pk for review in reviews),
     }
     if run is not None:

@@ -22,7 +22,7 @@ from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.models import Project, Run
 from observatory.web import rendering, shapes, traces
 from observatory.web.blind import hidden_runs, may_read, without_reviews
-from observatory.web.http import WebRequest, privately, render_page, require
+from observatory.web.http import WebRequest, can, privately, render_page, require
 from observatory.workspaces.roles import Permission
 
 TABS = [
@@ -278,7 +278,7 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
         "open_queues": queues.visible(request.workspace, request.user)
         .filter(archived_at=None)
         .order_by("name")
-        if request.can(Permission.MANAGE_QUEUES)
+        if can(request, Permission.MANAGE_QUEUES)
         else [],
     }
 

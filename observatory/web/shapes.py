@@ -131,7 +131,8 @@ def _tool_calls(body: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for call in calls if isinstance(calls, list) else []:
         if isinstance(call, dict):
-            function = call.get("function") if isinstance(call.get("function"), dict) else call
+            named = call.get("function")
+            function = named if isinstance(named, dict) else call
             arguments = function.get("arguments", function.get("args"))
             found.append((str(function.get("name")), _arguments(arguments)))
     return found

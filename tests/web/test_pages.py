@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
-
-from tests.factories import PASSWORD, member
 
 pytestmark = pytest.mark.django_db
 
@@ -29,11 +26,27 @@ def pages(scene) -> dict[str, str]:
     }
 
 
-NAMES = ["home", "projects", "runs", "run", "queues", "queue", "agreement", "item", "review", "datasets", "dataset", "settings", "keys"]
+NAMES = [
+    "home",
+    "projects",
+    "runs",
+    "run",
+    "queues",
+    "queue",
+    "agreement",
+    "item",
+    "review",
+    "datasets",
+    "dataset",
+    "settings",
+    "keys",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_comes_whole_and_as_a_part(name, scene, ada, as_user, django_assert_max_num_queries) -> None:
+def test_a_page_comes_whole_and_as_a_part(
+    name, scene, ada, as_user, django_assert_max_num_queries
+) -> None:
     address = pages(scene)[name]
     client = as_user(ada)
     with django_assert_max_num_queries(40):
@@ -48,5 +61,7 @@ def test_a_page_comes_whole_and_as_a_part(name, scene, ada, as_user, django_asse
     part = client.get(address, headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert "<html" not in part.content.decode()
-    again = client.get(address, headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
+    again = client.get(
+        address, headers={"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    )
     assert "<html" in again.content.decode()

@@ -15,10 +15,15 @@ from observatory.web import rendering
 register = template.Library()
 register.simple_tag(rendering.icon, name="icon")
 register.filter("markdown", rendering.markdown)
-register.filter("plain", rendering.plain)
 register.filter("json_tree", rendering.json_tree)
 
 NO_VALUE = "-"
+
+
+@register.filter
+def plain(value: Any) -> SafeString:
+    """Return a text (or what a value is called) escaped, its invisible controls shown."""
+    return rendering.plain("" if value is None else str(value))
 
 
 @register.filter
