@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.core.exceptions import RequestDataTooBig
 from rest_framework.request import Request
 
 from datasets_app import versions
 from datasets_app.examples import ExampleChange, ExampleInput
-from observatory.api.errors import TooLarge, Unprocessable
+from observatory.api import body
+from observatory.api.errors import Unprocessable
 from observatory.runs import documents
 from observatory.runs.documents import BadItem
 
@@ -22,11 +22,9 @@ _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def raw_body(request: Request) -> bytes:
-    """Return the body as it was sent. Raises 413."""
-    try:
-        return bytes(request.body)
-    except RequestDataTooBig:
-        raise TooLarge("The body is too large; send fewer examples at once") from None
+    """Return the decoded body. Raises 400, 413 and 415."""
+    with body.received(request._request) as content:
+        return bytes(content[:])
 
 
 def members_of(raw: bytes, where: str = "") -> dict[str, bytes]:

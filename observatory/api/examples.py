@@ -53,14 +53,16 @@ def _now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]
     return [found[uuid] for uuid in order]
 
 
-def _create(dataset: Dataset, given: list[ExampleInput]) -> examples.Written:
+def create_in(dataset: Dataset, given: list[ExampleInput]) -> examples.Written:
+    """Create examples; an id of another dataset is 409, and then nothing is stored."""
     try:
         return examples.create(dataset, given, now=timezone.now())
     except examples.IdTaken as error:
         raise Conflict(str(error)) from None
 
 
-def _update(dataset: Dataset, changes: list[ExampleChange]) -> examples.Written:
+def update_in(dataset: Dataset, changes: list[ExampleChange]) -> examples.Written:
+    """Change examples; an unknown one is 404, and then nothing is stored."""
     try:
         return examples.update(dataset, changes, now=timezone.now())
     except examples.UnknownExample:
@@ -117,7 +119,7 @@ class Examples(WorkspaceView):
         if dataset_id is None:
             raise Unprocessable("dataset_id: is required")
         dataset = dataset_or_404(self, dataset_id)
-        written = _create(dataset, [example_bodies.input_of(members)])
+        written = create_in(dataset, [example_bodies.input_of(members)])
         return Response(_now_shown(self, written.example_ids)[0])
 
     def delete(self, request: Request) -> Response:
@@ -159,7 +161,7 @@ class ExampleBulk(WorkspaceView):
         with transaction.atomic():
             for dataset_id, given in sorted(by_dataset.items()):
                 dataset = dataset_or_404(self, dataset_id)
-                written = _create(dataset, [item for _, item in given])
+                written = create_in(dataset, [item for _, item in given])
                 ids |= dict(zip([place for place, _ in given], written.example_ids, strict=True))
         return Response(_now_shown(self, [ids[place] for place in sorted(ids)]))
 
@@ -175,7 +177,7 @@ class ExampleBulk(WorkspaceView):
             by_dataset.setdefault(dataset.pk, (dataset, []))[1].append(change)
         with transaction.atomic():
             for _, (dataset, changes) in sorted(by_dataset.items()):
-                _update(dataset, changes)
+                update_in(dataset, changes)
         return Response({"message": f"{len(sent)} examples updated", "count": len(sent)})
 
 
@@ -194,7 +196,7 @@ class ExampleDetail(WorkspaceView):
     def patch(self, request: Request, example_id: str) -> Response:
         uuid = uuid_or_404(example_id)
         members = example_bodies.members_of(example_bodies.raw_body(request))
-        _update(_dataset_of(self, uuid), [example_bodies.change_of(uuid, members)])
+        update_in(_dataset_of(self, uuid), [example_bodies.change_of(uuid, members)])
         return Response(_now_shown(self, [uuid])[0])
 
     def delete(self, request: Request, example_id: str) -> Response:

@@ -14,15 +14,13 @@ from observatory.api import (
     annotation_queues,
     attachments,
     datasets,
+    example_uploads,
     examples,
     feedback,
     feedback_configs,
     feedback_tokens,
     info,
-    run_query,
-    run_read,
     runs,
-    sessions,
 )
 
 
@@ -40,11 +38,7 @@ v1: list[URLPattern | URLResolver] = [
     at("runs", runs.Runs, "runs"),
     at("runs/batch", runs.RunsBatch, "runs-batch"),
     at("runs/multipart", runs.RunsMultipart, "runs-multipart"),
-    at("runs/query", run_query.RunQueries, "run-query"),
-    at("runs/stats", run_query.RunStats, "run-stats"),
-    at(f"runs/(?P<run_id>{UUID})", run_read.RunDetail, "run-detail"),
-    at("sessions", sessions.Sessions, "sessions"),
-    at("sessions/(?P<session_id>[^/]+)", sessions.SessionDetail, "session"),
+    at(f"runs/(?P<run_id>{UUID})", runs.RunPatch, "run-detail"),
     at("attachments/(?P<token>[A-Za-z0-9_:-]+)", attachments.SignedAttachment, "attachment"),
     at("feedback", feedback.FeedbackCollection, "feedback"),
     at("feedback/batch", feedback.FeedbackBatch, "feedback-batch"),
@@ -94,6 +88,8 @@ v1: list[URLPattern | URLResolver] = [
 ]
 platform: list[URLPattern | URLResolver] = [
     at("datasets/examples/delete", examples.ExamplesErase, "examples-erase"),
+    at("datasets/(?P<dataset_id>[^/]+)/examples", example_uploads.DatasetExamples, "examples"),
+    at("examples/multipart", example_uploads.ExamplesUpsert, "examples-upsert"),
 ]
 
 
