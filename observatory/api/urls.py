@@ -20,7 +20,10 @@ from observatory.api import (
     feedback_configs,
     feedback_tokens,
     info,
+    run_query,
+    run_read,
     runs,
+    sessions,
 )
 
 
@@ -38,7 +41,11 @@ v1: list[URLPattern | URLResolver] = [
     at("runs", runs.Runs, "runs"),
     at("runs/batch", runs.RunsBatch, "runs-batch"),
     at("runs/multipart", runs.RunsMultipart, "runs-multipart"),
-    at(f"runs/(?P<run_id>{UUID})", runs.RunPatch, "run-detail"),
+    at("runs/query", run_query.RunQueries, "run-query"),
+    at("runs/stats", run_query.RunStats, "run-stats"),
+    at(f"runs/(?P<run_id>{UUID})", run_read.RunDetail, "run-detail"),
+    at("sessions", sessions.Sessions, "sessions"),
+    at("sessions/(?P<session_id>[^/]+)", sessions.SessionDetail, "session"),
     at("attachments/(?P<token>[A-Za-z0-9_:-]+)", attachments.SignedAttachment, "attachment"),
     at("feedback", feedback.FeedbackCollection, "feedback"),
     at("feedback/batch", feedback.FeedbackBatch, "feedback-batch"),

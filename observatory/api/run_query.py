@@ -1,0 +1,197 @@
+"""POST /runs/query and /runs/stats: find runs by the filter language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from observatory.api.base import WorkspaceView
+from observatory.api.run_read import DEFAULT, REQUIRED, payloads, runs_out
+from observatory.runs import search, stats
+from observatory.runs.documents import BadItem
+from observatory.runs.filters.grammar import FilterError, Node, parse
+from observatory.runs.search import MAX_LIMIT, RunQuery
+from observatory.runs.times import parse_time
+
+MAX_IDS = 1_000
+
+
+class TooSlow(APIException):
+    """400, not 503: the SDKs would send the same slow query three times more."""
+
+    status_code = 400
+    default_code = "too_slow"
+
+
+def _uuids(body: Mapping[str, Any], name: str) -> list[UUID] | None:
+    """Return a list of UUIDs; a bare value stands for a list of one, null for "any"."""
+    given = body.get(name)
+    if given is None or given == "":
+        return None
+    values = given if isinstance(given, list) else [given]
+    if len(values) > MAX_IDS:
+        raise ParseError(f"{name}: at most {MAX_IDS} ids")
+    try:
+        return [UUID(str(value)) for value in values]
+    except ValueError:
+        raise ParseError(f"{name}: expects UUIDs") from None
+
+
+def _uuid(body: Mapping[str, Any], name: str) -> UUID | None:
+    found = _uuids(body, name)
+    return found[0] if found else None
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool | None:
+    given = body.get(name)
+    if given is None or isinstance(given, bool):
+        return given
+    if given in (0, 1):  # JavaScript's isRoot: 1
+        return bool(given)
+    raise ParseError(f"{name}: expects true or false")
+
+
+def _moment(body: Mapping[str, Any], name: str) -> datetime | None:
+    given = body.get(name)
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, (str, int, float)):
+        raise ParseError(f"{name}: expects a time")
+    try:
+        return parse_time(given)
+    except BadItem as error:
+        raise ParseError(f"{name}: {error.reason}") from None
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    given = body.get(name)
+    if given is None or given == "":
+        return None
+    if not isinstance(given, str):
+        raise ParseError(f"{name}: expects a string")
+    if "\x00" in given or any("\ud800" <= letter <= "\udfff" for letter in given):
+        raise ParseError(f"{name}: holds a character that no text holds")
+    return given
+
+
+def _filter(body: Mapping[str, Any], name: str) -> Node | None:
+    text = _text(body, name)
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except FilterError as error:
+        raise ParseError(f"{name}: {error}") from None
+
+
+def _limit(body: Mapping[str, Any]) -> int:
+    given = body.get("limit")
+    if given is None:
+        return MAX_LIMIT
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise ParseError("limit: expects a whole number from 1")
+    return min(given, MAX_LIMIT)
+
+
+def _order(body: Mapping[str, Any]) -> Any:
+    given = body.get("order") or "desc"
+    if given not in ("asc", "desc"):
+        raise ParseError("order: expects asc or desc")
+    return given
+
+
+def query_in(body: Any) -> RunQuery:
+    """Return what the body of /runs/query and /runs/stats asks. Raises ParseError (400)."""
+    if not isinstance(body, dict):
+        raise ParseError("The body must be a JSON object")
+    is_root = _flag(body, "is_root")
+    if body.get("execution_order") == 1:
+        is_root = True
+    filters = [_filter(body, name) for name in ("filter", "search_filter")]
+    return RunQuery(
+        projects=_uuids(body, "session"),
+        reference_dataset_id=_uuid(body, "reference_dataset_id"),
+        ids=_uuids(body, "id"),
+        trace_id=_uuid(body, "trace"),
+        parent_run_id=_uuid(body, "parent_run"),
+        run_type=_text(body, "run_type"),
+        is_root=is_root,
+        has_error=_flag(body, "error"),
+        reference_examples=_uuids(body, "reference_example"),
+        started_from=_moment(body, "start_time"),
+        started_to=_moment(body, "end_time"),
+        filter=search.all_of([node for node in filters if node is not None]),
+        trace_filter=_filter(body, "trace_filter"),
+        tree_filter=_filter(body, "tree_filter"),
+        text=_text(body, "query"),
+        order=_order(body),
+        limit=_limit(body),
+        cursor=_text(body, "cursor"),
+    )
+
+
+def _selected(body: Mapping[str, Any]) -> frozenset[str]:
+    given = body.get("select")
+    if not given:
+        return DEFAULT
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise ParseError("select: expects a list of field names")
+    return REQUIRED | frozenset(given)
+
+
+class RunQueries(WorkspaceView):
+    """POST /runs/query, as both SDKs' list_runs sends it, page after page."""
+
+    def post(self, request: Request) -> Response:
+        body: Any = request.data
+        wanted, selected = query_in(body), _selected(body)
+        try:
+            page = search.query(self.workspace, replace(wanted, payloads=payloads(selected)))
+        except search.BadCursor as error:
+            raise ParseError(f"cursor: {error}") from None
+        except search.TooSlow as error:
+            raise TooSlow(str(error)) from None
+        return Response(
+            {
+                "runs": runs_out(self.workspace, page.runs, selected, request),
+                "cursors": {"next": page.next_cursor, "prev": None},
+            }
+        )
+
+
+class RunStats(WorkspaceView):
+    """POST /runs/stats, as the SDK's get_run_stats sends it; with group_by a map of groups."""
+
+    def post(self, request: Request) -> Response:
+        body: Any = request.data
+        wanted, group = query_in(body), body.get("group_by")
+        try:
+            if group is None:
+                return Response(stats.of_runs(self.workspace, wanted))
+            return Response(self._grouped(wanted, group))
+        except search.TooSlow as error:
+            raise TooSlow(str(error)) from None
+
+    def _grouped(self, wanted: RunQuery, group: Any) -> dict[str, Any]:
+        if not isinstance(group, dict):
+            raise ParseError("group_by: expects an object")
+        attribute, path = group.get("attribute"), _text(group, "path") or ""
+        if attribute not in ("name", "run_type", "tag", "metadata"):
+            raise ParseError("group_by.attribute: expects name, run_type, tag or metadata")
+        if attribute == "metadata" and not path:
+            raise ParseError("group_by.path: names the metadata key")
+        most = group.get("max_groups")
+        return stats.grouped(
+            self.workspace,
+            wanted,
+            attribute=attribute,
+            path=path,
+            max_groups=most if isinstance(most, int) else stats.MAX_GROUPS,
+        )

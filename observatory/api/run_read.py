@@ -1,0 +1,202 @@
+"""GET /runs/{id}, and how a run looks on the wire."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+
+from datasets_app.models import Example
+from observatory.api.base import uuid_or_404
+from observatory.api.rendering import dumps
+from observatory.api.runs import RunPatch
+from observatory.feedback import summary
+from observatory.runs import attachments, search, tree
+from observatory.runs.search import RunRow
+from observatory.workspaces.models import Workspace
+
+REQUIRED = frozenset(
+    {"id", "name", "start_time", "run_type", "trace_id", "dotted_order", "session_id", "status"}
+    | {"parent_run_id"}
+)
+"""What every answer holds, selected or not: without them the SDKs' models fail."""
+DEFAULT = REQUIRED | {
+    *("app_path", "end_time", "error", "events", "extra", "feedback_stats", "first_token_time"),
+    *("inputs", "outputs", "parent_run_ids", "reference_example_id", "s3_urls", "tags"),
+    *("prompt_tokens", "completion_tokens", "total_tokens", "thread_id"),
+    *("prompt_cost", "completion_cost", "total_cost"),
+}
+"""What is told when nothing is selected: the SDK's own default."""
+_DETAILS = (
+    *("prompt_token_details", "completion_token_details"),
+    *("prompt_cost_details", "completion_cost_details"),
+)
+WHOLE = DEFAULT | {"serialized", "child_run_ids", "in_dataset", *_DETAILS}
+"""What is told of a single run."""
+
+
+def payloads(selected: frozenset[str]) -> list[str]:
+    """Return the JSON columns that the selected wire fields are made of."""
+    wanted = {name for name in search.PAYLOADS if name in selected}
+    if "extra" in selected:
+        wanted.add("metadata")
+    if selected.intersection(_DETAILS):
+        wanted.add("usage_details")
+    return sorted(wanted)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is told of runs and stored elsewhere, by run id; read in one query each."""
+
+    feedback_stats: Mapping[UUID, Any] = field(default_factory=dict)
+    child_run_ids: Mapping[UUID, Any] = field(default_factory=dict)
+    in_dataset: frozenset[UUID] = frozenset()
+    s3_urls: Mapping[UUID, Any] = field(default_factory=dict)
+
+
+def beside(
+    workspace: Workspace, rows: Iterable[RunRow], selected: frozenset[str], base_url: str
+) -> Beside:
+    """Return what `selected` asks of `rows` beyond their columns. Files are at `base_url`."""
+    runs = list(rows)
+    ids = [run.id for run in runs]
+    return Beside(
+        feedback_stats=(
+            summary.feedback_stats(workspace.pk, ids) if "feedback_stats" in selected else {}
+        ),
+        child_run_ids=(
+            search.children_of(workspace.pk, runs) if "child_run_ids" in selected else {}
+        ),
+        in_dataset=_in_dataset(workspace, ids) if "in_dataset" in selected else frozenset(),
+        s3_urls=(attachments.s3_urls(workspace.pk, ids, base_url) if "s3_urls" in selected else {}),
+    )
+
+
+def _in_dataset(workspace: Workspace, ids: list[UUID]) -> frozenset[UUID]:
+    examples = Example.objects.filter(workspace=workspace, source_run_id__in=ids)
+    return frozenset(
+        run_id for run_id in examples.values_list("source_run_id", flat=True) if run_id
+    )
+
+
+def run_out(
+    row: RunRow, workspace: Workspace, selected: frozenset[str], told: Beside
+) -> dict[str, Any]:
+    """Return a run as the wire shows it: the selected fields and the required ones.
+
+    Documents are embedded as they were stored. There is no key `attachments`: the SDK passes
+    that argument itself. A run that has only been patched so far gets a name and a time.
+    """
+    start = row.start_time or row.received_at
+    assert start is not None
+    run = {
+        "id": row.id,
+        "name": row.name or "unnamed",
+        "start_time": start,
+        "run_type": row.run_type or "chain",
+        "trace_id": row.trace_id,
+        "dotted_order": row.dotted_order or tree.segment(start, row.id),
+        "session_id": row.project,
+        "status": row.status,
+        "parent_run_id": row.parent_run_id,
+    }
+    for name in selected - REQUIRED:
+        if name in _PLAIN:
+            run[name] = getattr(row, name)
+        elif name in _MADE:
+            run[name] = _MADE[name](row, workspace, told)
+    return run
+
+
+_PLAIN = frozenset(
+    {
+        *("end_time", "error", "first_token_time", "tags", "reference_example_id", "thread_id"),
+        *("prompt_tokens", "completion_tokens", "total_tokens"),
+        *("prompt_cost", "completion_cost", "total_cost"),
+    }
+)
+
+
+def _object(text: str | None, key: str) -> Any:
+    """Return a stored document as an object, which both SDKs demand; None stays None."""
+    if text is None or text == "null":
+        return None
+    document = orjson.Fragment(text)
+    return document if text.lstrip()[:1] == "{" else {key: document}
+
+
+def _extra(row: RunRow) -> orjson.Fragment:
+    """Return `extra` with its `metadata`, which is stored beside it. Nothing is parsed."""
+    rest = (row.extra or "{}").strip()
+    inner = rest[1:-1].strip() if rest.startswith("{") else ""
+    metadata = f'{{"metadata": {row.metadata or "{}"}'
+    return orjson.Fragment(f"{metadata}, {inner}}}" if inner else f"{metadata}}}")
+
+
+def _list(text: str | None) -> orjson.Fragment | None:
+    return orjson.Fragment(text) if text and text.lstrip()[:1] == "[" else None
+
+
+def _details(name: str, row: RunRow, *_: Any) -> dict[str, Any] | None:
+    found = orjson.loads(row.usage_details or "{}").get(name)
+    if not isinstance(found, dict):
+        return None
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _app_path(row: RunRow, workspace: Workspace) -> str:
+    project = f"/o/{workspace.uuid}/projects/p/{row.project}"
+    return f"{project}/r/{row.id}?trace_id={row.trace_id}"
+
+
+_MADE: dict[str, Callable[..., Any]] = {
+    "app_path": lambda row, workspace, told: _app_path(row, workspace),
+    "inputs": lambda row, *_: _object(row.inputs, "input") or {},
+    "outputs": lambda row, *_: _object(row.outputs, "output"),
+    "events": lambda row, *_: _list(row.events),
+    "serialized": lambda row, *_: _object(row.serialized, "serialized"),
+    "extra": lambda row, *_: _extra(row),
+    "metadata": lambda row, *_: orjson.Fragment(row.metadata or "{}"),
+    "parent_run_ids": lambda row, *_: tree.path_ids(row.dotted_order, row.parent_run_id),
+    "feedback_stats": lambda row, _, told: told.feedback_stats.get(row.id, {}),
+    "child_run_ids": lambda row, _, told: told.child_run_ids.get(row.id, []),
+    "in_dataset": lambda row, _, told: row.id in told.in_dataset,
+    "s3_urls": lambda row, _, told: told.s3_urls.get(row.id, {}),
+    "latency": lambda row, *_: row.latency_s,
+} | {name: functools.partial(_details, name) for name in _DETAILS}
+
+
+def runs_out(
+    workspace: Workspace,
+    rows: Iterable[RunRow],
+    selected: frozenset[str],
+    request: HttpRequest | Request,
+) -> list[dict[str, Any]]:
+    """Return runs as the wire shows them, at a constant number of queries.
+
+    Files are linked to OBSERVATORY_PUBLIC_URL, or to the host that was asked.
+    """
+    listed = list(rows)
+    base_url = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+    told = beside(workspace, listed, selected, base_url)
+    return [run_out(row, workspace, selected, told) for row in listed]
+
+
+class RunDetail(RunPatch):
+    """/runs/{id}: GET, as both SDKs' read_run sends it, and PATCH. A run answered for is there."""
+
+    def get(self, request: HttpRequest, run_id: str) -> HttpResponse:
+        row = search.get(self.workspace, uuid_or_404(run_id))
+        if row is None:
+            raise NotFound("Run not found")
+        (run,) = runs_out(self.workspace, [row], WHOLE, request)
+        return HttpResponse(dumps(run), content_type="application/json")

@@ -1,0 +1,256 @@
+"""/sessions: the projects of a workspace (an experiment is one with a reference dataset)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from observatory.api import parameters
+from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.errors import Conflict, Unprocessable
+from observatory.feedback import summary
+from observatory.runs import catalogue, stats
+from observatory.runs.catalogue import ProjectExists, ProjectQuery
+from observatory.runs.documents import BadItem
+from observatory.runs.models import Project
+from observatory.runs.projects import MAX_NAME_LENGTH
+from observatory.runs.times import parse_time
+from observatory.workspaces.models import Workspace
+
+MAX_LISTED = 100
+MAX_OFFSET = 1_000_000
+_SORTED_BY_STATS = ("last_run_start_time", "latency_p50", "latency_p99", "error_rate")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def session_out(
+    project: Project, workspace: Workspace, told: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return a project as the wire shows it; `told` are its statistics.
+
+    `reference_dataset_id` is there even when null: the SDK's model demands the key.
+    """
+    return {
+        "id": project.uuid,
+        "tenant_id": workspace.uuid,
+        "name": project.name,
+        "description": project.description,
+        "start_time": project.start_time,
+        "end_time": project.end_time,
+        "extra": project.extra,
+        "reference_dataset_id": project.reference_dataset_id,
+        "default_dataset_id": project.default_dataset_id,
+        "trace_tier": project.trace_tier,
+        **(told or {}),
+    }
+
+
+def _told(
+    workspace: Workspace, projects: Sequence[Project], since: datetime | None
+) -> dict[int, dict[str, Any]]:
+    """Return the statistics of each project, in a constant number of queries."""
+    ids = [project.pk for project in projects]
+    counted = stats.of_projects(workspace.pk, ids, since=since)
+    of_runs = summary.project_stats(workspace.pk, ids, level="run")
+    of_project = summary.project_stats(workspace.pk, ids, level="session")
+    return {
+        project_id: {
+            **counted[project_id],
+            "last_run_start_time_live": counted[project_id]["last_run_start_time"],
+            "run_facets": [],
+            "feedback_stats": of_runs.get(project_id, {}),
+            "session_feedback_stats": of_project.get(project_id, {}),
+        }
+        for project_id in ids
+    }
+
+
+# Reading a body --------------------------------------------------------------------------------
+
+
+def _text(name: str, value: Any, limit: int) -> str:
+    if not isinstance(value, str):
+        raise Unprocessable(f"{name}: expects a string")
+    if len(value) > limit:
+        raise Unprocessable(f"{name}: at most {limit} characters")
+    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise Unprocessable(f"{name}: holds a character that no text holds")
+    return value
+
+
+def _name(name: str, value: Any) -> str:
+    text = _text(name, value, MAX_NAME_LENGTH)
+    if not text.strip():
+        raise Unprocessable(f"{name}: must not be empty")
+    return text
+
+
+def _uuid(name: str, value: Any) -> UUID:
+    try:
+        return UUID(str(value))
+    except ValueError:
+        raise Unprocessable(f"{name}: expects a UUID") from None
+
+
+def _moment(name: str, value: Any) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise Unprocessable(f"{name}: expects a time")
+    try:
+        return parse_time(value)
+    except BadItem as error:
+        raise Unprocessable(f"{name}: {error.reason}") from None
+
+
+def _object(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Unprocessable(f"{name}: expects an object")
+    text = orjson.dumps(value).decode()
+    if "\\u0000" in text:
+        raise Unprocessable(f"{name}: holds a character that no text holds")
+    return value
+
+
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    "name": _name,
+    "description": lambda name, value: _text(name, value, 65_536),
+    "extra": _object,
+    "start_time": _moment,
+    "end_time": _moment,
+    "reference_dataset_id": _uuid,
+    "default_dataset_id": _uuid,
+    "trace_tier": lambda name, value: _text(name, value, 32),
+}
+
+
+def _values(body: Any) -> dict[str, Any]:
+    """Return the fields of a project that the body sets; null keeps. Raises 422."""
+    if not isinstance(body, dict):
+        raise Unprocessable("The body must be a JSON object")
+    return {
+        name: read(name, body[name])
+        for name, read in _READERS.items()
+        if body.get(name) is not None
+    }
+
+
+def _metadata(request: Request) -> dict[str, Any] | None:
+    text = parameters.one(request, "metadata")
+    if text is None:
+        return None
+    try:
+        return _object("metadata", orjson.loads(text))
+    except orjson.JSONDecodeError:
+        raise Unprocessable("metadata: expects a JSON object") from None
+
+
+class Sessions(WorkspaceView):
+    """/sessions, as both SDKs' create_project, list_projects and read_project send it."""
+
+    def get(self, request: Request) -> Response:
+        if parameters.one(request, "filter"):
+            raise Unprocessable("filter: projects are not listed by filter; use name or metadata")
+        found = catalogue.listed(
+            self.workspace,
+            ProjectQuery(
+                uuids=parameters.uuids(request, "id") or None,
+                name=parameters.one(request, "name"),
+                name_contains=parameters.one(request, "name_contains"),
+                reference_datasets=parameters.uuids(request, "reference_dataset") or None,
+                is_reference_free=parameters.flag(request, "reference_free"),
+                dataset_version=parameters.one(request, "dataset_version"),
+                metadata=_metadata(request),
+            ),
+        )
+        limit = parameters.number(request, "limit", MAX_LISTED, 1, MAX_LISTED)
+        offset = parameters.number(request, "offset", 0, 0, MAX_OFFSET)
+        since = parameters.moment(request, "stats_start_time")
+        sort_by = parameters.one(request, "sort_by") or "start_time"
+        is_descending = parameters.flag(request, "sort_by_desc") is not False
+        if sort_by in ("name", "start_time"):
+            sign = "-" if is_descending else ""
+            page = list(found.order_by(f"{sign}{sort_by}", f"{sign}id")[offset : offset + limit])
+        else:
+            ranked = self._ranked(list(found), sort_by, since, is_descending)
+            page = ranked[offset : offset + limit]
+        told = (
+            _told(self.workspace, page, since) if parameters.flag(request, "include_stats") else {}
+        )
+        return Response(
+            [session_out(project, self.workspace, told.get(project.pk)) for project in page]
+        )
+
+    def _ranked(
+        self, found: list[Project], sort_by: str, since: datetime | None, is_descending: bool
+    ) -> list[Project]:
+        """Return every project by a statistic; those without it last."""
+        ids = [project.pk for project in found]
+        ranks: dict[int, Any]
+        if sort_by == "feedback":
+            key = parameters.one(self.request, "sort_by_feedback_key") or ""
+            judged = summary.project_stats(self.workspace.pk, ids)
+            ranks = {pk: judged.get(pk, {}).get(key, {}).get("avg") for pk in ids}
+        elif sort_by in _SORTED_BY_STATS:
+            counted = stats.of_projects(self.workspace.pk, ids, since=since)
+            ranks = {pk: counted[pk][sort_by] for pk in ids}
+        else:
+            known = ", ".join(("name", "start_time", *_SORTED_BY_STATS, "feedback"))
+            raise Unprocessable(f"sort_by: expects one of {known}")
+        have = [project for project in found if ranks[project.pk] is not None]
+        have.sort(key=lambda project: ranks[project.pk], reverse=is_descending)
+        return have + [project for project in found if ranks[project.pk] is None]
+
+    def post(self, request: Request) -> Response:
+        body: Any = request.data
+        values = _values(body)
+        if "name" not in values:
+            raise Unprocessable("name: this field is required")
+        given = body.get("id")
+        try:
+            project = catalogue.create(
+                self.workspace,
+                values,
+                uuid=None if given is None else _uuid("id", given),
+                upsert=parameters.flag(request, "upsert") is True,
+            )
+        except ProjectExists as error:
+            raise Conflict(str(error)) from None
+        return Response(session_out(project, self.workspace))
+
+
+class SessionDetail(WorkspaceView):
+    """/sessions/{id}, as both SDKs' read_project, update_project and delete_project send it."""
+
+    def _project(self, session_id: str) -> Project:
+        project = Project.objects.filter(
+            workspace=self.workspace, uuid=uuid_or_404(session_id)
+        ).first()
+        if project is None:
+            raise NotFound("Project not found")
+        return project
+
+    def get(self, request: Request, session_id: str) -> Response:
+        project = self._project(session_id)
+        told = {}
+        if parameters.flag(request, "include_stats"):
+            since = parameters.moment(request, "stats_start_time")
+            told = _told(self.workspace, [project], since)[project.pk]
+        return Response(session_out(project, self.workspace, told))
+
+    def patch(self, request: Request, session_id: str) -> Response:
+        project = self._project(session_id)
+        try:
+            project = catalogue.change(project, _values(request.data))
+        except ProjectExists as error:
+            raise Conflict(str(error)) from None
+        return Response(session_out(project, self.workspace))
+
+    def delete(self, request: Request, session_id: str) -> Response:
+        catalogue.remove(self._project(session_id))
+        return Response({})

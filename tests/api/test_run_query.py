@@ -1,0 +1,275 @@
+"""/runs/query, /runs/stats and GET /runs/{id} on the wire."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from langsmith import schemas
+
+from observatory.runs.models import Attachment
+from tests.conftest import NOON
+from tests.factories import ProjectFactory, judge, make_run
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project(acme):
+    return ProjectFactory(workspace=acme, name="support")
+
+
+def _names(api, **body) -> list[str]:
+    answer = api.post("/runs/query", body)
+    assert answer.status_code == 200, answer.json()
+    return [run["name"] for run in answer.json()["runs"]]
+
+
+def test_a_run_is_read_whole_with_the_documents_as_they_were_sent(api, acme, project) -> None:
+    root = make_run(project, name="root")
+    run = make_run(
+        project,
+        parent=root,
+        inputs='{"b": 1.50, "n": 123456789012345678901234567890}',
+        outputs={"answer": "é"},
+        events=[{"name": "new_token"}],
+        extra={"runtime": {"sdk": "py"}},
+        metadata={"tier": "enterprise", "thread_id": "t1"},
+        tags=["a"],
+        prompt_tokens=2,
+        total_cost="0.25",
+        usage_details={"prompt_token_details": {"cache_read": 1, "audio": None}},
+    )
+    judge(run, "user_rating", 0.2, comment="wrong")
+    Attachment.objects.create(
+        workspace=acme,
+        run_id=run.id,
+        name="photo",
+        mime_type="image/png",
+        size=1,
+        sha256=b"x" * 32,
+        path="x",
+    )
+    answer = api.get(f"/runs/{run.id}")
+    assert answer.status_code == 200
+    assert b'{"b": 1.50, "n": 123456789012345678901234567890}' in answer.content
+    body = answer.json()
+    assert "attachments" not in body
+    assert body["extra"] == {
+        "runtime": {"sdk": "py"},
+        "metadata": {"tier": "enterprise", "thread_id": "t1"},
+    }
+    assert body["thread_id"] == "t1"
+    assert body["parent_run_ids"] == [str(root.id)]
+    assert body["trace_id"] == str(root.id)
+    assert body["session_id"] == str(project.uuid)
+    assert body["dotted_order"] == run.dotted_order
+    assert body["feedback_stats"]["user_rating"]["avg"] == 0.2
+    assert body["feedback_stats"]["user_rating"]["comments"] == ["wrong"]
+    assert body["app_path"] == (
+        f"/o/{acme.uuid}/projects/p/{project.uuid}/r/{run.id}?trace_id={root.id}"
+    )
+    assert body["prompt_token_details"] == {"cache_read": 1}
+    assert body["total_cost"] == 0.25
+    read = schemas.Run(**body)
+    assert read.outputs == {"answer": "é"}
+    assert read.end_time == NOON - timedelta(hours=1) + timedelta(seconds=1)
+    assert body["s3_urls"]["attachment.photo"]["presigned_url"].startswith("http://testserver/api")
+    assert api.get(f"/runs/{root.id}").json()["child_run_ids"] == [str(run.id)]
+
+
+def test_a_run_that_was_only_patched_so_far_satisfies_the_sdks_model(api, project) -> None:
+    run = make_run(
+        project, start_time=None, name=None, run_type=None, inputs="null", outputs='["x"]'
+    )
+    body = api.get(f"/runs/{run.id}").json()
+    read = schemas.Run(**body)
+    assert read.dotted_order.endswith(str(run.id))
+    assert read.outputs == {"output": ["x"]}
+    assert body["inputs"] == {}
+
+
+def test_an_unknown_run_is_404_and_so_is_another_workspaces(api, rival_api, project) -> None:
+    run = make_run(project)
+    unknown = rival_api.get(f"/runs/{uuid4()}")
+    theirs = rival_api.get(f"/runs/{run.id}")
+    assert (unknown.status_code, theirs.status_code) == (404, 404)
+    assert unknown.content == theirs.content
+    assert api.get("/runs/nonsense").status_code == 404
+
+
+def test_another_workspace_finds_nothing_by_any_body(rival_api, project) -> None:
+    run = make_run(project)
+    judge(run, "k", 1)
+    for body in (
+        {},
+        {"session": [str(project.uuid)]},
+        {"id": [str(run.id)]},
+        {"trace": str(run.trace_id)},
+        {"filter": "eq(feedback_key, 'k')"},
+        {"parent_run": str(run.id)},
+    ):
+        assert _names(rival_api, **body) == []
+        assert rival_api.post("/runs/stats", body).json()["run_count"] == 0
+
+
+def test_the_seeds_calls_find_what_they_ask_for(api, project) -> None:
+    flagged = make_run(project, name="flagged", tags=["needs_review"])
+    poor = make_run(project, name="poor")
+    make_run(project, name="child", parent=flagged, tags=["needs_review"])
+    judge(poor, "user_rating", 0.2)
+    judge(flagged, "user_rating", 0.8)
+    session = [str(project.uuid)]
+    assert _names(api, session=None, filter='has(tags, "needs_review")', is_root=1) == ["flagged"]
+    assert _names(
+        api,
+        session=session,
+        filter='and(eq(feedback_key, "user_rating"), lt(feedback_score, 0.4))',
+        execution_order=1,
+        start_time="2026-11-20 00:00:00",
+        limit=50,
+    ) == ["poor"]
+
+
+def test_pages_follow_each_other_by_cursor(api, project) -> None:
+    for number in range(5):
+        make_run(project, name=str(number), start_time=NOON + timedelta(seconds=number))
+    body = {"session": [str(project.uuid)], "limit": 2, "select": ["id"]}
+    names, cursor = [], None
+    for _ in range(3):
+        answer = api.post("/runs/query", body | ({"cursor": cursor} if cursor else {})).json()
+        names += [run["name"] for run in answer["runs"]]
+        cursor = answer["cursors"]["next"]
+    assert names == ["4", "3", "2", "1", "0"]
+    assert cursor is None
+    assert _names(api, order="asc", limit=2) == ["0", "1"]
+
+
+def test_only_what_is_selected_and_required_is_told(api, project) -> None:
+    make_run(project, inputs={"q": 1}, outputs={"a": 2})
+    (bare,) = api.post("/runs/query", {"select": ["outputs", "nonsense"]}).json()["runs"]
+    assert bare["outputs"] == {"a": 2}
+    assert "inputs" not in bare
+    assert "nonsense" not in bare
+    schemas.Run(**bare)
+    (default,) = api.post("/runs/query", {}).json()["runs"]
+    assert default["inputs"] == {"q": 1}
+    assert default["s3_urls"] == {}
+    assert "child_run_ids" not in default
+    (told,) = api.post("/runs/query", {"select": ["child_run_ids", "in_dataset"]}).json()["runs"]
+    assert (told["child_run_ids"], told["in_dataset"]) == ([], False)
+
+
+def test_ids_and_trace_override_what_the_sdk_documents(api, project) -> None:
+    run = make_run(project, name="root")
+    make_run(project, name="child", parent=run, start_time=NOON)
+    assert _names(api, id=[str(run.id)], error=True) == ["root"]
+    assert _names(api, trace=str(run.id), limit=1) == ["child", "root"]
+    assert _names(api, reference_example=str(uuid4())) == []
+    assert _names(api, id=[]) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"filter": "eq(nme, 'x')"}, "filter: Unknown field 'nme'"),
+        ({"filter": "eq(name, 'x'"}, "(at position 12)"),
+        ({"tree_filter": "and("}, "tree_filter: "),
+        ({"trace_filter": 5}, "trace_filter: expects a string"),
+        ({"session": ["x"]}, "session: expects UUIDs"),
+        ({"limit": 0}, "limit: "),
+        ({"limit": "ten"}, "limit: "),
+        ({"cursor": "garbage"}, "cursor: "),
+        ({"order": "random()"}, "order: "),
+        ({"is_root": "yes"}, "is_root: "),
+        ({"start_time": "yesterday"}, "start_time: "),
+        ({"select": "id"}, "select: "),
+        ({"query": "a\x00b"}, "query: "),
+        ([], "must be a JSON object"),
+    ],
+)
+def test_a_wrong_body_is_400_and_names_the_field(api, project, body, said) -> None:
+    answer = api.post("/runs/query", body)
+    assert answer.status_code == 400
+    assert said in answer.json()["detail"]
+
+
+def test_no_column_of_any_table_is_reachable_by_its_name(api, project) -> None:
+    from django.apps import apps
+
+    from observatory.runs.filters.fields import FIELDS
+
+    names = {
+        name
+        for model in apps.get_models()
+        for field in model._meta.get_fields()
+        for name in (field.name, f"{field.name}__startswith", f"r.{field.name}")
+    }
+    for name in sorted(names - set(FIELDS)):
+        answer = api.post("/runs/query", {"filter": f"neq({name}, null)"})
+        assert answer.status_code == 400, name
+
+
+def test_a_page_costs_the_same_number_of_queries_however_many_runs(
+    api, project, django_assert_max_num_queries
+) -> None:
+    for number in range(40):
+        run = make_run(project, inputs={"q": number})
+        judge(run, "k", 1)
+    body = {"session": [str(project.uuid)], "filter": "eq(feedback_key, 'k')"}
+    # key and its last use, savepoint, timeout, projects, keys, rows, release, feedback, files
+    with django_assert_max_num_queries(10):
+        assert len(_names(api, **body)) == 40
+
+
+def test_statistics_are_of_exactly_the_runs_asked_for(api, project) -> None:
+    for number in range(1, 5):
+        start = NOON + timedelta(minutes=number)
+        make_run(
+            project,
+            name="a" if number < 4 else "b",
+            start_time=start,
+            end_time=start + timedelta(seconds=number),
+            total_tokens=number,
+            total_cost="0.5",
+            error="boom" if number == 1 else None,
+            tags=["x", "x"] if number == 2 else ["y"],
+            metadata={"tier": "gold"} if number == 3 else {},
+            first_token_time=start + timedelta(seconds=0.5) if number == 4 else None,
+        )
+    body = {"session": [str(project.uuid)]}
+    told = api.post("/runs/stats", body).json()
+    assert told["run_count"] == 4
+    assert told["latency_p50"] == 2.5
+    assert told["latency_p99"] == pytest.approx(3.97)
+    assert (told["total_tokens"], told["total_cost"]) == (10, 2.0)
+    assert (told["error_rate"], told["streaming_rate"]) == (0.25, 0.25)
+    assert told["first_token_p50"] == 0.5
+    assert told["last_run_start_time"] == "2026-11-20T12:04:00+00:00"
+    assert api.post("/runs/stats", body | {"filter": "eq(name, 'b')"}).json()["run_count"] == 1
+    assert api.post("/runs/stats", {"session": [str(uuid4())]}).json()["latency_p50"] is None
+
+    def groups(**group_by) -> dict[str, int]:
+        answer = api.post("/runs/stats", body | {"group_by": group_by})
+        assert answer.status_code == 200, answer.json()
+        return {name: stats["run_count"] for name, stats in answer.json().items()}
+
+    assert groups(attribute="name") == {"a": 3, "b": 1}
+    assert groups(attribute="run_type") == {"chain": 4}
+    assert groups(attribute="tag") == {"y": 3, "x": 1}
+    assert groups(attribute="metadata", path="tier") == {"gold": 1}
+    assert groups(attribute="name", max_groups=1) == {"a": 3}
+    answer = api.post("/runs/stats", body | {"group_by": {"attribute": "id; drop"}})
+    assert answer.status_code == 400
+
+
+def test_a_query_that_takes_too_long_is_the_callers_to_narrow(api, project, settings) -> None:
+    settings.STATEMENT_TIMEOUT_S = 0.001
+    for _ in range(30):
+        make_run(project, inputs={"text": "x" * 200_000})
+    answer = api.post("/runs/query", {"query": "nothing like this"})
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "too_slow"
+    settings.STATEMENT_TIMEOUT_S = 10
+    assert UUID(api.post("/runs/query", {"limit": 1}).json()["runs"][0]["id"])
