@@ -96,7 +96,8 @@ _REMARKS = {
 
 @dataclass(frozen=True)
 class Character:
-    """How a reviewer errs: `accuracy` of the judgement, `n_strict` leans towards worse."""
+    """How a reviewer errs: `accuracy` of the judgement, `strictness` how often a
+    mistake is towards the worse, `corrects` how often they mend what they find wanting."""
 
     username: str
     first_name: str
@@ -105,8 +106,8 @@ class Character:
     corrects: float
 
 
-ADA = Character("ada-demo", "Ada", accuracy=0.92, strictness=0.5, corrects=0.75)
-GRACE = Character("grace-demo", "Grace", accuracy=0.87, strictness=0.8, corrects=0.45)
+ADA = Character("ada-demo", "Ada", accuracy=0.87, strictness=0.5, corrects=0.75)
+GRACE = Character("grace-demo", "Grace", accuracy=0.79, strictness=0.8, corrects=0.45)
 
 
 def review_all(
@@ -138,7 +139,9 @@ def review_all(
     )
     for number, (at, item, who) in enumerate(timed, start=1):
         item.queue = queue
-        reviews.submit(item, people[who.username], _judge(dice, who, item, traces[item.run_id]), at)
+        mood = random.Random(f"{seed}-{item.run_id}-{who.username}")  # noqa: S311
+        submission = _judge(mood, who, item, traces[item.run_id])
+        reviews.submit(item, people[who.username], submission, at)
         if number % 25 == 0:
             yield number
     for item in rest[:N_SKIPPED]:
@@ -185,16 +188,19 @@ def _judge(dice: random.Random, who: Character, item: QueueItem, trace: DemoTrac
 
 
 def _seen(dice: random.Random, who: Character, quality: int) -> int:
+    """Return what `who` takes the answer for: mostly what it is, at times far off."""
     if dice.random() < who.accuracy:
         return quality
-    step = -1 if dice.random() < who.strictness else 1
-    return min(RIGHT, max(WRONG, quality + step)) if quality != PARTLY else quality + step
+    step = 2 if dice.random() < 0.3 else 1
+    worse = quality - step if dice.random() < who.strictness else quality + step
+    return min(RIGHT, max(WRONG, worse))
 
 
 def _tone(dice: random.Random, who: Character, is_rude: bool) -> int:
-    if dice.random() < who.accuracy:
-        return 0 if is_rude else 2
-    return 1
+    draw = dice.random()
+    if is_rude:
+        return 0 if draw < who.accuracy else 1
+    return 2 if draw < 0.95 else 1
 
 
 def _failure(dice: random.Random, seen: int, is_rude: bool) -> int:

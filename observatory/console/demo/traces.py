@@ -64,16 +64,19 @@ def demo_id(seed: int, *words: object) -> UUID:
 def make_traces(n: int, seed: int, now: datetime, project: str) -> list[DemoTrace]:
     """Return `n` traces of five runs that ended in the 14 days before `now`, oldest first."""
     dice = random.Random(seed)  # noqa: S311 - a demo, not a secret
-    starts = sorted(_moment(dice, now) for _ in range(n))
+    starts = sorted(now - _age(dice) for _ in range(n))
     return [_Maker(seed, number, start, now, project).make() for number, start in enumerate(starts)]
 
 
-def _moment(dice: random.Random, now: datetime) -> datetime:
-    """Return a time of the last fortnight, more often by day than by night."""
+def _age(dice: random.Random) -> timedelta:
+    """Return how long ago a trace was: within a fortnight, and fewer by night than by day.
+
+    Night is told by the age, not the clock, so that a seed means the same at any hour.
+    """
     while True:
-        start = now - timedelta(minutes=10) - timedelta(days=dice.random() * (DAYS - 0.1))
-        if 7 <= start.hour < 21 or dice.random() < 0.15:
-            return start
+        days = dice.random() * (DAYS - 0.1)
+        if days % 1 < 0.6 or dice.random() < 0.15:
+            return timedelta(days=days, minutes=10)
 
 
 class _Maker:
@@ -168,7 +171,7 @@ class _Maker:
     def _answer(self, quality: int) -> tuple[str, bool]:
         texts = (self.topic.wrong, self.topic.partly, self.topic.right)[quality]
         body = self._say(self.dice.choice(texts))
-        if self.dice.random() < (0.10 if self.is_bad_release else 0.03):
+        if self.dice.random() < (0.25 if self.is_bad_release else 0.08):
             return self.dice.choice(RUDE) + body[0].lower() + body[1:], True
         opening = self._say(self.dice.choice(OPENINGS))
         return opening + body + self.dice.choice(CLOSINGS), False

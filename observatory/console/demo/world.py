@@ -68,7 +68,9 @@ def create(workspace: Workspace, *, seed: int, now: datetime) -> World:
         reviewers_per_item=2,
         is_demo=True,
     )
-    install_presets(workspace, queue, now=now, projects=[project])
+    for rule in install_presets(workspace, queue, now=now, projects=[project]):
+        rule.uuid = demo_id(seed, workspace.uuid, rule.preset)  # it decides what is sampled
+        rule.save(update_fields=["uuid"])
     dataset = Dataset.objects.create(
         workspace=workspace,
         uuid=demo_id(seed, workspace.uuid, "dataset"),

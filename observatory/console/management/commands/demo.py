@@ -101,6 +101,7 @@ class Command(BaseCommand):
         self._say(f"the rules put {n_items} runs into the queue {made.queue.name!r}")
         for n_reviews in people.review_all(made.queue, made.people, by_run, seed=seed, now=now):
             self._say(f"reviewed: {n_reviews}")
+        self._route(workspace)  # reviews are feedback, and rules look at that, too
         completed = QueueItem.objects.filter(queue=made.queue, state=QueueItem.State.COMPLETED)
         # The worker may be quicker, or not there at all: either way each item is harvested once.
         harvest.harvest(list(completed.values_list("pk", flat=True)), now=timezone.now())
