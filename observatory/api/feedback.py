@@ -69,9 +69,11 @@ def _filters(request: Request) -> Q:
     ):
         if ids := parameters.uuids(request, parameter):
             asked &= Q(**{f"{field}__in": ids})
-    for parameter, field in (("key", "key"), ("source", "source_type")):
-        if texts := parameters.listed(request, parameter):
-            asked &= Q(**{f"{field}__in": texts})
+    if keys := parameters.listed(request, "key"):
+        asked &= Q(key__in=keys)
+    if sources := parameters.listed(request, "source"):
+        # The Python SDK writes its enum's name, FeedbackSourceType.MODEL, instead of its value.
+        asked &= Q(source_type__in=[text.rpartition(".")[2].lower() for text in sources])
     if comparison := parameters.uuid(request, "comparative_experiment_id"):
         asked &= Q(comparative_experiment_id=comparison)
     if thread := parameters.one(request, "feedback_thread_id"):

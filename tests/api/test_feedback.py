@@ -244,6 +244,14 @@ def filled(acme, ada, grace):
         ({"run": [UUID(int=2), UUID(int=3)]}, ["of a judge", "of ada"]),
         ({"key": ["scored", "of ada", "absent"]}, ["of ada", "scored"]),
         ({"source": ["app", "model"]}, ["of a judge", "of ada"]),
+        (
+            {
+                "source": ["FeedbackSourceType.MODEL", "FeedbackSourceType.API"],
+                "level": "run",
+                "limit": 1,
+            },
+            ["of a judge"],
+        ),
         ({"source": "auto_eval"}, []),
         ({"has_score": "True"}, ["scored"]),
         ({"has_score": "false", "run": RUN}, ["empty comment", "commented"]),
