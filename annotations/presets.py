@@ -7,7 +7,7 @@ is certainty, and one per cent must be written 0.01.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from django.db import transaction
 
 from annotations.models import AnnotationQueue, RoutingRule
 from annotations.routing_rules import RuleDefinition, set_rule
+from observatory.runs.models import Project
 from observatory.workspaces.models import User, Workspace
 
 _PAIRS = (
@@ -137,10 +138,13 @@ def install_presets(
     names: Iterable[str] | None = None,
     *,
     now: datetime,
+    projects: Sequence[Project] = (),
     by: User | None = None,
     is_enabled: bool = True,
 ) -> list[RoutingRule]:
     """Give `queue` the rules of the named presets (all, if None) and return them in that order.
+
+    They look at `projects`, or at every project when there are none.
 
     A preset the queue has already is left as it is, however it was edited. Raises KeyError for
     a name that is none.
@@ -156,6 +160,7 @@ def install_presets(
                 name=_free_name(workspace, queue, preset.title),
                 filter=preset.filter,
                 queue=queue,
+                projects=projects,
                 sampling_rate=preset.sampling_rate,
                 priority=preset.priority,
                 preset=preset.name,

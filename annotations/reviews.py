@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotations import bookmarks, corrections, drafts, reservations, rubrics, signals
+from annotations import bookmarks, corrections, drafts, reservations, rubrics, seats, signals
 from annotations.bookmarks import Desk, Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
 from observatory.events import announce
@@ -354,6 +354,7 @@ def _withdraw(desk: Desk, item: QueueItem, review: Review, now: datetime) -> Non
     for key in keys:
         record.delete(item.queue.workspace, _feedback_id(review, key))
     if not review.is_counted:
+        reservations.mark_returned([item.pk])  # I may have it after all, once a seat is free
         return
     Seat.objects.filter(item=item, reviewer_id=review.reviewer_id, is_taken=True).update(
         is_taken=False
@@ -367,6 +368,8 @@ def _withdraw(desk: Desk, item: QueueItem, review: Review, now: datetime) -> Non
         announce(signals.item_reopened, QueueItem, item_ids=[item.pk])
     item.save(update_fields=fields)
     if item.state == QueueItem.State.OPEN:
+        if item.reopened_at == now:
+            seats.fill_up(item)
         reservations.mark_returned([item.pk])
         return
     # It was removed, or has enough reviews without this one: the seat is not needed.

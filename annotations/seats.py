@@ -47,6 +47,7 @@ FROM annotations_queueitem i CROSS JOIN generate_series(1, %(n)s) wanted
 WHERE i.queue_id = %(queue)s AND i.state = 'open'
   AND NOT EXISTS (SELECT FROM annotations_seat s WHERE s.item_id = i.id AND s.number = wanted)
 """
+_ADD_TO_ITEM = _ADD + " AND i.id = %(item)s"
 
 
 @transaction.atomic
@@ -83,3 +84,15 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
             )
     if completed:
         announce(signals.item_completed, QueueItem, item_ids=completed)
+
+
+def fill_up(item: QueueItem) -> None:
+    """Give an open item the seats it lacks.
+
+    It was complete, and so left alone, when its queue began to ask for more reviews.
+    """
+    n = item.queue.reviewers_per_item
+    with connection.cursor() as cursor:
+        for statement in _RENUMBER:  # after earlier changes a number may be beyond `n`
+            cursor.execute(statement, {"items": [item.pk]})
+        cursor.execute(_ADD_TO_ITEM, {"queue": item.queue_id, "n": n, "item": item.pk})

@@ -247,6 +247,16 @@ def test_a_review_taken_back_is_offered_to_those_whose_bookmark_is_behind_it(
     assert next_item(queue, ada, exclude=[third.pk]) == first.pk
 
 
+def test_an_uncounted_review_taken_back_makes_the_item_mine_to_do_again(queue, ada, grace) -> None:
+    first, second, _ = items(queue, 3)
+    reservations.reserve(first, grace, NOON)
+    extra = reviews.submit(first, ada, submission(), NOON).review
+    reviews.submit(second, ada, submission(), NOON)
+    assert place(queue, ada) == second.pk
+    assert reviews.retract(extra, ada, NOON).seat is None
+    assert next_item(queue, ada, NOON + HOLD) == first.pk
+
+
 def test_what_no_rule_foresaw_is_found_by_the_wide_search_once_a_minute(queue, ada) -> None:
     moved, first = items(queue, 1, priority=3) + items(queue, 1)
     reservations.reserve(moved, ada, NOON)

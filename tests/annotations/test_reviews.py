@@ -357,6 +357,24 @@ def test_taking_back_more_than_the_quota_asks_announces_the_change(
     assert Seat.objects.filter(item=item).count() == 1
 
 
+def test_an_item_reopened_after_the_quota_rose_has_seats_for_all_it_now_asks(
+    pair, ada, grace, alan
+) -> None:
+    item = QueueItemFactory(queue=pair)
+    queues.resize(pair, 3, now=NOON)
+    mine, theirs, _ = (
+        reviews.submit(item, person, submission(), NOON).review for person in (ada, grace, alan)
+    )
+    queues.resize(pair, 1, now=NOON)
+    queues.resize(pair, 2, now=NOON)
+    assert reviews.retract(mine, ada, NOON).item.state == "completed"
+    assert reviews.retract(theirs, grace, NOON).item.state == "open"
+    assert list(Seat.objects.order_by("number").values_list("number", "is_taken")) in (
+        [(1, True), (2, False)],
+        [(1, False), (2, True)],
+    )
+
+
 def test_submitting_forgets_the_draft_and_the_skip(queue, ada) -> None:
     item = QueueItemFactory(queue=queue)
     drafts.save(item, ada, {"note": "typing"}, 0, NOON)

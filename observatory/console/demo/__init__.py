@@ -1,0 +1,1 @@
+"""The demo: a support bot's fortnight, its users' feedback and two reviewers' work."""
