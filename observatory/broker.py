@@ -35,9 +35,17 @@ class Channel(filesystem.Channel):
         draft.rename(self._messages / f"{number}.{queue}.msg")
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
-        """Take a message, in no particular order. Raises Empty."""
+        """Take a message, in no particular order. Raises Empty.
+
+        A directory that is away for a moment is empty, or the worker would end, and its sweeper
+        with it.
+        """
         ending = f".{queue}.msg"
-        with os.scandir(self._messages) as entries:
+        try:
+            entries = os.scandir(self._messages)
+        except (FileNotFoundError, NotADirectoryError):
+            raise Empty from None
+        with entries:
             for entry in entries:
                 number, _, rest = entry.name.partition(".")
                 if f".{rest}" != ending:

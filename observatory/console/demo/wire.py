@@ -24,7 +24,7 @@ class Refused(Exception):
 class Sender:
     """One connection to the wire of an Observatory. Use as a context manager."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, patience_s: float | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise Refused(f"{url!r} is no http:// or https:// address")
@@ -35,6 +35,7 @@ class Sender:
         self._connection = kind(parts.hostname, parts.port, timeout=PATIENCE_S)
         self._prefix = parts.path.rstrip("/").removesuffix("/api") + "/api"
         self._key = key
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
 
     def __enter__(self) -> Sender:
         return self
@@ -89,7 +90,7 @@ class Sender:
     def _post(self, path: str, body: bytes, content_type: str) -> None:
         """Send one request; while the server starts or is busy, again. Raises Refused."""
         headers = {"Content-Type": content_type, "x-api-key": self._key}
-        ends_at = time.monotonic() + PATIENCE_S
+        ends_at = time.monotonic() + self._patience_s
         while True:
             try:
                 self._connection.request("POST", self._prefix + path, body, headers)
