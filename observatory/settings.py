@@ -88,6 +88,8 @@ elif _broker_kind in {"redis", "rediss"}:
 elif _broker_kind in {"amqp", "amqps"}:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+    # A task put off waits in RabbitMQ instead of in the worker; that needs a topic exchange.
+    CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
     CELERY_WORKER_DETECT_QUORUM_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "observatory"
 CELERY_TASK_ACKS_LATE = True
