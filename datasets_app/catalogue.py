@@ -70,7 +70,12 @@ def change(dataset: Dataset, *, now: datetime, **fields: Any) -> Dataset:
 
 
 def of_workspace(workspace: Workspace) -> QuerySet[Dataset]:
-    """Return the workspace's datasets, with example and experiment counts, in one query.
+    """Return the workspace's datasets, counted."""
+    return counted(Dataset.objects.filter(workspace=workspace))
+
+
+def counted(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
+    """Return `datasets` with what they hold, in one query.
 
     Annotated: example_count (now), session_count, last_session_start_time.
     """
@@ -80,17 +85,19 @@ def of_workspace(workspace: Workspace) -> QuerySet[Dataset]:
         .values("dataset")
     )
     experiments = (
-        Project.objects.filter(workspace=workspace, reference_dataset_id=OuterRef("uuid"))
+        Project.objects.filter(
+            workspace=OuterRef("workspace"), reference_dataset_id=OuterRef("uuid")
+        )
         .order_by()
         .values("reference_dataset_id")
     )
 
-    def counted(rows: QuerySet[Any, Any]) -> Coalesce:
+    def number_of(rows: QuerySet[Any, Any]) -> Coalesce:
         return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n")), 0)
 
-    return Dataset.objects.filter(workspace=workspace).annotate(
-        example_count=counted(examples),
-        session_count=counted(experiments),
+    return datasets.annotate(
+        example_count=number_of(examples),
+        session_count=number_of(experiments),
         last_session_start_time=Subquery(
             experiments.annotate(last=Max("start_time")).values("last"),
             output_field=models.DateTimeField(),

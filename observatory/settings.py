@@ -146,7 +146,7 @@ INSTALLED_APPS = [
     "observatory.api",
     "observatory.web",
     "observatory.console",
-    "django.contrib.admin",
+    "observatory.workspaces.admin_config.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from observatory.events import announce
@@ -64,6 +65,7 @@ def fail(change: Change, error: str, now: datetime) -> None:
     change.save(update_fields=["attempts", "last_error", "is_dead", "due_at"])
 
 
-def revive(now: datetime) -> int:
-    """Make every dead change due again and return how many there were."""
-    return Change.objects.filter(is_dead=True).update(is_dead=False, attempts=0, due_at=now)
+def revive(now: datetime, among: QuerySet[Change] | None = None) -> int:
+    """Make the dead changes (`among` these, if given) due again and return how many there were."""
+    changes = Change.objects.all() if among is None else among
+    return changes.filter(is_dead=True).update(is_dead=False, attempts=0, due_at=now)

@@ -1,0 +1,189 @@
+"""Items and reviews: where they stand, why they are here, who holds them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef, Q, QuerySet, UUIDField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.http import HttpRequest
+from django.utils import timezone
+
+from annotations import queues, reviews
+from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision, Seat
+from observatory.feedback import admin as feedback_admin
+from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
+from observatory.workspaces.models import Membership, User
+from observatory.workspaces.roles import Permission
+
+MANAGE = Permission.MANAGE_QUEUES
+
+
+class DecisionInline(WorkspaceInline):
+    """Why the item is here, as it was decided."""
+
+    model = RoutingDecision
+    workspace_path = "item__workspace"
+    verbose_name_plural = "why it is here"
+    fields = readonly_fields = (
+        "rule_name",
+        "rule_version",
+        "filter",
+        "clauses",
+        "draw",
+        "sampling_rate",
+        "inclusion_probability",
+        "decided_at",
+    )
+
+
+class SeatInline(WorkspaceInline):
+    model = Seat
+    workspace_path = "item__workspace"
+    fields = readonly_fields = ("number", "reviewer", "is_taken", "reserved_at", "expires_at")
+    ordering = ("number",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("reviewer")
+
+
+@admin.register(QueueItem)
+class QueueItemAdmin(WorkspaceAdmin):
+    """Items: where they stand, why they are here and who holds them."""
+
+    may_change = MANAGE  # for the actions; no field can be typed over
+    list_display = (
+        "run_id",
+        "queue",
+        "state",
+        "priority",
+        "source",
+        "why",
+        "held_by",
+        "n_reviews",
+        "added_at",
+        "completed_at",
+    )
+    list_filter = ("state", "source", ("queue", ScopedFilter), "added_at")
+    list_select_related = ("queue",)
+    search_fields = ("=run_id", "=uuid")
+    ordering = ("-pk",)
+    fields = readonly_fields = (
+        "queue",
+        "run_id",
+        "uuid",
+        "state",
+        "source",
+        "priority",
+        "added_at",
+        "added_by",
+        "n_reviews",
+        "last_reviewed_at",
+        "completed_at",
+        "removed_at",
+    )
+    inlines = (DecisionInline, SeatInline)
+    actions = ("release", "requeue", "remove")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows.prefetch_related("decisions", "seats__reviewer")
+
+    @admin.display(description="why")
+    def why(self, item: QueueItem) -> str:
+        """Say in words which rules put it here: `Low confidence v2: metadata.confidence 63`."""
+        said = []
+        for decision in item.decisions.all():
+            clauses = "; ".join(
+                f"{clause.get('field', '')} {clause.get('operator', '')}"
+                f" {clause.get('expected', '')} (was {clause.get('actual', '')})"
+                for clause in decision.clauses[:3]
+            )
+            said.append(f"{decision.rule_name} v{decision.rule_version}: {clauses}"[:200])
+        return " | ".join(said) or (
+            "added by hand" if item.source == "person" else "added by the API"
+        )
+
+    @admin.display(description="held by")
+    def held_by(self, item: QueueItem) -> str:
+        now = timezone.now()
+        return ", ".join(
+            f"{seat.reviewer} until {seat.expires_at:%H:%M}"
+            for seat in item.seats.all()
+            if seat.reviewer and not seat.is_taken and seat.expires_at and seat.expires_at > now
+        )
+
+    @admin.action(description="Release: end the live reservations", permissions=["change"])
+    def release(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        n = sum(queues.release(item) for item in queryset)
+        self.message_user(request, f"{n} reservations ended", messages.SUCCESS)
+
+    @admin.action(description="Requeue: offer to everybody again", permissions=["change"])
+    def requeue(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        n = 0
+        for item in queryset:
+            queues.requeue_for_all(item, timezone.now())
+            n += 1
+        self.message_user(request, f"{n} items offered again", messages.SUCCESS)
+
+    @admin.action(description="Remove: take out of the queue for good", permissions=["change"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        by_queue: dict[AnnotationQueue, list[int]] = defaultdict(list)
+        for item in queryset:
+            by_queue[item.queue].append(item.pk)
+        n = sum(
+            queues.remove_many(queue, ids, now=timezone.now()) for queue, ids in by_queue.items()
+        )
+        self.message_user(request, f"{n} items removed", messages.SUCCESS)
+
+
+def _visible_reviews(request: HttpRequest) -> QuerySet[Review]:
+    """Return the reviews whose answers the visitor may read now.
+
+    An operator is no exception: who is no member of a workspace sees none of its answers, and
+    who may be the next reviewer of a blind item does not see the others' before.
+    """
+    user = request.user
+    assert isinstance(user, User)
+    condition = Q(pk__in=[])
+    for workspace_id in Membership.objects.filter(user=user).values_list("workspace", flat=True):
+        condition |= Q(pk__in=reviews.visible_to(user, workspace_id).values("pk"))
+    return Review.objects.filter(condition)
+
+
+@admin.register(Review)
+class ReviewAdmin(WorkspaceAdmin):
+    """Reviews, read-only and blind-safe."""
+
+    list_display = (
+        "submitted_at",
+        "queue",
+        "item",
+        "reviewer",
+        "rubric_version",
+        "is_counted",
+        "is_blind",
+        "retracted_at",
+    )
+    list_filter = ("is_counted", "is_blind", ("queue", ScopedFilter))
+    list_select_related = ("queue", "item", "reviewer")
+    search_fields = ("=uuid", "reviewer__username")
+    ordering = ("-submitted_at", "-pk")
+    exclude = ("submission_id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(pk__in=_visible_reviews(request).values("pk"))
+
+
+def _blind_feedback(request: HttpRequest) -> Q:
+    """Return the condition of feedback whose review the visitor may not read now."""
+    visible = _visible_reviews(request).filter(
+        uuid=Cast(KeyTextTransform("review", OuterRef("extra")), UUIDField())
+    )
+    return Q(extra__has_key="review") & Q(~Exists(visible))
+
+
+feedback_admin.hidden.append(_blind_feedback)

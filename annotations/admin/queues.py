@@ -1,0 +1,180 @@
+"""Queues with their rubric and reviewers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.utils import timezone
+
+from annotations import presets, queues
+from annotations.models import AnnotationQueue, QueueItem, RoutingRule, RubricItem
+from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
+from observatory.workspaces.models import Membership, User
+from observatory.workspaces.roles import Permission
+
+if TYPE_CHECKING:  # it cannot be subscripted at run time
+    QueueModelForm = forms.ModelForm[AnnotationQueue]
+else:
+    QueueModelForm = forms.ModelForm
+
+MANAGE = Permission.MANAGE_QUEUES
+
+
+class RubricItemInline(WorkspaceInline):
+    model = RubricItem
+    workspace_path = "queue__workspace"
+    may_add = may_change = may_delete = MANAGE
+    fields = (
+        "position",
+        "feedback_key",
+        "title",
+        "description",
+        "kind",
+        "level",
+        "categories",
+        "minimum",
+        "maximum",
+        "is_required",
+    )
+
+
+class QueueForm(QueueModelForm):
+    class Meta:
+        model = AnnotationQueue
+        fields = (
+            "workspace",
+            "name",
+            "description",
+            "instructions",
+            "reviewers_per_item",
+            "access",
+            "assigned_reviewers",
+            "is_reserving",
+            "reservation_minutes",
+            "is_blind",
+            "is_paused",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse reviewers who are not members of the queue's workspace."""
+        sent = super().clean() or {}
+        workspace = sent.get("workspace") or self.instance.workspace
+        reviewers = sent.get("assigned_reviewers") or []
+        members = set(
+            Membership.objects.filter(workspace=workspace, user__in=reviewers).values_list(
+                "user_id", flat=True
+            )
+        )
+        strangers = [str(user) for user in reviewers if user.pk not in members]
+        if strangers:
+            raise ValidationError(
+                {"assigned_reviewers": f"Not in {workspace}: {', '.join(strangers)}"}
+            )
+        return sent
+
+
+def _count_of(state: str) -> Coalesce:
+    rows = QueueItem.objects.filter(queue=OuterRef("pk"), state=state).order_by().values("queue")
+    return Coalesce(
+        Subquery(rows.annotate(n=Count("pk")).values("n")), 0, output_field=IntegerField()
+    )
+
+
+@admin.register(AnnotationQueue)
+class AnnotationQueueAdmin(WorkspaceAdmin):
+    """Queues with their rubric and reviewers; rules have a list of their own."""
+
+    may_add = may_change = MANAGE
+    form = QueueForm
+    list_display = (
+        "name",
+        "workspace",
+        "n_open",
+        "n_completed",
+        "n_rules",
+        "reviewers_per_item",
+        "rubric_version",
+        "is_blind",
+        "is_paused",
+        "archived_at",
+    )
+    list_filter = (
+        "is_paused",
+        ("archived_at", admin.EmptyFieldListFilter),
+        ("workspace", ScopedFilter),
+    )
+    list_select_related = ("workspace",)
+    search_fields = ("name",)
+    ordering = ("name", "pk")
+    filter_horizontal = ("assigned_reviewers",)
+    inlines = [RubricItemInline]  # the dataset room adds its harvest
+    actions = ("install_presets", "archive", "unarchive")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rules = RoutingRule.objects.filter(queue=OuterRef("pk"), is_enabled=True)
+        rows: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .annotate(
+                open_count=_count_of(QueueItem.State.OPEN),
+                completed_count=_count_of(QueueItem.State.COMPLETED),
+                rule_count=Coalesce(
+                    Subquery(rules.order_by().values("queue").annotate(n=Count("pk")).values("n")),
+                    0,
+                ),
+            )
+        )
+        return rows
+
+    @admin.display(description="open", ordering="open_count")
+    def n_open(self, queue: Any) -> int:
+        return int(queue.open_count)
+
+    @admin.display(description="completed", ordering="completed_count")
+    def n_completed(self, queue: Any) -> int:
+        return int(queue.completed_count)
+
+    @admin.display(description="rules on", ordering="rule_count")
+    def n_rules(self, queue: Any) -> int:
+        return int(queue.rule_count)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return () if obj is None else ("workspace",)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Store the queue; another number of reviewers goes through the verb that moves seats."""
+        wanted = obj.reviewers_per_item
+        if change:
+            obj.reviewers_per_item = form.initial["reviewers_per_item"]
+        super().save_model(request, obj, form, change)
+        if change and wanted != obj.reviewers_per_item:
+            queues.resize(obj, wanted, now=timezone.now())
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        queues.keep_rubric_version(form.instance, now=timezone.now())
+
+    @admin.action(description="Install the rule presets, switched on", permissions=["change"])
+    def install_presets(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for queue in queryset:
+            assert isinstance(request.user, User)
+            presets.install_presets(queue.workspace, queue, now=timezone.now(), by=request.user)
+        self.message_user(request, "The presets are installed", messages.SUCCESS)
+
+    @admin.action(description="Archive the selected queues", permissions=["change"])
+    def archive(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for queue in queryset:
+            queues.archive(queue, now=timezone.now())
+        self.message_user(request, "Archived: no item is handed out", messages.SUCCESS)
+
+    @admin.action(description="Bring the selected queues back", permissions=["change"])
+    def unarchive(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for queue in queryset:
+            queues.unarchive(queue)
+        self.message_user(request, "The queues are back", messages.SUCCESS)

@@ -1,0 +1,184 @@
+"""Rules: presets, versions, on and off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from annotations import presets, routing_rules
+from annotations.models import AnnotationQueue, RoutingRule, RuleVersion
+from observatory.runs.filters.grammar import FilterError
+from observatory.workspaces.admin import (
+    ScopedFilter,
+    WorkspaceAdmin,
+    WorkspaceInline,
+    workspace_ids,
+)
+from observatory.workspaces.models import User
+from observatory.workspaces.roles import Permission
+
+if TYPE_CHECKING:  # it cannot be subscripted at run time
+    RuleModelForm = forms.ModelForm[RoutingRule]
+else:
+    RuleModelForm = forms.ModelForm
+
+MANAGE = Permission.MANAGE_QUEUES
+
+
+class RuleVersionInline(WorkspaceInline):
+    model = RuleVersion
+    workspace_path = "rule__workspace"
+    fields = readonly_fields = ("version", "definition", "created_by", "created_at")
+    ordering = ("-version",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("created_by")
+
+
+class RuleForm(RuleModelForm):
+    class Meta:
+        model = RoutingRule
+        fields = (
+            "workspace",
+            "name",
+            "filter",
+            "projects",
+            "sampling_rate",
+            "queue",
+            "priority",
+            "is_enabled",
+        )
+
+    def clean_filter(self) -> str:
+        """Refuse what cannot be run, and point at the place."""
+        text = str(self.cleaned_data["filter"])
+        try:
+            routing_rules.check_filter(text)
+        except FilterError as error:
+            start = max(error.position - 20, 0)
+            raise ValidationError(
+                f"{error.message}, at character {error.position + 1}: "
+                f"{text[start : error.position]} >>> {text[error.position : error.position + 20]}"
+            ) from None
+        return text
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a queue or a project of another workspace."""
+        sent = super().clean() or {}
+        workspace = sent.get("workspace") or self.instance.workspace
+        queue = sent.get("queue")
+        if queue is not None and queue.workspace_id != workspace.pk:
+            self.add_error("queue", f"This queue is not in {workspace}")
+        if any(project.workspace_id != workspace.pk for project in sent.get("projects") or []):
+            self.add_error("projects", f"Choose projects of {workspace}")
+        return sent
+
+
+class PresetForm(forms.Form):
+    """Which presets go to which queue."""
+
+    queue = forms.ModelChoiceField(AnnotationQueue.objects.none())
+    presets = forms.MultipleChoiceField(
+        choices=[
+            (preset.name, f"{preset.title}: {preset.about}") for preset in presets.PRESETS.values()
+        ],
+        initial=list(presets.PRESETS),
+        widget=forms.CheckboxSelectMultiple,
+    )
+    is_enabled = forms.BooleanField(label="Switched on", required=False, initial=True)
+
+
+@admin.register(RoutingRule)
+class RoutingRuleAdmin(WorkspaceAdmin):
+    """Rules, kept by version. A change counts for what changes from now on."""
+
+    may_add = may_change = may_delete = MANAGE
+    form = RuleForm
+    change_list_template = "admin/annotations/routingrule/change_list.html"
+    list_display = (
+        "name",
+        "workspace",
+        "queue",
+        "is_enabled",
+        "sampling_rate",
+        "priority",
+        "version",
+        "preset",
+        "filter",
+    )
+    list_filter = ("is_enabled", ("queue", ScopedFilter), ("workspace", ScopedFilter))
+    list_select_related = ("workspace", "queue")
+    search_fields = ("name", "filter")
+    ordering = ("-is_enabled", "-priority", "name")
+    filter_horizontal = ("projects",)
+    inlines = (RuleVersionInline,)
+    actions = ("switch_on", "switch_off")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return () if obj is None else ("workspace",)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        assert isinstance(request.user, User)
+        routing_rules.keep_version(form.instance, now=timezone.now(), by=request.user)
+
+    def _switch(self, request: HttpRequest, rules: QuerySet[Any], is_enabled: bool) -> None:
+        n = 0
+        for rule in rules:
+            routing_rules.set_enabled(rule, is_enabled)
+            n += 1
+        self.message_user(
+            request, f"{n} rules switched {'on' if is_enabled else 'off'}", messages.SUCCESS
+        )
+
+    @admin.action(description="Switch the selected rules on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._switch(request, queryset, True)
+
+    @admin.action(description="Switch the selected rules off", permissions=["change"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._switch(request, queryset, False)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.preset_page)
+        return [path("presets/", page, name="annotations_routingrule_presets"), *super().get_urls()]
+
+    def preset_page(self, request: HttpRequest) -> HttpResponse:
+        """Choose presets and their queue, and install them."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = PresetForm(request.POST or None)
+        field: Any = form.fields["queue"]
+        rows = AnnotationQueue.objects.filter(archived_at=None).order_by("name")
+        allowed = workspace_ids(request, MANAGE)
+        field.queryset = rows if allowed is None else rows.filter(workspace__in=allowed)
+        if request.method == "POST" and form.is_valid():
+            assert isinstance(request.user, User)
+            chosen = form.cleaned_data
+            presets.install_presets(
+                chosen["queue"].workspace,
+                chosen["queue"],
+                chosen["presets"],
+                now=timezone.now(),
+                by=request.user,
+                is_enabled=chosen["is_enabled"],
+            )
+            self.message_user(
+                request, f"{len(chosen['presets'])} presets installed", messages.SUCCESS
+            )
+            return HttpResponseRedirect(reverse("admin:annotations_routingrule_changelist"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Install rule presets",
+            "form": form,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/annotations/routingrule/presets.html", context)

@@ -1,0 +1,9 @@
+"""Makes `admin.site` ours. Apart from the site itself: this is read before any model."""
+
+from __future__ import annotations
+
+from django.contrib.admin.apps import AdminConfig
+
+
+class ConsoleConfig(AdminConfig):
+    default_site = "observatory.workspaces.admin_site.ConsoleSite"
