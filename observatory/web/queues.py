@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotations import overview, queues
-from annotations.models import AnnotationQueue, QueueItem, Review
+from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
 from annotations.reviews import answers_visible_to
 from observatory.runs import listing
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
@@ -200,16 +200,20 @@ def _answers(queue: AnnotationQueue, reviews: list[Review]) -> list[dict[str, An
     rows = []
     for question in queue.rubric_items.all():
         given = [review.scores.get(question.feedback_key) for review in reviews]
-        words = [answer_words(answer) for answer in given]
+        words = [answer_words(answer, question) for answer in given]
         rows.append({"question": question, "words": words, "differ": len(set(words)) > 1})
     return rows
 
 
-def answer_words(answer: dict[str, Any] | None) -> str:
+def answer_words(answer: dict[str, Any] | None, question: RubricItem) -> str:
     """Return an answer {score, value, comment} as a person reads it; "-" for none."""
     if not answer:
         return "-"
     value, score = answer.get("value"), answer.get("score")
     words = str(value) if value not in (None, "") else ("-" if score is None else f"{score:g}")
+    if answer.get("cant_judge"):
+        words = "can't judge"
+    elif question.kind == RubricItem.Kind.BOOLEAN and score is not None:
+        words = "Yes" if score else "No"
     comment = answer.get("comment")
     return f"{words} ({comment})" if comment else words

@@ -42,6 +42,7 @@ QUICK = [
         "and(eq(metadata_key, 'confidence'), lt(metadata_value, 0.7))",
     ),
 ]
+CHIPS = 2
 RAW_FIELDS = ("inputs", "outputs", "events", "serialized")
 
 
@@ -134,15 +135,26 @@ def _rows(request: WebRequest, runs: list[search.RunRow]) -> list[dict[str, Any]
     ids = [run.id for run in runs]
     judged = feedback_stats(request.workspace.pk, ids)
     hidden = hidden_runs(request.workspace, request.user, ids)
-    return [
-        {
-            "run": run,
-            "input": shapes.glance(run.inputs, shapes.QUESTION_KEYS),
-            "output": shapes.glance(run.outputs, shapes.ANSWER_KEYS),
-            "feedback": _judged(judged, run.id, hidden),
-        }
-        for run in runs
-    ]
+    rows = []
+    for run in runs:
+        stats = _judged(judged, run.id, hidden)
+        rows.append(
+            {
+                "run": run,
+                "input": shapes.glance(run.inputs, shapes.QUESTION_KEYS),
+                "output": shapes.glance(run.outputs, shapes.ANSWER_KEYS),
+                "chips": [(key, _figure(figures)) for key, figures in list(stats.items())[:CHIPS]],
+                "n_more": max(0, len(stats) - CHIPS),
+            }
+        )
+    return rows
+
+
+def _figure(figures: dict[str, Any]) -> str:
+    """Return the one figure of a key that fits a table cell: its mean, or its first label."""
+    if figures["avg"] is not None:
+        return f"{figures['avg']:.2f}".rstrip("0").rstrip(".")
+    return str(next(iter(figures["values"]), ""))[:24]
 
 
 def _judged(

@@ -98,3 +98,19 @@ def share(value: float | None) -> str:
 def at(mapping: dict[str, Any], key: str) -> Any:
     """Return `mapping[key]`, or None."""
     return mapping.get(key) if mapping else None
+
+
+SIGNS = {"eq": "=", "neq": "is not", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "has": "has"}
+
+
+@register.filter
+def reason(clause: dict[str, Any]) -> SafeString:
+    """Return a clause that held as a person says it: confidence 0.41 < 0.7."""
+    sign = SIGNS.get(str(clause.get("operator")), str(clause.get("operator", "")))
+    field = str(clause.get("field", "")).removeprefix("metadata.")
+    actual = str(clause.get("actual", ""))
+    shown = actual if len(actual) <= 60 else f"{actual[:60]}..."
+    expected = clause.get("expected")
+    if sign == "=" and str(expected) == actual:
+        return plain(f"{field} = {shown}")
+    return plain(f"{field} {shown} {sign} {expected}")

@@ -118,8 +118,7 @@
   }
 
   document.addEventListener("change", (event) => {
-    const form = event.target.closest("[data-autosubmit]");
-    if (form) form.requestSubmit();
+    if (event.target.matches("[data-autosubmit-box]")) event.target.form.requestSubmit();
   });
 
   // ---- rows: j and k walk the links of [data-rows] -----------------------------------------
