@@ -48,7 +48,6 @@ def test_every_screen_is_accessible_and_fits(
 
     def look(name: str, address: str) -> None:
         page.goto(live_server.url + address)
-        page.wait_for_function("document.readyState === 'complete'")
         watch.faults += page.evaluate("window.__violations || []")
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:
