@@ -150,7 +150,7 @@ def build(
                     {"role": "user", "content": f"{question} {mark}"},
                 ]
             },
-            outputs={"answer": f"{answer} {mark}"},
+            outputs={"answer": f"{answer} {mark}".strip()},
             metadata={"confidence": 0.41, "user_tier": "enterprise", "mark": mark},
             tags=["support", f"v{place % 3}", *([mark] if mark else [])],
             total_tokens=512 + place,

@@ -28,9 +28,13 @@ def lived_in(scene, ada, grace, alan, now):
     answers = [(2, 2), (0, 0), (1, 2), (2, 2)]
     for place, (first, second) in enumerate(answers):
         at = now - timedelta(minutes=20 - place)
-        more = {"correction": {"outputs": {"answer": "You were charged once."}}} if place == 1 else {}
+        more = (
+            {"correction": {"outputs": {"answer": "You were charged once."}}} if place == 1 else {}
+        )
         scene.answer(grace, scene.items[place], first, at, **more)
-        scene.answer(alan, scene.items[place], second, at, note="see the invoice" if place == 2 else "")
+        scene.answer(
+            alan, scene.items[place], second, at, note="see the invoice" if place == 2 else ""
+        )
     return scene
 
 
@@ -49,7 +53,9 @@ def test_every_screen_is_accessible_and_fits(
     def look(name: str, address: str) -> None:
         page.goto(live_server.url + address)
         watch.faults += page.evaluate("window.__violations || []")
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        wide = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
         if wide > 0:
             problems.append(f"{name}: {wide} px stick out")
         picture(page, f"{name}-{theme}-{width}")
@@ -82,7 +88,9 @@ def test_the_empty_screens_say_what_to_do(acme, ada, page, live_server, sign_in,
         picture(page, f"empty-{name.strip('/').replace('/', '-') or 'home'}")
 
 
-def test_the_sheet_of_keys_opens_and_gives_the_focus_back(scene, grace, page, live_server, sign_in, picture) -> None:
+def test_the_sheet_of_keys_opens_and_gives_the_focus_back(
+    scene, grace, page, live_server, sign_in, picture
+) -> None:
     sign_in(page.context, grace)
     page.goto(live_server.url + pages(scene)["review"])
     page.keyboard.press("?")
@@ -92,5 +100,3 @@ def test_the_sheet_of_keys_opens_and_gives_the_focus_back(scene, grace, page, li
     page.evaluate("window.__violations = []")
     page.keyboard.press("Escape")
     assert not page.locator("#help-dialog").is_visible()
-
-

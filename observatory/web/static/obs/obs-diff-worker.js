@@ -4,6 +4,7 @@ onmessage = (event) => {
   const { library, id, before, after, unit } = event.data;
   if (library && !self.Diff) importScripts(library);
   if (id === undefined) return;
+  postMessage({ id, began: true }); // the page gives up some time after this, not after asking
   const compare = unit === "line" ? self.Diff.diffLines : self.Diff.diffWordsWithSpace;
   const parts = compare(before, after).map((part) => ({
     kind: part.added ? "insert" : part.removed ? "delete" : "equal",

@@ -4,7 +4,7 @@
   "use strict";
   const obs = window.obs;
   const WAIT = 150, MOST = 300, FOLD = 240;
-  let worker = null, count = 0, timer = 0, running = 0;
+  let worker = null, count = 0, timer = 0, running = 0, asked = null;
 
   const bench = () => document.getElementById("bench");
   const words = (text) => (text.match(/[\p{L}\p{N}_]+/gu) || []).length;
@@ -13,9 +13,11 @@
     worker = new Worker(bench().dataset.worker);
     worker.postMessage({ library: bench().dataset.diff });
     worker.onmessage = (event) => {
-      if (event.data.id !== count) return;
+      const { id, began, parts, unit } = event.data;
+      if (id !== count) return;
       clearTimeout(running);
-      draw(event.data.parts, event.data.unit);
+      if (began) running = setTimeout(giveUp, MOST);
+      else draw(parts, unit);
     };
   }
 
@@ -45,13 +47,16 @@
   function ask(text, unit) {
     if (!worker) start();
     const id = ++count;
-    worker.postMessage({ id, before: obs.original(), after: text, unit });
     clearTimeout(running);
-    running = setTimeout(() => {
-      worker.terminate(); worker = null;
-      if (unit === "word") ask(text, "line");
-      else { document.getElementById("diff").replaceChildren(); note("Too large to compare while you type. Use Compare."); }
-    }, MOST + (count === 1 ? 700 : 0)); // the first answer waits for the library
+    asked = { text, unit };
+    worker.postMessage({ id, before: obs.original(), after: text, unit });
+  }
+
+  function giveUp() {
+    worker.terminate(); worker = null;
+    if (asked.unit === "word") { ask(asked.text, "line"); return; }
+    document.getElementById("diff").replaceChildren();
+    note("Too large to compare while you type. Use Compare.");
   }
 
   /* Long unchanged stretches are folded to their ends. */
@@ -88,6 +93,7 @@
 
   document.addEventListener("input", (event) => {
     if (event.target.id !== "correction") return;
+    if (!worker) start(); // the library loads while one types on
     clearTimeout(timer);
     timer = setTimeout(obs.compare, WAIT);
   });

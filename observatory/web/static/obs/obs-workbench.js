@@ -274,12 +274,17 @@
     advance(item().dataset.requeueUrl, body(), "Put at the end");
   }
 
+  /* Wait for what is under way: the last review can be taken back once it is stored. */
+  async function stored() {
+    for (let tries = 0; pending && tries < 200; tries++) await new Promise((done) => setTimeout(done, 50));
+  }
+
   async function undo(target) {
-    const undoForm = target || $("#rail [data-undo]");
-    if (!undoForm) { obs.toast("Nothing to take back."); return; }
     if (isLocked) return;
-    if (pending) { obs.toast("Still saving. Try again in a moment."); return; }
     isLocked = true;
+    await stored();
+    const undoForm = target && target.isConnected ? target : $("#rail [data-undo]");
+    if (!undoForm) { isLocked = false; obs.toast("Nothing to take back."); return; }
     try {
       await draft.flush();
       const answer = await obs.fetch(undoForm.action, { method: "POST", body: new FormData(undoForm) });
