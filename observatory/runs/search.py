@@ -177,8 +177,12 @@ def bounded(seconds: float | None = None) -> Iterator[None]:
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
+                # No parallel plans: a page stops at its limit, so starting workers costs more
+                # than they save, and a person's query must not take every core.
                 cursor.execute(
-                    "SELECT set_config('statement_timeout', %s, true)", [f"{int(limit_s * 1000)}ms"]
+                    "SELECT set_config('statement_timeout', %s, true),"
+                    " set_config('max_parallel_workers_per_gather', '0', true)",
+                    [f"{int(limit_s * 1000)}ms"],
                 )
             yield
     except OperationalError as error:

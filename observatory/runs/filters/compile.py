@@ -201,7 +201,7 @@ def _document(term: Term, value: Any, column: str) -> SQL:
         return f"{column}::jsonb @> %s::jsonb", [str(literal)]
     if name == "metadata":
         return f"jsonb_exists({column}, %s)", [value]
-    sql, params = _paths(column, value)
+    sql, params = _paths(column, [value])
     return f"EXISTS ({sql} SELECT 1 FROM pair WHERE pair.key = %s)", [*params, value]
 
 
@@ -276,37 +276,48 @@ def _rows(family: str, terms: list[Term], alias: str) -> SQL:
             f" AND judged.comparative_experiment_id IS NULL AND {condition})"
         )
         return sql, params
-    wanted = next((t.value for t in terms if t.operator == "eq" and _is_key(t)), None)
+    keys = _wanted_keys(terms)
     if family == "metadata":
-        return _metadata(condition, params, wanted, alias)
-    sql, before = _paths(f"{alias}.{_DOCUMENTS[family]}", wanted)
+        return _metadata(condition, params, keys, alias)
+    sql, before = _paths(f"{alias}.{_DOCUMENTS[family]}", keys)
     return f"EXISTS ({sql} SELECT 1 FROM pair WHERE {condition})", [*before, *params]
 
 
-def _is_key(term: Term) -> bool:
-    return term.spec is not None and term.spec.name.endswith("_key")
+def _wanted_keys(terms: list[Term]) -> list[str] | None:
+    """Return the only keys that can satisfy the terms, None when any key may."""
+    for term in terms:
+        if term.operator in {"eq", "in"} and str(term.field).endswith("_key"):
+            if isinstance(term.value, tuple):
+                return [str(key) for key in dict.fromkeys(term.value)]
+            return None if term.value is None else [str(term.value)]
+    return None
 
 
-def _metadata(condition: str, params: list[Any], wanted: Any, alias: str) -> SQL:
-    if isinstance(wanted, str):  # the key is known: no walk through the others
-        sql = (
-            f"EXISTS (SELECT 1 FROM (SELECT %s::text AS key, {alias}.metadata -> %s AS value)"
-            f" pair WHERE jsonb_exists({alias}.metadata, %s) AND {condition})"
-        )
-        return sql, [wanted, wanted, wanted, *params]
-    return f"EXISTS (SELECT 1 FROM jsonb_each({alias}.metadata) pair WHERE {condition})", params
+def _metadata(condition: str, params: list[Any], keys: list[str] | None, alias: str) -> SQL:
+    if keys is None:
+        return f"EXISTS (SELECT 1 FROM jsonb_each({alias}.metadata) pair WHERE {condition})", params
+    sql = (  # the keys are known: no walk through the others
+        f"(jsonb_exists_any({alias}.metadata, %s::text[]) AND EXISTS ("
+        f"SELECT 1 FROM (SELECT wanted.key, {alias}.metadata -> wanted.key AS value"
+        f" FROM unnest(%s::text[]) AS wanted(key)"
+        f" WHERE jsonb_exists({alias}.metadata, wanted.key)) pair WHERE {condition}))"
+    )
+    return sql, [keys, keys, *params]
 
 
-def _paths(column: str, wanted: Any) -> SQL:
+def _paths(column: str, keys: list[str] | None) -> SQL:
     """Return the CTE `pair(key, value)`: every member of the document, dotted inside objects.
 
-    With a wanted path only the objects on its way are entered.
+    With wanted paths only the objects on their way are entered.
     """
     params: list[Any] = []
     on_the_way = ""
-    if isinstance(wanted, str):
-        on_the_way = " WHERE starts_with(%s, pair.key || '.')"
-        params.append(wanted)
+    if keys is not None:
+        on_the_way = (
+            " WHERE EXISTS (SELECT 1 FROM unnest(%s::text[]) AS wanted(key)"
+            " WHERE starts_with(wanted.key, pair.key || '.'))"
+        )
+        params.append(keys)
     sql = (
         "WITH RECURSIVE pair(key, value) AS (SELECT top.key, top.value FROM jsonb_each("
         f"CASE WHEN json_typeof({column}) = 'object' THEN {column}::jsonb END) top"
