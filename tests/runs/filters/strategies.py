@@ -111,3 +111,54 @@ def nodes() -> st.SearchStrategy[Node]:
         ),
         max_leaves=6,
     ).filter(lambda node: depth(node) <= 10)
+
+
+KEYS = ["a", "b", "a.b"]
+VALUES: list[Any] = [5, "5", 0.7, "0.7", "0.70", 0.70, True, "true", None, "b", [5], 6]
+small_objects = st.dictionaries(
+    st.sampled_from(KEYS),
+    st.one_of(
+        st.sampled_from(VALUES),
+        st.dictionaries(st.sampled_from(["b", "c"]), st.sampled_from(VALUES), max_size=2),
+    ),
+    max_size=3,
+)
+
+
+@st.composite
+def pairs(draw: st.DrawFn, family: str) -> Node:
+    """Filters on one key and its value, from so few of each that they often meet."""
+    key_field, value_field = f"{family}_key", f"{family}_value"
+    key = draw(
+        st.one_of(
+            st.builds(Term, st.sampled_from(["eq", "neq"]), st.just(key_field), _one_of(KEYS)),
+            st.builds(
+                Term,
+                st.just("in"),
+                st.just(key_field),
+                st.lists(_one_of(KEYS), max_size=2).map(tuple),
+            ),
+        )
+    )
+    plain = [value for value in VALUES if not isinstance(value, list)]
+    numbers = [5, 0.7, 5.5, "5", "0.7"]
+    value = draw(
+        st.one_of(
+            st.builds(Term, st.sampled_from(["eq", "neq"]), st.just(value_field), _one_of(plain)),
+            st.builds(
+                Term, _one_of(["gt", "gte", "lt", "lte"]), st.just(value_field), _one_of(numbers)
+            ),
+            st.builds(
+                Term,
+                st.just("in"),
+                st.just(value_field),
+                st.lists(_one_of([v for v in plain if v is not None]), max_size=2).map(tuple),
+            ),
+        )
+    )
+    both = And((key, value))
+    return draw(st.sampled_from([both, both, value, Not(both), Not(value), Or((key, value))]))
+
+
+def _one_of(values: list[Any]) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)

@@ -18,7 +18,16 @@ from observatory.runs.filters.explain import _loads, clauses, jsonb_text, matche
 from observatory.runs.filters.grammar import Node, unparse
 from observatory.runs.search import facts_of
 from tests.factories import ProjectFactory, WorkspaceFactory, judge, make_run
-from tests.runs.filters.strategies import NUMBERS, UUIDS, WORDS, documents, nodes, objects
+from tests.runs.filters.strategies import (
+    NUMBERS,
+    UUIDS,
+    WORDS,
+    documents,
+    nodes,
+    objects,
+    pairs,
+    small_objects,
+)
 
 PROJECTS = UUIDS[:2]
 _times = st.one_of(
@@ -89,13 +98,33 @@ def _store(specs: list[dict[str, Any]]) -> int:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     specs=st.lists(_run, min_size=1, max_size=4),
     filters=st.lists(nodes(), min_size=4, max_size=12),
 )
 def test_sql_and_python_agree_on_every_filter_and_run(specs, filters) -> None:
+    _assert_one_answer(specs, filters)
+
+
+@pytest.mark.django_db
+@settings(max_examples=30, deadline=None)
+@given(
+    documents=st.lists(small_objects, min_size=3, max_size=4),
+    filters=st.lists(
+        st.sampled_from(["metadata", "input", "output"]).flatmap(pairs), min_size=8, max_size=16
+    ),
+)
+def test_sql_and_python_agree_on_keys_and_values_that_meet(documents, filters) -> None:
+    specs = [
+        {"project": 0, "feedback": [], "metadata": one, "inputs": one, "outputs": one}
+        for one in documents
+    ]
+    _assert_one_answer(specs, filters)
+
+
+def _assert_one_answer(specs: list[dict[str, Any]], filters: list[Node]) -> None:
     with contextlib.suppress(_Undo), transaction.atomic():
         workspace_id = _store(specs)
         facts = facts_of(workspace_id, [UUID(uuid) for uuid in UUIDS[: len(specs)]])
@@ -122,7 +151,7 @@ def _found_by_sql(workspace_id: int, node: Node) -> set[UUID]:
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(documents, min_size=1, max_size=10))
 def test_json_text_is_what_postgresql_writes(values: list[Any]) -> None:
     text = json.dumps(values)
