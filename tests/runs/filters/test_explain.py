@@ -63,7 +63,7 @@ def _told(text: str) -> list[tuple[str, object]]:
         ("neq(feedback_key, 'k')", [("feedback_key", ["other", "user_rating"])]),
         ("not(eq(name, 'x'))", [("name", "answer_with_routing")]),
         ("not(eq(feedback_key, 'k'))", [("feedback_key", ["other", "user_rating"])]),
-        ("search('TERMINATE')", [("inputs", f"...{(FACTS.inputs or '')[9:]}")]),
+        ("search('TERMINATE')", [("inputs", f"...{(FACTS.inputs or '')[6:]}")]),
         ("eq(status, 'success')", []),
     ],
 )
