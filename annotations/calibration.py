@@ -1,8 +1,9 @@
 """How far the reviewers of a queue agree, key by key, from the ratings they gave.
 
-Only ratings of the current rubric version that were made blind are compared: an answer given
+Only ratings on the question's present scale that were made blind are compared: an answer given
 after seeing another's is no second opinion, and one given on another scale is no answer to
-this question. What is left out is counted and shown.
+this question. A new version of the rubric that leaves the scale alone (another question, a
+better wording) starts no new series. What is left out is counted and shown.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from annotations import agreement, alpha, continuous, verdicts
 from annotations.agreement import Agreement, Counts, Floats, Reason, Warn, Weighting
-from annotations.models import AnnotationQueue, Rating, RubricItem
+from annotations.models import AnnotationQueue, Rating, RubricItem, RubricVersion
 from observatory.workspaces.models import User
 
 SEED = 20_260_000  # of every bootstrap: the same ratings give the same interval
@@ -59,7 +60,7 @@ class PairAgreement:
 class Excluded:
     """Ratings of the key that were not compared, and why."""
 
-    other_version: int = 0
+    other_scale: int = 0
     not_blind: int = 0
     invalid: int = 0
     before_window: int = 0
@@ -114,26 +115,62 @@ def report(
     """Return the agreement on each rubric key of `queue`, in the rubric's order.
 
     With `window`, ratings older than now - window are left out and counted. The number of
-    queries is at most 2 plus two per key, however many items and reviewers there are.
+    queries is at most 3 plus two per key, however many items and reviewers there are.
     """
     since = now - window if window else None
-    rubric = list(queue.rubric_items.all())
-    tallies = _tallies(queue, since)
+    scales = _scales(queue, list(queue.rubric_items.all()))
+    tallies = _tallies(queue, scales, since)
     names: dict[int, str] = {}
     return [
-        _of_key(queue, item, tallies.get(item.pk, {}), names=names, since=since, now=now)
-        for item in rubric
+        _of_key(queue, scale, tallies.get(scale.item.pk, {}), names=names, since=since, now=now)
+        for scale in scales
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """A question and the rubric versions that asked it on its present scale."""
+
+    item: RubricItem
+    versions: frozenset[int]
+
+
+def _scales(queue: AnnotationQueue, questions: list[RubricItem]) -> list[_Scale]:
+    kept = list(RubricVersion.objects.filter(queue=queue).values_list("version", "items"))
+    scales = []
+    for question in questions:
+        now = _scale_of({name: getattr(question, name) for name in _SCALE_FIELDS})
+        same = {
+            version
+            for version, asked in kept
+            for old in asked
+            if old.get("feedback_key") == question.feedback_key and _scale_of(old) == now
+        }
+        scales.append(_Scale(question, frozenset(same | {queue.rubric_version})))
+    return scales
+
+
+_SCALE_FIELDS = ("kind", "level", "categories", "minimum", "maximum")
+
+
+def _scale_of(question: dict[str, Any]) -> tuple[Any, ...]:
+    categories = [(c.get("value"), c.get("label")) for c in question.get("categories") or []]
+    return (*(question.get(name) for name in _SCALE_FIELDS if name != "categories"), categories)
 
 
 def compared(
     queue: AnnotationQueue, rubric_item: RubricItem, since: datetime | None = None
 ) -> QuerySet[Rating]:
-    """Return the ratings of a key that count: current rubric, blind, in the window, in scale."""
+    """Return the ratings of a key that count: its present scale, blind, in the window."""
+    [scale] = _scales(queue, [rubric_item])
+    return _compared(scale, since)
+
+
+def _compared(scale: _Scale, since: datetime | None) -> QuerySet[Rating]:
     ratings = Rating.objects.filter(
-        _in_scale(rubric_item),
-        rubric_item=rubric_item,
-        rubric_version=queue.rubric_version,
+        _in_scale(scale.item),
+        rubric_item=scale.item,
+        rubric_version__in=scale.versions,
         is_blind=True,
     )
     return ratings if since is None else ratings.filter(rated_at__gte=since)
@@ -200,15 +237,19 @@ def _in_scale(item: RubricItem) -> Q:
     return Q(code__gte=0, code__lt=_n_categories(item))
 
 
-def _tallies(queue: AnnotationQueue, since: datetime | None) -> dict[int, dict[str, Any]]:
+def _tallies(
+    queue: AnnotationQueue, scales: list[_Scale], since: datetime | None
+) -> dict[int, dict[str, Any]]:
     """Return, per rubric item id, how many ratings there are and what leaves each out."""
-    is_current, is_blind = Q(rubric_version=queue.rubric_version), Q(is_blind=True)
+    is_current, is_blind = Q(pk__in=[]), Q(is_blind=True)
+    for scale in scales:
+        is_current |= Q(rubric_item=scale.item, rubric_version__in=scale.versions)
     is_recent = Q(rated_at__gte=since) if since else Q(pk__isnull=False)
     rows = (
         Rating.objects.filter(queue=queue, rubric_item__queue=queue)
         .values("rubric_item_id")
         .annotate(
-            other_version=Count("id", filter=~is_current),
+            other_scale=Count("id", filter=~is_current),
             not_blind=Count("id", filter=is_current & ~is_blind),
             before_window=Count("id", filter=is_current & is_blind & ~is_recent),
             eligible=Count("id", filter=is_current & is_blind & is_recent),
@@ -219,13 +260,9 @@ def _tallies(queue: AnnotationQueue, since: datetime | None) -> dict[int, dict[s
     return {row["rubric_item_id"]: dict(row) for row in rows}
 
 
-def _read(
-    queue: AnnotationQueue, item: RubricItem, since: datetime | None
-) -> tuple[_Ratings, tuple[int, ...]]:
+def _read(scale: _Scale, since: datetime | None) -> tuple[_Ratings, tuple[int, ...]]:
     """Return the compared ratings with reviewers numbered 0.., and whose number is whose."""
-    rows = list(
-        compared(queue, item, since).values_list("item_id", "reviewer_id", "code", "number")
-    )
+    rows = list(_compared(scale, since).values_list("item_id", "reviewer_id", "code", "number"))
     items, people, codes, numbers = zip(*rows, strict=True) if rows else ((), (), (), ())
     known, places = np.unique(np.array(people, dtype=np.int64), return_inverse=True)
     return _Ratings(
@@ -238,20 +275,21 @@ def _read(
 
 def _of_key(
     queue: AnnotationQueue,
-    item: RubricItem,
+    scale: _Scale,
     tally: dict[str, Any],
     *,
     names: dict[int, str],
     since: datetime | None,
     now: datetime,
 ) -> KeyAgreement:
-    ratings, people = _read(queue, item, since)
+    item = scale.item
+    ratings, people = _read(scale, since)
     if unnamed := set(people) - names.keys():
         names |= dict(User.objects.filter(id__in=unnamed).values_list("id", "username"))
     reviewers = tuple(Reviewer(person, names[person]) for person in people)
     is_continuous = item.kind == RubricItem.Kind.CONTINUOUS
     excluded = Excluded(
-        other_version=tally.get("other_version", 0),
+        other_scale=tally.get("other_scale", 0),
         not_blind=tally.get("not_blind", 0),
         invalid=_n_invalid(item, tally, len(ratings.items)),
         before_window=tally.get("before_window", 0),

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from sklearn.metrics import cohen_kappa_score
 
-from annotations import calibration
+from annotations import calibration, queues
 from annotations.agreement import Reason, Warn
 from annotations.models import Rating, Review, RubricItem
 from tests.conftest import NOON
@@ -118,7 +118,7 @@ def test_what_is_left_out_is_counted(queue, ada, grace) -> None:
         rate(QueueItemFactory(queue=queue), ada, key, **{"rubric_version": 2, **fields})
     [found] = report(queue, window=timedelta(days=90))
     assert found.excluded == calibration.Excluded(
-        other_version=1, not_blind=1, invalid=1, before_window=1
+        other_scale=1, not_blind=1, invalid=1, before_window=1
     )
     assert found.group.n_ratings == 1
     assert found.headline.reason == Reason.SINGLE_RATER
@@ -217,7 +217,7 @@ def test_queries_do_not_grow_with_items_or_reviewers(queue, acme, ada, grace) ->
         item = QueueItemFactory(queue=queue)
         for reviewer in others:
             rate(item, reviewer, key, 2)
-    assert n_queries() == before == 4
+    assert n_queries() == before == 5
 
 
 def test_all_pairs_from_one_product_equal_counting_pair_by_pair() -> None:
@@ -238,3 +238,22 @@ def test_all_pairs_from_one_product_equal_counting_pair_by_pair() -> None:
             if (i, first) in ratings and (i, second) in ratings:
                 expected[ratings[i, first], ratings[i, second]] += 1
         assert (table == expected).all()
+
+
+def test_another_wording_starts_no_new_series_and_another_scale_does(queue, ada, grace) -> None:
+    [wrong, right] = [{"value": 0, "label": "Wrong"}, {"value": 1, "label": "Right"}]
+    question = {"feedback_key": "correct", "categories": [wrong, right]}
+    queues.set_rubric(queue, [question], now=NOON)
+    key = queue.rubric_items.get()
+    item = QueueItemFactory(queue=queue)
+    for reviewer in (ada, grace):
+        rate(item, reviewer, key, 1, rubric_version=queue.rubric_version)
+    queues.set_rubric(
+        queue, [{**question, "title": "Is it right?"}, {"feedback_key": "tone"}], now=NOON
+    )
+    assert report(queue)[0].headline.n_overlap == 1
+    unsure = {"value": 2, "label": "Unsure"}
+    queues.set_rubric(queue, [{**question, "categories": [wrong, right, unsure]}], now=NOON)
+    [found] = report(queue)
+    assert found.headline.n_overlap == 0
+    assert found.excluded.other_scale == 2
