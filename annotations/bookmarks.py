@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.db import connection
 
-from annotations.models import AnnotationQueue
+from annotations.models import AnnotationQueue, QueueItem
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission, allows
 
@@ -62,19 +63,17 @@ _FRESH = (
     "rubric_version",
     "is_blind",
 )
-# KEY SHARE of the queue: whoever locks its row FOR UPDATE (`seats.set_reviewers_per_item`) is
-# alone with the queue, and what is read of the queue here holds until the transaction ends.
-_SIT_DOWN = """
-SELECT b.id, b.places, b.searched_at, q.archived_at, q.is_paused, q.is_reserving,
-       q.reservation_minutes, q.reviewers_per_item, q.rubric_version, q.is_blind, q.access,
-       (SELECT m.role FROM workspaces_membership m
-        WHERE m.workspace_id = q.workspace_id AND m.user_id = b.reviewer_id),
-       EXISTS (SELECT FROM annotations_annotationqueue_assigned_reviewers a
-               WHERE a.annotationqueue_id = q.id AND a.user_id = b.reviewer_id)
-FROM annotations_bookmark b JOIN annotations_annotationqueue q ON q.id = b.queue_id
-WHERE b.queue_id = %s AND b.reviewer_id = %s
-FOR KEY SHARE OF q FOR NO KEY UPDATE OF b
-"""
+
+
+def alone_with(queue: AnnotationQueue) -> AnnotationQueue:
+    """Keep every reviewer out of `queue` until the transaction ends; return it as it is now.
+
+    For changes of what it asks. It waits for the verbs in progress, and those that come later
+    wait for it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(1, (%s %% 2147483647)::integer)", [queue.pk])
+    return AnnotationQueue.objects.select_for_update(no_key=True).get(pk=queue.pk)
 
 
 def sit_down(queue: AnnotationQueue, reviewer: User) -> Desk:
@@ -82,24 +81,15 @@ def sit_down(queue: AnnotationQueue, reviewer: User) -> Desk:
 
     To be called first in every transaction of a reviewer: bookmark, then item, then seats is
     the order of locks everywhere, so that two verbs never wait for each other in a circle.
-    `queue` is refreshed in the fields that decide about reviewing.
+    `queue` is refreshed in the fields that decide about reviewing, and keeps them so long.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_SIT_DOWN, [queue.pk, reviewer.pk])
+    with connection.cursor() as cursor:  # migration 0003
+        cursor.execute("SELECT * FROM annotations_sit_down(%s, %s)", [queue.pk, reviewer.pk])
         row = cursor.fetchone()
-        if row is None:
-            cursor.execute(
-                "INSERT INTO annotations_bookmark (queue_id, reviewer_id, places)"
-                " VALUES (%s, %s, '{}') ON CONFLICT DO NOTHING",
-                [queue.pk, reviewer.pk],
-            )
-            cursor.execute(_SIT_DOWN, [queue.pk, reviewer.pk])
-            row = cursor.fetchone()
-    (bookmark_id, places, searched_at), (access, role, is_assigned) = row[:3], row[-3:]
-    for name, fresh in zip(_FRESH, row[3:-3], strict=True):
+    (bookmark_id, places, searched_at), (is_invited, role) = row[:3], row[-2:]
+    for name, fresh in zip(_FRESH, row[3:-2], strict=True):
         setattr(queue, name, fresh)
     refusal = None
-    is_invited = access == AnnotationQueue.Access.ANY or is_assigned
     if role is None or not allows(role, Permission.REVIEW) or not is_invited:
         refusal = Reason.NO_ACCESS
     elif queue.archived_at is not None:
@@ -111,17 +101,18 @@ def sit_down(queue: AnnotationQueue, reviewer: User) -> Desk:
 
 # Scalar subqueries, not EXISTS: the planner cannot turn these into a hash of all my reviews,
 # so each seat it looks at costs a few index probes and the first that fits ends the search.
-UNREVIEWED = """
+_UNREVIEWED = """
 (SELECT 1 FROM annotations_review v WHERE v.item_id = s.item_id
  AND v.reviewer_id = %(reviewer)s AND v.retracted_at IS NULL LIMIT 1) IS NULL
 """
-UNDEFERRED = """
+_UNDEFERRED = """
 (SELECT 1 FROM annotations_deferral d WHERE d.item_id = s.item_id
  AND d.reviewer_id = %(reviewer)s LIMIT 1) IS NULL
 """
-IS_OPEN = "(SELECT i.state FROM annotations_queueitem i WHERE i.id = s.item_id) = 'open'"
+_IS_OPEN = "(SELECT i.state FROM annotations_queueitem i WHERE i.id = s.item_id) = 'open'"
 
-_MOVE = f"""
+# `done` is an item that counts as done although the statement cannot see it yet.
+MOVE = f"""
 UPDATE annotations_bookmark b SET places = jsonb_set(b.places, %(path)s, to_jsonb(greatest(
     %(place)s,
     coalesce(
@@ -129,7 +120,7 @@ UPDATE annotations_bookmark b SET places = jsonb_set(b.places, %(path)s, to_json
          WHERE s.queue_id = %(queue)s AND NOT s.is_taken AND s.priority = %(priority)s
            AND s.item_id > %(place)s
            AND ((SELECT i.added_at FROM annotations_queueitem i WHERE i.id = s.item_id) > %(young)s
-                OR ({UNREVIEWED} AND {UNDEFERRED} AND {IS_OPEN}))
+                OR (s.item_id <> %(done)s AND {_UNREVIEWED} AND {_UNDEFERRED} AND {_IS_OPEN}))
          ORDER BY s.item_id LIMIT 1),
         (SELECT s.item_id FROM annotations_seat s
          WHERE s.queue_id = %(queue)s AND NOT s.is_taken AND s.priority = %(priority)s
@@ -139,23 +130,26 @@ WHERE b.id = %(bookmark)s
 """
 
 
-def move(desk: Desk, priority: int, now: datetime) -> None:
-    """Move the bookmark over the items at its front that `reviewer` is done with.
+def move(desk: Desk, item: QueueItem, now: datetime) -> None:
+    """Move the bookmark over the items at its front that `reviewer` is done with, `item` now too.
 
     It walks only over what was done since the last time. An item somebody else holds stops it,
     since the hold may lapse. So does an item younger than `YOUNG`: another transaction may
     have taken a smaller id and not committed yet.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            _MOVE,
-            {
-                "path": [str(priority)],
-                "place": desk.places.get(str(priority), 0),
-                "queue": desk.queue.pk,
-                "reviewer": desk.reviewer.pk,
-                "priority": priority,
-                "young": now - YOUNG,
-                "bookmark": desk.bookmark_id,
-            },
-        )
+        cursor.execute(MOVE, move_parameters(desk, item, now))
+
+
+def move_parameters(desk: Desk, item: QueueItem, now: datetime) -> dict[str, Any]:
+    """Return the parameters of MOVE, for a statement it is part of."""
+    return {
+        "path": [str(item.priority)],
+        "place": desk.places.get(str(item.priority), 0),
+        "queue": desk.queue.pk,
+        "reviewer": desk.reviewer.pk,
+        "priority": item.priority,
+        "young": now - YOUNG,
+        "bookmark": desk.bookmark_id,
+        "done": item.pk,
+    }

@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from annotations.bookmarks import alone_with
 from annotations.models import (
     AnnotationQueue,
     Deferral,
@@ -78,8 +79,7 @@ def set_rubric(
     A question keeps its row, and so its ratings, as long as its feedback key stays. A change
     bumps `rubric_version`; earlier reviews go on naming the version they answered.
     """
-    # FOR UPDATE: nobody submits a review half under the old rubric and half under the new.
-    locked = AnnotationQueue.objects.select_for_update().get(pk=queue.pk)
+    locked = alone_with(queue)  # nobody submits half under the old rubric and half under the new
     before = snapshot(locked)
     _write_rubric(locked, rubric)
     if snapshot(locked) == before:
@@ -105,7 +105,7 @@ def keep_rubric_version(queue: AnnotationQueue, *, now: datetime) -> bool:
 
     For callers that edit the rows themselves (the admin's inline). Returns whether it did.
     """
-    locked = AnnotationQueue.objects.select_for_update().get(pk=queue.pk)
+    locked = alone_with(queue)
     newest = RubricVersion.objects.filter(queue=locked).order_by("-version").first()
     if newest is not None:
         if newest.items == snapshot(locked):

@@ -8,24 +8,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotations import bookmarks, corrections, drafts, reservations, rubrics, seats, signals
-from annotations.bookmarks import Desk, Reason, Unavailable
+from annotations import (
+    bookmarks,
+    corrections,
+    drafts,
+    recording,
+    reservations,
+    rubrics,
+    seats,
+    signals,
+)
+from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
 from observatory.events import announce
-from observatory.feedback import record
-from observatory.feedback.judgement import FeedbackInput, clean_document, clean_text
-from observatory.feedback.models import Feedback
+from observatory.feedback.judgement import InvalidFeedback, clean_document, clean_text
 from observatory.runs.models import Run
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission, allows
-
-NOTE_KEY = "note"  # the reviewer's note is feedback under this key, as LangSmith has it
-CORRECTION_KEY = "correction"  # of a correction without any score to carry it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,17 +123,18 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
     (NO_ACCESS only).
     """
     desk = bookmarks.sit_down(item.queue, reviewer)
-    earlier = Review.objects.filter(submission_id=submission.submission_id).first()
-    if earlier is not None:
-        if (earlier.item_id, earlier.reviewer_id) != (item.pk, reviewer.pk):
-            raise Conflict(Clash.OTHER_FORM, submission)
-        return Outcome(earlier, QueueItem.objects.get(pk=item.pk), is_repeat=True)
+    known = list(
+        Review.objects.filter(Q(item_id=item.pk) | Q(submission_id=submission.submission_id))
+    )
+    for earlier in known:
+        if earlier.submission_id == submission.submission_id:
+            if (earlier.item_id, earlier.reviewer_id) != (item.pk, reviewer.pk):
+                raise Conflict(Clash.OTHER_FORM, submission)
+            return Outcome(earlier, QueueItem.objects.get(pk=item.pk), is_repeat=True)
     if desk.refusal is Reason.NO_ACCESS:
         raise Unavailable(Reason.NO_ACCESS)
-    item = _lock(item)
-    reviews = list(Review.objects.filter(item=item))
     standing = next(
-        (r for r in reviews if r.reviewer_id == reviewer.pk and r.retracted_at is None), None
+        (r for r in known if r.reviewer_id == reviewer.pk and r.retracted_at is None), None
     )
     if standing is not None and standing.uuid != submission.replaces:
         raise Conflict(Clash.REVIEWED, submission, standing)
@@ -137,13 +142,11 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
         raise Conflict(Clash.RUBRIC_CHANGED, submission, standing)
     questions = list(RubricItem.objects.filter(queue_id=item.queue_id))
     submission = _settled(submission, questions)
-    is_blind = _is_blind(item, reviewer, reviews)
+    item = _lock(item)
+    is_blind = _is_blind(item, reviewer, known)
     if standing is not None:
-        _withdraw(desk, item, standing, now)
-    seat = None
-    if item.state == QueueItem.State.OPEN:
-        seat = reservations.take(item, reviewer, now)
-    review = Review.objects.create(
+        _withdraw(item, standing, now)
+    review = Review(
         workspace_id=item.workspace_id,
         submission_id=submission.submission_id,
         queue_id=item.queue_id,
@@ -153,23 +156,17 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
         scores=submission.scores,
         correction=_real_correction(item, submission.correction),
         note=submission.note,
-        is_counted=seat is not None,
         is_blind=is_blind,
         dwell_ms=submission.dwell_ms,
         submitted_at=now,
     )
-    _record_feedback(item, review, now)
-    if seat is not None:
-        _record_ratings(review, questions, now)
-        _count(item, now)
-    drafts.discard(item, reviewer)
-    Deferral.objects.filter(item=item, reviewer=reviewer).delete()
-    bookmarks.move(desk, item.priority, now)
-    if item.state == QueueItem.State.COMPLETED and seat is not None:
+    complaints = recording.record_feedback(item, review, now)
+    if complaints:
+        raise InvalidReview(complaints)
+    held_by_lease = recording.store(desk, item, review, questions, now)
+    if review.is_counted and item.state == QueueItem.State.COMPLETED:
         announce(signals.item_completed, QueueItem, item_ids=[item.pk])
-    had_lapsed = seat is not None and (
-        submission.lease is not None and seat.held_by_lease != submission.lease  # type: ignore[attr-defined]
-    )
+    had_lapsed = review.is_counted and submission.lease not in (None, held_by_lease)
     return Outcome(review, item, had_lapsed=had_lapsed)
 
 
@@ -185,10 +182,10 @@ def _settled(submission: Submission, questions: list[RubricItem]) -> Submission:
     answers, complaints = rubrics.settle(questions, submission.scores)
     note = clean_text(submission.note).strip()
     if len(note) > rubrics.MAX_TEXT:
-        complaints[NOTE_KEY] = f"The note is longer than {rubrics.MAX_TEXT:,} characters."
+        complaints[recording.NOTE_KEY] = f"The note is longer than {rubrics.MAX_TEXT:,} characters."
     correction = submission.correction
     if correction is not None and set(correction) != {"outputs"}:
-        complaints[CORRECTION_KEY] = 'A correction is {"outputs": ...}.'
+        complaints[recording.CORRECTION_KEY] = 'A correction is {"outputs": ...}.'
     if complaints:
         raise InvalidReview(complaints)
     try:
@@ -198,7 +195,7 @@ def _settled(submission: Submission, questions: list[RubricItem]) -> Submission:
             note=note,
             correction=clean_document("correction", correction),
         )
-    except record.InvalidFeedback as error:
+    except InvalidFeedback as error:
         raise InvalidReview({error.field: error.reason}) from None
 
 
@@ -229,95 +226,6 @@ def _real_correction(item: QueueItem, correction: Mapping[str, Any] | None) -> A
     return dict(correction)
 
 
-def _record_feedback(item: QueueItem, review: Review, now: datetime) -> None:
-    """Store the answers as feedback of the run: source app, its author the reviewer.
-
-    One row a scored question (free text as its comment), the correction on the first of them,
-    the note under its own key. What cannot be judged is no feedback. The ids derive from the
-    review's, so that taking it back finds them.
-    """
-    extra = {
-        "queue": str(item.queue.uuid),
-        "item": str(item.uuid),
-        "review": str(review.uuid),
-        "rubric_version": review.rubric_version,
-    }
-
-    def judgement(key: str, **fields: Any) -> FeedbackInput:
-        return FeedbackInput(
-            id=_feedback_id(review, key),
-            key=key,
-            run_id=item.run_id,
-            source_type=Feedback.Source.APP,
-            extra=extra,
-            **fields,
-        )
-
-    rows: list[FeedbackInput] = []
-    for key, answer in review.scores.items():
-        comment = answer.get("comment")
-        if "cant_judge" in answer:
-            continue
-        if answer.get("score") is None:
-            text = answer["value"]
-            comment = f"{text}\n\n{comment}" if comment else text
-            rows.append(judgement(key, comment=comment))
-        else:
-            rows.append(
-                judgement(key, score=answer["score"], value=answer.get("value"), comment=comment)
-            )
-    if review.correction is not None:
-        if not rows:
-            rows.append(judgement(CORRECTION_KEY))
-        rows[0] = replace(rows[0], correction=review.correction["outputs"])
-    if review.note:
-        rows.append(judgement(NOTE_KEY, comment=review.note))
-    if not rows:
-        return
-    workspace = item.queue.workspace
-    recorded = record.record_many(workspace, rows, now=now, user=review.reviewer)
-    if recorded.refused:  # the workspace enforces another scale for this key
-        raise InvalidReview({sent.key: error.reason for sent, error in recorded.refused})
-
-
-def _feedback_id(review: Review, key: str) -> UUID:
-    return uuid5(review.uuid, key)
-
-
-def _record_ratings(review: Review, questions: list[RubricItem], now: datetime) -> None:
-    rated = [
-        (question, rubrics.rate(question, review.scores[question.feedback_key]))
-        for question in questions
-        if question.feedback_key in review.scores
-    ]
-    Rating.objects.bulk_create(
-        Rating(
-            queue_id=review.queue_id,
-            rubric_item=question,
-            rubric_version=review.rubric_version,
-            item_id=review.item_id,
-            reviewer_id=review.reviewer_id,
-            review=review,
-            code=value.code,
-            number=value.number,
-            is_blind=review.is_blind,
-            rated_at=now,
-        )
-        for question, value in rated
-        if value is not None
-    )
-
-
-def _count(item: QueueItem, now: datetime) -> None:
-    """Add one counted review to the locked item, completing it if that was the last."""
-    item.n_reviews += 1
-    item.last_reviewed_at = now
-    if item.n_reviews >= item.queue.reviewers_per_item:
-        item.state = QueueItem.State.COMPLETED
-        item.completed_at = now
-    item.save(update_fields=["n_reviews", "last_reviewed_at", "state", "completed_at"])
-
-
 # Take back, skip, requeue -----------------------------------------------------------------------
 
 
@@ -336,7 +244,7 @@ def retract(review: Review, reviewer: User, now: datetime) -> Retracted:
     item.queue = desk.queue
     review = Review.objects.get(pk=review.pk)
     if review.retracted_at is None:
-        _withdraw(desk, item, review, now)
+        _withdraw(item, review, now)
     content = {"scores": review.scores, "correction": review.correction, "note": review.note}
     has_other = Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists()
     seat = None
@@ -345,14 +253,12 @@ def retract(review: Review, reviewer: User, now: datetime) -> Retracted:
     return Retracted(review, item, drafts.put_back(item, reviewer, content, now), seat)
 
 
-def _withdraw(desk: Desk, item: QueueItem, review: Review, now: datetime) -> None:
+def _withdraw(item: QueueItem, review: Review, now: datetime) -> None:
     """Undo what `submit` did for `review`; `item` is locked. The row stays, marked retracted."""
     review.retracted_at = now
     review.save(update_fields=["retracted_at"])
     Rating.objects.filter(review=review).delete()
-    keys = [*review.scores, NOTE_KEY, CORRECTION_KEY]
-    for key in keys:
-        record.delete(item.queue.workspace, _feedback_id(review, key))
+    recording.delete_feedback(item, review)
     if not review.is_counted:
         reservations.mark_returned([item.pk])  # I may have it after all, once a seat is free
         return
@@ -413,7 +319,7 @@ def _defer(item: QueueItem, reviewer: User, now: datetime, **fields: str) -> Def
         defaults={"reason": "", "note": "", "created_at": now, **fields},
     )
     reservations.release_mine(item, reviewer)
-    bookmarks.move(desk, item.priority, now)
+    bookmarks.move(desk, item, now)
     return deferral
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from annotations import signals
+from annotations.bookmarks import alone_with
 from annotations.models import AnnotationQueue, QueueItem
 from observatory.events import announce
 
@@ -61,9 +62,7 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
     """
     if not 1 <= n <= 20:
         raise ValueError("an item needs 1 to 20 reviewers")
-    # FOR UPDATE waits for every reviewer's verb in this queue and for `add_runs`, and they for
-    # it: see `bookmarks.sit_down`.
-    locked = AnnotationQueue.objects.select_for_update().get(pk=queue.pk)
+    locked = alone_with(queue)  # without `add_runs`, too: it shares a lock on the queue's row
     is_more = n > locked.reviewers_per_item
     locked.reviewers_per_item = queue.reviewers_per_item = n
     locked.save(update_fields=["reviewers_per_item", "updated_at"])

@@ -1,0 +1,180 @@
+"""What a submitted review writes: itself, its seat and ratings, and its feedback."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from annotations import bookmarks, reservations, rubrics
+from annotations.bookmarks import Desk
+from annotations.models import QueueItem, Review, RubricItem
+from observatory.feedback import record
+from observatory.feedback.judgement import FeedbackInput
+from observatory.feedback.models import Feedback
+
+NOTE_KEY = "note"  # the reviewer's note is feedback under this key, as LangSmith has it
+CORRECTION_KEY = "correction"  # of a correction without any score to carry it
+
+
+# A seat of the item if there is one, the review, its ratings, the item's count; and what is
+# finished by it. One statement, for each would cost a round trip and a plan.
+_STORE = f"""
+WITH seat AS (
+    UPDATE annotations_seat t SET reviewer_id = %(reviewer)s, is_taken = true,
+           lease = NULL, reserved_at = NULL, expires_at = NULL
+    FROM (SELECT id, lease, expires_at FROM annotations_seat
+          WHERE id = ({reservations.OF_ITEM} FOR UPDATE)) chosen
+    WHERE t.id = chosen.id AND %(is_open)s
+    RETURNING CASE WHEN chosen.expires_at > %(now)s THEN chosen.lease END AS held_by_lease
+),
+review AS (
+    INSERT INTO annotations_review (workspace_id, uuid, submission_id, queue_id, item_id,
+        reviewer_id, rubric_version, scores, correction, note, is_counted, is_blind, dwell_ms,
+        submitted_at)
+    SELECT %(workspace)s, %(uuid)s, %(submission_id)s, %(queue)s, %(item)s,
+        %(reviewer)s, %(rubric_version)s, %(scores)s, %(correction)s, %(note)s,
+        EXISTS (SELECT FROM seat), %(is_blind)s, %(dwell_ms)s::integer, %(now)s
+    RETURNING id, is_counted
+),
+rated AS (
+    INSERT INTO annotations_rating (queue_id, rubric_item_id, rubric_version, item_id,
+        reviewer_id, review_id, code, number, is_blind, rated_at)
+    SELECT %(queue)s, r.question, %(rubric_version)s, %(item)s,
+        %(reviewer)s, review.id, r.code, r.number, %(is_blind)s, %(now)s
+    FROM review CROSS JOIN jsonb_to_recordset(%(ratings)s)
+        AS r(question bigint, code smallint, number double precision)
+    WHERE review.is_counted
+),
+counted AS (
+    UPDATE annotations_queueitem i SET n_reviews = %(n_reviews)s, last_reviewed_at = %(now)s,
+        state = CASE WHEN %(completes)s THEN 'completed' ELSE i.state END,
+        completed_at = CASE WHEN %(completes)s THEN %(now)s::timestamptz ELSE i.completed_at END
+    FROM seat WHERE i.id = %(item)s
+),
+drafts AS (
+    DELETE FROM annotations_reviewdraft
+    WHERE item_id = %(item)s AND reviewer_id = %(reviewer)s
+),
+deferrals AS (
+    DELETE FROM annotations_deferral WHERE item_id = %(item)s AND reviewer_id = %(reviewer)s
+),
+bookmark AS ({bookmarks.MOVE})
+SELECT review.id, review.is_counted, (SELECT held_by_lease FROM seat) FROM review
+"""
+
+
+def store(
+    desk: Desk, item: QueueItem, review: Review, questions: list[RubricItem], now: datetime
+) -> UUID | None:
+    """Write `review` and everything that follows from it; `item` is locked, both are updated.
+
+    Returns the lease its seat was still held by until now, if any.
+    """
+    n_reviews = item.n_reviews + 1
+    completes = n_reviews >= item.queue.reviewers_per_item
+    parameters: dict[str, Any] = {
+        **bookmarks.move_parameters(desk, item, now),
+        "now": now,
+        "workspace": item.workspace_id,
+        "item": item.pk,
+        "is_open": item.state == QueueItem.State.OPEN,
+        "uuid": review.uuid,
+        "submission_id": review.submission_id,
+        "rubric_version": review.rubric_version,
+        "scores": Jsonb(review.scores),
+        "correction": None if review.correction is None else Jsonb(review.correction),
+        "note": review.note,
+        "is_blind": review.is_blind,
+        "dwell_ms": review.dwell_ms,
+        "ratings": Jsonb(_ratings(review, questions)),
+        "n_reviews": n_reviews,
+        "completes": completes,
+    }
+    held_by_lease: UUID | None
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, parameters)
+        review.pk, review.is_counted, held_by_lease = cursor.fetchone()
+    review._state.adding = False
+    if review.is_counted:
+        item.n_reviews, item.last_reviewed_at = n_reviews, now
+        if completes:
+            item.state, item.completed_at = QueueItem.State.COMPLETED, now
+    return held_by_lease
+
+
+def _ratings(review: Review, questions: list[RubricItem]) -> list[dict[str, Any]]:
+    """Return the answers that have a number, as rows of `_STORE`."""
+    rows = []
+    for question in questions:
+        answer = review.scores.get(question.feedback_key)
+        rated = None if answer is None else rubrics.rate(question, answer)
+        if rated is not None:
+            rows.append({"question": question.pk, "code": rated.code, "number": rated.number})
+    return rows
+
+
+def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str, str]:
+    """Store the answers as feedback of the run: source app, its author the reviewer.
+
+    One row a scored question (free text as its comment), the correction on the first of them,
+    the note under its own key. What cannot be judged is no feedback. The ids derive from the
+    review's, so that taking it back finds them. Returns complaints by key: where the workspace
+    enforces another scale, and then the caller must roll back.
+    """
+    extra = {
+        "queue": str(item.queue.uuid),
+        "item": str(item.uuid),
+        "review": str(review.uuid),
+        "rubric_version": review.rubric_version,
+    }
+
+    def judgement(key: str, **fields: Any) -> FeedbackInput:
+        return FeedbackInput(
+            id=feedback_id(review, key),
+            key=key,
+            run_id=item.run_id,
+            source_type=Feedback.Source.APP,
+            extra=extra,
+            **fields,
+        )
+
+    rows: list[FeedbackInput] = []
+    for key, answer in review.scores.items():
+        comment = answer.get("comment")
+        if "cant_judge" in answer:
+            continue
+        if answer.get("score") is None:
+            text = answer["value"]
+            comment = f"{text}\n\n{comment}" if comment else text
+            rows.append(judgement(key, comment=comment))
+        else:
+            rows.append(
+                judgement(key, score=answer["score"], value=answer.get("value"), comment=comment)
+            )
+    if review.correction is not None:
+        if not rows:
+            rows.append(judgement(CORRECTION_KEY))
+        rows[0] = replace(rows[0], correction=review.correction["outputs"])
+    if review.note:
+        rows.append(judgement(NOTE_KEY, comment=review.note))
+    if not rows:
+        return {}
+    workspace = item.queue.workspace
+    recorded = record.record_many(workspace, rows, now=now, user=review.reviewer)
+    return {sent.key: error.reason for sent, error in recorded.refused}
+
+
+def feedback_id(review: Review, key: str) -> UUID:
+    """Return the id of the feedback that `review` gives under `key`."""
+    return uuid5(review.uuid, key)
+
+
+def delete_feedback(item: QueueItem, review: Review) -> None:
+    """Delete what `record_feedback` stored."""
+    for key in [*review.scores, NOTE_KEY, CORRECTION_KEY]:
+        record.delete(item.queue.workspace, feedback_id(review, key))
