@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 250  # Change rows a transaction
 CHUNK = 5_000  # runs a statement
-MAX_POISON = 16  # bad runs of one rule and chunk that are looked for one by one
+MAX_POISON = 16  # bad runs found one by one before a rule may be given up for the chunk
 
 # Of a rule's filter, not of the server's state: a statement cancelled for taking too long.
 _QUERY_CANCELED = "57014"
@@ -206,18 +206,24 @@ def _ended(workspace_id: int, run_ids: list[UUID]) -> tuple[Runs, Runs]:
 
 
 def _ask(rule: ActiveRule, workspace_id: int, runs: Runs) -> tuple[list[Held], dict[UUID, str]]:
-    """Return on which runs the rule holds, and on which asking failed, by halving."""
+    """Return on which runs the rule holds, and on which asking failed, found by halving.
+
+    A rule that fails on nearly everything is given up early, and its runs are put off together.
+    """
     found: list[Held] = []
     failed: dict[UUID, str] = {}
     waiting = [runs] if runs.ids else []
+    n_answered = 0
     while waiting:
         part = waiting.pop()
         try:
             found += _ask_once(rule, workspace_id, part)
+            n_answered += len(part.ids)
         except DatabaseError as error:
             if not _is_of_the_rule(error):
                 raise
-            if len(part.ids) == 1 or len(failed) >= MAX_POISON:
+            is_hopeless = len(failed) >= MAX_POISON and len(failed) > n_answered
+            if len(part.ids) == 1 or is_hopeless:
                 reason = f"rule {rule.rule.name!r}: {type(error).__name__}: {error}"
                 failed.update(dict.fromkeys(part.ids, reason))
             else:

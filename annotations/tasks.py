@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_shutting_down
 from django.db import OperationalError, close_old_connections, connection, transaction
 from django.utils import timezone
 
@@ -84,7 +84,8 @@ def _repeat(step: Callable[[int], int]) -> int:
     return taken
 
 
-# Every worker sweeps on its own as well, so that neither a single beat nor a broker is needed.
+# Every worker sweeps on its own as well, so that neither a single beat nor a broker is needed:
+# also while it waits for a broker that is down, which is why this starts before the connection.
 
 _is_stopping = threading.Event()
 
@@ -101,7 +102,7 @@ def _sweep_for_ever() -> None:
     connection.close()
 
 
-@worker_ready.connect
+@worker_init.connect
 def start_sweeping(**kwargs: Any) -> None:
     """Start the sweeper of this worker."""
     _is_stopping.clear()

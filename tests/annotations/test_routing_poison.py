@@ -64,6 +64,18 @@ def test_b4_a_poison_run_is_put_off_and_its_neighbours_are_routed(acme, queue, p
     assert "division by zero" in left.last_error
 
 
+def test_b4_many_poison_runs_cost_their_good_neighbours_nothing(acme, queue, poison) -> None:
+    make_rule(queue, 'eq(run_type, "chain")')
+    runs = [
+        make_run(acme, name="poison" if n % 5 == 0 else "good", is_noted=False) for n in range(200)
+    ]
+    changes.note(acme, Change.Kind.RUN, [run.id for run in runs])
+    drain_all()
+    good = {run.id for run in runs if run.name == "good"}
+    assert set(queue.items.values_list("run_id", flat=True)) == good
+    assert set(Change.objects.get().run_ids) == {run.id for run in runs} - good
+
+
 def test_b4_other_rules_route_the_poison_run_of_one(acme, queue, poison) -> None:
     make_rule(queue, 'eq(run_type, "chain")')
     make_rule(queue, 'eq(name, "poison")')

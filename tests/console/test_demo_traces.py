@@ -62,7 +62,10 @@ def test_there_is_something_for_every_preset_and_it_is_not_too_much(traces) -> N
     roots = [trace.runs[0] for trace in traces]
     assert 10 <= sum("error" in root for root in roots) <= 40
     negative = {
-        row["run_id"] for t in traces for row in t.feedback if row["key"] == "user_rating" and not row["score"]
+        row["run_id"]
+        for t in traces
+        for row in t.feedback
+        if row["key"] == "user_rating" and not row["score"]
     }
     assert 25 <= len(negative) <= 90
     assert any(row["key"] == "needs_review" for t in traces for row in t.feedback)

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -260,8 +259,7 @@ def main() -> int:
     def say(line: str) -> None:
         print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="observatory-storm-") as data:
-        with live_server(Path(data)) as live:
-            found = ride(live, Weather(), say)
+    with live_server() as live:
+        found = ride(live, Weather(), say)
     print(json.dumps(asdict(found), indent=2))
     return 1 if found.faults() else 0
