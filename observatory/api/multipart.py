@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -28,25 +28,29 @@ MAX_NAME: Final = 4_096
 _KINDS: Final[dict[str, Kind]] = {"post": "create", "patch": "patch"}
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 _NAME = re.compile(rb'[;\s]name="((?:[^"\\]|\\.)*)"')
+# As both SDKs write it; any other order or spelling is read header by header.
+_USUAL = re.compile(
+    rb'\r\nContent-Disposition: form-data; name="([^"\\\r\n]{1,4096})"\r\n'
+    rb"Content-Type: [^\r\n]{1,200}\r\n(?:Content-Length: ([0-9]{1,12})\r\n)?\r\n"
+)
 _LENGTH = re.compile(rb"content-length:[ \t]*([0-9]{1,12})[ \t]*(?:\r|$)", re.IGNORECASE)
 _TYPE = re.compile(rb"content-type:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Where the content of the part `name` is: body[start:end]."""
+class Part(NamedTuple):
+    """Where the part `name` is: its headers from `head`, its content in body[start:end]."""
 
     name: str
-    headers: bytes
+    head: int
     start: int
     end: int
 
-    @property
-    def mime_type(self) -> str:
-        """The content type without its parameters: the JavaScript SDK's `length` is not bytes."""
-        match = _TYPE.search(self.headers)
-        text = match.group(1).decode("latin-1") if match else ""
-        return text.partition(";")[0].strip().lower() or "application/octet-stream"
+
+def mime_type(body: Content, part: Part) -> str:
+    """Return the content type without its parameters: JavaScript's `length` is not in bytes."""
+    match = _TYPE.search(body[part.head : part.start])
+    text = match.group(1).decode("latin-1") if match else ""
+    return text.partition(";")[0].strip().lower() or "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +97,15 @@ def split(body: Content, boundary: bytes) -> Iterator[Part]:
     delimiter = b"\r\n--" + boundary
     position = _first(body, delimiter)
     n_parts = 0
-    while True:
-        after = body[position : position + 2]
-        if after == b"--":
-            return
-        if after != b"\r\n":
-            raise ParseError(f"The boundary at byte {position} is not followed by a line's end")
-        start = position + 2
-        end_of_headers = body.find(b"\r\n\r\n", start - 2, start + MAX_HEADER)
-        if end_of_headers < 0:
-            raise ParseError(f"The part at byte {start} has no headers, or is cut short")
-        headers = body[start:end_of_headers]
-        start = end_of_headers + 4
-        length = _LENGTH.search(headers)
+    while (after := body[position : position + 2]) == b"\r\n":
+        head = position
+        name, start, length = _headers(body, head)
         if length is None:
             end = body.find(delimiter, start)
             if end < 0:
                 raise ParseError("The body is cut short: the closing boundary is missing")
         else:
-            end = start + int(length.group(1))
+            end = start + length
             if body[end : end + len(delimiter)] != delimiter:
                 raise ParseError(f"The part at byte {start} is not as long as it says")
         n_parts += 1
@@ -119,11 +113,29 @@ def split(body: Content, boundary: bytes) -> Iterator[Part]:
             raise TooLarge(f"A body may have {settings.INGEST_MAX_PARTS} parts")
         if end - start > settings.INGEST_MAX_PART_BYTES:
             raise TooLarge(f"A part may have {settings.INGEST_MAX_PART_BYTES} bytes")
-        name = _NAME.search(headers)
-        if name is None or len(name.group(1)) > MAX_NAME:
-            raise ParseError(f"The part at byte {start} has no name, or too long a one")
-        yield Part(name.group(1).decode(errors="replace"), headers, start, end)
+        yield Part(name.decode(errors="replace"), head, start, end)
         position = end + len(delimiter)
+    if after != b"--":
+        raise ParseError(f"The boundary at byte {position} is not followed by a line's end")
+
+
+def _headers(body: Content, head: int) -> tuple[bytes, int, int | None]:
+    """Return the name of the part whose headers are at `head`, where its content starts, and
+    its length if the headers say it.
+    """
+    usual = _USUAL.match(body, head)
+    if usual is not None:
+        name, digits = usual.groups()
+        return name, usual.end(), None if digits is None else int(digits)
+    end = body.find(b"\r\n\r\n", head, head + MAX_HEADER)
+    if end < 0:
+        raise ParseError(f"The part at byte {head} has no headers, or is cut short")
+    headers = body[head:end]
+    named = _NAME.search(headers)
+    if named is None or len(named.group(1)) > MAX_NAME:
+        raise ParseError(f"The part at byte {head} has no name, or too long a one")
+    length = _LENGTH.search(headers)
+    return named.group(1), end + 4, None if length is None else int(length.group(1))
 
 
 def _first(body: Content, delimiter: bytes) -> int:

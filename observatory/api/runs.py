@@ -59,7 +59,8 @@ class IngestView(BareWorkspaceView):
             batch = self.read_batch(content, **names)
             for one in batch.attachments:
                 pieces = _pieces(content, one.part)
-                saved.append(attachments.save(one.run_id, one.name, one.part.mime_type, pieces))
+                mime_type = multipart.mime_type(content, one.part)
+                saved.append(attachments.save(one.run_id, one.name, mime_type, pieces))
                 body.forget(content)
             rejected = ingest.transact(lambda mode: self._store(batch, saved, mode))
         answer: dict[str, Any] = {"message": "Runs batch ingested"}

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,11 +20,14 @@ _SLICE: Final = 1 << 20
 
 _syntax = msgspec.json.Decoder(Raw)
 _members = msgspec.json.Decoder(dict[str, Raw])
-# Every digit becomes 0, an exponent `e`, a sign `-`: so two substrings find what needs a look.
+# Every digit becomes 0, an exponent `e`, its sign `-`: so substrings find what needs a look.
 _SHAPE = bytes.maketrans(b"123456789E+", b"000000000e-")
+_STRIDE: Final = 64
+_LONG_RUN: Final = b"0" * (MAX_DIGITS // _STRIDE)
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _LIST_NAME = re.compile(rb'\s*"([^"]{1,64})"\s*:\s*', re.DOTALL)
 _EXPONENT = re.compile(rb"-?[0-9.]+[eE][-+]?[0-9]{3,}")
+_LIKE_EXPONENT = re.compile(rb"[0-9][eE][-+]?[0-9]{3,}(?:[,}\]\s]|$)")
 _DIGITS = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 _LONE_HIGH = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})", re.DOTALL
@@ -45,25 +47,22 @@ class BadItem(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
+class Suspicion(NamedTuple):
     """What a cheap look at many bytes could not rule out for the documents among them."""
 
-    escapes: bool = True  # \u0000 or a surrogate
-    numbers: bool = True  # more digits than MAX_DIGITS or an exponent of three digits
+    escapes: bool = True  # \\u0000 or a surrogate
     text: bool = True  # bytes that may not be UTF-8
 
 
-CLEAN: Final = Suspicion(escapes=False, numbers=False, text=False)
 SUSPECT: Final = Suspicion()
 
 
 def look(content: bytes) -> Suspicion:
-    """Return what must be checked document by document in `content` (0.3 ms per MiB)."""
-    escapes = b"\\u0000" in content or b"\\ud" in content or b"\\uD" in content
-    shape = content.translate(_SHAPE)
-    numbers = b"0e000" in shape or b"0e-000" in shape or b"0" * (MAX_DIGITS + 1) in shape
-    return Suspicion(escapes=escapes, numbers=numbers, text=not content.isascii())
+    """Return what must be checked document by document in `content` (0.1 ms per MiB)."""
+    escapes = b"\\u" in content and (
+        b"\\u0000" in content or b"\\ud" in content or b"\\uD" in content
+    )
+    return Suspicion(escapes=escapes, text=not content.isascii())
 
 
 def sanitize(document: bytes) -> tuple[bytes, bool]:
@@ -102,8 +101,7 @@ def check(document: bytes, suspicion: Suspicion = SUSPECT) -> None:
         check_text(document)
     if document.count(b"[") + document.count(b"{") > MAX_DEPTH and depth(document) > MAX_DEPTH:
         raise BadItem("too_deep", f"Nested deeper than {MAX_DEPTH}")
-    if suspicion.numbers:
-        _check_numbers(document)
+    _check_numbers(document)
 
 
 def check_text(document: bytes) -> None:
@@ -136,10 +134,14 @@ def depth(document: bytes) -> int:
 
 
 def _check_numbers(document: bytes) -> None:
-    shape = document.translate(_SHAPE)
-    if not (b"0e000" in shape or b"0e-000" in shape or b"0" * (MAX_DIGITS + 1) in shape):
-        return
-    del shape
+    """Raise BadItem for numbers that some reader cannot take; 1 us where there are none."""
+    if len(document) > MAX_DIGITS and _LONG_RUN in document[::_STRIDE].translate(_SHAPE):
+        pass  # a sample every 64 bytes found digits only
+    else:
+        shape = document.translate(_SHAPE)
+        if not (b"0e000" in shape or b"0e-000" in shape) or not _LIKE_EXPONENT.search(document):
+            return
+        del shape
     numbers = _STRING.sub(b'""', document)
     if _DIGITS.search(numbers):
         raise BadItem("number_too_long", f"A number has more than {MAX_DIGITS} digits")

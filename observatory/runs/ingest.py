@@ -1,7 +1,7 @@
 """Store a batch of run ops: one transaction, set-wise, convergent.
 
-Whatever order, number or concurrency ops arrive in, the rows end as `merge.fold` says. New
-runs are copied straight into the table; runs that exist, and batches that lost a race, go
+Whatever order, number or concurrency ops arrive in, the rows end as `merge.fold` says. Creates
+are copied straight into the table; patches, and batches with a create that is not new, go
 through a temporary table and one INSERT .. ON CONFLICT.
 """
 
@@ -18,7 +18,6 @@ from typing import TypedDict, TypeVar
 from uuid import UUID
 
 import psycopg.errors
-from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from observatory.runs import changes, merge, projects, rows
@@ -37,7 +36,7 @@ WRITE_BYTES = 1 << 20
 class Mode(IntEnum):
     """How carefully to write: each one is slower and takes what the one before could not."""
 
-    DIRECT = 0  # new runs by COPY into the table
+    DIRECT = 0  # creates by COPY into the table, in the hope that they are new
     STAGED = 1  # everything through the temporary table
     ONE_BY_ONE = 2  # each op in its own savepoint, to find the one PostgreSQL refuses
 
@@ -102,7 +101,6 @@ def store(
     """
     if mode is None:
         return transact(lambda mode: store(workspace, ops, now=now, mode=mode))
-    begin()
     stored = Stored()
     placed = _place(workspace, ops, stored)
     _write(workspace, placed, now, mode, stored)
@@ -134,12 +132,6 @@ def _storable(text: str) -> str:
 
 def _rejection(op: RunOp, code: str, reason: str) -> Rejection:
     return {"item_id": str(op.id), "code": code, "reason": reason, "raw": op.raw}
-
-
-def begin() -> None:
-    """Bound the statements of this transaction, and make its connection's temporary table."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BEGIN, [f"{settings.STATEMENT_TIMEOUT_S}s"])
 
 
 def _place(
@@ -190,10 +182,10 @@ def _write(
         return
     rounds = list(_rounds(placed))
     if mode is Mode.DIRECT and rounds:
-        known = _known(workspace, [op.id for op, _ in rounds[0]])
-        new = [pair for pair in rounds[0] if pair[0].id not in known]
-        rounds[0] = [pair for pair in rounds[0] if pair[0].id in known]
-        _copy("runs_run", workspace, new, now)
+        # A create is nearly always new. If one is not, the copy fails as a whole and `transact`
+        # comes back with STAGED: cheaper than to ask for every run of every batch.
+        _copy("runs_run", workspace, [p for p in rounds[0] if p[0].kind == "create"], now)
+        rounds[0] = [p for p in rounds[0] if p[0].kind == "patch"]
     for batch in rounds:
         _merge(workspace, batch, now)
 
@@ -215,20 +207,12 @@ def _rounds(
         waiting = later
 
 
-def _known(workspace: Workspace, run_ids: list[UUID]) -> set[UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM runs_run WHERE workspace_id = %s AND id = ANY(%s)",
-            [workspace.pk, run_ids],
-        )
-        return {row[0] for row in cursor.fetchall()}
-
-
 def _merge(workspace: Workspace, batch: list[tuple[RunOp, int | None]], now: datetime) -> None:
     if not batch:
         return
-    _copy("runs_staged", workspace, batch, now)
     with connection.cursor() as cursor:
+        cursor.execute(_STAGE)
+        _copy("runs_staged", workspace, batch, now)
         cursor.execute(_UPSERT)
         cursor.execute("DELETE FROM runs_staged")
 
@@ -276,10 +260,13 @@ def _adopt(workspace: Workspace, run_ids: list[UUID]) -> None:
             cursor.execute(_ADOPT_PROJECT, [workspace.pk, run_ids, run_ids])
 
 
+# ORDER BY, so that the planner can only take the two partial indexes: for a plain EXISTS it
+# expects to meet such a run early and reads the whole table.
 _WAITING = (
-    "SELECT EXISTS (SELECT FROM runs_run WHERE workspace_id = %s AND trace_id = id"
-    " AND parent_run_id IS NOT NULL),"
-    " EXISTS (SELECT FROM runs_run WHERE workspace_id = %s AND project_id IS NULL)"
+    "SELECT (SELECT true FROM runs_run WHERE workspace_id = %s AND trace_id = id"
+    " AND parent_run_id IS NOT NULL ORDER BY workspace_id, parent_run_id LIMIT 1),"
+    " (SELECT true FROM runs_run WHERE workspace_id = %s AND project_id IS NULL"
+    " ORDER BY workspace_id, trace_id LIMIT 1)"
 )
 _ADOPT_TRACE = (
     "UPDATE runs_run r SET trace_id = parent.trace_id FROM runs_run parent"
@@ -370,8 +357,8 @@ _STAGED_TYPES = dict.fromkeys(("dotted_order", "name", "run_type", "error"), "te
     "total_cost": "numeric", "usage_details": "jsonb", "clock": "jsonb", "is_sanitized": "bool",
     "received_at": "timestamptz", "modified_at": "timestamptz",
 }  # fmt: skip
-_BEGIN = (
-    "SELECT set_config('statement_timeout', %s, true); CREATE TEMP TABLE IF NOT EXISTS runs_staged"
+_STAGE = (
+    "CREATE TEMP TABLE IF NOT EXISTS runs_staged"
     f" ({', '.join(f'{name} {_STAGED_TYPES[name]}' for name in rows.COLUMNS)})"
     " ON COMMIT DELETE ROWS"
 )

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -183,12 +183,13 @@ def test_a2_any_order_batching_and_repetition_ends_as_the_model_says(transaction
     with _Alone():
         while sent:
             n = rng.randrange(len(sent)) + 1
+            now_sent, sent = sent[:n], sent[n:]
             mode = rng.choice([None, ingest.Mode.STAGED, ingest.Mode.ONE_BY_ONE])
             if mode is None:
-                ingest.store(workspace, sent[:n], now=NOW)
+                ingest.store(workspace, now_sent, now=NOW)
             else:
-                ingest.transact(lambda _, n=n, mode=mode: ingest.store(workspace, sent[:n], now=NOW, mode=mode))  # fmt: skip
-            sent = sent[n:]
+                with transaction.atomic():
+                    ingest.store(workspace, now_sent, now=NOW, mode=mode)
     assert _stored(workspace) == expected
 
 

@@ -87,7 +87,7 @@ class Web:
         usage = Usage()
         stop = threading.Event()
         sampler = threading.Thread(target=self._sample, args=(usage, stop), daemon=True)
-        web, base = _cpu_s(self.web_processes()), self._database_cpu_s()
+        web, base = _cpu_s(self.web_processes()), self.database_cpu_s()
         sampler.start()
         try:
             yield usage
@@ -95,7 +95,7 @@ class Web:
             stop.set()
             sampler.join()
             usage.web_s = _cpu_s(self.web_processes()) - web
-            usage.database_s = self._database_cpu_s() - base
+            usage.database_s = self.database_cpu_s() - base
 
     def _sample(self, usage: Usage, stop: threading.Event) -> None:
         while not stop.wait(SAMPLE_S):
@@ -105,7 +105,8 @@ class Web:
                 usage.peak_rss = max(usage.peak_rss, sum(m.rss for m in memory))
                 usage.peak_pss = max(usage.peak_pss, sum(m.pss for m in memory))
 
-    def _database_cpu_s(self) -> float:
+    def database_cpu_s(self) -> float:
+        """Return the processor seconds of the database server so far; nan if it is elsewhere."""
         if self.postmaster is None:
             return float("nan")
         return _cpu_s([self.postmaster, *self.postmaster.children()])
@@ -157,7 +158,7 @@ def web(database_name: str) -> Iterator[Web]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(  # noqa: S603 - our own program
+    process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "python:observatory.gunicorn"],
         env=_environment(database_name, port),
         stdin=subprocess.DEVNULL,
@@ -181,7 +182,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
             raise SystemExit(f"the web server ended with status {process.returncode}")
         with contextlib.suppress(OSError):
             address = f"http://127.0.0.1:{port}/info"
-            with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(address, timeout=2) as answer:
                 if answer.status == 200:
                     return
         time.sleep(0.1)
