@@ -8,7 +8,7 @@ columns the second's. Stacks of tables are (..., k, k) and are computed at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -426,38 +426,39 @@ def _assembled(
     has_bootstrap: bool,
 ) -> Agreement:
     n = int(figures["n"])
-    base = Agreement(
+    value = None if np.isnan(figures["value"]) else figures["value"]
+    params: dict[str, Any] = {
+        "weighting": str(weighting),
+        "categories": len(table),
+        "seed": seed,
+    }
+    found: tuple[Interval, float] | None = None
+    if value is not None and has_bootstrap:
+        found = interval(table, weighting, seed=seed)
+    elif value is not None:
+        found = wald(value, figures["se"]), figures["se"]
+        params["interval"] = "wald, as there are many pairs"
+    ci = found[0] if found else None
+    reason = None
+    if value is None:
+        reason = Reason.NO_VARIATION if n else Reason.NO_OVERLAP
+    return Agreement(
         "cohen_kappa" if weighting == Weighting.UNWEIGHTED else f"cohen_kappa_{weighting}",
+        value=value,
+        reason=reason,
         n_items=n,
         n_ratings=2 * n,
         n_overlap=n,
-        params={"weighting": str(weighting), "categories": len(table), "seed": seed},
-    )
-    if n == 0:
-        return replace(base, reason=Reason.NO_OVERLAP)
-    base = replace(
-        base,
-        percent_agreement=figures["observed"],
-        companions={
-            name: _number(figures[name])
-            for name in ("ac1", "bp", "prevalence_index", "bias_index", "kappa_max")
-        },
-    )
-    if np.isnan(figures["value"]):
-        return replace(base, reason=Reason.NO_VARIATION, warnings=_warnings(figures, None))
-    if has_bootstrap:
-        found = interval(table, weighting, seed=seed)
-    else:
-        found = wald(figures["value"], figures["se"]), figures["se"]
-        base = replace(base, params={**base.params, "interval": "wald, as there are many pairs"})
-    ci = found[0] if found else None
-    return replace(
-        base,
-        value=figures["value"],
         ci=ci,
         se=found[1] if found else None,
-        warnings=_warnings(figures, ci),
+        percent_agreement=_number(figures["observed"]),
+        companions={name: _number(figures[name]) for name in _COMPANIONS} if n else {},
+        warnings=_warnings(figures, ci) if n else (),
+        params=params,
     )
+
+
+_COMPANIONS = ("ac1", "bp", "prevalence_index", "bias_index", "kappa_max")
 
 
 def _number(value: float) -> float | None:

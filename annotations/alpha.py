@@ -83,7 +83,13 @@ def _patterns(counts: Any, values: Any) -> tuple[Floats, Counts, Floats]:
     scale = np.arange(k, dtype=np.float64) if values is None else np.asarray(values, np.float64)
     paired = table[table.sum(1) >= 2]
     # 333,334 units of 3 ratings on 5 values are 35 patterns: everything after is small.
-    patterns, multiplicity = np.unique(paired, axis=0, return_counts=True)
+    base = int(paired.max(initial=0)) + 1
+    if base**k < 2**53:  # one number a unit sorts ten times faster than a row
+        codes = (paired @ float(base) ** np.arange(k)).astype(np.int64)
+        _, first, multiplicity = np.unique(codes, return_index=True, return_counts=True)
+        patterns = paired[first]
+    else:
+        patterns, multiplicity = np.unique(paired, axis=0, return_counts=True)
     return patterns, multiplicity.astype(np.int64), scale
 
 

@@ -385,17 +385,15 @@ def pair_tables(items: Ints, columns: Ints, k: int) -> tuple[Ints, Counts]:
     ones = np.ones(len(rows), dtype=np.int64)
     matrix = csr_array((ones, (rows, columns)), shape=(rows.max(initial=-1) + 1, columns.max() + 1))
     product = (matrix.T @ matrix).tocoo()
-    first, second = product.coords[0] // k, product.coords[1] // k
-    kept = first < second
-    joined = np.stack([first[kept], second[kept]], axis=1).astype(np.int64)
-    pairs, place = np.unique(joined, axis=0, return_inverse=True)
-    tables = np.zeros((len(pairs), k, k), dtype=np.int64)
-    np.add.at(
-        tables,
-        (place.reshape(-1), product.coords[0][kept] % k, product.coords[1][kept] % k),
-        product.data[kept],
-    )
-    return pairs, tables
+    row, column = (side.astype(np.int64) for side in product.coords)
+    kept = row // k < column // k
+    row, column = row[kept], column[kept]
+    n_reviewers = int(columns.max()) // k + 1
+    coded, place = np.unique((row // k) * n_reviewers + column // k, return_inverse=True)
+    cells = place * k * k + (row % k) * k + column % k
+    counted = np.bincount(cells, weights=product.data[kept], minlength=len(coded) * k * k)
+    pairs = np.stack([coded // n_reviewers, coded % n_reviewers], axis=1)
+    return pairs, counted.astype(np.int64).reshape(-1, k, k)
 
 
 def _categorical_pairs(
