@@ -21,6 +21,7 @@ from observatory.runs.search import MAX_LIMIT, RunQuery
 from observatory.runs.times import parse_time
 
 MAX_IDS = 1_000
+MAX_TEXT = 10_240
 
 
 class TooSlow(APIException):
@@ -76,6 +77,8 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
         return None
     if not isinstance(given, str):
         raise ParseError(f"{name}: expects a string")
+    if len(given) > MAX_TEXT:
+        raise ParseError(f"{name}: at most {MAX_TEXT} characters")
     if "\x00" in given or any("\ud800" <= letter <= "\udfff" for letter in given):
         raise ParseError(f"{name}: holds a character that no text holds")
     return given

@@ -186,6 +186,7 @@ def test_ids_and_trace_override_what_the_sdk_documents(api, project) -> None:
         ({"start_time": "yesterday"}, "start_time: "),
         ({"select": "id"}, "select: "),
         ({"query": "a\x00b"}, "query: "),
+        ({"query": "x" * 10_241}, "query: "),
         ([], "must be a JSON object"),
     ],
 )

@@ -6,6 +6,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from observatory.runs import search
 from observatory.runs.filters.grammar import parse
@@ -227,7 +229,39 @@ def test_a_run_that_never_said_when_it_started_is_found_by_id_and_trace(acme, pr
 
 
 def test_a_query_that_takes_too_long_is_ended(acme) -> None:
-    from django.db import connection
-
     with pytest.raises(search.TooSlow), search.bounded(0.05), connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(5)")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "run_project_newest"),
+        ({"is_root": True}, "run_project_newest_root"),
+        ({"filter": parse("and(eq(is_root, true), has(tags, 'x'))")}, "run_project_newest_root"),
+        ({"filter": parse("eq(execution_order, 1)")}, "run_project_newest"),
+        ({"is_root": True, "filter": parse("lt(feedback_score, 0.4)")}, "feedback_run"),
+        ({"trace_filter": parse("has(tags, 'x')")}, "runs_run_pkey"),
+        ({"tree_filter": parse("neq(error, null)")}, "run_trace"),
+        ({"cursor": search._cursor(NOON, uuid4())}, "run_project_newest"),
+    ],
+)
+def test_the_common_questions_are_answered_by_an_index_in_its_own_order(
+    acme, project, wanted, index
+) -> None:
+    run = make_run(project, metadata={"thread_id": "t"})
+    judge(run, "k", 0)
+    with CaptureQueriesContext(connection) as captured:
+        search.query(acme, RunQuery(limit=10, payloads=(), **wanted))
+    (keys,) = [one["sql"] for one in captured if one["sql"].startswith("SELECT r.start_time")]
+    with connection.cursor() as cursor:
+        # The tables are tiny here: without these a scan of the whole would be cheapest.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_hashjoin = off")
+        cursor.execute("SET LOCAL enable_mergejoin = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {keys}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert f"using {index} on" in plan, plan
+    assert "Sort" not in plan, plan
