@@ -215,6 +215,9 @@ class QueueItem(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"run {self.run_id}"
+
 
 class RoutingDecision(models.Model):
     """Why an item is in its queue. None of this can be rebuilt later, so it is kept."""

@@ -58,6 +58,9 @@ class DatasetVersion(models.Model):
             models.UniqueConstraint(fields=["dataset", "as_of"], name="dataset_version_is_unique")
         ]
 
+    def __str__(self) -> str:
+        return self.as_of.isoformat()
+
 
 class DatasetTag(models.Model):
     """A movable name of a version. `latest` is not stored: it is always the newest."""
@@ -80,7 +83,9 @@ class Example(models.Model):
     uuid = models.UUIDField(default=uuid4)
     created_at = models.DateTimeField(db_default=Now())
     source_run_id = models.UUIDField(null=True)
-    origin = models.CharField(max_length=64, blank=True, help_text="harvest:<item id>, or empty")
+    origin = models.CharField(
+        max_length=64, blank=True, help_text="harvest: and the item, or empty"
+    )
 
     class Meta:
         constraints = [
@@ -94,6 +99,9 @@ class Example(models.Model):
         indexes = [
             models.Index(F("dataset"), F("created_at").desc(), F("id"), name="example_newest"),
         ]
+
+    def __str__(self) -> str:
+        return f"example {self.uuid}"
 
 
 class ExampleRevisionQuerySet(models.QuerySet["ExampleRevision"]):
@@ -137,6 +145,9 @@ class ExampleRevision(models.Model):
                 F("dataset"), F("valid_from").desc(), F("example"), name="example_revision_as_of"
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"from {self.valid_from.isoformat()}"
 
 
 class Harvest(models.Model):

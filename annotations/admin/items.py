@@ -20,6 +20,8 @@ from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission
 
 MANAGE = Permission.MANAGE_QUEUES
+_SIGNS = {"eq": "=", "neq": "is not", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_UNTOLD = {"is_root", "feedback_key", "metadata_key", "input_key", "output_key"}  # only lead there
 
 
 class DecisionInline(WorkspaceInline):
@@ -94,18 +96,20 @@ class QueueItemAdmin(WorkspaceAdmin):
 
     @admin.display(description="why")
     def why(self, item: QueueItem) -> str:
-        """Say in words which rules put it here: `Low confidence v2: metadata.confidence 63`."""
+        """Say which rules put it here and what held: `Low confidence: confidence 63 < 70`."""
         said = []
         for decision in item.decisions.all():
-            clauses = "; ".join(
-                f"{clause.get('field', '')} {clause.get('operator', '')}"
-                f" {clause.get('expected', '')} (was {clause.get('actual', '')})"
-                for clause in decision.clauses[:3]
-            )
-            said.append(f"{decision.rule_name} v{decision.rule_version}: {clauses}"[:200])
-        return " | ".join(said) or (
-            "added by hand" if item.source == "person" else "added by the API"
-        )
+            clauses = [
+                f"{clause.get('field', '')} {clause.get('actual', '')}"
+                f" {_SIGNS.get(clause.get('operator', ''), clause.get('operator', ''))}"
+                f" {clause.get('expected', '')}"
+                for clause in decision.clauses
+                if clause.get("field") not in _UNTOLD
+            ]
+            said.append(f"{decision.rule_name}: {', '.join(clauses[:3])}".rstrip(": ")[:200])
+        if not said:
+            return "added by hand" if item.source == "person" else "added by the API"
+        return " | ".join(said)
 
     @admin.display(description="held by")
     def held_by(self, item: QueueItem) -> str:
@@ -161,7 +165,7 @@ class ReviewAdmin(WorkspaceAdmin):
     list_display = (
         "submitted_at",
         "queue",
-        "item",
+        "run",
         "reviewer",
         "rubric_version",
         "is_counted",
@@ -173,6 +177,10 @@ class ReviewAdmin(WorkspaceAdmin):
     search_fields = ("=uuid", "reviewer__username")
     ordering = ("-submitted_at", "-pk")
     exclude = ("submission_id",)
+
+    @admin.display(description="run")
+    def run(self, review: Review) -> str:
+        return str(review.item.run_id)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(pk__in=_visible_reviews(request).values("pk"))

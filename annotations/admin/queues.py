@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -30,18 +31,18 @@ class RubricItemInline(WorkspaceInline):
     model = RubricItem
     workspace_path = "queue__workspace"
     may_add = may_change = may_delete = MANAGE
+    template = "admin/edit_inline/stacked.html"  # ten columns would be wider than the page
     fields = (
-        "position",
-        "feedback_key",
-        "title",
+        ("position", "feedback_key", "title"),
+        ("kind", "level", "is_required"),
+        ("minimum", "maximum"),
         "description",
-        "kind",
-        "level",
         "categories",
-        "minimum",
-        "maximum",
-        "is_required",
     )
+    formfield_overrides = {
+        models.TextField: {"widget": forms.Textarea(attrs={"rows": 2, "cols": 80})},
+        models.JSONField: {"widget": forms.Textarea(attrs={"rows": 3, "cols": 80})},
+    }
 
 
 class QueueForm(QueueModelForm):

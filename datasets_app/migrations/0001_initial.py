@@ -136,7 +136,7 @@ class Migration(migrations.Migration):
                 (
                     "origin",
                     models.CharField(
-                        blank=True, help_text="harvest:<item id>, or empty", max_length=64
+                        blank=True, help_text="harvest: and the item, or empty", max_length=64
                     ),
                 ),
                 (
