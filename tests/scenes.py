@@ -117,15 +117,16 @@ def build(
 ) -> Scene:
     """Make a project with traces, a queue with a rubric and items with reasons, and a dataset.
 
-    `mark` is put into every text, to see whether it gets out anywhere.
+    `mark` is put into every text, to see whether it gets out anywhere; names take its beginning.
     """
+    whole, mark = mark, mark[:120]
     project = Project.objects.create(workspace=workspace, name=f"support-bot {mark}".strip())
     queue = queues.create_queue(
         workspace,
         f"Doubtful answers {mark}".strip(),
         now=now,
         rubric=RUBRIC,
-        instructions="Judge **only** what the customer can see. Correct the answer if it is wrong.",
+        instructions=f"Judge **only** what the customer can see. Correct the answer if it is wrong. {whole}",
         reviewers_per_item=reviewers,
     )
     rule = RoutingRule.objects.create(
@@ -147,14 +148,14 @@ def build(
             inputs={
                 "messages": [
                     {"role": "system", "content": "You are a support bot."},
-                    {"role": "user", "content": f"{question} {mark}"},
+                    {"role": "user", "content": f"{question} {whole}"},
                 ]
             },
-            outputs={"answer": f"{answer} {mark}".strip()},
-            metadata={"confidence": 0.41, "user_tier": "enterprise", "mark": mark},
+            outputs={"answer": f"{answer} {whole}".strip()},
+            metadata={"confidence": 0.41, "user_tier": "enterprise", "mark": whole},
             tags=["support", f"v{place % 3}", *([mark] if mark else [])],
             total_tokens=512 + place,
-            error=f"TimeoutError: the model did not answer {mark}" if place == 3 else None,
+            error=f"TimeoutError: the model did not answer {whole}" if place == 3 else None,
         )
         make_run(
             workspace,
@@ -168,7 +169,7 @@ def build(
             outputs={
                 "documents": [
                     {
-                        "page_content": f"Refund policy {mark}",
+                        "page_content": f"Refund policy {whole}",
                         "metadata": {"source": "kb/12", "score": 0.83},
                     }
                 ]
@@ -209,7 +210,7 @@ def build(
             project=project,
             key="user_rating",
             score=0.2,
-            comment=f"not helpful {mark}",
+            comment=f"not helpful {whole}",
             run_start_time=at,
             is_root=True,
         )
@@ -234,14 +235,14 @@ def build(
                     "field": "metadata.confidence",
                     "operator": "lt",
                     "expected": 0.7,
-                    "actual": f"0.41 {mark}",
+                    "actual": f"0.41 {whole}",
                 }
             ],
         )
     dataset = datasets.Dataset.objects.create(
         workspace=workspace,
         name=f"refund answers {mark}".strip(),
-        description=f"Corrected by reviewers {mark}",
+        description=f"Corrected by reviewers {whole}",
     )
     datasets.Harvest.objects.create(queue=queue, dataset=dataset)
     example = datasets.Example.objects.create(
@@ -255,8 +256,8 @@ def build(
         example=example,
         dataset=dataset,
         valid_from=now,
-        inputs=json.dumps({"question": f"Why was I charged twice? {mark}"}),
-        outputs=json.dumps({"answer": f"Once. {mark}"}),
+        inputs=json.dumps({"question": f"Why was I charged twice? {whole}"}),
+        outputs=json.dumps({"answer": f"Once. {whole}"}),
         metadata={"reviewers": ["grace"], "rule": f"Low confidence {mark}"},
         splits=["base"],
     )

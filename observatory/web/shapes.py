@@ -209,7 +209,9 @@ def documents_of(value: Any) -> list[dict[str, Any]]:
                 rest = {
                     key: item
                     for key, item in entry.items()
-                    if key not in {"page_content", "content", "text", "type", "kwargs"}
+                    if key not in {"page_content", "content", "text", "type", "kwargs", "metadata"}
                 }
+                if isinstance(entry.get("metadata"), dict):
+                    rest |= entry["metadata"]
                 found.append({"text": text, "metadata": rest})
     return found

@@ -418,7 +418,12 @@
     z: () => undo(),
     s: () => { if (!menu()) return false; menu().open = true; const first = menu().querySelector("[data-skip]"); first.focus(); },
     S: () => requeue(),
-    e: () => toText("#correction"),
+    e: () => {
+      const area = $("#correction");
+      if (!area) return false;
+      area.closest("[data-correction]").scrollIntoView({ block: "start" }); // with its diff below
+      area.focus({ preventScroll: true });
+    },
     n: () => toText("#note"),
     i: () => { const box = $("[data-instructions]"); if (!box) return false; box.open = !box.open; },
     w: () => { const why = $("[data-why]"); if (!why) return false; why.open = !why.open; },

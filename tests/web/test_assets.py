@@ -1,0 +1,93 @@
+"""What is sent to the browser: rules for templates, sizes, and what is not ours."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+
+import brotli
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STATIC = ROOT / "observatory" / "web" / "static"
+TEMPLATES = sorted(
+    path for path in (ROOT / "templates").rglob("*.html") if "admin" not in path.parts
+)
+RULES = {
+    r"\shx-on[:-]": "inline handlers need eval",
+    r"\son[a-z]+\s*=": "inline handlers are refused by the CSP",
+    r"\sstyle\s*=": "style attributes are dropped by the CSP",
+    r"<script(?![^>]*\ssrc=)": "inline scripts are refused by the CSP",
+    r"<style": "inline styles are refused by the CSP",
+    r"hx-trigger=\"[^\"]*\[": "with eval off htmx sends whatever the filter says",
+    r"hx-vals='js:|hx-vals=\"js:|hx-vars": "need eval",
+    r"hx-disinherit|hx-inherit": "every element names its own target",
+    r"(src|href|action)=\"https?://": "everything comes from here",
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_templates_keep_the_rules_of_the_house(rule) -> None:
+    guilty = [
+        f"{path.relative_to(ROOT)}: {found.group(0)}"
+        for path in TEMPLATES
+        for found in re.finditer(rule, path.read_text())
+    ]
+    assert guilty == [], RULES[rule]
+
+
+def test_every_request_names_its_target() -> None:
+    for path in TEMPLATES:
+        for tag in re.findall(r"<[a-z]+[^>]*\shx-(?:get|post)=[^>]*>", path.read_text(), re.S):
+            assert "hx-target=" in tag, f"{path.name}: {tag}"
+            assert "hx-swap=" in tag, f"{path.name}: {tag}"
+
+
+def test_every_form_works_without_scripts() -> None:
+    for path in TEMPLATES:
+        text = path.read_text()
+        for form in re.findall(r"<form[^>]*>", text, re.S):
+            assert re.search(r"action=.*method=|method=.*action=", form, re.S), (
+                f"{path.name}: {form}"
+            )
+        assert text.count('method="post"') <= text.count("csrf_token %}"), path.name
+
+
+def compressed(*names: str) -> int:
+    return sum(len(brotli.compress((STATIC / name).read_bytes(), quality=11)) for name in names)
+
+
+def test_pages_stay_light() -> None:
+    import django_htmx
+
+    htmx = Path(django_htmx.__file__).parent / "static" / "django_htmx" / "htmx-2.min.js"
+    base = len(brotli.compress(htmx.read_bytes(), quality=11))
+    base += compressed("obs/obs-core.js", "obs/obs-keys.js")
+    bench = compressed(
+        "obs/obs-tree.js", "obs/obs-diff.js", "obs/obs-diff-worker.js", "obs/obs-workbench.js"
+    )
+    assert base <= 40_000
+    assert base + bench + compressed("vendor/diff-9.0.0/diff.min.js") <= 55_000
+    assert compressed("obs/obs.css") <= 20_000
+
+
+def test_what_is_not_ours_is_as_it_was_published() -> None:
+    vendored = tomllib.loads((STATIC / "vendor" / "vendor.toml").read_text())
+    folders = {path.name for path in (STATIC / "vendor").iterdir() if path.is_dir()}
+    assert folders == {entry["folder"] for entry in vendored.values()}
+    for entry in vendored.values():
+        folder = STATIC / "vendor" / entry["folder"]
+        assert (folder / "LICENSE").is_file()
+        for name, digest in entry["files"].items():
+            assert hashlib.sha512((folder / name).read_bytes()).hexdigest() == digest
+            assert "sourceMappingURL" not in (folder / name).read_text()
+
+
+def test_scripts_use_nothing_the_csp_refuses() -> None:
+    for path in (STATIC / "obs").glob("*.js"):
+        text = path.read_text()
+        assert not re.search(
+            r"\beval\(|new Function|\.style\.|setAttribute\(\"style\"|document\.write", text
+        ), path.name

@@ -1,0 +1,345 @@
+"""The workbench's requests: by a plain form, and by the script that swaps parts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from annotations.models import Deferral, Review, ReviewDraft, Seat
+from tests.scenes import submission
+
+pytestmark = pytest.mark.django_db
+OURS = {"X-Obs-Fetch": "1"}
+
+
+@pytest.fixture
+def bench(scene, grace, as_user):
+    """`bench.post("submit", {...})` as grace, on the item she holds."""
+
+    class Bench:
+        client = as_user(grace)
+        base = f"/w/acme/queues/{scene.queue.uuid}"
+
+        def open(self, query: str = ""):
+            page = self.client.get(f"{self.base}/review/{query}")
+            self.item = page.context["item"]
+            self.lease = str(page.context["seat"].lease)
+            return page
+
+        def post(self, action: str, body: dict, **headers: str):
+            return self.client.post(
+                f"{self.base}/items/{self.item.uuid}/{action}", body, headers=headers or None
+            )
+
+    return Bench()
+
+
+def key_of(scene, key: str) -> int:
+    return scene.queue.rubric_items.get(feedback_key=key).pk
+
+
+def test_a_plain_form_stores_the_review_and_shows_the_next_item(bench, scene, grace) -> None:
+    bench.open()
+    first = bench.item
+    answer = bench.post(
+        "submit",
+        submission(scene.queue, note="fine", correction="Another answer.", lease=bench.lease),
+    )
+    assert answer["Location"] == f"{bench.base}/review/"
+    review = Review.objects.get()
+    assert (review.item, review.reviewer, review.note) == (first, grace, "fine")
+    assert review.correction == {"outputs": {"answer": "Another answer."}}
+    assert review.dwell_ms == 5000
+    bench.open()
+    assert bench.item != first
+
+
+def test_an_answer_that_was_not_touched_is_no_correction(bench, scene) -> None:
+    page = bench.open()
+    original = page.context["editor"]["original"]
+    bench.post(
+        "submit", submission(scene.queue, correction=original.replace("\n", "\r\n") + " \r\n")
+    )
+    assert Review.objects.get().correction is None
+
+
+def test_the_same_form_twice_is_one_review(bench, scene) -> None:
+    bench.open()
+    form = submission(scene.queue)
+    assert bench.post("submit", form).status_code == 302
+    assert bench.post("submit", form).status_code == 302
+    assert Review.objects.count() == 1
+
+
+def test_a_form_with_a_mistake_comes_back_with_what_was_typed(bench, scene) -> None:
+    bench.open()
+    form = submission(scene.queue, correct="", note="half done", correction="Typed.")
+    answer = bench.post("submit", form)
+    assert answer.status_code == 422
+    text = answer.content.decode()
+    assert "An answer is needed." in text
+    assert "half done" in text
+    assert "Typed." in text
+    assert Review.objects.count() == 0
+    assert ReviewDraft.objects.get().content["note"] == "half done"
+
+
+def test_an_answer_off_the_scale_is_refused_in_words(bench, scene) -> None:
+    bench.open()
+    form = submission(scene.queue) | {f"answer-{key_of(scene, 'effort')}": "11"}
+    answer = bench.post("submit", form, **OURS)
+    assert answer.status_code == 422
+    assert answer.content.decode() == "Effort for the customer: Give a number from 0 to 10."
+
+
+def test_json_outputs_must_stay_json(bench, scene, now) -> None:
+    bench.open()
+    from observatory.runs.models import Run
+
+    Run.objects.filter(id=bench.item.run_id).update(outputs='{"a": [1, 2], "b": {"c": 3}}')
+    assert bench.open(f"?item={bench.item.uuid}").context["editor"]["shape"] == "json"
+    refused = bench.post("submit", submission(scene.queue, correction='{"a": [1, 2'), **OURS)
+    assert refused.status_code == 422
+    assert "line 1" in refused.content.decode()
+    assert (
+        bench.post(
+            "submit", submission(scene.queue, correction='{"b": {"c": 3.0}, "a": [1, 2]}')
+        ).status_code
+        == 302
+    )
+    assert Review.objects.get().correction is None
+
+
+def test_a_script_gets_progress_rail_and_the_item_after(
+    bench, scene, django_assert_max_num_queries
+) -> None:
+    bench.open()
+    nxt = bench.client.get(f"{bench.base}/review/next?showing={bench.item.uuid}", headers=OURS)
+    showing = nxt.context["item"]
+    assert showing != bench.item
+    with django_assert_max_num_queries(75):
+        answer = bench.post("submit", submission(scene.queue, showing=str(showing.uuid)), **OURS)
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert "<html" not in text
+    for part in ('id="progress"', 'id="rail"', '<template id="next"'):
+        assert part in text
+    assert 'data-done="1"' in text
+    assert answer.context["item"] not in (bench.item, showing)
+
+
+def test_the_item_after_is_not_held_when_few_are_left(acme, grace, as_user) -> None:
+    from tests import scenes
+
+    scene = scenes.build(acme, timezone.now(), n_items=2, reviewers=1)
+    client = as_user(grace)
+    base = f"/w/acme/queues/{scene.queue.uuid}"
+    item = client.get(f"{base}/review/").context["item"]
+    answer = client.get(f"{base}/review/next?showing={item.uuid}", headers=OURS)
+    assert answer.context.get("item") is None
+    assert Seat.objects.exclude(reviewer=None).count() == 1
+
+
+def test_what_is_typed_is_kept_and_another_tab_is_noticed(bench, scene) -> None:
+    bench.open()
+    form = submission(scene.queue, note="a", draft_version="0")
+    assert bench.post("draft", form, **OURS)["X-Draft-Version"] == "1"
+    assert (
+        bench.post("draft", form | {"note": "b", "draft_version": "1"}, **OURS)["X-Draft-Version"]
+        == "2"
+    )
+    stale = bench.post("draft", form | {"note": "c", "draft_version": "1"}, **OURS)
+    assert (stale.status_code, stale["X-Draft-Version"]) == (409, "2")
+    page = bench.open().content.decode()
+    assert "Your draft is back" in page
+    assert ">b</textarea>" in page
+    bench.post("submit", form)
+    assert ReviewDraft.objects.count() == 0
+    assert bench.post("draft", form, **OURS).status_code == 410
+
+
+def test_a_skipped_item_is_not_offered_again(bench, scene, grace) -> None:
+    bench.open()
+    skipped = bench.item
+    assert bench.post("skip", {"reason": "unclear"}).status_code == 302
+    assert Deferral.objects.get().reason == "unclear"
+    bench.open()
+    assert bench.item != skipped
+    assert bench.post("skip", {"reason": "bored"}, **OURS).status_code == 422
+
+
+def test_a_requeued_item_comes_last(bench, scene) -> None:
+    bench.open()
+    first = bench.item
+    bench.post("requeue", {})
+    seen = []
+    for _ in range(len(scene.items)):
+        bench.open()
+        seen.append(bench.item)
+        bench.post("submit", submission(scene.queue))
+    assert seen[-1] == first
+    assert len(set(seen)) == len(scene.items)
+
+
+def test_a_review_can_be_taken_back_with_its_answers(bench, scene, grace) -> None:
+    bench.open()
+    item = bench.item
+    bench.post("submit", submission(scene.queue, correct="1", note="hm", correction="Mine."))
+    review = Review.objects.get()
+    undo = f"{bench.base}/reviews/{review.uuid}/undo"
+    answer = bench.client.post(undo, headers=OURS)
+    assert answer.context["item"] == item
+    assert answer.context["typed"].note == "hm"
+    assert answer.context["editor"]["text"] == "Mine."
+    review.refresh_from_db()
+    assert review.retracted_at is not None
+    assert bench.client.post(undo)["Location"].endswith(f"?item={item.uuid}")
+
+
+def test_nobody_takes_back_the_review_of_another(bench, scene, alan) -> None:
+    scene.answer(alan, scene.items[0], 2, timezone.now())
+    review = Review.objects.get()
+    assert bench.client.post(f"{bench.base}/reviews/{review.uuid}/undo").status_code == 404
+
+
+def test_activity_holds_the_item_longer_until_the_reservation_is_lost(bench, scene) -> None:
+    bench.open()
+    seat = Seat.objects.get(item=bench.item, lease=bench.lease)
+    Seat.objects.filter(pk=seat.pk).update(expires_at=timezone.now() + timedelta(seconds=30))
+    told = bench.post("heartbeat", {"lease": bench.lease}, **OURS).json()
+    assert told["expires_at"] > told["now"]
+    assert bench.post("heartbeat", {"lease": str(uuid4())}, **OURS).status_code == 409
+    assert bench.post("release", {"lease": str(uuid4())}).status_code == 204
+    assert Seat.objects.get(pk=seat.pk).lease is not None
+    bench.post("release", {"lease": bench.lease})
+    assert Seat.objects.get(pk=seat.pk).lease is None
+    assert bench.post("heartbeat", {"lease": bench.lease}, **OURS).status_code == 409
+
+
+def test_a_review_after_the_reservation_ended_still_counts(bench, scene) -> None:
+    bench.open()
+    Seat.objects.filter(lease=bench.lease).update(expires_at=timezone.now() - timedelta(minutes=1))
+    bench.post("submit", submission(scene.queue, lease=bench.lease))
+    assert Review.objects.get().is_counted
+
+
+def test_a_rubric_that_changed_meanwhile_keeps_the_answers(bench, scene) -> None:
+    from annotations import queues
+    from tests.scenes import RUBRIC
+
+    bench.open()
+    form = submission(scene.queue, note="kept")
+    queues.set_rubric(
+        scene.queue, [*RUBRIC, {"feedback_key": "new", "kind": "boolean"}], now=timezone.now()
+    )
+    answer = bench.post("submit", form, **OURS)
+    assert answer.status_code == 409
+    assert "The rubric was changed" in answer.content.decode()
+    assert ReviewDraft.objects.get().content["note"] == "kept"
+    assert "kept" in bench.post("submit", form).content.decode()
+
+
+def test_an_item_i_reviewed_leads_to_its_answers(bench, scene) -> None:
+    bench.open()
+    bench.post("submit", submission(scene.queue))
+    answer = bench.client.get(f"{bench.base}/review/?item={bench.item.uuid}")
+    assert answer["Location"] == f"{bench.base}/items/{bench.item.uuid}/"
+    second = bench.post("submit", submission(scene.queue), **OURS)
+    assert second.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [("is_paused", "This queue is paused"), ("archived_at", "This queue is archived")],
+)
+def test_a_queue_that_hands_nothing_out_says_why(bench, scene, field, words) -> None:
+    value = True if field == "is_paused" else timezone.now()
+    type(scene.queue).objects.filter(pk=scene.queue.pk).update(**{field: value})
+    assert words in bench.client.get(f"{bench.base}/review/").content.decode()
+
+
+def test_a_reviewer_who_is_not_assigned_is_told(acme, scene, ada, as_user) -> None:
+    type(scene.queue).objects.filter(pk=scene.queue.pk).update(access="assigned")
+    page = as_user(ada).get(f"/w/acme/queues/{scene.queue.uuid}/review/").content.decode()
+    assert "You are not a reviewer of this queue" in page
+
+
+def test_an_item_whose_run_has_not_come_can_be_skipped(bench, scene) -> None:
+    from annotations import queues
+
+    (item,) = queues.add_runs(scene.queue, [uuid4()], source="api", now=timezone.now())
+    page = bench.open(f"?item={item.uuid}").content.decode()
+    assert "has not been received" in page
+    assert bench.post("skip", {"reason": "broken"}).status_code == 302
+
+
+def test_the_tabs_show_the_run_from_all_sides(bench, scene) -> None:
+    bench.open()
+    address = f"{bench.base}/items/{bench.item.uuid}/context"
+    part = {"HX-Request": "true"}
+    words = {
+        "inputs": "You are a support bot",
+        "outputs": "answer",
+        "metadata": "enterprise",
+        "trace": 'role="tree"',
+        "conversation": 'id="answer"',
+    }
+    for tab, expected in words.items():
+        assert (
+            expected in bench.client.get(f"{address}?tab={tab}", headers=part).content.decode()
+        ), tab
+    assert bench.client.get(f"{address}?tab=trace")["Location"].endswith(
+        f"?item={bench.item.uuid}&tab=trace"
+    )
+
+
+def test_a_difference_can_be_asked_of_the_server(bench, scene) -> None:
+    bench.open()
+    answer = bench.post("diff", submission(scene.queue, correction="Quite another."), **OURS)
+    assert "<ins>" in answer.content.decode()
+    page = bench.post(
+        "diff", submission(scene.queue, correction="Quite another.", note="keep me")
+    ).content.decode()
+    assert "<ins>" in page
+    assert "keep me" in page
+
+
+# Blind (promise C4) ------------------------------------------------------------------------------
+
+
+def test_others_answers_stay_hidden_until_mine_is_in(scene, grace, alan, ada, as_user) -> None:
+    secret = "the-secret-note"
+    item = scene.items[0]
+    scene.answer(
+        alan,
+        item,
+        0,
+        timezone.now(),
+        note=secret,
+        correction={"outputs": {"answer": "secret-correction"}},
+    )
+    run = f"/w/acme/runs/{item.run_id}/"
+    pages = [
+        f"/w/acme/queues/{scene.queue.uuid}/items/{item.uuid}/",
+        run,
+        f"{run}?tab=feedback",
+        f"/w/acme/projects/{scene.project.uuid}/",
+        f"/w/acme/queues/{scene.queue.uuid}/review/?item={item.uuid}",
+    ]
+    for person in (grace, ada):
+        client = as_user(person)
+        for address in pages:
+            text = client.get(address).content.decode()
+            assert secret not in text, address
+            assert "secret-correction" not in text, address
+            if "/runs/" in address or "/projects/" in address:
+                assert "<span>polite" not in text, address
+    assert "hidden until yours is in" in as_user(grace).get(run).content.decode()
+    scene.answer(grace, item, 2, timezone.now())
+    after = as_user(grace).get(f"{run}?tab=feedback").content.decode()
+    assert secret in after
+    assert "secret-correction" in after
+    assert secret in as_user(ada).get(pages[0]).content.decode()

@@ -1,0 +1,136 @@
+"""Payloads of the usual frameworks are recognised as what they are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from observatory.web import shapes
+
+LANGCHAIN = {
+    "messages": [
+        [
+            {
+                "lc": 1,
+                "type": "constructor",
+                "id": ["langchain", "schema", "messages", "HumanMessage"],
+                "kwargs": {"content": "Hi", "type": "human"},
+            },
+        ]
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "turns"),
+    [
+        ({"question": "Why?"}, {"answer": "So."}, [("user", "Why?"), ("assistant", "So.")]),
+        (
+            {"messages": [{"role": "user", "content": "Why?"}]},
+            {"choices": [{"message": {"role": "assistant", "content": "So."}}]},
+            [("user", "Why?"), ("assistant", "So.")],
+        ),
+        (
+            LANGCHAIN,
+            {
+                "generations": [
+                    [
+                        {
+                            "text": "Hello",
+                            "message": {
+                                "id": ["langchain", "schema", "messages", "AIMessage"],
+                                "kwargs": {"content": "Hello"},
+                            },
+                        }
+                    ]
+                ]
+            },
+            [("user", "Hi"), ("assistant", "Hello")],
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "Why?"}]}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "So."}]},
+            [("user", "Why?"), ("assistant", "So.")],
+        ),
+        (
+            {"messages": [{"type": "human", "content": "Why?"}]},
+            {"messages": [{"type": "human", "content": "Why?"}, {"type": "ai", "content": "So."}]},
+            [("user", "Why?"), ("assistant", "So.")],
+        ),
+        ({"a": 1, "b": 2}, {"c": [1]}, []),
+        (None, "So.", [("assistant", "So.")]),
+    ],
+)
+def test_a_conversation_is_found(inputs, outputs, turns) -> None:
+    found = shapes.conversation(inputs, outputs)
+    assert [(turn.role, turn.text) for turn in found] == turns
+    if outputs and turns:
+        assert [turn.is_final for turn in found] == [False] * (len(found) - 1) + [True]
+
+
+def test_tool_calls_and_thinking_are_kept_apart_from_the_text() -> None:
+    message = {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "hm"},
+            {"type": "tool_use", "name": "look", "input": {"id": 1}},
+            {"type": "text", "text": "Found."},
+        ],
+    }
+    (found,) = shapes.messages_of([message])
+    assert (found.text, found.thinking) == ("Found.", "hm")
+    assert found.calls == [("look", json.dumps({"id": 1}, indent=2))]
+
+
+def test_retrieved_documents_are_found() -> None:
+    found = shapes.documents_of({"documents": [{"page_content": "text", "metadata": {"score": 1}}]})
+    assert found == [{"text": "text", "metadata": {"score": 1}}]
+
+
+def test_a_glance_is_one_short_line() -> None:
+    assert shapes.glance('{"question": "a\\n  b"}', shapes.QUESTION_KEYS) == "a b"
+    assert len(shapes.glance(json.dumps({"question": "x" * 900_000}), shapes.QUESTION_KEYS)) == 160
+    assert shapes.glance("[1, 2]", shapes.QUESTION_KEYS) == "[1, 2]"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "role",
+                    "type",
+                    "content",
+                    "messages",
+                    "message",
+                    "choices",
+                    "kwargs",
+                    "id",
+                    "data",
+                    "tool_calls",
+                    "function",
+                    "text",
+                    "output",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(json_values, json_values)
+def test_no_document_breaks_the_page(inputs, outputs) -> None:
+    for turn in shapes.conversation(inputs, outputs):
+        assert isinstance(turn.text, str)
+        assert all(isinstance(name, str) and isinstance(text, str) for name, text in turn.calls)
+    shapes.documents_of(outputs)
+    shapes.glance(json.dumps(outputs), shapes.ANSWER_KEYS)

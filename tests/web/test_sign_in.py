@@ -1,0 +1,107 @@
+"""Getting in, getting out, and being slowed down when guessing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from observatory.workspaces import sign_in
+from tests.conftest import NOON
+from tests.factories import PASSWORD, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def attempt(client: Client, name: str, password: str, **more: str):
+    return client.post("/accounts/login/", {"username": name, "password": password, **more})
+
+
+def test_a_member_lands_in_their_workspace(grace) -> None:
+    client = Client()
+    assert client.get("/")["Location"] == "/accounts/login/"
+    assert attempt(client, "grace", PASSWORD)["Location"] == "/"
+    assert client.get("/")["Location"] == "/w/acme/"
+    assert client.get("/accounts/login/").status_code == 302
+
+
+def test_someone_without_a_workspace_is_told_so(db) -> None:
+    client = Client()
+    client.force_login(UserFactory(username="nobody"))
+    assert "not in a workspace yet" in client.get("/").content.decode()
+
+
+def test_a_page_that_needs_a_session_is_opened_after_signing_in(grace) -> None:
+    client = Client()
+    asked = client.get("/w/acme/queues/?x=1")
+    assert asked["Location"] == "/accounts/login/?next=/w/acme/queues/%3Fx%3D1"
+    done = attempt(client, "grace", PASSWORD, next="/w/acme/queues/?x=1")
+    assert done["Location"] == "/w/acme/queues/?x=1"
+    away = attempt(Client(), "grace", PASSWORD, next="https://evil.example/")
+    assert away["Location"] == "/"
+
+
+def test_a_part_and_a_script_are_told_to_sign_in_again(acme) -> None:
+    part = Client().get(
+        "/w/acme/queues/",
+        headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/w/acme/queues/"},
+    )
+    assert part["HX-Redirect"] == "/accounts/login/?next=/w/acme/queues/"
+    assert Client().get("/w/acme/queues/", headers={"X-Obs-Fetch": "1"}).status_code == 401
+
+
+def test_ten_wrong_passwords_make_the_next_attempt_wait(grace) -> None:
+    client = Client()
+    for _ in range(10):
+        answer = attempt(client, "grace", "wrong")
+        assert "do not match" in answer.content.decode()
+    slowed = attempt(client, "Grace ", PASSWORD)
+    assert "Too many wrong passwords" in slowed.content.decode()
+    other = Client(REMOTE_ADDR="10.0.0.9")
+    assert attempt(other, "grace", PASSWORD).status_code == 302
+
+
+def test_an_unknown_name_is_answered_like_a_known_one(grace) -> None:
+    def told(name: str) -> str:
+        client = Client()
+        return [
+            attempt(client, name, "wrong").context["form"].non_field_errors() for _ in range(11)
+        ]
+
+    assert told("grace") == told("nobody-at-all")
+
+
+def test_the_wait_ends_when_the_oldest_failure_is_a_quarter_of_an_hour_old(db) -> None:
+    for minute in range(10):
+        sign_in.note_failure("grace", "10.0.0.1", NOON + timedelta(minutes=minute))
+    at = NOON + timedelta(minutes=10)
+    assert sign_in.wait_for("grace", "10.0.0.1", at) == timedelta(minutes=5)
+    assert sign_in.wait_for("grace", "10.0.0.2", at) is None
+    assert sign_in.wait_for("grace", "10.0.0.1", NOON + timedelta(minutes=15)) is None
+    sign_in.forget("grace", "10.0.0.1")
+    assert sign_in.wait_for("grace", "10.0.0.1", at) is None
+
+
+def test_signing_out_needs_a_form(grace) -> None:
+    client = Client()
+    client.force_login(grace)
+    assert client.get("/accounts/logout/").status_code == 405
+    assert client.post("/accounts/logout/")["Location"] == "/accounts/login/"
+    assert client.get("/w/acme/").status_code == 302
+
+
+def test_every_change_needs_the_csrf_token(grace) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(grace)
+    assert client.post("/w/acme/settings/", {"theme": "dark"}).status_code == 403
+    assert client.post("/accounts/logout/").status_code == 403
+
+
+def test_pages_carry_the_strict_policy(grace) -> None:
+    client = Client()
+    client.force_login(grace)
+    for address in ("/w/acme/", "/accounts/login/", "/w/acme/nowhere/"):
+        policy = client.get(address)["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
