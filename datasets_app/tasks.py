@@ -1,4 +1,4 @@
-"""Tasks of this room. Each takes ids, may run twice or late, and says why that is harmless."""
+"""The task of this room. It may run twice or late, and says why that is harmless."""
 
 from __future__ import annotations
 
@@ -10,20 +10,13 @@ from datasets_app import harvest
 
 
 @shared_task(acks_late=True, autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)
-def harvest_items(item_ids: list[int]) -> None:
-    """Make examples of completed items. Twice equals once: a harvested item is not waiting."""
-    harvest.harvest(item_ids, now=timezone.now())
-
-
-@shared_task(acks_late=True, autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)
-def retract_items(item_ids: list[int]) -> None:
-    """Take back the examples of reopened items. Twice equals once: the state decides."""
-    harvest.retract(item_ids, now=timezone.now())
-
-
-@shared_task(acks_late=True)
 def sweep_completed_items() -> None:
-    """Do what a lost nudge left undone. Two sweeps at once wait for each other at the dataset."""
+    """Make examples of completed items, and take back those of reopened ones.
+
+    Run when an item is completed or reopened, and by the beat for whatever nudge was lost. Twice
+    equals once: a harvested item is not waiting, and two at once wait for each other at the
+    dataset.
+    """
     now = timezone.now()
     lost = list(harvest.waiting().order_by("pk").values_list("pk", flat=True)[: harvest.BATCH])
     if lost:

@@ -11,8 +11,10 @@ import pytest
 from django.db import connection
 
 from annotations.models import QueueItem, Review, RoutingDecision
-from datasets_app import harvest, tasks
+from annotations.signals import item_completed, item_reopened
+from datasets_app import harvest, receivers, tasks
 from datasets_app.models import DatasetVersion, Example, ExampleRevision, HarvestedItem
+from observatory.events import announce
 from observatory.runs.models import Run
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, DatasetFactory, QueueItemFactory
@@ -220,6 +222,16 @@ def test_a_batch_costs_a_flat_number_of_queries(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("signal", [item_completed, item_reopened])
+def test_whoever_completes_an_item_does_not_wait_for_the_broker(acme, monkeypatch, signal) -> None:
+    nudged: list[int] = []
+    monkeypatch.setattr(receivers.nudger, "nudge", lambda: nudged.append(1))
+    monkeypatch.setattr(tasks.sweep_completed_items, "apply_async", pytest.fail)
+    announce(signal, QueueItem, item_ids=[1])
+    assert nudged == [1]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_tasks_at_once_make_one_example_an_item(acme, ada) -> None:
     queue, dataset = AnnotationQueueFactory(workspace=acme), DatasetFactory(workspace=acme)
     harvest.connect(queue, dataset)
@@ -232,7 +244,7 @@ def test_tasks_at_once_make_one_example_an_item(acme, ada) -> None:
     def run(number: int) -> None:
         try:
             for start in range(0, 20, 5):
-                tasks.harvest_items(ids[start : start + 10])
+                harvest.harvest(ids[start : start + 10], now=NOON)
             tasks.sweep_completed_items()
         except BaseException as error:
             failures.append(error)
