@@ -21,14 +21,50 @@ from observatory.workspaces.roles import Permission
 
 if TYPE_CHECKING:  # it cannot be subscripted at run time
     QueueModelForm = forms.ModelForm[AnnotationQueue]
+    QuestionModelForm = forms.ModelForm[RubricItem]
 else:
-    QueueModelForm = forms.ModelForm
+    QueueModelForm = QuestionModelForm = forms.ModelForm
 
 MANAGE = Permission.MANAGE_QUEUES
 
 
+class RubricItemForm(QuestionModelForm):
+    class Meta:
+        model = RubricItem
+        fields = (
+            "position",
+            "feedback_key",
+            "title",
+            "kind",
+            "level",
+            "is_required",
+            "minimum",
+            "maximum",
+            "description",
+            "categories",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a scale nobody could answer on."""
+        sent = super().clean() or {}
+        categories = sent.get("categories") or []
+        is_read = isinstance(categories, list) and all(
+            isinstance(one, dict) and (one.get("label") or one.get("value") is not None)
+            for one in categories
+        )
+        if not is_read:
+            self.add_error("categories", "An array of objects, each with a value or a label")
+        elif sent.get("kind") == RubricItem.Kind.CATEGORICAL and len(categories) < 2:
+            self.add_error("categories", "A categorical question has two answers or more")
+        low, high = sent.get("minimum"), sent.get("maximum")
+        if low is not None and high is not None and low >= high:
+            self.add_error("maximum", "Must be greater than the minimum")
+        return sent
+
+
 class RubricItemInline(WorkspaceInline):
     model = RubricItem
+    form = RubricItemForm
     workspace_path = "queue__workspace"
     may_add = may_change = may_delete = MANAGE
     template = "admin/edit_inline/stacked.html"  # ten columns would be wider than the page

@@ -429,6 +429,23 @@ def test_a_stranger_cannot_be_assigned_nor_anothers_dataset_filled(
     assert not AnnotationQueue.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "categorical", "categories": '[{"value": 1, "label": "Yes"}]'},
+        {"categories": '["yes", "no"]'},
+        {"kind": "continuous", "minimum": 5, "maximum": 1},
+    ],
+)
+def test_a_question_nobody_could_answer_is_refused(acme, ada, wrong) -> None:
+    answer = signed_in(ada).post(
+        page("annotations_annotationqueue_add"),
+        queue_form(acme, **rubric(rows=[{**QUESTION, **wrong}])),
+    )
+    assert answer.status_code == 200
+    assert not AnnotationQueue.objects.exists()
+
+
 def rule_form(acme, queue, **fields) -> dict:
     return {
         "workspace": acme.pk,
