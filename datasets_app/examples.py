@@ -109,7 +109,10 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
     ]
     try:
         with transaction.atomic():
-            existing |= {example.uuid: example for example in Example.objects.bulk_create(fresh)}
+            existing |= {
+                example.uuid: example
+                for example in Example.objects.bulk_create(fresh, batch_size=1000)
+            }
     except IntegrityError:  # taken in another dataset since we looked
         raise IdTaken("An id is taken by another dataset") from None
     _write(dataset, {existing[uuid].pk: pair[1] for uuid, pair in changed.items()}, as_of)

@@ -16,7 +16,7 @@ from observatory.runs import documents
 from observatory.runs.documents import BadItem
 
 DOCUMENTS = ("inputs", "outputs")
-MAX_EXAMPLES = 5_000
+MAX_EXAMPLES = 50_000  # the SDKs cut a batch by its bytes (20 MB), however many examples that is
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 

@@ -27,7 +27,7 @@ def read(request: Request) -> dict[UUID, Members]:
     examples: dict[UUID, Members] = {}
     boundary = multipart.boundary_of(request.headers.get("content-type", ""))
     with body.received(request._request) as content:
-        for part in multipart.split(content, boundary):
+        for part in multipart.split(content, boundary, max_parts=3 * example_bodies.MAX_EXAMPLES):
             example_id, _, rest = part.name.partition(".")
             members = examples.setdefault(_uuid(example_id), {})
             if rest in example_bodies.DOCUMENTS:
@@ -37,8 +37,6 @@ def read(request: Request) -> dict[UUID, Members]:
                 members |= {name: raw for name, raw in main.items() if name not in members}
             elif rest.startswith("attachment"):
                 raise Unprocessable(f"{part.name[:200]}: examples cannot have attachments yet")
-    if len(examples) > example_bodies.MAX_EXAMPLES:
-        raise Unprocessable(f"More than {example_bodies.MAX_EXAMPLES} examples at once")
     return examples
 
 

@@ -89,11 +89,12 @@ def boundary_of(content_type: str) -> bytes:
     return (match.group(1) or match.group(2)).encode("latin-1", "replace")
 
 
-def split(body: Content, boundary: bytes) -> Iterator[Part]:
+def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Iterator[Part]:
     """Yield the parts of `body`. Raises ParseError unless it ends with the closing boundary.
 
-    Raises TooLarge for too many parts or too long a one.
+    Raises TooLarge for more than `max_parts` (default: the ingest limit) or too long a part.
     """
+    most = settings.INGEST_MAX_PARTS if max_parts is None else max_parts
     delimiter = b"\r\n--" + boundary
     position = _first(body, delimiter)
     n_parts = 0
@@ -109,8 +110,8 @@ def split(body: Content, boundary: bytes) -> Iterator[Part]:
             if body[end : end + len(delimiter)] != delimiter:
                 raise ParseError(f"The part at byte {start} is not as long as it says")
         n_parts += 1
-        if n_parts > settings.INGEST_MAX_PARTS:
-            raise TooLarge(f"A body may have {settings.INGEST_MAX_PARTS} parts")
+        if n_parts > most:
+            raise TooLarge(f"A body may have {most} parts")
         if end - start > settings.INGEST_MAX_PART_BYTES:
             raise TooLarge(f"A part may have {settings.INGEST_MAX_PART_BYTES} bytes")
         yield Part(name.decode(errors="replace"), head, start, end)

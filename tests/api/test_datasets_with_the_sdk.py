@@ -136,3 +136,14 @@ def test_a_bad_upload_stores_nothing(sdk) -> None:
             ],
         )
     assert list(sdk.list_examples(dataset_id=dataset.id)) == []
+
+
+def test_a_batch_is_cut_by_its_bytes_however_many_examples_that_is(sdk) -> None:
+    dataset = sdk.create_dataset("golden")
+    written = sdk.create_examples(
+        dataset_id=dataset.id,
+        examples=[{"inputs": {"n": n}, "outputs": {"n": n}} for n in range(3_000)],
+    )
+    assert written["count"] == 3_000
+    assert sdk.read_dataset(dataset_id=dataset.id).example_count == 3_000
+    assert len(list(sdk.list_dataset_versions(dataset_id=dataset.id))) == 1
