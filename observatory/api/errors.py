@@ -7,7 +7,8 @@ from typing import Any
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from rest_framework.exceptions import APIException
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
@@ -77,11 +78,14 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | HttpResp
         "detail": _flat(getattr(exception, "detail", str(exception) or "Not found")),
         "code": _code(exception, response.status_code),
     }
+    if isinstance(exception, AuthenticationFailed):
+        response["WWW-Authenticate"] = "x-api-key"  # the plain views have nobody else to say it
     if isinstance(exception, (Http404, DjangoPermissionDenied)):
         response.data["detail"] = "Not found" if isinstance(exception, Http404) else "Forbidden"
     return response
 
 
+@csrf_exempt
 def not_found(request: HttpRequest) -> HttpResponse:
     """Answer an API path that does not exist."""
     return HttpResponse(

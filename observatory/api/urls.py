@@ -14,6 +14,7 @@ from observatory.api import (
     annotation_queues,
     attachments,
     datasets,
+    errors,
     example_uploads,
     examples,
     feedback,
@@ -114,4 +115,4 @@ def mounted() -> list[URLPattern | URLResolver]:
     return table
 
 
-urlpatterns = mounted()
+urlpatterns = [*mounted(), re_path(r"^(?:api|v1)/", errors.not_found)]
