@@ -116,7 +116,7 @@ def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Itera
             raise TooLarge(f"A part may have {settings.INGEST_MAX_PART_BYTES} bytes")
         yield Part(name.decode(errors="replace"), head, start, end)
         position = end + len(delimiter)
-    if after != b"--":
+    if after != b"--" or body[position + 2 : position + 4] not in {b"", b"\r\n"}:
         raise ParseError(f"The boundary at byte {position} is not followed by a line's end")
 
 
