@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
@@ -15,18 +14,17 @@ from rest_framework.response import Response
 
 from annotations import queues
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
-from observatory.api import parameters
+from observatory.api import parameters, run_read
 from observatory.api.annotation_queues import find, me, readable, shown
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.errors import Unprocessable
-from observatory.feedback import judgement, summary
+from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
-from observatory.runs.models import Run
+from observatory.runs import search
 from observatory.workspaces.models import User
 
 MAX_ADDED = 10_000
 STATUSES = {"needs_my_review", "needs_others_review", "completed"}
-NO_INPUTS = orjson.Fragment(b"{}")
 
 
 def _items(
@@ -62,11 +60,6 @@ def _entry(item: QueueItem, queue: AnnotationQueue) -> dict[str, Any]:
     }
 
 
-def _document(text: str | None) -> Any:
-    """Return a stored document unparsed. The SDK takes nothing but an object here."""
-    return orjson.Fragment(text.encode()) if text and text.lstrip().startswith("{") else None
-
-
 def _pending(item: QueueItem) -> dict[str, Any]:
     """Return what stands for a run that has not arrived: the SDK needs a name and inputs."""
     return {
@@ -74,41 +67,12 @@ def _pending(item: QueueItem) -> dict[str, Any]:
         "name": "pending",
         "run_type": "chain",
         "start_time": item.added_at,
-        "inputs": NO_INPUTS,
+        "inputs": {},
         "outputs": None,
         "status": "pending",
         "session_id": None,
         "trace_id": item.run_id,
         "dotted_order": "",
-    }
-
-
-def _run(item: QueueItem, run: Run | None) -> dict[str, Any]:
-    """Return a run as the wire shows it in a queue; `inputs` is always an object."""
-    if run is None:
-        return _pending(item)
-    return {
-        "id": run.id,
-        "name": run.name or "unnamed",
-        "run_type": run.run_type or "chain",
-        "start_time": run.start_time or item.added_at,
-        "end_time": run.end_time,
-        "status": run.status,
-        "error": run.error,
-        "inputs": _document(run.inputs) or NO_INPUTS,
-        "outputs": _document(run.outputs),
-        "extra": {**(run.extra or {}), "metadata": run.metadata},
-        "tags": run.tags,
-        "trace_id": run.trace_id,
-        "parent_run_id": run.parent_run_id,
-        "dotted_order": run.dotted_order or "",
-        "session_id": run.project.uuid if run.project else None,
-        "reference_example_id": run.reference_example_id,
-        "first_token_time": run.first_token_time,
-        "prompt_tokens": run.prompt_tokens,
-        "completion_tokens": run.completion_tokens,
-        "total_tokens": run.total_tokens,
-        "thread_id": run.thread_id,
     }
 
 
@@ -125,22 +89,25 @@ def _people(pairs: QuerySet[Any, tuple[int, UUID]]) -> dict[int, list[str]]:
 def queue_runs(
     view: WorkspaceView, items: Sequence[QueueItem], *, has_stats: bool
 ) -> list[dict[str, Any]]:
-    """Return items with their runs, in three queries (four with stats) for any number."""
-    ids = [item.run_id for item in items]
+    """Return items with their runs, in four queries (five with stats) for any number."""
+    selected = run_read.DEFAULT if has_stats else run_read.DEFAULT - {"feedback_stats"}
+    found = search.by_ids(
+        view.workspace,
+        [item.run_id for item in items],
+        payloads=run_read.payloads(selected),
+    )
+    shown_runs = run_read.runs_out(view.workspace, found.values(), selected, view.request)
+    runs = {run["id"]: run for run in shown_runs}
     keys = [item.pk for item in items]
-    found = Run.objects.filter(workspace=view.workspace, id__in=ids).select_related("project")
-    runs = {run.id: run for run in found}
     reviewed = Review.objects.filter(item__in=keys, retracted_at=None).order_by("pk")
     completed_by = _people(reviewed.values_list("item_id", "reviewer__uuid"))
     held = Seat.objects.filter(
         item__in=keys, is_taken=False, reviewer__isnull=False, expires_at__gt=timezone.now()
     ).order_by("pk")
     reserved_by = _people(held.values_list("item_id", "reviewer__uuid"))
-    stats = summary.feedback_stats(view.workspace.pk, ids) if has_stats else {}
-    answers = []
-    for item in items:
-        answer = _run(item, runs.get(item.run_id))
-        answer |= {
+    return [
+        {
+            **(runs.get(item.run_id) or _pending(item)),
             "queue_run_id": item.uuid,
             "added_at": item.added_at,
             "effective_added_at": item.added_at,
@@ -149,10 +116,8 @@ def queue_runs(
             "reserved_by": reserved_by.get(item.pk, []),
             "source_proposed_example_id": (item.extra or {}).get("source_proposed_example_id"),
         }
-        if has_stats:
-            answer["feedback_stats"] = stats.get(item.run_id, {})
-        answers.append(answer)
-    return answers
+        for item in items
+    ]
 
 
 def _wanted(body: Any) -> dict[UUID, str | None]:

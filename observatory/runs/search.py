@@ -155,6 +155,13 @@ def get(workspace: Workspace, run_id: UUID) -> RunRow | None:
     return _rows(workspace.pk, [run_id], PAYLOADS).get(run_id)
 
 
+def by_ids(
+    workspace: Workspace, run_ids: Sequence[UUID], *, payloads: Sequence[str] = PAYLOADS
+) -> dict[UUID, RunRow]:
+    """Return those of `run_ids` that this workspace has, in one query."""
+    return _rows(workspace.pk, run_ids, payloads)
+
+
 def trace(
     workspace: Workspace, trace_id: UUID, *, payloads: Sequence[str] = ()
 ) -> list[tree.Branch[RunRow]]:

@@ -13,7 +13,7 @@ from annotations.queues import add_runs
 from datasets_app.models import Harvest
 from observatory.feedback.models import Feedback
 from tests.conftest import NOON
-from tests.factories import DatasetFactory, RubricItemFactory
+from tests.factories import DatasetFactory, ProjectFactory, RubricItemFactory
 from tests.feedback.test_record import add_run
 
 RUN, OTHER = UUID(int=1), UUID(int=2)
@@ -389,8 +389,8 @@ def test_inputs_that_are_no_object_never_break_the_reader(api, acme) -> None:
     put(api, queue, RUN)
     (run,) = runs_of(api, queue)
     assert (run["inputs"], run["outputs"], run["name"], run["run_type"]) == (
-        {},
-        None,
+        {"input": [1, 2]},
+        {"output": "text"},
         "unnamed",
         "chain",
     )
@@ -486,11 +486,12 @@ def test_reading_a_queue_costs_the_same_however_much_is_in_it(
     api, acme, django_assert_num_queries
 ) -> None:
     queue = made(api, rubric_items=[{"feedback_key": key} for key in "abc"])
-    put(api, queue, *(UUID(int=n) for n in range(1, 60)))
+    project = ProjectFactory(workspace=acme)
+    put(api, queue, *(add_run(acme, UUID(int=n), project=project).id for n in range(1, 60)))
     path = f"/annotation-queues/{queue['id']}"
     key, found = 1, 2  # the credential; the queue with its reviewers
     for limit in (1, 50):
-        with django_assert_num_queries(key + found + 4):  # items, runs, reviewers, holders
+        with django_assert_num_queries(key + found + 5):  # items, runs, files, reviewers, holders
             runs_of(api, queue, limit=limit)
     with django_assert_num_queries(key + found + 1):  # rubric
         api.get(path)
