@@ -6,7 +6,10 @@ whole one and waits for a slow sender for ever.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
+import socket
+import sys
 import tempfile
 import threading
 import time
@@ -29,6 +32,7 @@ STALL_S: Final = 30.0  # a sender slower than PIECE bytes in this time is cut of
 MAX_WINDOW: Final = 8 << 20
 LARGE_WAIT_S: Final = 8.0
 
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 _one_large_at_a_time = threading.BoundedSemaphore(1)
 
 
@@ -61,8 +65,6 @@ class _Reaper:
             self._watched.pop(key, None)
 
     def _run(self) -> None:
-        import socket
-
         while True:
             time.sleep(1.0)
             with self._lock:
@@ -204,10 +206,17 @@ def received(request: HttpRequest) -> Iterator[Content]:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 yield content
         finally:
+            _give_back()
             _one_large_at_a_time.release()
     finally:
         if file is not None:
             file.close()
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: the C library keeps it, for a body that may never come."""
+    if _libc is not None and hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)
 
 
 def forget(content: Content) -> None:

@@ -25,6 +25,7 @@ from observatory.runs.ops import DOCUMENT_FIELDS, BadItem, Kind, RunOp, canonica
 logger = logging.getLogger(__name__)
 MAX_HEADER: Final = 16_384
 MAX_NAME: Final = 4_096
+LARGE: Final = 1 << 20
 _KINDS: Final[dict[str, Kind]] = {"post": "create", "patch": "patch"}
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 _NAME = re.compile(rb'[;\s]name="((?:[^"\\]|\\.)*)"')
@@ -114,6 +115,8 @@ def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Itera
             raise TooLarge(f"A body may have {most} parts")
         if end - start > settings.INGEST_MAX_PART_BYTES:
             raise TooLarge(f"A part may have {settings.INGEST_MAX_PART_BYTES} bytes")
+        if end - start > LARGE:
+            forget(body)
         yield Part(name.decode(errors="replace"), head, start, end)
         position = end + len(delimiter)
     if after != b"--" or body[position + 2 : position + 4] not in {b"", b"\r\n"}:
@@ -195,8 +198,11 @@ def _take_run(
     parts: dict[str, Part],
     suspicion: Suspicion,
 ) -> None:
-    content = {name: body[part.start : part.end] for name, part in parts.items()}
-    forget(body)
+    content = {}
+    for name, part in parts.items():
+        content[name] = body[part.start : part.end]
+        if part.end - part.start > LARGE:
+            forget(body)
     main = content.pop("", None)
     if main is None:
         for name, raw in content.items():
@@ -206,7 +212,8 @@ def _take_run(
     try:
         op = parse_op(kind, main, content, run_id=canonical_uuid(run_id), suspicion=suspicion)
     except BadItem as bad:
-        raw = b"\n".join([main, *(b"%s: %s" % (n.encode(), c) for n, c in content.items())])
+        shown = (b"%s: %s" % (n.encode(), c[:LARGE]) for n, c in content.items())
+        raw = b"\n".join([main[:LARGE], *shown])
         batch.rejected.append(Reject("run", run_id, bad.code, bad.reason, raw))
     else:
         batch.ops.append(op)

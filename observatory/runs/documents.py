@@ -29,6 +29,9 @@ _LIST_NAME = re.compile(rb'\s*"([^"]{1,64})"\s*:\s*', re.DOTALL)
 _EXPONENT = re.compile(rb"-?[0-9.]+[eE][-+]?[0-9]{3,}")
 _LIKE_EXPONENT = re.compile(rb"[0-9][eE][-+]?[0-9]{3,}(?:[,}\]\s]|$)")
 _DIGITS = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
+_BACKSLASHES = re.compile(rb"\\\\")
+_HIDDEN = re.compile(rb"\x00\x00")
+_NUL = re.compile(rb"\\u0000")
 _LONE_HIGH = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})", re.DOTALL
 )
@@ -68,21 +71,27 @@ def look(content: bytes) -> Suspicion:
 def sanitize(document: bytes) -> tuple[bytes, bool]:
     r"""Return `document` with \u0000 and lone surrogates as U+FFFD, and whether any was there.
 
-    PostgreSQL stores neither, and models do write them. Memory: three copies at most.
+    PostgreSQL stores neither, and models do write them. Memory: two copies at most.
     """
     if b"\\u0000" not in document and b"\\ud" not in document and b"\\uD" not in document:
         return document, False
     if b"\x00" in document:
         raise BadItem("invalid_json", "A raw NUL byte is not JSON")
     # An escaped backslash hides what follows it: "\\u0000" is six plain characters.
-    hidden = document.replace(b"\\\\", b"\x00\x00").replace(b"\\u0000", _REPLACEMENT)
-    text = bytearray(hidden)
-    del hidden
-    for lone in (_LONE_HIGH, _LONE_LOW):
-        for match in lone.finditer(text):
-            text[match.start() : match.start() + 6] = _REPLACEMENT
-    clean = bytes(text.replace(b"\x00\x00", b"\\\\"))
-    return clean, clean != document
+    # All in place: as long as what it replaces, each time.
+    text = bytearray(document)
+    for pattern, replacement in (
+        (_BACKSLASHES, b"\x00\x00"),
+        (_NUL, _REPLACEMENT),
+        (_LONE_HIGH, _REPLACEMENT),
+        (_LONE_LOW, _REPLACEMENT),
+        (_HIDDEN, b"\\\\"),
+    ):
+        for match in pattern.finditer(text):
+            text[match.start() : match.end()] = replacement
+    if text == document:
+        return document, False
+    return bytes(text), True
 
 
 def check(document: bytes, suspicion: Suspicion = SUSPECT) -> None:
@@ -133,15 +142,22 @@ def depth(document: bytes) -> int:
     return deepest
 
 
+def _has_exponent(document: bytes) -> bool:
+    """Return whether something in `document` looks like an exponent of three digits."""
+    for start in range(0, len(document), _SLICE):  # slices overlap: none is cut
+        shape = document[start : start + _SLICE + 8].translate(_SHAPE)
+        if b"0e000" in shape or b"0e-000" in shape:
+            return True
+    return False
+
+
 def _check_numbers(document: bytes) -> None:
     """Raise BadItem for numbers that some reader cannot take; 1 us where there are none."""
     if len(document) > MAX_DIGITS and _LONG_RUN in document[::_STRIDE].translate(_SHAPE):
         pass  # a sample every 64 bytes found digits only
     else:
-        shape = document.translate(_SHAPE)
-        if not (b"0e000" in shape or b"0e-000" in shape) or not _LIKE_EXPONENT.search(document):
+        if not _has_exponent(document) or not _LIKE_EXPONENT.search(document):
             return
-        del shape
     numbers = _STRING.sub(b'""', document)
     if _DIGITS.search(numbers):
         raise BadItem("number_too_long", f"A number has more than {MAX_DIGITS} digits")
