@@ -156,6 +156,22 @@ def test_a_pipeline_is_one_trace_of_four_runs(client, project, run_python) -> No
     assert answer["run_id"] in {str(run.id) for run in roots}
 
 
+def test_low_rated_runs_are_curated_into_a_dataset_that_is_read_back(
+    client, project, run_python
+) -> None:
+    runs = run_python("user_feedback", project)
+    assert run_python("curation", project) == {"added": 1}
+    (example,) = client.list_examples(dataset_name=f"failures of {project}")
+    assert example.inputs == {"user_query": "how?"}
+    assert example.outputs["response"] == "Your plan ends today."
+    assert example.metadata["source_run_id"] == runs["unhappy"]
+    assert example.metadata["user_score"] == 0.0
+    golden = list(client.list_examples(dataset_name=f"golden {project}"))
+    assert {example.inputs["customer_tier"] for example in golden} == {"enterprise", "free"}
+    named = client.list_datasets(dataset_name_contains=project)
+    assert {dataset.name for dataset in named} == {f"failures of {project}", f"golden {project}"}
+
+
 # Feedback -----------------------------------------------------------------------------------------
 
 
