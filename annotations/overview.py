@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Avg, Count, Max, Min, Q, QuerySet
+from django.db.models import Avg, Count, Max, Min, Q, QuerySet, TextField
+from django.db.models.functions import Cast, Left
 
 from annotations.models import (
     AnnotationQueue,
@@ -202,8 +203,11 @@ def items_by_run(workspace: Workspace, run_ids: Iterable[object]) -> QuerySet[Qu
     )
 
 
-def run_names(workspace: Workspace, run_ids: Iterable[UUID]) -> dict[UUID, str | None]:
-    """Return the names of those of `run_ids` that are stored."""
-    return dict(
-        Run.objects.filter(workspace=workspace, id__in=list(run_ids)).values_list("id", "name")
+def openings_of(
+    workspace: Workspace, run_ids: Iterable[UUID], n_chars: int
+) -> dict[UUID, tuple[str | None, str | None]]:
+    """Return (name, the first `n_chars` characters of the inputs) of the runs that are stored."""
+    rows = Run.objects.filter(workspace=workspace, id__in=list(run_ids)).annotate(
+        opening=Left(Cast("inputs", TextField()), n_chars)
     )
+    return {row[0]: (row[1], row[2]) for row in rows.values_list("id", "name", "opening")}

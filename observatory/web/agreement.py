@@ -9,10 +9,11 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from annotations import calibration, overview, verdicts
+from annotations import calibration, verdicts
 from annotations.agreement import Agreement, Reason, Warn
 from observatory.web.http import WebRequest, render_page, require
 from observatory.web.queues import queue_or_404
+from observatory.web.titles import titles_of
 from observatory.workspaces.roles import Permission
 
 WIDTH, LEFT, RIGHT = 640, 24, 24  # of the picture, in its own units
@@ -103,9 +104,9 @@ def _card(request: WebRequest, found: calibration.KeyAgreement, queue: Any) -> d
     disputed: list[dict[str, Any]] = []
     if found.n_disputed:
         disputed = list(calibration.disputed_items(queue, found.rubric_item)[:N_DISPUTED])
-        names = overview.run_names(request.workspace, [row["item__run_id"] for row in disputed])
+        names = titles_of(request.workspace, [row["item__run_id"] for row in disputed])
         for row in disputed:
-            row["name"] = names.get(row["item__run_id"]) or "run not received yet"
+            row["name"] = names[row["item__run_id"]]
     headline = found.headline
     return {
         "found": found,

@@ -18,6 +18,7 @@ from observatory.runs.models import Run
 from observatory.web import rendering, shapes
 from observatory.web.context import context_tab
 from observatory.web.http import WebRequest
+from observatory.web.titles import titles_of
 
 EDITOR_CHARS = 200_000
 """A longer answer is not put into an editor: the page would not stay usable."""
@@ -249,7 +250,7 @@ def bench_context(request: WebRequest, queue: AnnotationQueue) -> dict[str, Any]
     n_done = mine.n_reviews if mine else 0
     total = n_done + progress.needs_mine
     recent = overview.recent_reviews(queue, request.user)
-    names = overview.run_names(request.workspace, [review.item.run_id for review in recent])
+    names = titles_of(request.workspace, [review.item.run_id for review in recent])
     return {
         "workspace": request.workspace,
         "queue": queue,
@@ -257,10 +258,7 @@ def bench_context(request: WebRequest, queue: AnnotationQueue) -> dict[str, Any]
         "n_left": progress.needs_mine,
         "n_total": total,
         "share_done": f"{100 * n_done / total if total else 0:.1f}",
-        "recent": [
-            {"review": review, "name": names.get(review.item.run_id) or "(no name)"}
-            for review in recent
-        ],
+        "recent": [{"review": review, "name": names[review.item.run_id]} for review in recent],
     }
 
 

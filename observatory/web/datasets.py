@@ -23,7 +23,7 @@ def dataset_list(request: WebRequest) -> HttpResponse:
     context = {
         "workspace": request.workspace,
         "datasets": overview.datasets_of(request.workspace),
-        "endpoint": request.build_absolute_uri("/").rstrip("/"),
+        "endpoint": request.build_absolute_uri("/api"),
     }
     return render_page(
         request,

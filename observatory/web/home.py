@@ -54,7 +54,7 @@ def workspace_home(request: WebRequest) -> HttpResponse:
         "greeting": _greeting(request.user),
         "has_queues": bool(queues),
         "has_projects": Project.objects.filter(workspace=request.workspace).exists(),
-        "endpoint": request.build_absolute_uri("/").rstrip("/"),
+        "endpoint": request.build_absolute_uri("/api"),
     }
     return render_page(request, "home.html", "_home_cards.html", context, section="home")
 

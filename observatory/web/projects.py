@@ -18,7 +18,7 @@ def project_list(request: WebRequest) -> HttpResponse:
     context = {
         "workspace": request.workspace,
         "rows": listing.project_rows(request.workspace, now=timezone.now()),
-        "endpoint": request.build_absolute_uri("/").rstrip("/"),
+        "endpoint": request.build_absolute_uri("/api"),
     }
     return render_page(
         request,

@@ -18,6 +18,7 @@ from annotations.reviews import answers_visible_to
 from observatory.runs import listing
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
 from observatory.web.runs import payload_context
+from observatory.web.titles import titles_of
 from observatory.workspaces.roles import Permission
 
 
@@ -76,7 +77,7 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Show how far a queue is, who works on it, what feeds it, and its items with the reasons."""
     queue = queue_or_404(request, queue_uuid)
     state = request.GET.get("state", "")
-    items = Paginator(overview.items_of(queue, state), per_page=50)
+    items = Paginator(overview.items_of(queue, state), per_page=30)
     page = items.get_page(request.GET.get("page"))
     progress = queues.progress(queue, request.user)
     context: dict[str, Any] = {
@@ -93,7 +94,7 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "now": timezone.now(),
         "can_manage": can(request, Permission.MANAGE_QUEUES),
         "can_review": can(request, Permission.REVIEW) and _may_review(queue, request),
-        "names": overview.run_names(request.workspace, [item.run_id for item in page]),
+        "names": titles_of(request.workspace, [item.run_id for item in page]),
     }
     return render_page(
         request,

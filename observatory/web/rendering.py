@@ -53,8 +53,8 @@ def _heading_close(
     return "</p>\n"
 
 
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True})
+def _parser(*, breaks: bool) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": breaks})
     parser.enable(["table", "strikethrough"]).disable("image")
     # A page has its own headings: those of a payload are only styled as such.
     parser.add_render_rule("heading_open", _heading_open)
@@ -62,7 +62,8 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-_markdown = _parser()
+_markdown = _parser(breaks=True)  # models end lines where they mean to
+_document = _parser(breaks=False)
 
 
 def _mark_hidden(text: str) -> str:
@@ -80,12 +81,17 @@ def plain(text: str) -> SafeString:
     return mark_safe(_show_hidden(escape(_mark_hidden(text))))  # noqa: S308
 
 
-def markdown(text: str) -> SafeString:
+def document(text: str) -> SafeString:
+    """Return what a person wrote in an editor as HTML: a line's end is only a space."""
+    return markdown(text, _document)
+
+
+def markdown(text: str, parser: MarkdownIt = _markdown) -> SafeString:
     """Return `text` as HTML that runs nothing and loads nothing; long text stays plain."""
     if len(text) > MARKDOWN_CHARS:
         return mark_safe(f'<div class="plain">{plain(text)}</div>')  # noqa: S308
     html = nh3.clean(
-        _markdown.render(_mark_hidden(text)),
+        parser.render(_mark_hidden(text)),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         allowed_classes=_CLASSES,

@@ -61,7 +61,7 @@ def _key_page(
         .order_by("revoked_at", "-created_at"),
         "now": timezone.now(),
         "tab": "keys",
-        "endpoint": request.build_absolute_uri("/").rstrip("/"),
+        "endpoint": request.build_absolute_uri("/api"),
     }
     return render_page(
         request,

@@ -55,6 +55,7 @@ def assert_harmless(html: str) -> None:
 
 SHOWERS = {
     "markdown": rendering.markdown,
+    "document": rendering.document,
     "plain": rendering.plain,
     "json": lambda text: rendering.coloured_json(json.dumps({text: [text]}, ensure_ascii=False)),
     "broken json": rendering.coloured_json,

@@ -14,7 +14,20 @@ from observatory.web import rendering
 
 register = template.Library()
 register.simple_tag(rendering.icon, name="icon")
-register.filter("markdown", rendering.markdown)
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Return what a model wrote as safe HTML."""
+    return rendering.markdown(text)
+
+
+@register.filter
+def document(text: str) -> SafeString:
+    """Return what a person wrote in an editor as safe HTML."""
+    return rendering.document(text)
+
+
 register.filter("json_tree", rendering.json_tree)
 
 NO_VALUE = "-"
@@ -103,6 +116,16 @@ def at(mapping: dict[str, Any], key: str) -> Any:
 SIGNS = {"eq": "=", "neq": "is not", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "has": "has"}
 
 
+PLAIN_CONDITIONS = {"is_root", "feedback_key", "metadata_key", "input_key", "output_key"}
+
+
+@register.filter
+def telling(clauses: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the clause that says most about a run: not the ones that only name a field."""
+    said = [clause for clause in clauses if clause.get("field") not in PLAIN_CONDITIONS]
+    return (said or clauses)[:1]
+
+
 @register.filter
 def reason(clause: dict[str, Any]) -> SafeString:
     """Return a clause that held as a person says it: confidence 0.41 < 0.7."""
@@ -111,6 +134,8 @@ def reason(clause: dict[str, Any]) -> SafeString:
     actual = str(clause.get("actual", ""))
     shown = actual if len(actual) <= 60 else f"{actual[:60]}..."
     expected = clause.get("expected")
+    if sign == "search":
+        return plain(f"{field} mention {expected}")
     if sign == "=" and str(expected) == actual:
         return plain(f"{field} = {shown}")
     return plain(f"{field} {shown} {sign} {expected}")
