@@ -142,22 +142,8 @@ def _wanted(body: Any) -> dict[UUID, str | None]:
     return wanted
 
 
-class AnnotationQueueRuns(WorkspaceView):
-    """GET (list_runs_from_annotation_queue) and POST (add_runs_to_annotation_queue) .../runs.
-
-    POST .../runs/by-key is the same: the run's project and start are not needed to find it.
-    """
-
-    def get(self, request: Request, queue_id: str) -> Response:
-        found = _items(
-            find(self.workspace, queue_id),
-            parameters.one(request, "status"),
-            parameters.flag(request, "archived"),
-            me(self),
-        )
-        has_stats = parameters.flag(request, "include_stats") is True
-        items = list(found[parameters.window(request)])
-        return Response(queue_runs(self, items, has_stats=has_stats))
+class AnnotationQueueRunsByKey(WorkspaceView):
+    """POST .../runs/by-key (add_runs_to_annotation_queue, runs=). The run's id is enough."""
 
     def post(self, request: Request, queue_id: str) -> Response:
         """Add runs, each once. A run that has not arrived yet waits as a pending item."""
@@ -176,10 +162,19 @@ class AnnotationQueueRuns(WorkspaceView):
         return Response([_entry(item, queue) for item in added])
 
 
-class AnnotationQueueRunsByKey(AnnotationQueueRuns):
-    """POST /annotation-queues/{id}/runs/by-key."""
+class AnnotationQueueRuns(AnnotationQueueRunsByKey):
+    """GET (list_runs_from_annotation_queue) and POST (add_runs_to_annotation_queue) .../runs."""
 
-    http_method_names = ["post", "options"]
+    def get(self, request: Request, queue_id: str) -> Response:
+        found = _items(
+            find(self.workspace, queue_id),
+            parameters.one(request, "status"),
+            parameters.flag(request, "archived"),
+            me(self),
+        )
+        has_stats = parameters.flag(request, "include_stats") is True
+        items = list(found[parameters.window(request)])
+        return Response(queue_runs(self, items, has_stats=has_stats))
 
 
 class AnnotationQueueRun(WorkspaceView):
