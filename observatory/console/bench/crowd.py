@@ -5,12 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db import connection, connections
 from django.utils import timezone
@@ -32,45 +31,18 @@ RUBRIC: list[dict[str, Any]] = [
     },
     {"feedback_key": "polite", "kind": "boolean"},
 ]
+# A share of the crowd's work: until the monotonic time, returns (item, reviewer) given.
+Job = Callable[[float], list[tuple[int, int]]]
 SCORES = {"correctness": {"value": "Right"}, "polite": {"score": 1}}
-
-
-@contextmanager
-def bench_workspace() -> Iterator[Workspace]:
-    """A workspace that is gone afterwards, with everything in it."""
-    workspace = Workspace.objects.create(slug=f"bench-{uuid4().hex[:12]}", name="Benchmark")
-    try:
-        yield workspace
-    finally:
-        sweep(workspace)
-
-
-def sweep(workspace: Workspace) -> None:
-    """Delete `workspace`, the people of its benchmark and its runs (which have no foreign key)."""
-    people = list(User.objects.filter(memberships__workspace=workspace))
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-        cursor.execute("DELETE FROM runs_run WHERE workspace_id = %s", [workspace.pk])
-        for table in ("rating", "reviewdraft", "seat", "bookmark", "review"):
-            cursor.execute(
-                f"DELETE FROM annotations_{table} WHERE item_id IN"
-                " (SELECT id FROM annotations_queueitem WHERE workspace_id = %s)"
-                if table != "bookmark"
-                else "DELETE FROM annotations_bookmark WHERE queue_id IN"
-                " (SELECT id FROM annotations_annotationqueue WHERE workspace_id = %s)",
-                [workspace.pk],
-            )
-    workspace.delete()
-    for person in people:
-        person.delete()
 
 
 def reviewers(workspace: Workspace, n: int) -> list[User]:
     """Make `n` reviewers. They cannot sign in: they have no password."""
     people = []
     for _ in range(n):
-        person = User.objects.create(username=f"bench-{uuid4().hex[:12]}")
+        person = User(username=f"bench-{uuid4().hex[:12]}")
         person.set_unusable_password()
+        person.save()
         Membership.objects.create(workspace=workspace, user=person, role="reviewer")
         people.append(person)
     return people
@@ -177,14 +149,14 @@ class Rate:
         return self.pairs / self.seconds
 
 
-def crowd(jobs: Sequence[Callable[[float], list[tuple[int, int]]]], seconds: float) -> Rate:
+def crowd(jobs: Sequence[Job], seconds: float) -> Rate:
     """Run each job in a process of its own for `seconds`; a job returns (item, reviewer) pairs."""
     connections.close_all()  # a forked process must not share them
     context = multiprocessing.get_context("fork")
     answers: Any = context.Queue()
     begin_at = time.monotonic() + 0.5
 
-    def run(job: Callable[[float], list[tuple[int, int]]]) -> None:
+    def run(job: Job) -> None:
         connection.ensure_connection()
         time.sleep(max(0.0, begin_at - time.monotonic()))
         answers.put(job(begin_at + seconds))
@@ -198,10 +170,3 @@ def crowd(jobs: Sequence[Callable[[float], list[tuple[int, int]]]], seconds: flo
         child.join()
     people: Counter[int] = Counter(item for item, _ in set(given))
     return Rate(len(given), seconds, sum(1 for n in people.values() if n > 1))
-
-
-def run_ids_of(queue: AnnotationQueue) -> list[UUID]:
-    """Return the runs of a queue, oldest item first."""
-    return list(
-        QueueItem.objects.filter(queue=queue).order_by("id").values_list("run_id", flat=True)
-    )

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -135,7 +136,11 @@ def _postmaster() -> psutil.Process | None:
         return None
 
 
-def _environment(name: str, port: int) -> dict[str, str]:
+def environment(name: str, port: int, data: Path | None = None) -> dict[str, str]:
+    """Return the environment of Observatory's programs on database `name`.
+
+    `data` is the directory of their files and of the embedded broker, by default ours.
+    """
     configured = connection.settings_dict
     credentials = f"{quote(configured['USER'])}:{quote(configured['PASSWORD'], safe='')}"
     query = urlencode({"host": configured["HOST"], "port": configured["PORT"] or "5432"})
@@ -143,7 +148,7 @@ def _environment(name: str, port: int) -> dict[str, str]:
         "DATABASE_URL": f"postgresql://{credentials}@/{name}?{query}",
         "SECRET_KEY": settings.SECRET_KEY,
         "CELERY_BROKER_URL": "filesystem://",
-        "OBSERVATORY_DATA": str(settings.DATA_DIR),
+        "OBSERVATORY_DATA": str(data or settings.DATA_DIR),
         "OBSERVATORY_BIND": f"127.0.0.1:{port}",
         "OBSERVATORY_WEB_WORKERS": "2",
         "OBSERVATORY_WEB_THREADS": "4",
@@ -153,14 +158,14 @@ def _environment(name: str, port: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def web(database_name: str) -> Iterator[Web]:
+def web(database_name: str, data: Path | None = None) -> Iterator[Web]:
     """Yield a running web server on `database_name`: 2 workers with 4 threads each."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "python:observatory.gunicorn"],
-        env=_environment(database_name, port),
+        env=environment(database_name, port, data),
         stdin=subprocess.DEVNULL,
     )
     try:
