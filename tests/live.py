@@ -35,6 +35,16 @@ def child_environment(data: Path) -> dict[str, str]:
     return kept | {"OBSERVATORY_DATA": str(data), "PYTHONPATH": path}
 
 
+@contextlib.contextmanager
+def open_directory() -> Iterator[Path]:
+    """A directory that the database's own account can be let into.
+
+    Not pytest's: every pytest that starts closes the common one to other accounts again.
+    """
+    with tempfile.TemporaryDirectory(prefix="observatory-") as directory:
+        yield Path(directory)
+
+
 @dataclass
 class Live:
     """A running installation: where it is, and what its first start printed once."""
@@ -120,8 +130,8 @@ def live_server(
     """
     with contextlib.ExitStack() as stack:
         if data is None:
-            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="observatory-")))
-        files = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="observatory-log-")))
+            data = stack.enter_context(open_directory())
+        files = stack.enter_context(open_directory())
         out, err = files / "out", files / "err"
         words = ["up", "--port", "0", *([] if demo else ["--no-demo"]), *options]
         variables = child_environment(data) | environment

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 import observatory
 from observatory.runs.models import Change, Rejected
-from observatory.web.outage import RETRY_AFTER_S
+from observatory.web.outage import RETRY_AFTER_S, without_a_log_line
 from observatory.workspaces import keys
 from observatory.workspaces.models import User, Workspace
 
@@ -81,11 +81,12 @@ def obstacles() -> list[str]:
 
 
 def _not_ready(reasons: list[str]) -> HttpResponse:
-    return JsonResponse(
+    response = JsonResponse(
         {"status": "not ready", "reasons": reasons},
         status=503,
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
+    return without_a_log_line(response)  # asked every second, it would fill the log
 
 
 def _who_asks(request: HttpRequest, now: datetime) -> tuple[bool, Workspace | None]:

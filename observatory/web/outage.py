@@ -40,9 +40,15 @@ def unavailable(request: HttpRequest, exception: BaseException) -> HttpResponse:
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     if "text/html" in request.headers.get("accept", ""):
         page = get_template("503.html").render({"retry_after_s": RETRY_AFTER_S})
-        return HttpResponse(page, status=503, headers=headers)
+        return without_a_log_line(HttpResponse(page, status=503, headers=headers))
     body = {"detail": "The database is not available; try again", "code": "unavailable"}
-    return JsonResponse(body, status=503, headers=headers)
+    return without_a_log_line(JsonResponse(body, status=503, headers=headers))
+
+
+def without_a_log_line(response: HttpResponse) -> HttpResponse:
+    """Return `response`, for which Django shall not log a second line."""
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

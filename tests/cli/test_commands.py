@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,16 +12,16 @@ import pytest
 
 from observatory import embedded
 from observatory.cli import take_data_option
-from tests.live import ROOT, child_environment, live_server
+from tests.live import ROOT, child_environment, live_server, open_directory
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
+def data() -> Iterator[Path]:
     """A data directory that `up` has prepared, and stopped."""
-    directory = tmp_path_factory.mktemp("commands") / "data"
-    with live_server(directory):
-        pass
-    return directory
+    with open_directory() as directory:
+        with live_server(directory):
+            pass
+        yield directory
 
 
 def run(data: Path, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:

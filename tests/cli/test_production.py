@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import socket
 import subprocess
@@ -24,7 +23,7 @@ import kombu
 import psycopg
 import pytest
 
-from tests.live import ROOT, child_environment
+from tests.live import ROOT, child_environment, open_directory
 
 SERVER = "postgresql://observatory_test:only-for-tests-here@127.0.0.1:5432"
 BROKERS = {
@@ -186,11 +185,18 @@ def clean_broker(url: str) -> Iterator[None]:
         sweep()
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with open_directory() as directory:
+        directory.chmod(0o755)  # the proxy's workers have an account of their own
+        yield directory
+
+
 @pytest.mark.parametrize("broker", BROKERS)
-def test_a_run_goes_from_the_wire_to_a_queue_item(tmp_path, broker) -> None:
-    log = tmp_path / "log"
+def test_a_run_goes_from_the_wire_to_a_queue_item(place, broker) -> None:
+    log = place / "log"
     with new_database() as database_url, clean_broker(BROKERS[broker]):
-        site = production(tmp_path, database_url, BROKERS[broker])
+        site = production(place, database_url, BROKERS[broker])
         site.observatory("migrate")
         site.observatory("workspace", "create", "acme")
         key = site.observatory("shell", text=KEY_QUEUE_AND_RULE).split()[-1]
@@ -227,10 +233,10 @@ def test_a_run_goes_from_the_wire_to_a_queue_item(tmp_path, broker) -> None:
             assert json.loads(body)["database"]["version"].startswith("15.")
 
 
-def test_a_database_that_is_away_is_503_with_retry_after_and_back_it_is_ready(tmp_path) -> None:
-    log = tmp_path / "log"
+def test_a_database_that_is_away_is_503_with_retry_after_and_back_it_is_ready(place) -> None:
+    log = place / "log"
     with new_database() as database_url:
-        site = production(tmp_path, database_url, "redis://127.0.0.1:9/0")  # no broker at all
+        site = production(place, database_url, "redis://127.0.0.1:9/0")  # no broker at all
         site.observatory("migrate")
         site.observatory("workspace", "create", "acme")
         key = site.observatory("apikey", "create", "application", "--workspace", "acme").strip()
@@ -254,25 +260,24 @@ def test_a_database_that_is_away_is_503_with_retry_after_and_back_it_is_ready(tm
             site.wait_for("/readyz", 200, log)
 
 
-def test_the_shipped_proxy_answers_503_with_retry_after_while_no_web_process_does(tmp_path) -> None:
+def test_the_shipped_proxy_answers_503_with_retry_after_while_no_web_process_does(place) -> None:
     """And passes everything on when one does, without what came from outside as X-Forwarded-*."""
-    log = tmp_path / "log"
+    log = place / "log"
     with new_database() as database_url:
-        site = production(tmp_path, database_url, "redis://127.0.0.1:9/0")
+        site = production(place, database_url, "redis://127.0.0.1:9/0")
         site.observatory("migrate")
         port = free_port()
         text = (ROOT / "deploy" / "nginx.conf").read_text()
         text = text.replace("listen 8080", f"listen 127.0.0.1:{port}")
         text = text.replace("server web:8000", f"server 127.0.0.1:{site.port}")
-        text = re.sub(r"/tmp/", f"{tmp_path}/", text)
-        (tmp_path / "nginx.conf").write_text(text)
-        os.chmod(tmp_path, 0o755)
+        text = re.sub(r"/tmp/", f"{place}/", text)
+        (place / "nginx.conf").write_text(text)
         proxy = subprocess.Popen(
-            ["/usr/sbin/nginx", "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-g", "daemon off;"]
+            ["/usr/sbin/nginx", "-p", place, "-c", place / "nginx.conf", "-g", "daemon off;"]
         )
         try:
             behind = Production(site.environment, database_url, port)
-            behind.wait_for("/readyz", 503, log=tmp_path / "nginx.conf")
+            behind.wait_for("/readyz", 503, log=place / "nginx.conf")
             status, headers, body = behind.ask("POST", "/api/runs/multipart", {})
             assert (status, headers.get("Retry-After")) == (503, "20")
             assert json.loads(body)["code"] == "unavailable"
