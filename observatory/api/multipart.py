@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from rest_framework.exceptions import ParseError
 
-from observatory.api.body import Content, forget
+from observatory.api.body import Content, forget, take
 from observatory.api.errors import TooLarge
 from observatory.runs.documents import SUSPECT, Suspicion, look
 from observatory.runs.ops import DOCUMENT_FIELDS, BadItem, Kind, RunOp, canonical_uuid, parse_op
@@ -198,11 +198,7 @@ def _take_run(
     parts: dict[str, Part],
     suspicion: Suspicion,
 ) -> None:
-    content = {}
-    for name, part in parts.items():
-        content[name] = body[part.start : part.end]
-        if part.end - part.start > LARGE:
-            forget(body)
+    content = {name: take(body, part.start, part.end) for name, part in parts.items()}
     main = content.pop("", None)
     if main is None:
         for name, raw in content.items():
