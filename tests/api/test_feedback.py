@@ -205,7 +205,9 @@ def test_deleted_feedback_is_gone(api) -> None:
     assert api.delete(f"/feedback/{kept['id']}").status_code == 404
 
 
-@pytest.mark.parametrize("name", ["6c1e9901-f2f0-49e7-9e01-22a040e42f10", "nonsense", "%00", "0" * 32])
+@pytest.mark.parametrize(
+    "name", ["6c1e9901-f2f0-49e7-9e01-22a040e42f10", "nonsense", "%00", "0" * 32]
+)
 def test_an_unknown_id_is_404_whatever_it_looks_like(api, name) -> None:
     for answer in (
         api.get(f"/feedback/{name}"),

@@ -266,6 +266,7 @@ def test_the_shipped_proxy_answers_503_with_retry_after_while_no_web_process_doe
     with new_database() as database_url:
         site = production(place, database_url, "redis://127.0.0.1:9/0")
         site.observatory("migrate")
+        site.observatory("collectstatic", "--noinput")
         port = free_port()
         text = (ROOT / "deploy" / "nginx.conf").read_text()
         text = text.replace("listen 8080", f"listen 127.0.0.1:{port}")
