@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.text import Truncator
 
 from annotations import presets, routing_rules
 from annotations.models import AnnotationQueue, RoutingRule, RuleVersion
@@ -112,7 +113,7 @@ class RoutingRuleAdmin(WorkspaceAdmin):
         "priority",
         "version",
         "preset",
-        "filter",
+        "short_filter",
     )
     list_filter = ("is_enabled", ("queue", ScopedFilter), ("workspace", ScopedFilter))
     list_select_related = ("workspace", "queue")
@@ -121,6 +122,10 @@ class RoutingRuleAdmin(WorkspaceAdmin):
     filter_horizontal = ("projects",)
     inlines = (RuleVersionInline,)
     actions = ("switch_on", "switch_off")
+
+    @admin.display(description="filter", ordering="filter")
+    def short_filter(self, rule: RoutingRule) -> str:
+        return Truncator(rule.filter).chars(60)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else ("workspace",)

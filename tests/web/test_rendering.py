@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from observatory.web import rendering
+from observatory.web.templatetags import obs
 from tests.hostile import VECTORS
 
 TAGS = {
@@ -148,3 +149,31 @@ def test_only_one_module_calls_anything_safe() -> None:
         if "|safe" in path.read_text() or "autoescape off" in path.read_text()
     ]
     assert guilty == []
+
+
+@pytest.mark.parametrize(
+    ("clauses", "said"),
+    [
+        (
+            [
+                {"field": "is_root", "operator": "eq", "expected": True, "actual": True},
+                {"field": "metadata_key", "operator": "eq", "actual": "confidence"},
+                {"field": "metadata_value", "operator": "lt", "expected": 70, "actual": 41},
+            ],
+            "confidence 41 &lt; 70",
+        ),
+        (
+            [{"field": "feedback_key", "operator": "eq", "actual": "needs_review"}],
+            "has feedback needs_review",
+        ),
+        (
+            [{"field": "inputs", "operator": "search", "expected": "refund", "actual": "..."}],
+            "inputs mention refund",
+        ),
+        ([{"field": "is_root", "operator": "eq", "expected": True, "actual": True}], ""),
+    ],
+)
+def test_the_reason_names_the_key_with_its_value_and_never_that_a_run_is_a_root(
+    clauses, said
+) -> None:
+    assert obs.reason(clauses) == said

@@ -114,28 +114,34 @@ def at(mapping: dict[str, Any], key: str) -> Any:
 
 
 SIGNS = {"eq": "=", "neq": "is not", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "has": "has"}
-
-
-PLAIN_CONDITIONS = {"is_root", "feedback_key", "metadata_key", "input_key", "output_key"}
-
-
-@register.filter
-def telling(clauses: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the clause that says most about a run: not the ones that only name a field."""
-    said = [clause for clause in clauses if clause.get("field") not in PLAIN_CONDITIONS]
-    return (said or clauses)[:1]
+KEY_FIELDS = {"feedback_key", "metadata_key", "input_key", "output_key"}
 
 
 @register.filter
-def reason(clause: dict[str, Any]) -> SafeString:
-    """Return a clause that held as a person says it: confidence 0.41 < 0.7."""
+def reason(clauses: list[dict[str, Any]]) -> SafeString:
+    """Return the clause that says most about a run as a person says it: confidence 0.41 < 0.7.
+
+    A key names the value that comes after it; alone it says that the run has it. That a run is
+    a root says nothing about it. Empty when nothing else held.
+    """
+    key, family = "", ""
+    for clause in clauses:
+        field = str(clause.get("field", ""))
+        if field in KEY_FIELDS:
+            key, family = str(clause.get("actual", "")), field.removesuffix("key")
+        elif field != "is_root":
+            named = key if family and field.startswith(family) else field
+            return plain(_phrase(named.removeprefix("metadata."), clause))
+    return plain(f"has {family.removesuffix('_')} {key}" if key else "")
+
+
+def _phrase(field: str, clause: dict[str, Any]) -> str:
     sign = SIGNS.get(str(clause.get("operator")), str(clause.get("operator", "")))
-    field = str(clause.get("field", "")).removeprefix("metadata.")
     actual = str(clause.get("actual", ""))
     shown = actual if len(actual) <= 60 else f"{actual[:60]}..."
     expected = clause.get("expected")
     if sign == "search":
-        return plain(f"{field} mention {expected}")
+        return f"{field} mention {expected}"
     if sign == "=" and str(expected) == actual:
-        return plain(f"{field} = {shown}")
-    return plain(f"{field} {shown} {sign} {expected}")
+        return f"{field} = {shown}"
+    return f"{field} {shown} {sign} {expected}"
