@@ -158,6 +158,7 @@ def production(data: Path, database_url: str, broker_url: str) -> Production:
         "CELERY_BROKER_URL": broker_url,
         "SECRET_KEY": "pR0ducti0n-in-a-test-9f8e7d6c5b4a39281706f5e4d3c2b1a0",
         "OBSERVATORY_BIND": f"127.0.0.1:{port}",
+        "OBSERVATORY_GRACEFUL_TIMEOUT_S": "3",
         "OBSERVATORY_STATIC_ROOT": str(data / "static"),
         "OBSERVATORY_ATTACHMENTS_DIR": str(data / "attachments"),
     }
