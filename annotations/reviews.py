@@ -123,26 +123,27 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
     (NO_ACCESS only).
     """
     desk = bookmarks.sit_down(item.queue, reviewer)
-    known = list(
-        Review.objects.filter(Q(item_id=item.pk) | Q(submission_id=submission.submission_id))
-    )
+    item, questions, known = _open(item, submission.submission_id)
     for earlier in known:
         if earlier.submission_id == submission.submission_id:
             if (earlier.item_id, earlier.reviewer_id) != (item.pk, reviewer.pk):
                 raise Conflict(Clash.OTHER_FORM, submission)
-            return Outcome(earlier, QueueItem.objects.get(pk=item.pk), is_repeat=True)
+            return Outcome(Review.objects.get(pk=earlier.id), item, is_repeat=True)
     if desk.refusal is Reason.NO_ACCESS:
         raise Unavailable(Reason.NO_ACCESS)
     standing = next(
-        (r for r in known if r.reviewer_id == reviewer.pk and r.retracted_at is None), None
+        (
+            Review.objects.get(pk=earlier.id)
+            for earlier in known
+            if earlier.reviewer_id == reviewer.pk and earlier.is_standing
+        ),
+        None,
     )
     if standing is not None and standing.uuid != submission.replaces:
         raise Conflict(Clash.REVIEWED, submission, standing)
     if submission.rubric_version not in (None, item.queue.rubric_version):
         raise Conflict(Clash.RUBRIC_CHANGED, submission, standing)
-    questions = list(RubricItem.objects.filter(queue_id=item.queue_id))
     submission = _settled(submission, questions)
-    item = _lock(item)
     is_blind = _is_blind(item, reviewer, known)
     if standing is not None:
         _withdraw(item, standing, now)
@@ -168,6 +169,51 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
         announce(signals.item_completed, QueueItem, item_ids=[item.pk])
     had_lapsed = review.is_counted and submission.lease not in (None, held_by_lease)
     return Outcome(review, item, had_lapsed=had_lapsed)
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What `submit` asks of a review that is there already."""
+
+    id: int
+    submission_id: UUID
+    item_id: int
+    reviewer_id: int
+    is_standing: bool
+
+
+# Whether it is mine is settled by my bookmark's lock, so it may be read as the item is locked.
+_OPEN = """
+SELECT i.*,
+    (SELECT jsonb_agg(to_jsonb(q) ORDER BY q.position, q.id)
+     FROM annotations_rubricitem q WHERE q.queue_id = i.queue_id) AS asked,
+    (SELECT jsonb_agg(jsonb_build_array(
+        v.id, v.submission_id, v.item_id, v.reviewer_id, v.retracted_at IS NULL) ORDER BY v.id)
+     FROM annotations_review v
+     WHERE v.item_id = i.id OR v.submission_id = %(submission_id)s) AS known
+FROM annotations_queueitem i WHERE i.id = %(item)s FOR NO KEY UPDATE OF i
+"""
+
+
+def _open(
+    item: QueueItem, submission_id: UUID
+) -> tuple[QueueItem, list[RubricItem], list[_Earlier]]:
+    """Lock `item` as `_lock` does; return it, its questions, and the reviews `submit` asks for.
+
+    Those are the reviews of the item and the one that `submission_id` made. One statement:
+    three would cost as many round trips, and this runs for every review.
+    """
+    parameters = {"item": item.pk, "submission_id": submission_id}
+    locked: Any = next(iter(QueueItem.objects.raw(_OPEN, parameters)), None)
+    if locked is None:
+        raise QueueItem.DoesNotExist
+    locked.queue = item.queue
+    questions = [RubricItem(**row) for row in json.loads(locked.asked or "[]")]
+    known = [
+        _Earlier(pk, UUID(sent), item_id, reviewer_id, is_standing)
+        for pk, sent, item_id, reviewer_id, is_standing in json.loads(locked.known or "[]")
+    ]
+    return locked, questions, known
 
 
 def _lock(item: QueueItem) -> QueueItem:
@@ -199,7 +245,7 @@ def _settled(submission: Submission, questions: list[RubricItem]) -> Submission:
         raise InvalidReview({error.field: error.reason}) from None
 
 
-def _is_blind(item: QueueItem, reviewer: User, reviews: list[Review]) -> bool:
+def _is_blind(item: QueueItem, reviewer: User, reviews: list[_Earlier]) -> bool:
     """Return whether `reviewer` cannot have seen another's answers on `item` before now."""
     if all(review.reviewer_id == reviewer.pk for review in reviews):
         return True  # there was nothing to see

@@ -39,6 +39,8 @@ class Recorded:
     refused: list[tuple[FeedbackInput, InvalidFeedback]]
 
 
+_DECLARED = "SELECT * FROM feedback_feedbackconfig WHERE workspace_id = %s AND key = ANY(%s)"
+
 # One statement: the run and the project are looked up as the rows go in. A row that belongs to
 # another person is left alone (the WHERE of the update), so it is missing from RETURNING.
 _UPSERT = """
@@ -136,7 +138,7 @@ def _check_projects(workspace: Workspace, inputs: Sequence[FeedbackInput]) -> se
     )
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)  # nothing is caught here that a savepoint would undo
 def record_many(
     workspace: Workspace,
     inputs: Sequence[FeedbackInput],
@@ -154,7 +156,8 @@ def record_many(
     off an enforced scale, the id of another person's feedback, feedback on no run and no project.
     """
     keys = {sent.key for sent in inputs}
-    declared = {c.key: c for c in FeedbackConfig.objects.filter(workspace=workspace, key__in=keys)}
+    configs = FeedbackConfig.objects.raw(_DECLARED, [workspace.pk, list(keys)])
+    declared = {config.key: config for config in configs}
     unknown = _check_projects(workspace, inputs)
     rows: dict[str, dict[str, Any]] = {}
     of_row: dict[str, FeedbackInput] = {}

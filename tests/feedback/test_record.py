@@ -208,7 +208,7 @@ def test_recording_takes_the_same_number_of_queries_however_many(
 ) -> None:
     for count in (1, 50):
         inputs = [FeedbackInput(key=f"k{n}", run_id=UUID(int=n + 1)) for n in range(count)]
-        with django_assert_num_queries(5):  # savepoint, scales, upsert, change, release
+        with django_assert_num_queries(3):  # scales, upsert, change
             record_many(acme, inputs, now=NOON)
 
 
