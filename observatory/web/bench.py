@@ -245,17 +245,15 @@ def _same(score: Any, worth: str) -> bool:
 
 def bench_context(request: WebRequest, queue: AnnotationQueue) -> dict[str, Any]:
     """Return the frame around an item: my progress in the queue and my last ten reviews."""
-    progress = queues.progress(queue, request.user)
-    mine = next((row for row in progress.reviewers if row.user_id == request.user.pk), None)
-    n_done = mine.n_reviews if mine else 0
-    total = n_done + progress.needs_mine
+    n_done, n_left = queues.my_progress(queue, request.user)
+    total = n_done + n_left
     recent = overview.recent_reviews(queue, request.user)
     names = titles_of(request.workspace, [review.item.run_id for review in recent])
     return {
         "workspace": request.workspace,
         "queue": queue,
         "n_done": n_done,
-        "n_left": progress.needs_mine,
+        "n_left": n_left,
         "n_total": total,
         "share_done": f"{100 * n_done / total if total else 0:.1f}",
         "recent": [{"review": review, "name": names[review.item.run_id]} for review in recent],

@@ -27,6 +27,7 @@ def queue_or_404(request: WebRequest, queue_uuid: UUID) -> AnnotationQueue:
     queue = queues.visible(request.workspace, request.user).filter(uuid=queue_uuid).first()
     if queue is None:
         raise Http404("no such queue")
+    queue.workspace = request.workspace  # it is that one: no query for it later
     return queue
 
 

@@ -81,6 +81,7 @@ def plain(text: str) -> SafeString:
     return mark_safe(_show_hidden(escape(_mark_hidden(text))))  # noqa: S308
 
 
+@lru_cache(maxsize=64)  # a queue's instructions stand beside every item
 def document(text: str) -> SafeString:
     """Return what a person wrote in an editor as HTML: a line's end is only a space."""
     return markdown(text, _document)

@@ -179,6 +179,11 @@ def test_progress_tells_mine_others_skipped_and_completed_apart(queue, ada, grac
         ("grace", 1, 0),
     ]
     assert queues.progress(queue, alan).needs_mine == 3
+    assert [queues.my_progress(queue, one) for one in (ada, grace, alan)] == [
+        (2, 1),
+        (1, 3),
+        (0, 3),
+    ]
     assert queues.progress(queue).needs_mine == 3
 
 
@@ -187,6 +192,7 @@ def test_a_retracted_review_is_mine_to_do_again(queue, ada) -> None:
     row = review(item, ada)
     Review.objects.filter(pk=row.pk).update(retracted_at=NOON)
     assert queues.progress(queue, ada).needs_mine == 1
+    assert queues.my_progress(queue, ada) == (0, 1)
 
 
 def test_progress_of_many_queues_takes_three_statements(
