@@ -96,6 +96,7 @@ def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Itera
     Raises TooLarge for more than `max_parts` (default: the ingest limit) or too long a part.
     """
     most = settings.INGEST_MAX_PARTS if max_parts is None else max_parts
+    longest = settings.INGEST_MAX_PART_BYTES  # asked once: a body has hundreds of parts
     delimiter = b"\r\n--" + boundary
     position = _first(body, delimiter)
     n_parts = 0
@@ -113,8 +114,8 @@ def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Itera
         n_parts += 1
         if n_parts > most:
             raise TooLarge(f"A body may have {most} parts")
-        if end - start > settings.INGEST_MAX_PART_BYTES:
-            raise TooLarge(f"A part may have {settings.INGEST_MAX_PART_BYTES} bytes")
+        if end - start > longest:
+            raise TooLarge(f"A part may have {longest} bytes")
         if end - start > LARGE:
             forget(body)
         yield Part(name.decode(errors="replace"), head, start, end)
