@@ -7,6 +7,7 @@ Every knob is an environment variable: docs/reference/settings.md.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import signal
 from pathlib import Path
@@ -42,6 +43,24 @@ def when_ready(server: Any) -> None:
     gc.freeze()
 
 
+# From <malloc.h> of glibc.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+
+
+def _give_memory_back() -> None:
+    """Have large buffers mapped and unmapped, so that a large body is gone with its request.
+
+    Left alone, glibc raises the threshold to the largest buffer it has seen freed, keeps such
+    buffers on the heap from then on, and has an arena a thread to keep them in.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 1024 * 1024)
+        mallopt(_M_ARENA_MAX, 2)
+
+
 def post_fork(server: Any, worker: Any) -> None:
-    """A worker never outlives its arbiter."""
+    """A worker never outlives its arbiter, and keeps no more memory than it needs."""
     fasten(server.pid, signal.SIGKILL)
+    _give_memory_back()

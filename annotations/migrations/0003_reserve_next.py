@@ -88,6 +88,8 @@ BEGIN
           AND h.expires_at > p_now AND h.item_id <> ALL (p_exclude)
           AND (SELECT i.state FROM annotations_queueitem i WHERE i.id = h.item_id) = 'open'
         ORDER BY h.reserved_at, h.item_id LIMIT 1)
+      -- Asked again once the row's lock is had: another tab may have let go of it meanwhile.
+      AND s.reviewer_id = p_reviewer AND s.lease IS NOT NULL AND NOT s.is_taken
     RETURNING s.* INTO seat;
     IF FOUND THEN
         RETURN NEXT seat;

@@ -47,7 +47,7 @@ def environment(server: Live, project: str, **more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("LANGSMITH_", "LANGCHAIN_", "OBSERVATORY_", "DJANGO_"))
+        if not name.startswith(("LANGSMITH_", "LANGCHAIN_", "OBSERVATORY_", "DJANGO_", "PYTEST_"))
     }
     return kept | {
         "LANGSMITH_ENDPOINT": server.endpoint,
