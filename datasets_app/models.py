@@ -9,10 +9,11 @@ from uuid import uuid4
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from annotations.models import AnnotationQueue, QueueItem
-from observatory.runs.models import RawJSONField
+from observatory.runs.models import Project, RawJSONField
 from observatory.workspaces.models import Workspace
 
 
@@ -127,6 +128,9 @@ class ExampleRevision(models.Model):
     outputs = RawJSONField(null=True)
     metadata = models.JSONField(null=True)
     splits = ArrayField(models.TextField(), default=list)
+    files = models.JSONField(
+        default=dict, db_default=RawSQL("'{}'::jsonb", []), help_text="name -> uuid of ExampleFile"
+    )
     objects = ExampleRevisionQuerySet.as_manager()
 
     class Meta:
@@ -148,6 +152,66 @@ class ExampleRevision(models.Model):
 
     def __str__(self) -> str:
         return f"from {self.valid_from.isoformat()}"
+
+
+class ExampleFile(models.Model):
+    """A file of an example. Never changed: revisions say under which names they hold which."""
+
+    example = models.ForeignKey(Example, models.CASCADE, related_name="files")
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    mime_type = models.TextField()
+    size = models.BigIntegerField(help_text="bytes")
+    sha256 = models.BinaryField(max_length=32)
+    path = models.TextField(help_text="Name in the storage; ours, never the sender's")
+
+    def __str__(self) -> str:
+        return f"file {self.uuid}"
+
+
+class DatasetShare(models.Model):
+    """That a dataset may be read, at any version, by whoever holds the token."""
+
+    dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="share")
+    token = models.UUIDField(default=uuid4, unique=True, editable=False)
+    shows_experiments = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"share of {self.dataset}"
+
+
+class Experiment(models.Model):
+    """What a project run over a dataset was to come to; the project says which dataset."""
+
+    project = models.OneToOneField(Project, models.CASCADE, related_name="experiment")
+    n_examples = models.PositiveIntegerField(null=True)
+    n_repetitions = models.PositiveIntegerField(null=True)
+    evaluator_keys = ArrayField(models.TextField(), default=list)
+
+    def __str__(self) -> str:
+        return str(self.project)
+
+
+class Comparison(models.Model):
+    """Experiments of one dataset, judged against each other. Wire: comparative experiment."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="comparisons")
+    uuid = models.UUIDField(default=uuid4, editable=False)
+    name = models.CharField(max_length=512, blank=True)
+    description = models.TextField(null=True, blank=True)
+    extra = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    modified_at = models.DateTimeField(db_default=Now())
+    projects = models.ManyToManyField(Project, related_name="comparisons")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "uuid"], name="comparison_uuid_is_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.uuid)
 
 
 class Harvest(models.Model):

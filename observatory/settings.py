@@ -257,6 +257,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 REST_FRAMEWORK = {
+    "URL_FORMAT_OVERRIDE": None,  # ?format=csv is the view's to read
     "DEFAULT_AUTHENTICATION_CLASSES": ["observatory.api.auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["observatory.api.rendering.OrjsonRenderer"],

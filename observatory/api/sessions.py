@@ -8,10 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.db import transaction
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from datasets_app import experiments
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.errors import Conflict, Unprocessable
@@ -70,6 +72,13 @@ def _told(
         }
         for project_id in ids
     }
+
+
+def _shown_alone(
+    workspace: Workspace, project: Project, told: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    come = experiments.progress(workspace, [project]).get(project.pk, {})
+    return session_out(project, workspace, {**come, **(told or {})})
 
 
 # Reading a body --------------------------------------------------------------------------------
@@ -140,6 +149,23 @@ def _values(body: Any) -> dict[str, Any]:
     }
 
 
+def _planned(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an experiment announces of itself, as datasets_app keeps it. Raises 422."""
+    planned: dict[str, Any] = {}
+    for name, field in (("num_examples", "n_examples"), ("num_repetitions", "n_repetitions")):
+        if body.get(name) is not None:
+            value = body[name]
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+                raise Unprocessable(f"{name}: expects a whole number")
+            planned[field] = value
+    if body.get("evaluator_keys") is not None:
+        keys = body["evaluator_keys"]
+        if not isinstance(keys, list) or len(keys) > MAX_LISTED:
+            raise Unprocessable(f"evaluator_keys: expects an array of at most {MAX_LISTED} keys")
+        planned["evaluator_keys"] = [_text("evaluator_keys", key, 180) for key in keys]
+    return planned
+
+
 def _metadata(request: Request) -> dict[str, Any] | None:
     text = parameters.one(request, "metadata")
     if text is None:
@@ -179,9 +205,10 @@ class Sessions(WorkspaceView):
         else:
             ranked = self._ranked(list(found), sort_by, since, is_descending)
             page = ranked[offset : offset + limit]
-        told = (
-            _told(self.workspace, page, since) if parameters.flag(request, "include_stats") else {}
-        )
+        told = experiments.progress(self.workspace, page)
+        if parameters.flag(request, "include_stats"):
+            for pk, counted in _told(self.workspace, page, since).items():
+                told[pk] = {**told.get(pk, {}), **counted}
         return Response(
             [session_out(project, self.workspace, told.get(project.pk)) for project in page]
         )
@@ -211,17 +238,19 @@ class Sessions(WorkspaceView):
         values = _values(body)
         if "name" not in values:
             raise Unprocessable("name: this field is required")
-        given = body.get("id")
+        given, planned = body.get("id"), _planned(body)
         try:
-            project = catalogue.create(
-                self.workspace,
-                values,
-                uuid=None if given is None else _uuid("id", given),
-                upsert=parameters.flag(request, "upsert") is True,
-            )
+            with transaction.atomic():
+                project = catalogue.create(
+                    self.workspace,
+                    values,
+                    uuid=None if given is None else _uuid("id", given),
+                    upsert=parameters.flag(request, "upsert") is True,
+                )
+                experiments.plan(project, planned)
         except ProjectExists as error:
             raise Conflict(str(error)) from None
-        return Response(session_out(project, self.workspace))
+        return Response(_shown_alone(self.workspace, project))
 
 
 class SessionDetail(WorkspaceView):
@@ -241,7 +270,7 @@ class SessionDetail(WorkspaceView):
         if parameters.flag(request, "include_stats"):
             since = parameters.moment(request, "stats_start_time")
             told = _told(self.workspace, [project], since)[project.pk]
-        return Response(session_out(project, self.workspace, told))
+        return Response(_shown_alone(self.workspace, project, told))
 
     def patch(self, request: Request, session_id: str) -> Response:
         project = self._project(session_id)
@@ -249,7 +278,7 @@ class SessionDetail(WorkspaceView):
             project = catalogue.change(project, _values(request.data))
         except ProjectExists as error:
             raise Conflict(str(error)) from None
-        return Response(session_out(project, self.workspace))
+        return Response(_shown_alone(self.workspace, project))
 
     def delete(self, request: Request, session_id: str) -> Response:
         catalogue.remove(self._project(session_id))

@@ -1,0 +1,108 @@
+"""Comparisons: experiments of one dataset, judged against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+
+from datasets_app.models import Comparison, Dataset
+from observatory.feedback.models import Feedback
+from observatory.runs.models import Project
+
+Stats = dict[str, dict[str, Any]]
+
+
+class UnknownExperiment(Exception):
+    """No such experiment of the dataset in the workspace."""
+
+
+class IdTaken(Exception):
+    """The workspace has a comparison of that id already."""
+
+
+@transaction.atomic
+def create(
+    dataset: Dataset, experiments: Sequence[UUID], *, now: datetime, **fields: Any
+) -> Comparison:
+    """Store a comparison, under `uuid` if given. Raises UnknownExperiment and IdTaken."""
+    found = {
+        project.uuid: project
+        for project in Project.objects.filter(
+            workspace=dataset.workspace_id,
+            uuid__in=experiments,
+            reference_dataset_id=dataset.uuid,
+        )
+    }
+    if missing := set(experiments) - found.keys():
+        raise UnknownExperiment(str(min(missing)))
+    comparison = Comparison(
+        **{"created_at": now, **fields},
+        workspace_id=dataset.workspace_id,
+        dataset=dataset,
+        modified_at=now,
+    )
+    try:
+        with transaction.atomic():
+            comparison.save(force_insert=True)
+    except IntegrityError:
+        raise IdTaken(str(comparison.uuid)) from None
+    comparison.projects.set([found[uuid] for uuid in experiments])
+    return comparison
+
+
+@transaction.atomic
+def remove(comparison: Comparison) -> None:
+    """Delete a comparison and what was judged in it; the runs keep their own feedback."""
+    Feedback.objects.filter(
+        workspace=comparison.workspace, comparative_experiment_id=comparison.uuid
+    ).delete()
+    comparison.delete()
+
+
+_STATS = """
+SELECT {subject}, key, count(*), avg(score), min(score), max(score), stddev_pop(score),
+    array_remove(array_agg(DISTINCT source_type::text), NULL)
+FROM feedback_feedback
+WHERE workspace_id = %s AND {condition} AND abs(coalesce(score, 0)) <= 1e150
+GROUP BY 1, key ORDER BY 1, key
+"""
+
+
+def _stats(subject: str, condition: str, params: list[Any]) -> dict[UUID, Stats]:
+    told: dict[UUID, Stats] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_STATS.format(subject=subject, condition=condition), params)
+        for about, key, n, avg, low, high, stdev, sources in cursor.fetchall():
+            told.setdefault(about, {})[key] = {
+                "n": n,
+                "avg": avg,
+                "min": low,
+                "max": high,
+                "stdev": stdev,
+                "values": {},
+                "comments": [],
+                "sources": sources,
+            }
+    return told
+
+
+def feedback_stats(workspace_id: int, comparisons: Iterable[UUID]) -> dict[UUID, Stats]:
+    """Return `{comparison: {key: {n, avg, min, max, stdev, ..}}}`, in one query."""
+    return _stats(
+        "comparative_experiment_id",
+        "comparative_experiment_id = ANY(%s)",
+        [workspace_id, list(comparisons)],
+    )
+
+
+def run_stats(workspace_id: int, comparison: UUID, run_ids: Sequence[UUID]) -> dict[UUID, Stats]:
+    """Return the same by run: what `comparison` came to for each."""
+    return _stats(
+        "run_id",
+        "comparative_experiment_id = %s AND run_id = ANY(%s)",
+        [workspace_id, comparison, list(run_ids)],
+    )

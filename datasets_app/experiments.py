@@ -1,0 +1,252 @@
+"""Experiments: projects run over a dataset. How far each has come, and its runs by example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from datasets_app import versions
+from datasets_app.models import Dataset, ExampleRevision, Experiment
+from observatory.runs import search
+from observatory.runs.filters.grammar import Node
+from observatory.runs.models import Project
+from observatory.runs.search import RunQuery, RunRow
+from observatory.workspaces.models import Workspace
+
+RANKS = {
+    "latency": "r.latency_s",
+    "total_tokens": "r.total_tokens",
+    "tokens": "r.total_tokens",
+    "total_cost": "r.total_cost",
+    "cost": "r.total_cost",
+    "start_time": "extract(epoch from r.start_time)",
+    "error": "(r.error IS NOT NULL)::int",
+}
+"""What examples are sorted by, besides `created_at` and `feedback.<key>`: the mean of the runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Which examples of which experiments, and how sorted. Filters are by experiment.
+
+    `sort_by` is None (newest example first), `created_at`, a key of RANKS or `feedback.<key>`.
+    """
+
+    experiments: Sequence[UUID]
+    filters: Mapping[UUID, Node | None] = field(default_factory=dict)
+    example_ids: Sequence[UUID] | None = None
+    sort_by: str | None = None
+    is_ascending: bool = False
+    offset: int = 0
+    limit: int | None = None  # None: all there are
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleRuns:
+    """An example as it was for the experiment, and its root runs, oldest first."""
+
+    revision: ExampleRevision
+    runs: list[RunRow]
+
+
+def plan(project: Project, sent: Mapping[str, Any]) -> None:
+    """Keep what the experiment is to come to: n_examples, n_repetitions, evaluator_keys."""
+    if sent:
+        Experiment.objects.update_or_create(project=project, defaults=dict(sent))
+
+
+_NUMBERS = """
+SELECT id, place FROM (
+    SELECT id, row_number() OVER (PARTITION BY reference_dataset_id ORDER BY start_time, id) place
+    FROM runs_project WHERE workspace_id = %s AND reference_dataset_id = ANY(%s)
+) numbered WHERE id = ANY(%s)
+"""
+_DONE = """
+SELECT project_id, count(*) FROM runs_run
+WHERE workspace_id = %s AND project_id = ANY(%s) AND parent_run_id IS NULL AND end_time IS NOT NULL
+    AND reference_example_id IS NOT NULL
+GROUP BY project_id
+"""
+_JUDGED = """
+SELECT project_id, key, count(DISTINCT run_id) FROM feedback_feedback
+WHERE project_id = ANY(%s) AND workspace_id = %s AND run_id IS NOT NULL AND is_root
+    AND comparative_experiment_id IS NULL
+GROUP BY project_id, key
+"""
+
+
+def progress(workspace: Workspace, projects: Sequence[Project]) -> dict[int, dict[str, Any]]:
+    """Return by project `test_run_number` (1 = the dataset's first) and `experiment_progress`.
+
+    Projects that are no experiments are left out, and ask nothing. Shares are in [0, 1]: of the
+    runs that were announced, how many ended, and how many have been judged under each key. The
+    progress of an experiment that announced nothing is None. Four queries for any number.
+    """
+    experiments = {p.pk: p for p in projects if p.reference_dataset_id is not None}
+    if not experiments:
+        return {}
+    pks = list(experiments)
+    plans = {plan.project_id: plan for plan in Experiment.objects.filter(project__in=pks)}
+    done: dict[int, int] = {}
+    judged: dict[int, dict[str, int]] = {}
+    with connection.cursor() as cursor:
+        datasets = list({p.reference_dataset_id for p in experiments.values()})
+        cursor.execute(_NUMBERS, [workspace.pk, datasets, pks])
+        numbers = dict(cursor.fetchall())
+        if plans:
+            cursor.execute(_DONE, [workspace.pk, list(plans)])
+            done = dict(cursor.fetchall())
+            cursor.execute(_JUDGED, [list(plans), workspace.pk])
+            for pk, key, n in cursor.fetchall():
+                judged.setdefault(pk, {})[key] = n
+    return {
+        pk: {
+            "test_run_number": numbers.get(pk),
+            "experiment_progress": (
+                _share(plans[pk], done.get(pk, 0), judged.get(pk, {})) if pk in plans else None
+            ),
+        }
+        for pk in pks
+    }
+
+
+def _share(plan: Experiment, n_done: int, judged: Mapping[str, int]) -> dict[str, Any] | None:
+    expected = (plan.n_examples or 0) * (plan.n_repetitions or 1)
+    if not expected:
+        return None
+    keys = {*plan.evaluator_keys, *judged}
+    return {
+        "expected_run_count": expected,
+        "run_progress": min(1.0, n_done / expected),
+        "evaluator_progress": {
+            key: min(1.0, judged.get(key, 0) / expected) for key in sorted(keys)
+        },
+    }
+
+
+def by_example(
+    dataset: Dataset, asked: Asked, *, payloads: Sequence[str] = search.PAYLOADS
+) -> list[ExampleRuns]:
+    """Return one page of the dataset's examples that the experiments ran, with their runs.
+
+    An example must have a run that passes the filter in every experiment that has one; runs
+    that do not pass are left out. Each example is shown as it was at the version the first
+    experiment names, also when it was deleted since. A constant number of queries. Raises
+    search.TooSlow.
+    """
+    workspace = dataset.workspace
+    projects = list(
+        Project.objects.filter(
+            workspace=workspace, uuid__in=asked.experiments, reference_dataset_id=dataset.uuid
+        )
+    )
+    if not projects:
+        return []
+    projects.sort(key=lambda project: list(asked.experiments).index(project.uuid))
+    with search.bounded():
+        page = _page(dataset, projects, asked)
+    ids = [run_id for _, run_ids in page for run_id in run_ids]
+    rows: dict[UUID, RunRow] = {}
+    if ids:
+        found = search.query(workspace, RunQuery(ids=ids, limit=len(ids), payloads=payloads))
+        rows = {row.id: row for row in found.runs}
+    shown = _revisions([pk for pk, _ in page], _version_of(projects[0]))
+    return [
+        ExampleRuns(shown[pk], [rows[run_id] for run_id in run_ids if run_id in rows])
+        for pk, run_ids in page
+        if pk in shown
+    ]
+
+
+_PAGE = """
+SELECT e.id, x.run_ids FROM (
+    SELECT r.reference_example_id AS uuid,
+        array_agg(r.id ORDER BY array_position(%s::int[], r.project_id), r.start_time, r.id)
+            AS run_ids,
+        avg({rank})::float8 AS rank
+    FROM runs_run r
+    WHERE r.workspace_id = %s AND r.project_id = ANY(%s::int[]) AND r.parent_run_id IS NULL
+        AND r.reference_example_id IS NOT NULL AND ({passes})
+    GROUP BY r.reference_example_id
+    HAVING count(DISTINCT r.project_id) FILTER (WHERE r.project_id = ANY(%s::int[])) = %s
+) x JOIN datasets_example e ON e.uuid = x.uuid AND e.workspace_id = %s
+WHERE e.dataset_id = %s{only}
+ORDER BY {order}
+LIMIT %s OFFSET %s
+"""
+
+
+def _page(
+    dataset: Dataset, projects: Sequence[Project], asked: Asked
+) -> list[tuple[int, list[UUID]]]:
+    pks = [project.pk for project in projects]
+    passes, passed = _passes(dataset.workspace, projects, asked)
+    filtered = [project.pk for project in projects if asked.filters.get(project.uuid)]
+    rank, ranked = _rank(asked.sort_by)
+    way = "ASC" if asked.is_ascending else "DESC"
+    order = "e.created_at DESC, e.id"
+    if asked.sort_by == "created_at":
+        order = f"e.created_at {way}, e.id"
+    elif asked.sort_by is not None:
+        order = f"x.rank {way} NULLS LAST, {order}"
+    only, chosen = ("", []) if asked.example_ids is None else (" AND e.uuid = ANY(%s)", [1])
+    params = [
+        *(pks, *ranked, dataset.workspace_id, pks, *passed, filtered, len(filtered)),
+        *(dataset.workspace_id, dataset.pk, *([list(asked.example_ids or [])] if chosen else [])),
+        *(asked.limit, asked.offset),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_PAGE.format(rank=rank, passes=passes, only=only, order=order), params)
+        return [(pk, run_ids) for pk, run_ids in cursor.fetchall()]
+
+
+def _passes(
+    workspace: Workspace, projects: Sequence[Project], asked: Asked
+) -> tuple[str, list[Any]]:
+    """Return the condition of a run that passes the filter of its own experiment."""
+    parts, params = [], []
+    for project in projects:
+        condition, given = search.conditions(
+            workspace, RunQuery(filter=asked.filters.get(project.uuid))
+        )
+        parts.append(f"(r.project_id = %s AND {condition})")
+        params += [project.pk, *given]
+    return " OR ".join(parts), params
+
+
+def _rank(sort_by: str | None) -> tuple[str, list[Any]]:
+    if sort_by is None or sort_by == "created_at":
+        return "NULL::float8", []
+    if sort_by in RANKS:
+        return RANKS[sort_by], []
+    return (
+        "(SELECT avg(f.score) FROM feedback_feedback f WHERE f.workspace_id = r.workspace_id"
+        " AND f.run_id = r.id AND f.key = %s AND f.comparative_experiment_id IS NULL)",
+        [sort_by.removeprefix("feedback.")],
+    )
+
+
+def _version_of(project: Project) -> datetime | None:
+    """Return the version that the SDK wrote into the experiment's metadata, if it did."""
+    extra = project.extra if isinstance(project.extra, dict) else {}
+    metadata = extra.get("metadata")
+    text = metadata.get("dataset_version") if isinstance(metadata, dict) else None
+    return versions.parse_time(text) if isinstance(text, str) else None
+
+
+def _revisions(example_pks: Sequence[int], as_of: datetime | None) -> dict[int, ExampleRevision]:
+    """Return the newest revision of each example, not younger than `as_of` where there is one."""
+    found = ExampleRevision.objects.filter(example__in=example_pks).select_related(
+        "example__dataset"
+    )
+    chosen: dict[int, ExampleRevision] = {}
+    for revision in found.order_by("valid_from"):
+        is_too_young = as_of is not None and revision.valid_from > as_of
+        if not is_too_young or revision.example_id not in chosen:
+            chosen[revision.example_id] = revision
+    return chosen
