@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 
-from datasets_app import splits, versions
+from datasets_app import schemas, splits, versions
 from datasets_app.models import Dataset, Example, ExampleRevision
 from observatory.runs.models import Run
 from observatory.workspaces.models import Workspace
@@ -22,6 +22,10 @@ class UnknownExample(Exception):
 
 class IdTaken(Exception):
     """The id belongs to an example of another dataset of the workspace."""
+
+
+class DoesNotFit(Exception):
+    """An example's inputs or outputs break the dataset's schema; says which, where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,14 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
 
     An id (or origin) that the dataset has already gets a new revision, so that the same
     request sent twice is the same as once; when nothing differs no version is written.
-    Raises IdTaken, and then nothing is stored.
+    Raises IdTaken and DoesNotFit, and then nothing is stored. What has an origin was approved
+    by people, and is not held against the schema.
     """
-    versions.locked(dataset)
+    dataset = versions.locked(dataset)
     named = _with_run_io(dataset.workspace_id, [_named(item) for item in given])
+    for item in named:
+        if not item.origin:
+            check(dataset, item.inputs, item.outputs, f"Example {item.id}")
     known = _known(dataset, named)
     current = _current(dataset, [example.pk for example in known.values()])
     contents: dict[UUID, tuple[ExampleInput, _Content]] = {}
@@ -123,9 +131,10 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
 def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime) -> Written:
     """Apply `changes` as one new version; what is None in a change stays.
 
-    Raises UnknownExample when one is not in the dataset now, and then nothing is stored.
+    Raises UnknownExample when one is not in the dataset now, DoesNotFit when what is new breaks
+    the schema, and then nothing is stored.
     """
-    versions.locked(dataset)
+    dataset = versions.locked(dataset)
     by_id = {change.id: change for change in changes}
     found = {
         revision.example.uuid: revision
@@ -135,6 +144,8 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
     }
     if missing := by_id.keys() - found.keys():
         raise UnknownExample(str(min(missing)))
+    for change in changes:
+        check(dataset, change.inputs, change.outputs, f"Example {change.id}")
     contents: dict[int, _Content] = {}
     for uuid, change in by_id.items():
         before = _as_stored(found[uuid])
@@ -147,6 +158,18 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
     as_of = versions.open_version(dataset, now)
     _write(dataset, contents, as_of)
     return Written(as_of, list(by_id))
+
+
+def check(dataset: Dataset, inputs: str | None, outputs: str | None, name: str) -> None:
+    """Raise DoesNotFit when a document that is given breaks its schema, if there is one."""
+    for field, schema, document in (
+        ("inputs", dataset.inputs_schema_definition, inputs),
+        ("outputs", dataset.outputs_schema_definition, outputs),
+    ):
+        if schema and document is not None:
+            found = schemas.problem(schema, document)
+            if found is not None:
+                raise DoesNotFit(f"{name}: {field} do not fit the schema: {found}")
 
 
 @transaction.atomic

@@ -31,6 +31,13 @@ PUBLIC = {
     "Info": "the feature switchboard, the same for everybody; it reads no table",
     "FeedbackToken": "POST and GET are given by whoever holds a presigned token (tests/feedback)",
     "SignedAttachment": "a signed URL that expires: the SDK downloads without headers",
+    **dict.fromkeys(
+        (
+            *("SharedDataset", "SharedExamples", "SharedExampleCount", "SharedSessions"),
+            "SharedComparisons",
+        ),
+        "what a person shared, by its token (tests/api/test_shared_datasets)",
+    ),
     "not_found": "an API path that does not exist",
 }
 WRITES = ("POST", "PUT", "PATCH", "DELETE")

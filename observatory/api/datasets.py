@@ -12,7 +12,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import catalogue, examples, versions
+from datasets_app import catalogue, examples, schemas, versions
 from datasets_app.models import Dataset, ExampleRevision
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
@@ -70,7 +70,13 @@ def body_of(request: Request) -> dict[str, Any]:
     return {name: value for name, value in request.data.items() if value != MISSING}
 
 
-def _fields(body: dict[str, Any]) -> dict[str, Any]:
+def _check_schema(name: str, schema: Any) -> None:
+    wrong = schemas.schema_problem(schema)
+    if wrong is not None:
+        raise Unprocessable(f"{name}: is no JSON Schema: {wrong}")
+
+
+def fields_of(body: dict[str, Any]) -> dict[str, Any]:
     """Return the model fields that `body` sets; a null keeps what is there. Raises 422."""
     fields: dict[str, Any] = {}
     for name in ("name", "description", "data_type"):
@@ -97,6 +103,8 @@ def _fields(body: dict[str, Any]) -> dict[str, Any]:
                     f"{name}: must be {'an array' if kind is list else 'an object'}"
                 )
             fields[name] = body[name]
+            if name.endswith("_schema_definition"):
+                _check_schema(name, body[name])
     if isinstance(body.get("externally_managed"), bool):
         fields["is_externally_managed"] = body["externally_managed"]
     sent = fields.get("extra", {}).get("metadata")
@@ -131,7 +139,7 @@ class Datasets(WorkspaceView):
 
     def post(self, request: Request) -> Response:
         body = body_of(request)
-        fields = _fields(body)
+        fields = fields_of(body)
         if "name" not in fields:
             raise Unprocessable("name: is required")
         uuid = parameters.sent_uuid(body, "id")
@@ -139,10 +147,10 @@ class Datasets(WorkspaceView):
             dataset = catalogue.create(self.workspace, now=timezone.now(), uuid=uuid, **fields)
         except catalogue.NameTaken:
             raise Conflict("Dataset with this name already exists") from None
-        return Response(_reread(self, dataset))
+        return Response(reread(self, dataset))
 
 
-def _reread(view: WorkspaceView, dataset: Dataset) -> dict[str, Any]:
+def reread(view: WorkspaceView, dataset: Dataset) -> dict[str, Any]:
     found = catalogue.of_workspace(view.workspace).select_related("workspace")
     return shown(found.get(pk=dataset.pk))
 
@@ -151,12 +159,12 @@ class DatasetDetail(WorkspaceView):
     """GET (read_dataset), PATCH and DELETE (delete_dataset) /datasets/{id}."""
 
     def get(self, request: Request, dataset_id: str) -> Response:
-        return Response(_reread(self, dataset_or_404(self, dataset_id)))
+        return Response(reread(self, dataset_or_404(self, dataset_id)))
 
     def patch(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)
-        fields = _fields(body)
+        fields = fields_of(body)
         if body.get("baseline_experiment_id") is not None:
             baseline = parameters.sent_uuid(body, "baseline_experiment_id")
             fields["extra"] = {
@@ -167,7 +175,7 @@ class DatasetDetail(WorkspaceView):
             catalogue.change(dataset, now=timezone.now(), **fields)
         except catalogue.NameTaken:
             raise Conflict("Dataset with this name already exists") from None
-        return Response(_reread(self, dataset))
+        return Response(reread(self, dataset))
 
     def delete(self, request: Request, dataset_id: str) -> Response:
         dataset_or_404(self, dataset_id).delete()

@@ -43,7 +43,7 @@ def shown(revision: ExampleRevision) -> dict[str, Any]:
     }
 
 
-def _now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]:
+def now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]:
     """Return the examples `ids` as they stand, in that order."""
     order = list(ids)
     found = {
@@ -54,17 +54,21 @@ def _now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]
 
 
 def create_in(dataset: Dataset, given: list[ExampleInput]) -> examples.Written:
-    """Create examples; an id of another dataset is 409, and then nothing is stored."""
+    """Create examples; 409: an id of another dataset, 422: it breaks the schema. All or none."""
     try:
         return examples.create(dataset, given, now=timezone.now())
+    except examples.DoesNotFit as error:
+        raise Unprocessable(str(error)) from None
     except examples.IdTaken as error:
         raise Conflict(str(error)) from None
 
 
 def update_in(dataset: Dataset, changes: list[ExampleChange]) -> examples.Written:
-    """Change examples; an unknown one is 404, and then nothing is stored."""
+    """Change examples; 404: an unknown one, 422: it breaks the schema. All or none."""
     try:
         return examples.update(dataset, changes, now=timezone.now())
+    except examples.DoesNotFit as error:
+        raise Unprocessable(str(error)) from None
     except examples.UnknownExample:
         raise NotFound("Example not found") from None
 
@@ -120,7 +124,7 @@ class Examples(WorkspaceView):
             raise Unprocessable("dataset_id: is required")
         dataset = dataset_or_404(self, dataset_id)
         written = create_in(dataset, [example_bodies.input_of(members)])
-        return Response(_now_shown(self, written.example_ids)[0])
+        return Response(now_shown(self, written.example_ids)[0])
 
     def delete(self, request: Request) -> Response:
         ids = parameters.uuids(request, "example_ids")
@@ -163,7 +167,7 @@ class ExampleBulk(WorkspaceView):
                 dataset = dataset_or_404(self, dataset_id)
                 written = create_in(dataset, [item for _, item in given])
                 ids |= dict(zip([place for place, _ in given], written.example_ids, strict=True))
-        return Response(_now_shown(self, [ids[place] for place in sorted(ids)]))
+        return Response(now_shown(self, [ids[place] for place in sorted(ids)]))
 
     def patch(self, request: Request) -> Response:
         sent = example_bodies.array_of(example_bodies.raw_body(request))
@@ -179,6 +183,32 @@ class ExampleBulk(WorkspaceView):
             for _, (dataset, changes) in sorted(by_dataset.items()):
                 update_in(dataset, changes)
         return Response({"message": f"{len(sent)} examples updated", "count": len(sent)})
+
+
+class ExampleValidation(WorkspaceView):
+    """POST /examples/validate[/bulk]: would these examples fit? Nothing is stored."""
+
+    def post(self, request: Request, bulk: str | None = None) -> Response:
+        raw = example_bodies.raw_body(request)
+        sent = example_bodies.array_of(raw) if bulk else [example_bodies.members_of(raw)]
+        datasets: dict[UUID, Dataset] = {}
+        for place, members in enumerate(sent):
+            dataset_id = example_bodies.id_of(members, "dataset_id")
+            if dataset_id is None:
+                raise Unprocessable(f"[{place}].dataset_id: is required")
+            if dataset_id not in datasets:
+                datasets[dataset_id] = dataset_or_404(self, dataset_id)
+            given = example_bodies.input_of(members)
+            try:
+                examples.check(
+                    datasets[dataset_id],
+                    given.inputs,
+                    given.outputs,
+                    f"Example {given.id or place}",
+                )
+            except examples.DoesNotFit as error:
+                raise Unprocessable(str(error)) from None
+        return Response([{"valid": True} for _ in sent] if bulk else {"valid": True})
 
 
 class ExampleDetail(WorkspaceView):
@@ -197,7 +227,7 @@ class ExampleDetail(WorkspaceView):
         uuid = uuid_or_404(example_id)
         members = example_bodies.members_of(example_bodies.raw_body(request))
         update_in(_dataset_of(self, uuid), [example_bodies.change_of(uuid, members)])
-        return Response(_now_shown(self, [uuid])[0])
+        return Response(now_shown(self, [uuid])[0])
 
     def delete(self, request: Request, example_id: str) -> Response:
         _delete(self, [uuid_or_404(example_id)])

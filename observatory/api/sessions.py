@@ -81,6 +81,17 @@ def _shown_alone(
     return session_out(project, workspace, {**come, **(told or {})})
 
 
+def listed_out(workspace: Workspace, asked: ProjectQuery, window: slice) -> list[dict[str, Any]]:
+    """Return a page of projects, newest first, with their statistics."""
+    page = list(catalogue.listed(workspace, asked)[window])
+    counted = _told(workspace, page, None)
+    come = experiments.progress(workspace, page)
+    return [
+        session_out(project, workspace, {**come.get(project.pk, {}), **counted[project.pk]})
+        for project in page
+    ]
+
+
 # Reading a body --------------------------------------------------------------------------------
 
 

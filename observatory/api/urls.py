@@ -13,6 +13,7 @@ from observatory.api import (
     annotation_queue_runs,
     annotation_queues,
     attachments,
+    dataset_files,
     datasets,
     errors,
     example_uploads,
@@ -26,6 +27,7 @@ from observatory.api import (
     run_read,
     runs,
     sessions,
+    shared_datasets,
 )
 
 
@@ -84,6 +86,8 @@ v1: list[URLPattern | URLResolver] = [
         "queues-of-run",
     ),
     at("datasets", datasets.Datasets, "datasets"),
+    at("datasets/upload", dataset_files.DatasetUpload, "dataset-upload"),
+    at("datasets/clone", dataset_files.DatasetClone, "dataset-clone"),
     at("datasets/comparative", experiments.Comparisons, "comparisons"),
     at(
         "datasets/comparative/(?P<comparison_id>[^/]+)",
@@ -102,7 +106,32 @@ v1: list[URLPattern | URLResolver] = [
     at("datasets/(?P<dataset_id>[^/]+)/version", datasets.DatasetVersionAt, "dataset-version"),
     at("datasets/(?P<dataset_id>[^/]+)/tags", datasets.DatasetTags, "dataset-tags"),
     at("datasets/(?P<dataset_id>[^/]+)/splits", datasets.DatasetSplits, "dataset-splits"),
+    at("datasets/(?P<dataset_id>[^/]+)/share", shared_datasets.DatasetSharing, "dataset-share"),
+    at(
+        "datasets/(?P<dataset_id>[^/]+)/(?P<form>csv|jsonl|openai|openai_ft)",
+        dataset_files.DatasetFile,
+        "dataset-file",
+    ),
+    at(f"public/(?P<token>{UUID})/datasets", shared_datasets.SharedDataset, "shared-dataset"),
+    at(f"public/(?P<token>{UUID})/examples", shared_datasets.SharedExamples, "shared-examples"),
+    at(
+        f"public/(?P<token>{UUID})/examples/count",
+        shared_datasets.SharedExampleCount,
+        "shared-example-count",
+    ),
+    at(
+        f"public/(?P<token>{UUID})/datasets/sessions",
+        shared_datasets.SharedSessions,
+        "shared-sessions",
+    ),
+    at(
+        f"public/(?P<token>{UUID})/datasets/comparative",
+        shared_datasets.SharedComparisons,
+        "shared-comparisons",
+    ),
     at("examples", examples.Examples, "examples"),
+    at("examples/validate(?:/(?P<bulk>bulk))?", examples.ExampleValidation, "example-validation"),
+    at("examples/upload/(?P<dataset_id>[^/]+)", dataset_files.ExampleUpload, "example-upload"),
     at("examples/bulk", examples.ExampleBulk, "example-bulk"),
     at("examples/count", examples.ExampleCount, "example-count"),
     at("examples/(?P<example_id>[^/]+)", examples.ExampleDetail, "example-detail"),

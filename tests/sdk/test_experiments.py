@@ -186,3 +186,26 @@ def test_experiments_are_compared_example_by_example_and_runs_keep_their_own_sco
     assert answer.status_code == 200
     left = client.request_with_retries("GET", f"/datasets/{dataset.id}/comparative").json()
     assert left == []
+
+
+def test_the_seeds_curation_evaluation_and_comparison(client, run_python) -> None:
+    name = uuid4().hex[:8]
+    project, golden, failures = f"production-{name}", f"golden-{name}", f"failures-{name}"
+    rated = run_python("user_feedback", project)
+    told = run_python("support_evaluation", project, GOLDEN=golden, FAILURES=failures)
+
+    [failure] = client.list_examples(dataset_name=failures)
+    assert failure.inputs == {"user_query": "how?"}
+    assert failure.metadata["source_run_id"] == rated["unhappy"]
+    assert failure.metadata["user_score"] == 0.0
+
+    assert told["baseline"]["means"]["no_forbidden_phrases"] == 1.0
+    assert told["baseline"]["means"]["tone_quality"] == pytest.approx(0.9)
+    assert told["candidate"]["means"]["no_forbidden_phrases"] == 0.0
+    assert {metric: row["status"] for metric, row in told["report"].items()} == {
+        "no_forbidden_phrases": "REGRESSED",
+        "tone_quality": "REGRESSED",
+        "required_keywords": "NEUTRAL",
+    }
+    assert {row["n_candidate"] for row in told["report"].values()} == {3}
+    assert told["report"]["tone_quality"]["delta"] == -0.5

@@ -32,6 +32,14 @@ class Messages:
         prompt = messages[-1]["content"]
         if "search query variations" in prompt:
             answer = json.dumps(["what it costs", "how to pay", "pricing"])
+        elif "Evaluate this customer support response" in prompt:
+            score = 0.4 if "FAQ" in prompt else 0.9
+            answer = f'```json\n{{"score": {score}, "reason": "It owns the problem"}}\n```'
+        elif system.startswith("You are a helpful customer support agent"):
+            answer = (
+                "We apologize. You get a refund within 24 hours. In Settings, use Export for CSV,"
+                " and there you can add seats whenever you need them."
+            )
         elif "CONFIDENCE" in system:
             sure = re.search(r"(\d+)%", prompt)
             answer = f"Here is what to do.\nCONFIDENCE: {sure[1] if sure else 95}"
