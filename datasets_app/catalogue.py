@@ -10,7 +10,8 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from datasets_app.models import Dataset, ExampleRevision
+from datasets_app import files
+from datasets_app.models import Dataset, ExampleFile, ExampleRevision
 from observatory.runs.models import Project
 from observatory.workspaces.models import Workspace
 
@@ -67,6 +68,14 @@ def change(dataset: Dataset, *, now: datetime, **fields: Any) -> Dataset:
     except IntegrityError:
         raise NameTaken(dataset.name) from None
     return dataset
+
+
+@transaction.atomic
+def remove(dataset: Dataset) -> None:
+    """Delete a dataset with its examples and their files; experiments keep their runs."""
+    paths = ExampleFile.objects.filter(example__dataset=dataset).values_list("path", flat=True)
+    files.remove(paths)
+    dataset.delete()
 
 
 def of_workspace(workspace: Workspace) -> QuerySet[Dataset]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 
-from datasets_app import schemas, splits, versions
-from datasets_app.models import Dataset, Example, ExampleRevision
+from datasets_app import files, schemas, splits, versions
+from datasets_app.files import Arrivals
+from datasets_app.models import Dataset, Example, ExampleFile, ExampleRevision
+from observatory.runs.attachments import Saved
 from observatory.runs.models import Run
 from observatory.workspaces.models import Workspace
 
@@ -41,17 +43,26 @@ class ExampleInput:
     uses_source_run_io: bool = False
     created_at: datetime | None = None
     origin: str = ""  # where it came from, at most once per dataset
+    files: Mapping[str, Saved] = field(default_factory=dict)  # by name; stored, without a row
+    source_run_files: Sequence[str] = ()  # names of the source run's files to copy
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleChange:
-    """A change of an example; None keeps what is there."""
+    """A change of an example; None keeps what is there.
+
+    `retained` names the files to keep, `renamed` those to keep under another name; both None
+    keeps all. `files` come on top.
+    """
 
     id: UUID
     inputs: str | None = None
     outputs: str | None = None
     metadata: dict[str, Any] | None = None
     splits: Sequence[str] | None = None
+    files: Mapping[str, Saved] = field(default_factory=dict)
+    renamed: Mapping[str, str] | None = None
+    retained: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ class _Content:
     outputs: str | None
     metadata: dict[str, Any] | None
     splits: list[str]
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -86,6 +98,8 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
             check(dataset, item.inputs, item.outputs, f"Example {item.id}")
     known = _known(dataset, named)
     current = _current(dataset, [example.pk for example in known.values()])
+    arrivals = Arrivals.over(current.values())
+    copies = _copies(dataset.workspace_id, named)
     contents: dict[UUID, tuple[ExampleInput, _Content]] = {}
     ids = []
     for item in named:
@@ -93,7 +107,13 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
         uuid = example.uuid if example else item.id
         assert uuid is not None  # _named gave one
         ids.append(uuid)
-        contents[uuid] = replace(item, id=uuid), _content(item)
+        arrived = {**copies.get(uuid, {}), **item.files}
+        standing = current.get(example.pk) if example else None
+        content = _content(item)
+        if arrived:
+            before = standing.files if standing else {}
+            content = replace(content, files=arrivals.named(uuid, arrived, before))
+        contents[uuid] = replace(item, id=uuid), content
     existing = {example.uuid: example for example in known.values()}
     changed = {
         uuid: pair
@@ -101,6 +121,7 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
         if uuid not in existing or _as_stored(current.get(existing[uuid].pk)) != pair[1]
     }
     if not changed:
+        files.remove(arrivals.surplus)
         return Written(versions.newest_of(dataset), ids)
     as_of = versions.open_version(dataset, now)
     fresh = [
@@ -123,6 +144,7 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
             }
     except IntegrityError:  # taken in another dataset since we looked
         raise IdTaken("An id is taken by another dataset") from None
+    arrivals.write(existing)
     _write(dataset, {existing[uuid].pk: pair[1] for uuid, pair in changed.items()}, as_of)
     return Written(as_of, ids)
 
@@ -146,30 +168,36 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
         raise UnknownExample(str(min(missing)))
     for change in changes:
         check(dataset, change.inputs, change.outputs, f"Example {change.id}")
+    arrivals = Arrivals.over(found.values())
     contents: dict[int, _Content] = {}
     for uuid, change in by_id.items():
         before = _as_stored(found[uuid])
         assert before is not None
         after = _changed(before, change)
+        if change.files:
+            arrived = arrivals.named(uuid, change.files, before.files)
+            after = replace(after, files={**after.files, **arrived})
         if after != before:
             contents[found[uuid].example_id] = after
     if not contents:
+        files.remove(arrivals.surplus)
         return Written(versions.newest_of(dataset), list(by_id))
     as_of = versions.open_version(dataset, now)
+    arrivals.write({uuid: revision.example for uuid, revision in found.items()})
     _write(dataset, contents, as_of)
     return Written(as_of, list(by_id))
 
 
 def check(dataset: Dataset, inputs: str | None, outputs: str | None, name: str) -> None:
     """Raise DoesNotFit when a document that is given breaks its schema, if there is one."""
-    for field, schema, document in (
+    for name_of, schema, document in (
         ("inputs", dataset.inputs_schema_definition, inputs),
         ("outputs", dataset.outputs_schema_definition, outputs),
     ):
         if schema and document is not None:
             found = schemas.problem(schema, document)
             if found is not None:
-                raise DoesNotFit(f"{name}: {field} do not fit the schema: {found}")
+                raise DoesNotFit(f"{name}: {name_of} do not fit the schema: {found}")
 
 
 @transaction.atomic
@@ -211,6 +239,7 @@ def erase(workspace: Workspace, ids: Iterable[UUID]) -> int:
     """Remove examples from every version (a hard delete) and return how many there were."""
     found = Example.objects.filter(workspace=workspace, uuid__in=list(ids))
     n = found.count()
+    files.remove(ExampleFile.objects.filter(example__in=found).values_list("path", flat=True))
     found.delete()
     return n
 
@@ -266,6 +295,16 @@ def _with_run_io(workspace_id: int, items: list[ExampleInput]) -> list[ExampleIn
     return filled
 
 
+def _copies(workspace_id: int, items: list[ExampleInput]) -> dict[UUID, dict[str, Saved]]:
+    """Copy the files of source runs that were asked for, by example."""
+    wanted = {
+        item.id: (item.source_run_id, item.source_run_files)
+        for item in items
+        if item.id and item.source_run_id and item.source_run_files
+    }
+    return files.copied(workspace_id, wanted)
+
+
 def _known(dataset: Dataset, items: list[ExampleInput]) -> dict[UUID | str | None, Example]:
     """Return the examples that exist, by wire id and by origin. Raises IdTaken."""
     by_id = Example.objects.filter(
@@ -304,7 +343,9 @@ def _content(item: ExampleInput) -> _Content:
 def _as_stored(revision: ExampleRevision | None) -> _Content | None:
     if revision is None:
         return None
-    return _Content(revision.inputs, revision.outputs, revision.metadata, revision.splits)
+    return _Content(
+        revision.inputs, revision.outputs, revision.metadata, revision.splits, revision.files
+    )
 
 
 def _changed(before: _Content, change: ExampleChange) -> _Content:
@@ -320,6 +361,10 @@ def _changed(before: _Content, change: ExampleChange) -> _Content:
         after = replace(after, metadata=metadata or None)
     if split:
         after = replace(after, splits=splits.normalised(split))
+    if change.retained is not None or change.renamed is not None:
+        names = {name: name for name in change.retained or ()} | dict(change.renamed or {})
+        held = before.files
+        after = replace(after, files={new: held[old] for old, new in names.items() if old in held})
     return after
 
 
@@ -336,6 +381,7 @@ def _write(dataset: Dataset, contents: dict[int, _Content], as_of: datetime) -> 
                 outputs=content.outputs,
                 metadata=content.metadata,
                 splits=content.splits,
+                files=content.files,
             )
             for pk, content in contents.items()
         ],

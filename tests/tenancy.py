@@ -14,11 +14,14 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID, uuid4
 
+import django.test
 from django.apps import apps
 from django.db import connection, models
+from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver
 from django.utils.regex_helper import normalize
 
+from datasets_app import sharing
 from observatory.feedback import tokens
 from observatory.feedback.models import FeedbackConfig, PresignedToken
 from observatory.runs.models import Attachment, Rejected
@@ -29,6 +32,17 @@ from tests.conftest import NOON
 
 CANARY = "canary-5d1f0c77"
 ROOMS = ("workspaces", "runs", "feedback", "annotations", "datasets")
+
+
+class Client(django.test.Client):
+    """A client whose answers have a `content`, also when they were streamed."""
+
+    def request(self, **given: Any) -> Any:
+        answer = super().request(**given)
+        if not answer.streaming:
+            return answer
+        whole = b"".join(answer.streaming_content)
+        return HttpResponse(whole, status=answer.status_code, headers=dict(answer.items()))
 
 
 # The URL table ------------------------------------------------------------------------------------
@@ -117,6 +131,7 @@ def furnish(workspace: Workspace, person: User, mark: str) -> Side:
     )
     child = next(iter(scene.project.runs.filter(parent_run_id=root.id).values_list("id")))[0]
     feedback = scene.project.feedback.filter(run_id=root.id).first()
+    sharing.share(scene.dataset)
     ids = {
         "run": root.id,
         "child": child,

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.test import Client
 from django.utils import timezone
 
 from observatory.api import urls
@@ -24,12 +23,13 @@ from observatory.workspaces import keys
 from observatory.workspaces.models import ApiKey
 from tests import tenancy
 from tests.conftest import NOON
-from tests.tenancy import CANARY, Route, Side
+from tests.tenancy import CANARY, Client, Route, Side
 
 # Views that answer without a key, and why they may.
 PUBLIC = {
     "Info": "the feature switchboard, the same for everybody; it reads no table",
     "FeedbackToken": "POST and GET are given by whoever holds a presigned token (tests/feedback)",
+    "SignedExampleFile": "the same for the files of examples",
     "SignedAttachment": "a signed URL that expires: the SDK downloads without headers",
     **dict.fromkeys(
         (

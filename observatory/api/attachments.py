@@ -6,10 +6,14 @@ and plain text, and even those in a sandbox.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 from django.views import View
 
+from datasets_app import files
 from observatory.api.errors import not_found
 from observatory.runs import attachments
 
@@ -24,23 +28,44 @@ class SignedAttachment(View):
         attachment = attachments.opened(token)
         if attachment is None:
             return not_found(request)
-        try:
-            file = attachments.content(attachment)
-        except FileNotFoundError:
+        return _sent(request, attachment, attachment.name, attachments.content)
+
+
+class SignedExampleFile(View):
+    """GET the `presigned_url` that `attachment_urls` of an example names."""
+
+    http_method_names = ["get", "head"]
+    is_public = True  # the token is the credential
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
+        found = files.opened(token)
+        if found is None:
             return not_found(request)
-        is_inline = attachment.mime_type in attachments.INLINE_TYPES
-        response = FileResponse(
-            file,
-            as_attachment=not is_inline,
-            filename=_file_name(attachment.name),  # Django writes it as RFC 6266 says
-            content_type=_content_type(attachment.mime_type),
-        )
-        response["Content-Length"] = attachment.size
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        response["Cross-Origin-Resource-Policy"] = "cross-origin"
-        response["Cache-Control"] = "private, max-age=300"
-        return response
+        file, name = found
+        return _sent(request, file, name, files.content)
+
+
+def _sent(
+    request: HttpRequest, stored: Any, name: str, content: Callable[[Any], Any]
+) -> HttpResponseBase:
+    """Answer with a stored file, so that no browser runs what is inside."""
+    try:
+        file = content(stored)
+    except FileNotFoundError:
+        return not_found(request)
+    is_inline = stored.mime_type in attachments.INLINE_TYPES
+    response = FileResponse(
+        file,
+        as_attachment=not is_inline,
+        filename=_file_name(name),  # Django writes it as RFC 6266 says
+        content_type=_content_type(stored.mime_type),
+    )
+    response["Content-Length"] = stored.size
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response["Cache-Control"] = "private, max-age=300"
+    return response
 
 
 def _file_name(name: str) -> str:

@@ -178,7 +178,7 @@ class DatasetDetail(WorkspaceView):
         return Response(reread(self, dataset))
 
     def delete(self, request: Request, dataset_id: str) -> Response:
-        dataset_or_404(self, dataset_id).delete()
+        catalogue.remove(dataset_or_404(self, dataset_id))
         return Response({"message": "Dataset deleted"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from datasets_app.examples import ExampleChange, ExampleInput
 from observatory.api import body
 from observatory.api.errors import Unprocessable
 from observatory.runs import documents
+from observatory.runs.attachments import Saved
 from observatory.runs.documents import BadItem
 
 DOCUMENTS = ("inputs", "outputs")
@@ -46,8 +48,8 @@ def array_of(raw: bytes) -> list[dict[str, bytes]]:
     return [members_of(bytes(item), f"[{place}]: ") for place, item in enumerate(items)]
 
 
-def input_of(members: dict[str, bytes]) -> ExampleInput:
-    """Return an example to create from its members. Raises 422."""
+def input_of(members: dict[str, bytes], files: Mapping[str, Saved] | None = None) -> ExampleInput:
+    """Return an example to create from its members and its files. Raises 422."""
     plain = _plain(members)
     return ExampleInput(
         id=_uuid(plain, "id"),
@@ -58,19 +60,45 @@ def input_of(members: dict[str, bytes]) -> ExampleInput:
         source_run_id=_uuid(plain, "source_run_id"),
         uses_source_run_io=plain.get("use_source_run_io") is True,
         created_at=_created_at(plain),
+        files=files or {},
+        source_run_files=_names(plain, "use_source_run_attachments") or (),
     )
 
 
-def change_of(example_id: UUID, members: dict[str, bytes]) -> ExampleChange:
+def change_of(
+    example_id: UUID, members: dict[str, bytes], files: Mapping[str, Saved] | None = None
+) -> ExampleChange:
     """Return a change of an example from its members; null and absent keep. Raises 422."""
     plain = _plain(members)
+    operations = plain.get("attachments_operations")
+    if operations is not None and not isinstance(operations, dict):
+        raise Unprocessable("attachments_operations: must be an object")
     return ExampleChange(
         id=example_id,
         inputs=_document(members, "inputs"),
         outputs=_document(members, "outputs"),
         metadata=_metadata(plain),
         splits=_splits(plain),
+        files=files or {},
+        renamed=None if operations is None else _renamed(operations),
+        retained=None if operations is None else _names(operations, "retain") or (),
     )
+
+
+def _renamed(operations: dict[str, Any]) -> dict[str, str]:
+    value = operations.get("rename") or {}
+    if not isinstance(value, dict) or not all(isinstance(new, str) for new in value.values()):
+        raise Unprocessable("attachments_operations.rename: must map names to names")
+    return value
+
+
+def _names(plain: dict[str, Any], name: str) -> list[str] | None:
+    value = plain.get(name)
+    if value is None or value is False:
+        return None
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise Unprocessable(f"{name}: must be an array of names")
+    return value
 
 
 def id_of(members: dict[str, bytes], name: str) -> UUID | None:

@@ -2,42 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app.examples import Written
+from datasets_app.examples import ExampleInput, Written
 from observatory.api import body, example_bodies, multipart
 from observatory.api.base import WorkspaceView
 from observatory.api.datasets import dataset_or_404
 from observatory.api.errors import Unprocessable
 from observatory.api.examples import create_in, update_in
+from observatory.runs import attachments
+from observatory.runs.attachments import Saved
 
 Members = dict[str, bytes]
+MAX_FILE_NAME = 1_000
 
 
-def read(request: Request) -> dict[UUID, Members]:
-    """Return the members of each example of a multipart body, in the order sent.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One example of a multipart body: its members, unparsed, and its files by name."""
+
+    members: Members = field(default_factory=dict)
+    files: dict[str, Saved] = field(default_factory=dict)
+
+
+@contextmanager
+def read(request: Request) -> Iterator[dict[UUID, Sent]]:
+    """Yield each example of a multipart body, in the order sent.
 
     The part named by the id holds the small members; `inputs` and `outputs` have their own
-    parts, kept as bytes. Raises 400, 413 and 422; then nothing was stored.
+    parts, kept as bytes, and so has each file, which is removed again if the block raises.
+    Raises 400, 413 and 422; then nothing was stored.
     """
-    examples: dict[UUID, Members] = {}
+    sent: dict[UUID, Sent] = {}
     boundary = multipart.boundary_of(request.headers.get("content-type", ""))
-    with body.received(request._request) as content:
+    with (
+        body.received(request._request) as content,
+        attachments.kept_on_success() as saved,
+    ):
         for part in multipart.split(content, boundary, max_parts=3 * example_bodies.MAX_EXAMPLES):
             example_id, _, rest = part.name.partition(".")
-            members = examples.setdefault(_uuid(example_id), {})
-            if rest in example_bodies.DOCUMENTS:
-                members[rest] = bytes(content[part.start : part.end])
+            uuid = _uuid(example_id)
+            one = sent.setdefault(uuid, Sent())
+            kind, _, name = rest.partition(".")
+            if rest in (*example_bodies.DOCUMENTS, "attachments_operations"):
+                one.members[rest] = bytes(content[part.start : part.end])
             elif rest == "":
                 main = example_bodies.members_of(bytes(content[part.start : part.end]))
-                members |= {name: raw for name, raw in main.items() if name not in members}
-            elif rest.startswith("attachment"):
-                raise Unprocessable(f"{part.name[:200]}: examples cannot have attachments yet")
-    return examples
+                for member, raw in main.items():
+                    one.members.setdefault(member, raw)
+            elif kind == "attachment":
+                name = _file_name(part.name, name)
+                mime_type = multipart.mime_type(content, part)
+                file = attachments.save(uuid, name, mime_type, _pieces(content, part))
+                saved.append(file)
+                one.files[name] = file
+        yield sent
+
+
+def _file_name(part: str, name: str) -> str:
+    if not name or len(name) > MAX_FILE_NAME:
+        raise Unprocessable(
+            f"{part[:100]}: a file needs a name of at most {MAX_FILE_NAME} characters"
+        )
+    return name.replace("\x00", "\ufffd")
+
+
+def _pieces(content: body.Content, part: multipart.Part) -> Iterator[bytes]:
+    for start in range(part.start, part.end, body.PIECE):
+        yield bytes(content[start : min(part.end, start + body.PIECE)])
+
+
+def _input(uuid: UUID, sent: Sent) -> ExampleInput:
+    named = {**sent.members, "id": b'"%s"' % str(uuid).encode()}
+    return example_bodies.input_of(named, sent.files)
 
 
 def _uuid(text: str) -> UUID:
@@ -62,38 +106,36 @@ class DatasetExamples(WorkspaceView):
 
     def post(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
-        given = [
-            example_bodies.input_of({**members, "id": b'"%s"' % str(uuid).encode()})
-            for uuid, members in read(request).items()
-        ]
-        return _answer(create_in(dataset, given))
+        with read(request) as sent:
+            return _answer(create_in(dataset, [_input(*pair) for pair in sent.items()]))
 
     def patch(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
-        changes = [
-            example_bodies.change_of(uuid, members) for uuid, members in read(request).items()
-        ]
-        return _answer(update_in(dataset, changes))
+        with read(request) as sent:
+            changes = [
+                example_bodies.change_of(uuid, one.members, one.files) for uuid, one in sent.items()
+            ]
+            return _answer(update_in(dataset, changes))
 
 
 class ExamplesUpsert(WorkspaceView):
     """POST platform/examples/multipart (upsert_examples_multipart): `dataset_id` in each."""
 
     def post(self, request: Request) -> Response:
-        by_dataset: dict[UUID, list[tuple[UUID, Members]]] = {}
-        sent = read(request)
-        for uuid, members in sent.items():
-            dataset_id = example_bodies.id_of(members, "dataset_id")
+        with read(request) as sent:
+            return _answer(self._upserted(sent))
+
+    def _upserted(self, sent: dict[UUID, Sent]) -> Written:
+        by_dataset: dict[UUID, list[tuple[UUID, Sent]]] = {}
+        for uuid, one in sent.items():
+            dataset_id = example_bodies.id_of(one.members, "dataset_id")
             if dataset_id is None:
                 raise Unprocessable(f"{uuid}.dataset_id: is required")
-            by_dataset.setdefault(dataset_id, []).append((uuid, members))
+            by_dataset.setdefault(dataset_id, []).append((uuid, one))
         written = []
         with transaction.atomic():
             for dataset_id, rows in sorted(by_dataset.items()):
-                given = [
-                    example_bodies.input_of({**members, "id": b'"%s"' % str(uuid).encode()})
-                    for uuid, members in rows
-                ]
+                given = [_input(*pair) for pair in rows]
                 written.append(create_in(dataset_or_404(self, dataset_id), given))
         newest = max((one.as_of for one in written if one.as_of is not None), default=None)
-        return _answer(Written(newest, list(sent)))
+        return Written(newest, list(sent))

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import examples, selection
+from datasets_app import examples, files, selection
 from datasets_app.examples import ExampleChange, ExampleInput
 from datasets_app.models import Dataset, ExampleRevision
 from datasets_app.selection import Selection
@@ -41,6 +42,15 @@ def shown(revision: ExampleRevision) -> dict[str, Any]:
         "modified_at": revision.valid_from,
         "source_run_id": example.source_run_id,
     }
+
+
+def _add_files(
+    request: Request, rows: list[dict[str, Any]], revisions: list[ExampleRevision]
+) -> None:
+    """Add `attachment_urls`, linked to OBSERVATORY_PUBLIC_URL or to the host that was asked."""
+    base_url = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+    for row, urls in zip(rows, files.urls(revisions, base_url), strict=True):
+        row["attachment_urls"] = urls
 
 
 def now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]:
@@ -115,7 +125,11 @@ class Examples(WorkspaceView):
 
     def get(self, request: Request) -> Response:
         found = selection.revisions(self.workspace, _asked(self, request))
-        return Response([shown(revision) for revision in found[parameters.window(request)]])
+        page = list(found[parameters.window(request)])
+        rows = [shown(revision) for revision in page]
+        if "attachment_urls" in parameters.listed(request, "select"):
+            _add_files(request, rows, page)
+        return Response(rows)
 
     def post(self, request: Request) -> Response:
         members = example_bodies.members_of(example_bodies.raw_body(request))
@@ -221,7 +235,9 @@ class ExampleDetail(WorkspaceView):
         found = selection.revisions(self.workspace, Selection(ids=[uuid], as_of=instant)).first()
         if found is None:
             raise NotFound("Example not found")
-        return Response(shown(found))
+        row = shown(found)
+        _add_files(request, [row], [found])
+        return Response(row)
 
     def patch(self, request: Request, example_id: str) -> Response:
         uuid = uuid_or_404(example_id)

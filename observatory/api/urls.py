@@ -51,6 +51,11 @@ v1: list[URLPattern | URLResolver] = [
     at("sessions", sessions.Sessions, "sessions"),
     at("sessions/(?P<session_id>[^/]+)", sessions.SessionDetail, "session"),
     at("attachments/(?P<token>[A-Za-z0-9_:-]+)", attachments.SignedAttachment, "attachment"),
+    at(
+        "example-attachments/(?P<token>[A-Za-z0-9_:.-]+)",
+        attachments.SignedExampleFile,
+        "example-attachment",
+    ),
     at("feedback", feedback.FeedbackCollection, "feedback"),
     at("feedback/batch", feedback.FeedbackBatch, "feedback-batch"),
     at("feedback/tokens", feedback_tokens.FeedbackTokens, "feedback-tokens"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -127,15 +128,75 @@ def test_the_same_upload_twice_is_one_example(sdk) -> None:
 
 def test_a_bad_upload_stores_nothing(sdk) -> None:
     dataset = sdk.create_dataset("golden")
-    with pytest.raises(Exception, match="attachments"):
+    with pytest.raises(Exception, match="a file needs a name of at most"):
         sdk.create_examples(
             dataset_id=dataset.id,
             examples=[
                 {"inputs": {"q": 1}},
-                {"inputs": {"q": 2}, "attachments": {"a": ("text/plain", b"x")}},
+                {"inputs": {"q": 2}, "attachments": {"a" * 1_001: ("text/plain", b"x")}},
             ],
         )
     assert list(sdk.list_examples(dataset_id=dataset.id)) == []
+
+
+def test_files_of_examples_are_read_renamed_and_evaluated_with(sdk) -> None:
+    dataset = sdk.create_dataset("golden")
+    uuid = uuid4()
+    sdk.create_examples(
+        dataset_id=dataset.id,
+        examples=[
+            {
+                "id": uuid,
+                "inputs": {"q": 1},
+                "attachments": {"note": ("text/plain", b"hi"), "old": ("text/plain", b"x")},
+            }
+        ],
+    )
+    read = sdk.read_example(uuid)
+    assert read.attachments["note"]["reader"].read() == b"hi"
+    assert read.attachments["note"]["mime_type"] == "text/plain"
+    sdk.update_example(
+        uuid,
+        attachments={"new": ("text/plain", b"new")},
+        attachments_operations={"rename": {"note": "remark"}, "retain": []},
+    )
+    [listed] = sdk.list_examples(dataset_id=dataset.id, include_attachments=True)
+    found = {name: one["reader"].read() for name, one in listed.attachments.items()}
+    assert found == {"remark": b"hi", "new": b"new"}
+    assert listed.inputs == {"q": 1}
+
+
+def test_a_csv_file_becomes_a_dataset_and_a_shared_one_is_cloned(sdk) -> None:
+    lines = b"question,answer,note\nwhy?,because,a\nhow?,so,\xc3\xa4\n"
+    made = sdk.upload_csv(
+        ("golden.csv", io.BytesIO(lines)),
+        input_keys=["question"],
+        output_keys=["answer"],
+        name="from csv",
+        description="d",
+        data_type="kv",
+    )
+    assert (made.name, made.description, made.example_count) == ("from csv", "d", 2)
+    given = {e.inputs["question"]: e.outputs for e in sdk.list_examples(dataset_id=made.id)}
+    assert given == {"why?": {"answer": "because"}, "how?": {"answer": "so"}}
+    with pytest.raises(Exception, match="the file has no column"):
+        sdk.upload_csv(
+            ("x.csv", io.BytesIO(lines)), input_keys=["colour"], output_keys=[], name="x"
+        )
+    [first, _] = sdk.read_dataset_openai_finetuning(dataset_id=made.id)
+    assert [message["role"] for message in first["messages"]] == ["user", "assistant"]
+
+    share = sdk.share_dataset(made.id)
+    assert sdk.read_dataset_shared_schema(made.id)["share_token"] == share["share_token"]
+    assert sdk.read_shared_dataset(share["share_token"]).id == made.id
+    assert len(list(sdk.list_shared_examples(share["share_token"]))) == 2
+    assert list(sdk.list_shared_projects(dataset_share_token=share["share_token"])) == []
+    cloned = sdk.clone_public_dataset(share["share_token"], dataset_name="mine")
+    assert cloned.id != made.id
+    assert len(list(sdk.list_examples(dataset_id=cloned.id))) == 2
+    sdk.unshare_dataset(made.id)
+    with pytest.raises(Exception, match="404"):
+        sdk.read_shared_dataset(share["share_token"])
 
 
 def test_a_batch_is_cut_by_its_bytes_however_many_examples_that_is(sdk) -> None:

@@ -1,0 +1,150 @@
+"""Files of examples: kept once, named by revisions, opened by a signed URL that expires."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.core import signing
+from django.core.files.base import File
+from django.core.files.storage import storages
+from django.db import transaction
+
+from datasets_app.models import Example, ExampleFile, ExampleRevision
+from observatory.runs import attachments
+from observatory.runs.attachments import STORAGE, URL_LIFETIME, Saved
+from observatory.runs.models import Attachment
+
+SALT: Final = "datasets_app.files"
+CHUNK: Final = 1 << 20
+
+
+@dataclass
+class Arrivals:
+    """The files that came with one write, and those that its examples held before it."""
+
+    held: Mapping[str, ExampleFile] = field(default_factory=dict)
+    fresh: list[tuple[UUID, str, Saved]] = field(default_factory=list)
+    surplus: list[str] = field(default_factory=list)
+
+    @classmethod
+    def over(cls, revisions: Iterable[ExampleRevision]) -> Arrivals:
+        """Return no arrivals yet, over what these revisions hold; a query only if they do."""
+        uuids = [uuid for revision in revisions for uuid in revision.files.values()]
+        found = ExampleFile.objects.filter(uuid__in=uuids) if uuids else []
+        return cls(held={str(one.uuid): one for one in found})
+
+    def named(
+        self, example: UUID, arrived: Mapping[str, Saved], before: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return name -> uuid of what arrived. The same bytes under a name stay the same file."""
+        names = {}
+        for name, one in arrived.items():
+            old = self.held.get(before.get(name, ""))
+            same = old is not None and (bytes(old.sha256), old.mime_type) == (
+                one.sha256,
+                one.mime_type,
+            )
+            names[name] = before[name] if same else str(uuid4())
+            if same:
+                self.surplus.append(one.path)
+            else:
+                self.fresh.append((example, names[name], one))
+        return names
+
+    def write(self, examples: Mapping[UUID, Example]) -> None:
+        """Write the rows of the new files; what was held already is removed after commit."""
+        ExampleFile.objects.bulk_create(
+            [
+                ExampleFile(
+                    example=examples[example],
+                    uuid=UUID(uuid),
+                    mime_type=one.mime_type,
+                    size=one.size,
+                    sha256=one.sha256,
+                    path=one.path,
+                )
+                for example, uuid, one in self.fresh
+            ]
+        )
+        remove(self.surplus)
+
+
+def copied(
+    workspace_id: int, wanted: Mapping[UUID, tuple[UUID, Sequence[str]]]
+) -> dict[UUID, dict[str, Saved]]:
+    """Copy files of runs: `{example: (run, names)}` -> `{example: {name: file}}`.
+
+    A name that the run has not is left out, like a run that is not there.
+    """
+    runs = [run for run, _ in wanted.values()]
+    if not runs:
+        return {}
+    there: dict[tuple[UUID, str], Attachment] = {
+        (one.run_id, one.name): one
+        for one in Attachment.objects.filter(workspace_id=workspace_id, run_id__in=runs)
+    }
+    made: dict[UUID, dict[str, Saved]] = {}
+    with attachments.kept_on_success() as saved:
+        for example, (run, names) in wanted.items():
+            for name in names:
+                if (source := there.get((run, name))) is not None:
+                    with attachments.content(source) as file:
+                        one = attachments.save(example, name, source.mime_type, file.chunks(CHUNK))
+                    saved.append(one)
+                    made.setdefault(example, {})[name] = one
+    return made
+
+
+def remove(paths: Iterable[str]) -> None:
+    """Delete files of the storage once the transaction has committed."""
+    listed = list(paths)
+
+    def delete_files() -> None:
+        for path in listed:
+            storages[STORAGE].delete(path)
+
+    if listed:
+        transaction.on_commit(delete_files, robust=True)
+
+
+def urls(revisions: Sequence[ExampleRevision], base_url: str) -> list[dict[str, Any]]:
+    """Return `attachment_urls` of each revision: "attachment.<name>" -> URL and type. One query."""
+    uuids = [uuid for revision in revisions for uuid in revision.files.values()]
+    found = (
+        {str(one.uuid): one for one in ExampleFile.objects.filter(uuid__in=uuids)} if uuids else {}
+    )
+    base = base_url.rstrip("/")
+    return [
+        {
+            f"attachment.{name}": {
+                "presigned_url": f"{base}/api/example-attachments/{sign(uuid, name)}",
+                "mime_type": found[uuid].mime_type,
+            }
+            for name, uuid in sorted(revision.files.items())
+            if uuid in found
+        }
+        for revision in revisions
+    ]
+
+
+def sign(uuid: str, name: str) -> str:
+    """Return the token that opens a file, under `name`, for URL_LIFETIME, whoever holds it."""
+    return signing.dumps([uuid, name], salt=SALT, compress=True)
+
+
+def opened(token: str) -> tuple[ExampleFile, str] | None:
+    """Return the file that `token` opens and its name; None: forged, expired or gone."""
+    try:
+        uuid, name = signing.loads(token, salt=SALT, max_age=URL_LIFETIME)
+    except signing.BadSignature:
+        return None
+    found = ExampleFile.objects.filter(uuid=UUID(uuid)).first()
+    return None if found is None else (found, str(name))
+
+
+def content(file: ExampleFile) -> File[bytes]:
+    """Open the file for reading. Raises FileNotFoundError."""
+    return storages[STORAGE].open(file.path)

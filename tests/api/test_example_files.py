@@ -1,0 +1,116 @@
+"""Files of examples through the unmodified Python SDK's calls, version by version."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.files.storage import storages
+from django.test import Client as Anybody
+
+from datasets_app import catalogue
+from datasets_app.models import ExampleFile
+from observatory.runs.attachments import STORAGE
+from tests.factories import DatasetFactory
+
+
+@pytest.fixture
+def dataset(acme):
+    return DatasetFactory(workspace=acme, name="golden")
+
+
+def sent(api, method: str, dataset, parts: dict[str, tuple[str, bytes]]):
+    boundary = "b0undary"
+    content = b"".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n'
+        f"Content-Type: {kind}\r\n\r\n".encode()
+        + raw
+        + b"\r\n"
+        for name, (kind, raw) in parts.items()
+    )
+    return Anybody(headers={"x-api-key": api.token}).generic(
+        method,
+        f"/v1/platform/datasets/{dataset.uuid}/examples",
+        content + f"--{boundary}--\r\n".encode(),
+        content_type=f"multipart/form-data; boundary={boundary}",
+    )
+
+
+JSON = "application/json"
+
+
+def with_files(api, dataset, **files: bytes) -> UUID:
+    uuid = uuid4()
+    parts = {str(uuid): (JSON, b"{}"), f"{uuid}.inputs": (JSON, b'{"q":1}')}
+    for name, raw in files.items():
+        parts[f"{uuid}.attachment.{name}"] = ("text/plain; length=3", raw)
+    answer = sent(api, "POST", dataset, parts)
+    assert answer.status_code == 200, answer.content
+    return uuid
+
+
+def told(api, uuid, **query) -> dict[str, str]:
+    """Return name -> what the signed URL gives to anybody."""
+    urls = api.get(f"/examples/{uuid}", **query).json()["attachment_urls"]
+    found = {}
+    for name, one in urls.items():
+        answer = Anybody().get(one["presigned_url"].partition("testserver")[2])
+        assert answer.status_code == 200
+        assert answer["content-security-policy"] == "default-src 'none'; sandbox"
+        found[name] = b"".join(answer.streaming_content).decode()
+    return found
+
+
+def test_files_are_kept_by_name_and_version(api, dataset) -> None:
+    uuid = with_files(api, dataset, a=b"one", b=b"two")
+    first = api.get(f"/examples/{uuid}").json()["modified_at"]
+    assert told(api, uuid) == {"attachment.a": "one", "attachment.b": "two"}
+    operations = b'{"rename":{"a":"c.txt"},"retain":[]}'
+    parts = {
+        str(uuid): (JSON, b"{}"),
+        f"{uuid}.attachments_operations": (JSON, operations),
+        f"{uuid}.attachment.d.e": ("image/png", b"png"),
+    }
+    assert sent(api, "PATCH", dataset, parts).status_code == 200
+    assert told(api, uuid) == {"attachment.c.txt": "one", "attachment.d.e": "png"}
+    assert told(api, uuid, as_of=first) == {"attachment.a": "one", "attachment.b": "two"}
+    assert sent(api, "PATCH", dataset, {f"{uuid}.outputs": (JSON, b'{"a":1}')}).status_code == 200
+    assert told(api, uuid) == {"attachment.c.txt": "one", "attachment.d.e": "png"}
+    [plain] = api.get("/examples", dataset=str(dataset.uuid)).json()
+    assert "attachment_urls" not in plain
+    [row] = api.get("/examples", dataset=str(dataset.uuid), select="attachment_urls").json()
+    assert set(row["attachment_urls"]) == {"attachment.c.txt", "attachment.d.e"}
+
+
+def test_the_same_request_twice_is_one_version_and_one_file(api, dataset) -> None:
+    uuid = with_files(api, dataset, a=b"one")
+    parts = {
+        str(uuid): (JSON, b"{}"),
+        f"{uuid}.inputs": (JSON, b'{"q":1}'),
+        f"{uuid}.attachment.a": ("text/plain", b"one"),
+    }
+    assert sent(api, "POST", dataset, parts).status_code == 200
+    assert ExampleFile.objects.count() == 1
+    assert len(api.get(f"/datasets/{dataset.uuid}/versions").json()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_go_with_their_example_and_a_refused_request_leaves_none(api, dataset) -> None:
+    uuid = with_files(api, dataset, a=b"one")
+    [path] = ExampleFile.objects.values_list("path", flat=True)
+    body = {"example_ids": [str(uuid)], "hard_delete": True}
+    assert api.post("/v1/platform/datasets/examples/delete", body).status_code == 200
+    assert not storages[STORAGE].exists(path)
+    with_files(api, dataset, a=b"two")
+    [path] = ExampleFile.objects.values_list("path", flat=True)
+    catalogue.remove(dataset)
+    assert not storages[STORAGE].exists(path)
+
+
+def test_a_forged_token_opens_nothing_and_a_bad_operation_is_named(api, dataset) -> None:
+    assert Anybody().get("/api/example-attachments/forged:token").status_code == 404
+    uuid = with_files(api, dataset, a=b"one")
+    parts = {f"{uuid}.attachments_operations": (JSON, b'{"retain":"a"}')}
+    answer = sent(api, "PATCH", dataset, parts)
+    assert answer.status_code == 422
+    assert "retain" in answer.json()["detail"]
