@@ -26,6 +26,7 @@ class Selection:
     ids: Sequence[UUID] = ()
     splits: Sequence[str] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    condition: Q | None = None  # of example_filters
     texts: Sequence[str] = ()  # each must occur in the inputs or the outputs
     order: str = "recently_created"
     is_ascending: bool = False
@@ -46,6 +47,8 @@ def revisions(workspace: Workspace, asked: Selection) -> QuerySet[ExampleRevisio
         found = found.filter(splits__overlap=list(asked.splits))
     if asked.metadata:
         found = found.filter(metadata__contains=asked.metadata)
+    if asked.condition is not None:
+        found = found.filter(asked.condition)
     if asked.texts:
         both = Concat(
             Cast("inputs", TextField()),

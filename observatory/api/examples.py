@@ -14,7 +14,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import examples, files, selection
+from datasets_app import example_filters, examples, files, selection
 from datasets_app.examples import ExampleChange, ExampleInput
 from datasets_app.models import Dataset, ExampleRevision
 from datasets_app.selection import Selection
@@ -22,6 +22,7 @@ from observatory.api import example_bodies, parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import body_of, dataset_or_404, instant_or_404
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.runs.filters.grammar import FilterError
 
 
 def _fragment(text: str | None) -> orjson.Fragment | None:
@@ -105,14 +106,18 @@ def _asked(view: WorkspaceView, request: Request) -> Selection:
     order = parameters.one(request, "order") or "recently_created"
     if order not in selection.ORDERS:
         raise Unprocessable(f"order: must be one of {', '.join(selection.ORDERS)}")
-    if parameters.one(request, "filter") is not None:
-        raise Unprocessable("filter: not supported on examples; use metadata, splits or ids")
+    text = parameters.one(request, "filter")
+    try:
+        condition = None if text is None else example_filters.condition(text)
+    except FilterError as error:
+        raise Unprocessable(f"filter: {error}") from None
     return Selection(
         dataset=dataset,
         as_of=instant,
         ids=parameters.uuids(request, "id"),
         splits=parameters.listed(request, "splits"),
         metadata=parameters.document(request, "metadata"),
+        condition=condition,
         texts=parameters.listed(request, "full_text_contains"),
         order=order,
         is_ascending=parameters.flag(request, "descending") is False,
@@ -236,7 +241,8 @@ class ExampleDetail(WorkspaceView):
         if found is None:
             raise NotFound("Example not found")
         row = shown(found)
-        _add_files(request, [row], [found])
+        if found.files:
+            _add_files(request, [row], [found])
         return Response(row)
 
     def patch(self, request: Request, example_id: str) -> Response:

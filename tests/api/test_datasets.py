@@ -300,3 +300,30 @@ def test_another_workspaces_rows_look_unknown(api, rival_api, dataset) -> None:
     assert rival_api.get("/examples").json() == []
     assert rival_api.get("/examples", id=str(uuid)).json() == []
     assert api.get(f"/examples/{uuid}").json()["inputs"] == {"canary": 1}
+
+
+def test_examples_are_filtered_by_what_their_metadata_says(api, dataset) -> None:
+    given = [
+        ExampleInput(inputs='{"n":1}', metadata={"foo": "bar", "tenant_id": 1}),
+        ExampleInput(inputs='{"n":2}', metadata={"tenant_id": 2}),
+        ExampleInput(inputs='{"n":3}'),
+    ]
+    ids = examples.create(dataset, given, now=NOON).example_ids
+
+    def found(text: str) -> list[int]:
+        listed = api.get("/examples", dataset=str(dataset.uuid), filter=text).json()
+        counted = api.get("/examples/count", dataset=str(dataset.uuid), filter=text).json()
+        assert counted == len(listed)
+        return sorted(example["inputs"]["n"] for example in listed)
+
+    # The example of the SDK's own documentation
+    text = """and(not(has(metadata, '{"foo": "bar"}')), exists(metadata, "tenant_id"))"""
+    assert found(text) == [2]
+    assert found("""not(has(metadata, '{"foo": "bar"}'))""") == [2, 3]
+    assert found("""has(metadata, '{"tenant_id": 1}')""") == [1]
+    assert found(f'or(eq(id, "{ids[2]}"), exists(metadata, "foo"))') == [1, 3]
+    assert found(f'neq(id, "{ids[0]}")') == [2, 3]
+    for wrong in ('gt(latency, "5s")', "has(metadata, '[1]')", "eq("):
+        answer = api.get("/examples", dataset=str(dataset.uuid), filter=wrong)
+        assert answer.status_code == 422
+        assert answer.json()["detail"].startswith("filter: ")

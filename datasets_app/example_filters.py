@@ -1,0 +1,60 @@
+"""The filter language on examples: what their metadata and ids say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+from django.db.models import Q
+
+from observatory.runs.filters.grammar import And, FilterError, Node, Not, Or, Term, parse
+
+
+def condition(text: str) -> Q:
+    """Return `text` as a condition on revisions. Raises FilterError, which names the position.
+
+    has(metadata, '{"a": 1}') holds when the metadata contains the object, exists(metadata, "a")
+    when it has the key; eq, neq and in compare the id; and, or and not combine them.
+    """
+    return _built(parse(text))
+
+
+def _built(node: Node) -> Q:
+    if isinstance(node, Not):
+        return ~_built(node.arg)
+    if isinstance(node, (And, Or)):
+        found = Q()
+        for arg in node.args:
+            found = found & _built(arg) if isinstance(node, And) else found | _built(arg)
+        return found
+    build = _TERMS.get((node.operator, node.field or ""))
+    if build is None:
+        raise FilterError(
+            "On examples: has(metadata, ..), exists(metadata, ..), eq(id, ..), neq and in",
+            node.position,
+        )
+    return build(node)
+
+
+def _has(node: Term) -> Q:
+    try:
+        wanted = orjson.loads(str(node.value))
+    except orjson.JSONDecodeError:
+        wanted = None
+    if not isinstance(wanted, dict):
+        raise FilterError("has(metadata, ..) takes a JSON object as text", node.position)
+    # Metadata that is not there contains nothing; a null would make `not` lose the example.
+    return Q(metadata__isnull=False, metadata__contains=wanted)
+
+
+def _exists(node: Term) -> Q:
+    return Q(metadata__isnull=False, metadata__has_key=str(node.value))
+
+
+_TERMS: dict[tuple[str, str], Callable[[Term], Q]] = {
+    ("has", "metadata"): _has,
+    ("exists", "metadata"): _exists,
+    ("eq", "id"): lambda node: Q(example__uuid=node.value),
+    ("neq", "id"): lambda node: ~Q(example__uuid=node.value),
+    ("in", "id"): lambda node: Q(example__uuid__in=node.value),
+}
