@@ -140,6 +140,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 26_214_400
 INSTALLED_APPS = [
     "observatory.workspaces",
     "observatory.runs",
+    "observatory.prompts",
     "observatory.feedback",
     "annotations",
     "datasets_app",

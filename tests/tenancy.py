@@ -24,6 +24,8 @@ from django.utils.regex_helper import normalize
 from datasets_app import sharing
 from observatory.feedback import tokens
 from observatory.feedback.models import FeedbackConfig, PresignedToken
+from observatory.prompts import commits
+from observatory.prompts.models import Like, PromptRepo
 from observatory.runs.models import Attachment, Rejected
 from observatory.workspaces import keys
 from observatory.workspaces.models import ApiKey, User, Workspace
@@ -31,7 +33,7 @@ from tests import scenes
 from tests.conftest import NOON
 
 CANARY = "canary-5d1f0c77"
-ROOMS = ("workspaces", "runs", "feedback", "annotations", "datasets")
+ROOMS = ("workspaces", "runs", "prompts", "feedback", "annotations", "datasets")
 
 
 class Client(django.test.Client):
@@ -132,7 +134,15 @@ def furnish(workspace: Workspace, person: User, mark: str) -> Side:
     child = next(iter(scene.project.runs.filter(parent_run_id=root.id).values_list("id")))[0]
     feedback = scene.project.feedback.filter(run_id=root.id).first()
     sharing.share(scene.dataset)
+    prompt = PromptRepo.objects.create(
+        workspace=workspace, handle=str(uuid4()), description=mark, readme=mark
+    )
+    commit = commits.push(prompt, {"text": mark}, parent=None)
+    commits.tag(commit, str(commit.uuid))
+    Like.objects.create(repo=prompt, user=person)
     ids = {
+        "prompt": prompt.handle,
+        "commit": commit.uuid,
         "run": root.id,
         "child": child,
         "project": scene.project.uuid,
@@ -162,6 +172,8 @@ KINDS = {
     "run_or_item": ["run", "item"],
     "dataset_id": ["dataset"],
     "example_id": ["example"],
+    "repo_handle": ["prompt"],
+    "commit": ["commit"],
 }
 # A word in a name -> the kind it speaks of; the first that occurs decides.
 WORDS = {
@@ -178,6 +190,7 @@ WORDS = {
     "user": "person",
     "run": "run",
     "trace": "run",
+    "commit": "commit",
     "parent": "child",
 }
 _NAME = re.compile(r"""["']([a-z][a-z_]*)["']""")
@@ -283,6 +296,8 @@ def combinations(route: Route, side: Side, own: Side) -> Iterator[dict[str, str]
     for name in route.names:
         if name in route.choices:
             options.append([(name, choice) for choice in route.choices[name]])
+        elif name == "owner":
+            options.append([(name, "-")])
         elif name == "index":
             options.append([(name, "0")])
         else:

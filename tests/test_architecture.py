@@ -15,6 +15,7 @@ FLOORS = {  # label -> floor; a room may point at its own floor's room and below
     **dict.fromkeys(["auth", "contenttypes", "sessions", "admin", "messages"], 0),
     "workspaces": 1,
     "runs": 2,
+    "prompts": 2,
     "feedback": 3,
     "annotations": 4,
     "datasets": 5,

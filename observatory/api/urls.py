@@ -13,6 +13,7 @@ from observatory.api import (
     annotation_queue_runs,
     annotation_queues,
     attachments,
+    commits,
     dataset_files,
     datasets,
     errors,
@@ -23,6 +24,8 @@ from observatory.api import (
     feedback_configs,
     feedback_tokens,
     info,
+    likes,
+    repos,
     run_query,
     run_read,
     runs,
@@ -37,6 +40,8 @@ def at(route: str, view: type[View], name: str) -> URLPattern:
 
 
 UUID = r"[0-9a-fA-F-]{32,36}"
+
+REPO = "(?P<owner>[^/]+)/(?P<repo_handle>[^/]+)"
 
 QUEUE = "(?P<queue_id>[^/]+)"
 
@@ -140,6 +145,13 @@ v1: list[URLPattern | URLResolver] = [
     at("examples/bulk", examples.ExampleBulk, "example-bulk"),
     at("examples/count", examples.ExampleCount, "example-count"),
     at("examples/(?P<example_id>[^/]+)", examples.ExampleDetail, "example-detail"),
+    at("settings", repos.Settings, "settings"),
+    at("repos", repos.Repos, "repos"),
+    at(f"repos/{REPO}", repos.RepoDetail, "repo"),
+    at(f"repos/{REPO}/tags", repos.RepoTags, "repo-tags"),
+    at(f"commits/{REPO}", commits.Commits, "commits"),
+    at(f"commits/{REPO}/(?P<commit>[^/]+)", commits.CommitDetail, "commit"),
+    at(f"likes/{REPO}", likes.Likes, "likes"),
 ]
 platform: list[URLPattern | URLResolver] = [
     at("datasets/examples/delete", examples.ExamplesErase, "examples-erase"),
