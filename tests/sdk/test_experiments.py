@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 import warnings
 from uuid import uuid4
 
@@ -115,7 +116,9 @@ def test_an_asynchronous_evaluation_and_one_of_an_existing_experiment(client, da
         )
         return results.experiment_name
 
-    name = asyncio.run(run())
+    # In a thread: the browser tests leave a running event loop in this one.
+    with ThreadPoolExecutor(1) as pool:
+        name = pool.submit(lambda: asyncio.run(run())).result()
     client.flush()
     before = client.read_project(project_name=name, include_stats=True)
     assert before.run_count == 4
