@@ -29,7 +29,7 @@ from observatory.workspaces.models import Workspace
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 MAX_RAW_BYTES = 1 << 20
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 8
 WRITE_BYTES = 1 << 20
 
 
@@ -82,6 +82,7 @@ def transact(work: Callable[[Mode], T]) -> T:
             again = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
             if attempt == MAX_ATTEMPTS or not _is(error, *again):
                 raise
+            mode = max(mode, Mode.STAGED)  # it writes in the order of ids: no deadlock there
             time.sleep(0.01 * attempt)
     raise AssertionError("unreachable")
 

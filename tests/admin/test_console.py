@@ -30,6 +30,7 @@ from datasets_app import examples, harvest, versions
 from datasets_app.examples import ExampleInput
 from datasets_app.models import Harvest
 from observatory.feedback.models import Feedback, FeedbackConfig, PresignedToken
+from observatory.prompts.models import PromptRepo
 from observatory.runs.models import Change, Rejected
 from observatory.workspaces import keys
 from observatory.workspaces.models import ApiKey, Membership, User
@@ -136,6 +137,7 @@ def furnish(workspace, reviewer, n: int = 1) -> dict:
             "change": Change.objects.create(
                 workspace=workspace, kind="run", run_ids=[uuid4()], last_error=name
             ),
+            "prompt": PromptRepo.objects.create(workspace=workspace, handle=name),
             "workspace": workspace,
         }
     return made
@@ -158,6 +160,7 @@ NAMES = {
     "dataset": "datasets_dataset",
     "version": "datasets_datasetversion",
     "example": "datasets_example",
+    "prompt": "prompts_promptrepo",
 }
 
 

@@ -343,7 +343,7 @@ def test_reading_costs_the_same_however_much_there_is(
 
 def test_writing_costs_a_known_number_of_queries(api, django_assert_num_queries) -> None:
     kept = give(api)
-    with django_assert_num_queries(KEY_ROW + 5):  # savepoint, scales, upsert, change, release
+    with django_assert_num_queries(KEY_ROW + 3):  # scales, upsert, change
         give(api)
     with django_assert_num_queries(
         KEY_ROW + 7
