@@ -1,0 +1,6 @@
+module.exports = {
+  rootDir: __dirname,
+  testMatch: ["<rootDir>/*.jest.test.cjs"],
+  transform: {},
+  reporters: ["langsmith/jest/reporter"],
+};

@@ -1,0 +1,3 @@
+const ls = require("langsmith/jest");
+
+require("./squares.cjs").describeSquares(ls, expect);
