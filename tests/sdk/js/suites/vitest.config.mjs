@@ -1,4 +1,5 @@
 export default {
-  root: import.meta.dirname ?? new URL(".", import.meta.url).pathname,
+  root: new URL(".", import.meta.url).pathname,
+  cacheDir: "../node_modules/.vite",
   test: { include: ["*.vitest.test.mjs"], reporters: ["langsmith/vitest/reporter"] },
 };
