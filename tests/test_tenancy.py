@@ -160,7 +160,8 @@ def test_without_a_live_key_nothing_answers(victim) -> None:
             assert answer.status_code == 401, (
                 f"{method} {route.label} answered {answer.status_code}"
             )
-            assert {"detail", "code"} == set(answer.json())
+            said = {"message", "code"} if "otel/" in route.template else {"detail", "code"}
+            assert said == set(answer.json())  # OTLP has a word of its own
             assert answer["www-authenticate"] == "x-api-key"
             assert CANARY.encode() not in answer.content
 
@@ -173,7 +174,8 @@ def test_a_header_cannot_choose_the_workspace(victim, client, attacker) -> None:
             route.path(**values), headers={"x-tenant-id": str(victim.workspace.uuid)}
         )
         assert answer.status_code == 403, route.label
-        assert {"detail", "code"} == set(answer.json())
+        if "otel/" not in route.template:  # answers a request without content in protobuf
+            assert {"detail", "code"} == set(answer.json())
     own = client.get("/feedback", headers={"x-tenant-id": str(attacker.workspace.uuid)})
     assert own.status_code == 200
 

@@ -53,19 +53,35 @@ class IngestView(BareWorkspaceView):
     def read_batch(self, content: body.Content, **names: str) -> Batch:
         raise NotImplementedError
 
-    def receive(self, request: HttpRequest, **names: str) -> HttpResponse:
-        """Store what `request` carries, in one transaction, and say what was set aside."""
+    def save_files(self, batch: Batch, content: body.Content) -> Iterator[Saved]:
+        """Yield the files of `batch`, each once it is in the storage."""
+        for one in batch.attachments:
+            pieces = _pieces(content, one.part)
+            mime_type = multipart.mime_type(content, one.part)
+            yield attachments.save(one.run_id, one.name, mime_type, pieces)
+            body.forget(content)
+
+    def store_runs(self, batch: Batch, mode: Mode) -> Stored:
+        """Store the runs of `batch`, in the caller's transaction."""
+        if not batch.ops:
+            return Stored()
+        return ingest.store(self.workspace, batch.ops, now=timezone.now(), mode=mode)
+
+    def take(self, request: HttpRequest, **names: str) -> list[Reject]:
+        """Store what `request` carries, in one transaction; return what was set aside."""
         with body.received(request) as content, attachments.kept_on_success() as saved:
             batch = self.read_batch(content, **names)
-            for one in batch.attachments:
-                pieces = _pieces(content, one.part)
-                mime_type = multipart.mime_type(content, one.part)
-                saved.append(attachments.save(one.run_id, one.name, mime_type, pieces))
-                body.forget(content)
+            saved.extend(self.save_files(batch, content))
             rejected = ingest.transact(lambda mode: self._store(batch, saved, mode))
-        answer: dict[str, Any] = {"message": "Runs batch ingested"}
         if rejected:
             logger.warning("Set %d items of workspace %s aside", len(rejected), self.workspace.pk)
+        return rejected
+
+    def receive(self, request: HttpRequest, **names: str) -> HttpResponse:
+        """Store what `request` carries, and say what was set aside."""
+        rejected = self.take(request, **names)
+        answer: dict[str, Any] = {"message": "Runs batch ingested"}
+        if rejected:
             answer["rejected"] = [
                 {"kind": r.kind, "id": r.item_id, "code": r.code, "reason": r.reason}
                 for r in rejected
@@ -73,12 +89,8 @@ class IngestView(BareWorkspaceView):
         return HttpResponse(dumps(answer), status=202, content_type="application/json")
 
     def _store(self, batch: Batch, saved: list[Saved], mode: Mode) -> list[Reject]:
-        now = timezone.now()
         rejected = list(batch.rejected)
-        if batch.ops:
-            stored = ingest.store(self.workspace, batch.ops, now=now, mode=mode)
-        else:
-            stored = Stored()
+        stored = self.store_runs(batch, mode)
         attachments.record(self.workspace, saved)
         if batch.feedback:
             rejected += self._store_feedback(batch, mode)

@@ -25,6 +25,7 @@ from observatory.api import (
     feedback_tokens,
     info,
     likes,
+    otlp,
     repos,
     run_query,
     run_read,
@@ -55,6 +56,7 @@ v1: list[URLPattern | URLResolver] = [
     at(f"runs/(?P<run_id>{UUID})", run_read.RunDetail, "run-detail"),
     at("sessions", sessions.Sessions, "sessions"),
     at("sessions/(?P<session_id>[^/]+)", sessions.SessionDetail, "session"),
+    at("otel/v1/traces", otlp.Traces, "otlp-traces"),
     at("attachments/(?P<token>[A-Za-z0-9_:-]+)", attachments.SignedAttachment, "attachment"),
     at(
         "example-attachments/(?P<token>[A-Za-z0-9_:.-]+)",

@@ -1,0 +1,263 @@
+"""Arithmetic: a span as an operation on a run.
+
+Without ids of LangSmith's, they come of OTLP's. A trace's id is its own, as a UUID, and so is the
+id of its first root, for on the wire a trace is named by its root. A span of the JavaScript SDK
+has the id that this SDK tells its caller: zeros, then the span's. Every other span has half the
+trace's id and its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from observatory.runs.documents import BadItem
+from observatory.runs.ops import RunOp, canonical_uuid, parse_op
+from observatory.runs.otlp import conventions, messages
+from observatory.runs.otlp.spans import (
+    ERROR,
+    OK,
+    Attributes,
+    Event,
+    Span,
+    items,
+    moment,
+    objects,
+    parsed,
+)
+
+OTEL_TRACE_ID: Final = "OTEL_TRACE_ID"
+OTEL_SPAN_ID: Final = "OTEL_SPAN_ID"
+PYTHON_SDK: Final = "langsmith"  # the scope of spans that the Python SDK makes of runs
+_JAVASCRIPT: Final = (
+    "langsmith.traceable",
+    "langsmith.is_root",
+    "langsmith.traceable_parent_otel_span_id",
+)
+_FIRST_TOKEN: Final = {
+    "gen_ai.content.chunk",
+    "llm.content.completion.chunk",
+    "First Token Stream Event",
+    "ai.stream.firstChunk",
+}
+_KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that a span carries."""
+
+    name: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class Mapped:
+    """A run op, and what must be known to hang it into its trace.
+
+    `is_root`: no span is above it. `has_own_ids`: LangSmith's ids name it or what is above it.
+    """
+
+    op: RunOp
+    trace: UUID
+    span_id: bytes
+    parent_span_id: bytes
+    is_root: bool
+    has_own_id: bool
+    has_own_parent: bool
+    has_own_trace: bool
+    files: list[File] = field(default_factory=list)
+
+
+def run_id(trace_id: bytes, span_id: bytes) -> UUID:
+    """Return the id of the run that a span becomes, if no other is said."""
+    return UUID(bytes=trace_id[:8] + span_id)
+
+
+def map_span(span: Span, project: str | None = None) -> Mapped:
+    """Return the run op of `span`, for the project it names or else `project`. Raises BadItem."""
+    span.check()
+    into, out, said = messages.of_events(span.events)
+    attributes = Attributes({**said, **span.attributes})
+    mapped = _placed(span, attributes)
+    op = mapped.op
+    main: dict[str, Any] = {
+        "name": attributes.text("langsmith.trace.name") or span.name or "span",
+        "run_type": conventions.run_type(attributes),
+        "start_time": _iso(span.start),
+        "end_time": _iso(span.end),
+        "tags": conventions.tags(attributes),
+        "reference_example_id": attributes.text("langsmith.reference_example_id"),
+        "session_id": attributes.text(
+            "langsmith.trace.session_id", "ai.telemetry.metadata.ls_project_id"
+        ),
+        "session_name": attributes.text(
+            "langsmith.trace.session_name", "ai.telemetry.metadata.ls_project_name"
+        )
+        or project
+        or _text(span.resource.get("openinference.project.name")),
+        "inputs": conventions.inputs(attributes, into),
+        "outputs": conventions.outputs(attributes, out),
+        "error": _error(span),
+        "events": _events(span.events) or None,
+        "serialized": attributes.below("gen_ai.serialized") or None,
+        "dotted_order": op.dotted_order,
+        "trace_id": op.trace_id,
+        "parent_run_id": op.parent_run_id,
+    }
+    if main["session_id"] is not None:
+        main["session_name"] = None
+    mapped.files = _files(attributes.take("langsmith.attachments"))
+    main["extra"] = _extra(span, attributes)
+    mapped.op = parse_op("create", _written(main), run_id=op.id)
+    mapped.op.raw = span.raw
+    return mapped
+
+
+def _written(main: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(main, option=orjson.OPT_NON_STR_KEYS, default=str)
+    except (TypeError, RecursionError) as error:  # too deep, or an integer beyond 64 bits
+        raise BadItem("invalid_field", f"An attribute cannot be kept: {error}") from None
+
+
+def _placed(span: Span, attributes: Attributes) -> Mapped:
+    """Return where the span stands: an op with its ids alone. Raises BadItem."""
+    own = _uuid(attributes, "langsmith.span.id")
+    own_trace = _uuid(attributes, "langsmith.trace.id")
+    own_parent = _uuid(attributes, "langsmith.span.parent_id")
+    order = attributes.text("langsmith.span.dotted_order")
+    marks = [attributes.take(mark) for mark in _JAVASCRIPT]
+    is_root_said = marks[1] is True or attributes.take("langsmith.root_span") is True
+    trace = UUID(bytes=span.trace_id)
+    has_parent = own_parent is not None or (order is not None and "." in order)
+    is_root = not has_parent and (is_root_said or span.parent_span_id in {b"", span.span_id})
+    if order is not None and own is None:
+        own = canonical_uuid(order[-36:])
+    if own is None:
+        if any(mark is not None for mark in marks):
+            own = UUID(bytes=bytes(8) + span.span_id)
+        elif is_root:
+            own = own_trace or trace
+    op = RunOp("create", own or run_id(span.trace_id, span.span_id), own_trace, own_parent, order)
+    mapped = Mapped(
+        op,
+        trace,
+        span.span_id,
+        span.parent_span_id,
+        is_root,
+        has_own_id=op.id not in (trace, run_id(span.trace_id, span.span_id)),
+        has_own_parent=has_parent,
+        has_own_trace=own_trace is not None or order is not None,
+    )
+    if is_root:
+        op.trace_id = op.trace_id or op.id
+        return mapped
+    if not mapped.has_own_parent:
+        op.parent_run_id = run_id(span.trace_id, span.parent_span_id)
+    if not mapped.has_own_trace and not mapped.has_own_parent:
+        op.trace_id = trace
+    return mapped
+
+
+def _uuid(attributes: Attributes, key: str) -> UUID | None:
+    text = attributes.text(key)
+    return None if text is None else canonical_uuid(text)
+
+
+def _iso(nanoseconds: int) -> str | None:
+    time = moment(nanoseconds)
+    return None if time is None else time.isoformat()
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _error(span: Span) -> str | None:
+    """Return what went wrong: the exception recorded, else the status; None if all was well.
+
+    An exception on a span whose status is OK was dealt with.
+    """
+    if span.status == OK:
+        return None
+    for event in reversed(span.events):
+        if event.name != "exception":
+            continue
+        kind, message, trace = (
+            str(event.attributes.get(f"exception.{name}") or "")
+            for name in ("type", "message", "stacktrace")
+        )
+        if span.scope[0] == PYTHON_SDK and message:
+            return message  # the run's own error: the type and the trace are the exporter's
+        headline = f"{kind}: {message}" if kind and message else kind or message
+        return "\n\n".join(filter(None, (headline, trace))) or span.status_message or "Error"
+    return (span.status_message or "Error") if span.status == ERROR else None
+
+
+def _events(events: list[Event]) -> list[dict[str, Any]]:
+    """Return the events as LangSmith has them, without those that are inputs or outputs."""
+    return [
+        {
+            "name": "new_token" if event.name in _FIRST_TOKEN else event.name,
+            "time": _iso(event.time),
+            "kwargs": event.attributes,
+        }
+        for event in events
+        if event.name not in messages.CONTENT_EVENTS
+    ]
+
+
+def _extra(span: Span, attributes: Attributes) -> dict[str, Any]:
+    called_with = conventions.invocation(attributes)
+    used = conventions.usage(attributes)
+    runtime = parsed(attributes.take("langsmith.span.runtime"))
+    otel: dict[str, Any] = {
+        "scope": {"name": span.scope[0], "version": span.scope[1]},
+        "kind": _KINDS[span.kind] if 0 <= span.kind < len(_KINDS) else span.kind,
+    }
+    if span.trace_state:
+        otel["trace_state"] = span.trace_state
+    if span.links:
+        otel["links"] = [
+            {
+                "trace_id": link.trace_id.hex(),
+                "span_id": link.span_id.hex(),
+                "attributes": link.attributes,
+            }
+            for link in span.links
+        ]
+    extra: dict[str, Any] = {"otel": otel}
+    if called_with:
+        extra["invocation_params"] = called_with
+    if isinstance(runtime, dict):
+        extra["runtime"] = runtime
+    metadata = conventions.metadata(span, attributes, called_with)
+    if used:
+        metadata["usage_metadata"] = used
+    metadata[OTEL_TRACE_ID] = span.trace_id.hex()
+    metadata[OTEL_SPAN_ID] = span.span_id.hex()
+    extra["metadata"] = metadata
+    return extra
+
+
+def _files(sent: Any) -> list[File]:
+    """Return the files of `langsmith.attachments`, a JSON list with base64. Raises BadItem."""
+    found = []
+    for one in objects(items(parsed(sent))):
+        name, content = one.get("name"), one.get("content")
+        if not isinstance(name, str) or not name or not isinstance(content, str):
+            raise BadItem("invalid_attachment", "langsmith.attachments: needs name and content")
+        try:
+            binary = base64.b64decode(content, validate=True)
+        except (binascii.Error, ValueError):
+            raise BadItem("invalid_attachment", f"{name[:80]}: the content is not base64") from None
+        mime_type = _text(one.get("mime_type")) or "application/octet-stream"
+        found.append(File(name.replace("\x00", "\ufffd"), mime_type, binary))
+    return found

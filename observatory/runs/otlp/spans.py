@@ -1,0 +1,190 @@
+"""Arithmetic: a span as OTLP says it, whichever encoding it came in, and its attributes.
+
+Source: OpenTelemetry specification, OTLP 1.5; opentelemetry-proto, trace.proto, common.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from observatory.runs.documents import BadItem
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_SPAN_BYTES: Final = 4 << 20  # protobuf objects take 26 times the bytes of a hostile span
+MAX_ATTRIBUTES: Final = 10_000
+OK: Final = 1
+ERROR: Final = 2
+_MAX_PARTS: Final = 12  # of a flattened key
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened during a span. `time` is in nanoseconds since 1970."""
+
+    name: str
+    time: int
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Another span that this one has to do with."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One span. Times are nanoseconds since 1970, 0 for "not said"; ids are as many bytes as sent.
+
+    `resource` are the attributes of what emitted it, `scope` the instrumentation's name and
+    version. `raw` is what was sent, for the quarantine.
+    """
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    start: int
+    end: int
+    kind: int = 0
+    trace_state: str = ""
+    status: int = 0
+    status_message: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    resource: dict[str, Any] = field(default_factory=dict)
+    scope: tuple[str, str] = ("", "")
+    raw: bytes = b""
+
+    def check(self) -> None:
+        """Raise BadItem unless the ids are what the specification calls valid."""
+        for name, value, length in (
+            ("traceId", self.trace_id, 16),
+            ("spanId", self.span_id, 8),
+        ):
+            if len(value) != length or not any(value):
+                raise BadItem("invalid_span_id", f"{name}: must be {length} bytes, not all zero")
+        if self.parent_span_id and len(self.parent_span_id) != 8:
+            raise BadItem("invalid_span_id", "parentSpanId: must be 8 bytes, or empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A span that could not be decoded, and why."""
+
+    reason: str
+    raw: bytes
+
+
+def moment(nanoseconds: int) -> datetime | None:
+    """Return a time of OTLP in UTC, to the microsecond; None for 0. Years 1970 to 2554."""
+    return EPOCH + timedelta(microseconds=nanoseconds // 1_000) if nanoseconds > 0 else None
+
+
+def parsed(value: Any) -> Any:
+    """Return what a JSON text says; any other value, and a text that is none, as it is."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "["}:
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+class Attributes:
+    """A span's attributes. What a convention `take`s is marked; `rest` is what nobody took."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self._taken: set[str] = set()
+
+    def take(self, *keys: str) -> Any:
+        """Return the first of `keys` that is there and not None or "", else None. Takes all."""
+        found = None
+        for key in keys:
+            if key in self._values:
+                self._taken.add(key)
+                value = self._values[key]
+                if found is None and value not in (None, ""):
+                    found = value
+        return found
+
+    def peek(self, *keys: str) -> Any:
+        """Return like `take`, without taking."""
+        found = (self._values.get(key) for key in keys)
+        return next((value for value in found if value not in (None, "")), None)
+
+    def text(self, *keys: str) -> str | None:
+        """Return the first of `keys` that is there, as text; None if none is."""
+        value = self.take(*keys)
+        return None if value is None else value if isinstance(value, str) else _as_text(value)
+
+    def has(self, *prefixes: str) -> bool:
+        """Return whether some key begins with one of `prefixes`."""
+        return any(key.startswith(prefixes) for key in self._values)
+
+    def below(self, prefix: str) -> dict[str, Any]:
+        """Take every `<prefix>.<name>` and return name -> value."""
+        start = f"{prefix}."
+        found = {k[len(start) :]: v for k, v in self._values.items() if k.startswith(start)}
+        self._taken.update(start + name for name in found)
+        return found
+
+    def tree(self, prefix: str) -> Any:
+        """Take every `<prefix>.a.0.b` and return them nested: {"a": [{"b": ...}]}; None if none.
+
+        Numbers become the places of a list, in their order, without gaps.
+        """
+        root: dict[str, Any] = {}
+        for name, value in self.below(prefix).items():
+            parts = name.split(".")
+            if len(parts) > _MAX_PARTS:
+                parts = [*parts[: _MAX_PARTS - 1], ".".join(parts[_MAX_PARTS - 1 :])]
+            node = root
+            for part in parts[:-1]:
+                inner = node.setdefault(part, {})
+                if not isinstance(inner, dict):
+                    inner = node[part] = {"": inner}
+                node = inner
+            if isinstance(node.get(parts[-1]), dict):
+                node[parts[-1]][""] = value
+            else:
+                node[parts[-1]] = value
+        return _listed(root) if root else None
+
+    def rest(self) -> Iterator[tuple[str, Any]]:
+        """Yield what nobody took."""
+        return ((k, v) for k, v in self._values.items() if k not in self._taken)
+
+
+def _as_text(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+def _listed(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    if node and all(key.isascii() and key.isdigit() and len(key) < 10 for key in node):
+        return [_listed(node[key]) for key in sorted(node, key=int)]
+    return {key: _listed(value) for key, value in node.items()}
+
+
+def items(value: Any) -> list[Any]:
+    """Return `value` if it is a list, the list of it alone if not, [] for None."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def objects(values: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the dictionaries among `values`."""
+    return (value for value in values if isinstance(value, dict))
