@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 
-from datasets_app import files, schemas, splits, versions
+from datasets_app import files, messages, schemas, splits, transformations, versions
 from datasets_app.files import Arrivals
 from datasets_app.models import Dataset, Example, ExampleFile, ExampleRevision
 from observatory.runs.attachments import Saved
@@ -28,6 +28,10 @@ class IdTaken(Exception):
 
 class DoesNotFit(Exception):
     """An example's inputs or outputs break the dataset's schema; says which, where and why."""
+
+
+class UnknownRun(Exception):
+    """The run that an example was to take its inputs and outputs from is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +91,16 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
     """Store examples as one new version and return their ids in the order given.
 
     An id (or origin) that the dataset has already gets a new revision, so that the same
-    request sent twice is the same as once; when nothing differs no version is written.
-    Raises IdTaken and DoesNotFit, and then nothing is stored. What has an origin was approved
-    by people, and is not held against the schema.
+    request sent twice is the same as once; when nothing differs no version is written. What
+    the dataset's transformations make of inputs and outputs is what is stored. Raises IdTaken,
+    UnknownRun and DoesNotFit, and then nothing is stored. What has an origin was approved by
+    people, and is not held against the schema.
     """
     dataset = versions.locked(dataset)
-    named = _with_run_io(dataset.workspace_id, [_named(item) for item in given])
+    named = _completed(dataset, [_named(item) for item in given])
     for item in named:
         if not item.origin:
-            check(dataset, item.inputs, item.outputs, f"Example {item.id}")
+            _check(dataset, item.inputs, item.outputs, f"Example {item.id}")
     known = _known(dataset, named)
     current = _current(dataset, [example.pk for example in known.values()])
     arrivals = Arrivals.over(current.values())
@@ -166,8 +171,9 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
     }
     if missing := by_id.keys() - found.keys():
         raise UnknownExample(str(min(missing)))
-    for change in changes:
-        check(dataset, change.inputs, change.outputs, f"Example {change.id}")
+    for uuid, change in by_id.items():
+        inputs, outputs = fitted(dataset, change.inputs, change.outputs, f"Example {uuid}")
+        by_id[uuid] = replace(change, inputs=inputs, outputs=outputs)
     arrivals = Arrivals.over(found.values())
     contents: dict[int, _Content] = {}
     for uuid, change in by_id.items():
@@ -188,7 +194,37 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
     return Written(as_of, list(by_id))
 
 
-def check(dataset: Dataset, inputs: str | None, outputs: str | None, name: str) -> None:
+def fitted(
+    dataset: Dataset, inputs: str | None, outputs: str | None, name: str
+) -> tuple[str | None, str | None]:
+    """Return what the dataset's transformations make of the documents. Raises DoesNotFit."""
+    inputs, outputs = _transformed(dataset, inputs, outputs)
+    _check(dataset, inputs, outputs, name)
+    return inputs, outputs
+
+
+def _transformed(
+    dataset: Dataset,
+    inputs: str | None,
+    outputs: str | None,
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> tuple[str | None, str | None]:
+    if not dataset.transformations:
+        return inputs, outputs
+    try:
+        steps = transformations.parsed(dataset.transformations)
+    except transformations.BadTransformation as error:
+        raise DoesNotFit(f"transformations: {error}") from None
+    if inputs is not None:
+        schema = dataset.inputs_schema_definition
+        inputs = transformations.applied(inputs, "inputs", steps, schema=schema, tools=tools)
+    if outputs is not None:
+        schema = dataset.outputs_schema_definition
+        outputs = transformations.applied(outputs, "outputs", steps, schema=schema, tools=tools)
+    return inputs, outputs
+
+
+def _check(dataset: Dataset, inputs: str | None, outputs: str | None, name: str) -> None:
     """Raise DoesNotFit when a document that is given breaks its schema, if there is one."""
     for name_of, schema, document in (
         ("inputs", dataset.inputs_schema_definition, inputs),
@@ -271,28 +307,39 @@ def _named(item: ExampleInput) -> ExampleInput:
     return item if item.id is not None else replace(item, id=uuid4())
 
 
-def _with_run_io(workspace_id: int, items: list[ExampleInput]) -> list[ExampleInput]:
-    """Fill inputs and outputs from the source runs where asked, in one query."""
+def _completed(dataset: Dataset, items: list[ExampleInput]) -> list[ExampleInput]:
+    """Fill inputs and outputs from the source runs where asked, then transform, in one query.
+
+    Raises UnknownRun when what was to be filled has no run, and DoesNotFit.
+    """
+    runs = _source_runs(dataset, items)
+    done = []
+    for item in items:
+        run = runs.get(item.source_run_id) if item.source_run_id else None
+        if item.uses_source_run_io:
+            if run is None:
+                raise UnknownRun(f"Example {item.id}: source_run_id: the run is not stored")
+            item = replace(
+                item, inputs=item.inputs or run.inputs, outputs=item.outputs or run.outputs
+            )
+        extra = run.extra if run is not None and isinstance(run.extra, dict) else {}
+        tools = messages.tools_of_run(extra.get("invocation_params"))
+        inputs, outputs = _transformed(dataset, item.inputs, item.outputs, tools)
+        done.append(replace(item, inputs=inputs, outputs=outputs))
+    return done
+
+
+def _source_runs(dataset: Dataset, items: list[ExampleInput]) -> dict[UUID, Run]:
+    """Return the source runs of which something is needed: what they said, or their tools."""
     wanted = {
         item.source_run_id
         for item in items
-        if item.uses_source_run_io and item.source_run_id is not None
+        if item.source_run_id and (item.uses_source_run_io or dataset.transformations)
     }
     if not wanted:
-        return items
-    documents = {
-        run_id: (inputs, outputs)
-        for run_id, inputs, outputs in Run.objects.filter(
-            workspace_id=workspace_id, id__in=wanted
-        ).values_list("id", "inputs", "outputs")
-    }
-    filled = []
-    for item in items:
-        if item.uses_source_run_io and item.source_run_id is not None:
-            inputs, outputs = documents.get(item.source_run_id, (None, None))
-            item = replace(item, inputs=item.inputs or inputs, outputs=item.outputs or outputs)
-        filled.append(item)
-    return filled
+        return {}
+    found = Run.objects.filter(workspace_id=dataset.workspace_id, id__in=wanted)
+    return {run.id: run for run in found.only("workspace", "id", "inputs", "outputs", "extra")}
 
 
 def _copies(workspace_id: int, items: list[ExampleInput]) -> dict[UUID, dict[str, Saved]]:

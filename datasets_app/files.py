@@ -98,6 +98,31 @@ def copied(
     return made
 
 
+def duplicated(
+    revisions: Iterable[ExampleRevision], owner: Mapping[UUID, UUID], saved: list[Saved]
+) -> dict[UUID, dict[str, Saved]]:
+    """Copy the files of examples: `owner` maps each example's id to that of its copy.
+
+    Returns `{copy: {name: file}}`; every file is put in `saved` too, for who must undo it.
+    Raises FileNotFoundError.
+    """
+    wanted = [
+        (owner[revision.example.uuid], name, uuid)
+        for revision in revisions
+        for name, uuid in revision.files.items()
+    ]
+    uuids = {uuid for _, _, uuid in wanted}
+    there = {str(one.uuid): one for one in ExampleFile.objects.filter(uuid__in=uuids)}
+    made: dict[UUID, dict[str, Saved]] = {}
+    for example, name, uuid in wanted:
+        if (source := there.get(uuid)) is not None:
+            with content(source) as file:
+                one = attachments.save(example, name, source.mime_type, file.chunks(CHUNK))
+            saved.append(one)
+            made.setdefault(example, {})[name] = one
+    return made
+
+
 def remove(paths: Iterable[str]) -> None:
     """Delete files of the storage once the transaction has committed."""
     listed = list(paths)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
-_KNOWN = {"system", "user", "assistant", "tool", "function", "developer"}
-_KEPT = ("name", "tool_calls", "tool_call_id", "function_call")
+from datasets_app import messages
 
 
 def json_line(example_id: str, inputs: str | None, outputs: str | None, rest: Any) -> bytes:
@@ -37,8 +34,7 @@ def openai_line(inputs: str | None, outputs: str | None) -> bytes | None:
     """Return `{"messages": [...]}` and a line's end, or None if the example is no conversation.
 
     Messages are those of the one list in the inputs, or one user message of their one text;
-    the answer likewise. Both spellings of a message are read: `{role, content}` and
-    `{type, data: {content}}`.
+    the answer likewise. Messages are read in every spelling that `messages` knows.
     """
     asked = _messages(inputs, "user")
     answered = _messages(outputs, "assistant")
@@ -51,24 +47,11 @@ def _messages(document: str | None, role: str) -> list[dict[str, Any]]:
     found = orjson.loads(document) if document else None
     if not isinstance(found, dict):
         return []
-    values: Sequence[Any] = [found] if "role" in found else list(found.values())
-    for value in values:
-        if isinstance(value, list) and (read := [_message(item) for item in value]) and all(read):
-            return [message for message in read if message is not None]
-        if isinstance(value, dict) and (message := _message(value)) is not None:
-            return [message]
-    texts = [value for value in values if isinstance(value, str)]
+    if (taken := messages.extracted(found)) is not None:
+        return taken[0]
+    for value in found.values():
+        read = None if isinstance(value, str) else messages.messages(value)
+        if read:
+            return read
+    texts = [value for value in found.values() if isinstance(value, str)]
     return [{"role": role, "content": texts[0]}] if len(texts) == 1 else []
-
-
-def _message(value: Any) -> dict[str, Any] | None:
-    if not isinstance(value, dict):
-        return None
-    data = value.get("data") if isinstance(value.get("data"), dict) else value
-    assert isinstance(data, dict)
-    given = value.get("role") or value.get("type")
-    role = ROLES.get(given, given) if isinstance(given, str) else None
-    if role not in _KNOWN or not isinstance(data.get("content"), (str, list, type(None))):
-        return None
-    rest = {name: data[name] for name in _KEPT if data.get(name)}
-    return {"role": role, "content": data.get("content"), **rest}

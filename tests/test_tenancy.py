@@ -27,6 +27,7 @@ from tests.tenancy import CANARY, Client, Route, Side
 
 # Views that answer without a key, and why they may.
 PUBLIC = {
+    "PrebuiltSchema": "two constants that schemas refer to; it reads no table",
     "Info": "the feature switchboard, the same for everybody; it reads no table",
     "FeedbackToken": "POST and GET are given by whoever holds a presigned token (tests/feedback)",
     "SignedExampleFile": "the same for the files of examples",
@@ -34,7 +35,7 @@ PUBLIC = {
     **dict.fromkeys(
         (
             *("SharedDataset", "SharedExamples", "SharedExampleCount", "SharedSessions"),
-            "SharedComparisons",
+            *("SharedComparisons", "SharedFeedback", "SharedSessionsBulk"),
         ),
         "what a person shared, by its token (tests/api/test_shared_datasets)",
     ),

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID, uuid4
 
 import orjson
 from django.db import transaction
@@ -15,15 +16,16 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import catalogue, formats, selection
+from datasets_app import catalogue, files, formats, selection
 from datasets_app.examples import ExampleInput
-from datasets_app.models import ExampleRevision
+from datasets_app.models import Dataset, ExampleRevision
 from datasets_app.selection import Selection
 from observatory.api import body, example_bodies, multipart, parameters
 from observatory.api.base import WorkspaceView
 from observatory.api.datasets import body_of, dataset_or_404, fields_of, instant_or_404, reread
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.examples import create_in, now_shown
+from observatory.runs import attachments
 
 MAX_FORM_PARTS = 2_000
 CHUNK = 500
@@ -31,7 +33,10 @@ FORM_TEXT = 65_536  # bytes
 
 
 def _form(request: Request) -> tuple[dict[str, list[str]], bytes]:
-    """Return the fields of a multipart form and its `file`. Raises 400, 413 and 422."""
+    """Return the fields of a multipart form and its `file`. Raises 400, 413 and 422.
+
+    A form without `name` has the file's: JavaScript's uploadCsv need not send one.
+    """
     fields: dict[str, list[str]] = {}
     file: bytes | None = None
     boundary = multipart.boundary_of(request.headers.get("content-type", ""))
@@ -40,6 +45,8 @@ def _form(request: Request) -> tuple[dict[str, list[str]], bytes]:
             raw = bytes(content[part.start : part.end])
             if part.name == "file":
                 file = raw
+                if named := multipart.file_name(content, part):
+                    fields.setdefault("file_name", [named])
                 continue
             if len(raw) > FORM_TEXT:
                 raise Unprocessable(f"{part.name[:60]}: longer than {FORM_TEXT} bytes")
@@ -47,6 +54,7 @@ def _form(request: Request) -> tuple[dict[str, list[str]], bytes]:
             fields.setdefault(part.name, []).append(text)
     if file is None:
         raise Unprocessable("file: is required")
+    fields.setdefault("name", fields.get("file_name", []))
     return fields, file
 
 
@@ -154,21 +162,27 @@ class DatasetClone(WorkspaceView):
                 splits=splits,
             ),
         )
-        written = create_in(
-            target,
-            [
+        return Response(now_shown(self, self._copied(list(found), target)))
+
+    def _copied(self, found: list[ExampleRevision], target: Dataset) -> list[UUID]:
+        """Write the copies and their files, all or none, and return their ids."""
+        owner = {one.example.uuid: uuid4() for one in found}
+        with attachments.kept_on_success() as saved:
+            copies = files.duplicated(found, owner, saved)
+            given = [
                 ExampleInput(
+                    id=owner[one.example.uuid],
                     inputs=one.inputs,
                     outputs=one.outputs,
                     metadata=one.metadata,
                     splits=one.splits,
                     source_run_id=one.example.source_run_id,
                     created_at=one.example.created_at,
+                    files=copies.get(owner[one.example.uuid], {}),
                 )
                 for one in found
-            ],
-        )
-        return Response(now_shown(self, written.example_ids))
+            ]
+            return create_in(target, given).example_ids
 
 
 class DatasetFile(WorkspaceView):

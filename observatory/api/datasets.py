@@ -12,7 +12,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import catalogue, examples, schemas, versions
+from datasets_app import catalogue, examples, schemas, transformations, versions
 from datasets_app.models import Dataset, ExampleRevision
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
@@ -20,6 +20,7 @@ from observatory.api.errors import Conflict, Unprocessable
 
 MISSING = {"__missing__": "__missing__"}  # how the generated clients say "not given"
 MAX_NAME = 512
+MAX_DESCRIPTION = 100_000
 
 
 def shown(dataset: Any) -> dict[str, Any]:
@@ -76,20 +77,42 @@ def _check_schema(name: str, schema: Any) -> None:
         raise Unprocessable(f"{name}: is no JSON Schema: {wrong}")
 
 
-def fields_of(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the model fields that `body` sets; a null keeps what is there. Raises 422."""
-    fields: dict[str, Any] = {}
-    for name in ("name", "description", "data_type"):
+def _check_transformations(steps: Any) -> None:
+    try:
+        transformations.parsed(steps)
+    except transformations.BadTransformation as error:
+        raise Unprocessable(f"transformations: {error}") from None
+
+
+def _texts_of(body: dict[str, Any]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for name, most in (("name", MAX_NAME), ("description", MAX_DESCRIPTION), ("data_type", 4)):
         if body.get(name) is not None:
-            if not isinstance(body[name], str) or len(body[name]) > (
-                MAX_NAME if name == "name" else 100_000
-            ):
-                raise Unprocessable(f"{name}: must be a text of at most {MAX_NAME} characters")
-            fields[name] = body[name].replace("\x00", "")
-    if fields.get("data_type", "kv") not in Dataset.DataType.values:
+            if not isinstance(body[name], str) or len(body[name]) > most:
+                raise Unprocessable(f"{name}: must be a text of at most {most} characters")
+            texts[name] = body[name].replace("\x00", "")
+    if texts.get("data_type", "kv") not in Dataset.DataType.values:
         raise Unprocessable(f"data_type: must be one of {', '.join(Dataset.DataType.values)}")
-    if "name" in fields and not fields["name"].strip():
+    if "name" in texts and not texts["name"].strip():
         raise Unprocessable("name: must not be empty")
+    return texts
+
+
+CLEARABLE = (
+    *("description", "metadata", "transformations"),
+    *("inputs_schema_definition", "outputs_schema_definition"),
+)
+
+
+def fields_of(body: dict[str, Any], *, clears: bool = False) -> dict[str, Any]:
+    """Return the model fields that `body` sets. Raises 422.
+
+    A null says nothing, or with `clears` takes away what CLEARABLE names.
+    """
+    fields: dict[str, Any] = {}
+    if clears:
+        fields |= dict.fromkeys(name for name in CLEARABLE if name in body and body[name] is None)
+    fields |= _texts_of(body)
     for name, kind in (
         ("inputs_schema_definition", dict),
         ("outputs_schema_definition", dict),
@@ -105,6 +128,8 @@ def fields_of(body: dict[str, Any]) -> dict[str, Any]:
             fields[name] = body[name]
             if name.endswith("_schema_definition"):
                 _check_schema(name, body[name])
+            if name == "transformations":
+                _check_transformations(body[name])
     if isinstance(body.get("externally_managed"), bool):
         fields["is_externally_managed"] = body["externally_managed"]
     sent = fields.get("extra", {}).get("metadata")
@@ -153,33 +178,6 @@ class Datasets(WorkspaceView):
 def reread(view: WorkspaceView, dataset: Dataset) -> dict[str, Any]:
     found = catalogue.of_workspace(view.workspace).select_related("workspace")
     return shown(found.get(pk=dataset.pk))
-
-
-class DatasetDetail(WorkspaceView):
-    """GET (read_dataset), PATCH and DELETE (delete_dataset) /datasets/{id}."""
-
-    def get(self, request: Request, dataset_id: str) -> Response:
-        return Response(reread(self, dataset_or_404(self, dataset_id)))
-
-    def patch(self, request: Request, dataset_id: str) -> Response:
-        dataset = dataset_or_404(self, dataset_id)
-        body = body_of(request)
-        fields = fields_of(body)
-        if body.get("baseline_experiment_id") is not None:
-            baseline = parameters.sent_uuid(body, "baseline_experiment_id")
-            fields["extra"] = {
-                **(fields.get("extra") or dataset.extra or {}),
-                "baseline_experiment_id": str(baseline),
-            }
-        try:
-            catalogue.change(dataset, now=timezone.now(), **fields)
-        except catalogue.NameTaken:
-            raise Conflict("Dataset with this name already exists") from None
-        return Response(reread(self, dataset))
-
-    def delete(self, request: Request, dataset_id: str) -> Response:
-        catalogue.remove(dataset_or_404(self, dataset_id))
-        return Response({"message": "Dataset deleted"})
 
 
 def _version_shown(as_of: datetime, tags: list[str], newest: datetime | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -29,15 +29,18 @@ def _fragment(text: str | None) -> orjson.Fragment | None:
     return None if text is None else orjson.Fragment(text)
 
 
-def shown(revision: ExampleRevision) -> dict[str, Any]:
-    """Return an example at one version as the wire shows it; stored documents go unparsed."""
+def shown(revision: ExampleRevision, *, without: Sequence[str] = ()) -> dict[str, Any]:
+    """Return an example at one version as the wire shows it; stored documents go unparsed.
+
+    Documents named in `without` were not read, and are None.
+    """
     example = revision.example
     return {
         "id": example.uuid,
         "dataset_id": example.dataset.uuid,
         "name": f"#{example.uuid.hex[:4]} @ {example.dataset.name}",
-        "inputs": _fragment(revision.inputs),
-        "outputs": _fragment(revision.outputs),
+        "inputs": None if "inputs" in without else _fragment(revision.inputs),
+        "outputs": None if "outputs" in without else _fragment(revision.outputs),
         "metadata": {**(revision.metadata or {}), "dataset_split": revision.splits},
         "created_at": example.created_at,
         "modified_at": revision.valid_from,
@@ -65,9 +68,13 @@ def now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]:
 
 
 def create_in(dataset: Dataset, given: list[ExampleInput]) -> examples.Written:
-    """Create examples; 409: an id of another dataset, 422: it breaks the schema. All or none."""
+    """Create examples; 404: no such source run, 409: an id of another dataset, 422: it breaks
+    the schema. All or none.
+    """
     try:
         return examples.create(dataset, given, now=timezone.now())
+    except examples.UnknownRun as error:
+        raise NotFound(str(error)) from None
     except examples.DoesNotFit as error:
         raise Unprocessable(str(error)) from None
     except examples.IdTaken as error:
@@ -125,16 +132,39 @@ def _asked(view: WorkspaceView, request: Request) -> Selection:
     )
 
 
+FIELDS = (
+    *("id", "created_at", "modified_at", "name", "dataset_id", "inputs"),  # always, unless excluded
+    *("outputs", "metadata", "source_run_id", "attachment_urls"),
+)
+
+
+def _selected(request: Request) -> set[str]:
+    """Return which fields of an example to tell. Raises 422.
+
+    Without `select` all but the files. With it the first six of FIELDS besides, unless
+    `exclude_default_fields`: then the id alone.
+    """
+    selected = parameters.listed(request, "select")
+    for name in selected:
+        if name not in FIELDS:
+            raise Unprocessable(f"select: {name[:60]!r} is none of {', '.join(FIELDS)}")
+    if parameters.flag(request, "exclude_default_fields"):
+        return {"id", *selected}
+    return {*FIELDS[:6], *selected} if selected else {*FIELDS} - {"attachment_urls"}
+
+
 class Examples(WorkspaceView):
     """GET (list_examples), POST (create_example) and DELETE (delete_examples) /examples."""
 
     def get(self, request: Request) -> Response:
+        selected = _selected(request)
         found = selection.revisions(self.workspace, _asked(self, request))
-        page = list(found[parameters.window(request)])
-        rows = [shown(revision) for revision in page]
-        if "attachment_urls" in parameters.listed(request, "select"):
+        unread = [name for name in ("inputs", "outputs") if name not in selected]
+        page = list(found.defer(*unread)[parameters.window(request)])
+        rows = [shown(revision, without=unread) for revision in page]
+        if "attachment_urls" in selected:
             _add_files(request, rows, page)
-        return Response(rows)
+        return Response([{name: row[name] for name in FIELDS if name in selected} for row in rows])
 
     def post(self, request: Request) -> Response:
         members = example_bodies.members_of(example_bodies.raw_body(request))
@@ -149,11 +179,12 @@ class Examples(WorkspaceView):
         ids = parameters.uuids(request, "example_ids")
         if not ids:
             raise Unprocessable("example_ids: is required")
-        _delete(self, ids)
+        delete_all(self, ids)
         return Response({"message": f"{len(ids)} examples deleted"})
 
 
-def _delete(view: WorkspaceView, ids: list[UUID]) -> None:
+def delete_all(view: WorkspaceView, ids: list[UUID]) -> None:
+    """End examples in a new version; 404 for an id that never was, and then none is ended."""
     try:
         examples.delete(view.workspace, ids, now=timezone.now())
     except examples.UnknownExample:
@@ -219,7 +250,7 @@ class ExampleValidation(WorkspaceView):
                 datasets[dataset_id] = dataset_or_404(self, dataset_id)
             given = example_bodies.input_of(members)
             try:
-                examples.check(
+                examples.fitted(
                     datasets[dataset_id],
                     given.inputs,
                     given.outputs,
@@ -252,7 +283,7 @@ class ExampleDetail(WorkspaceView):
         return Response(now_shown(self, [uuid])[0])
 
     def delete(self, request: Request, example_id: str) -> Response:
-        _delete(self, [uuid_or_404(example_id)])
+        delete_all(self, [uuid_or_404(example_id)])
         return Response({"message": "Example deleted"})
 
 
@@ -269,5 +300,5 @@ class ExamplesErase(WorkspaceView):
         if body.get("hard_delete") is True:
             examples.erase(self.workspace, ids)
         else:
-            _delete(self, ids)
+            delete_all(self, ids)
         return Response({"count": len(ids), "example_ids": ids})

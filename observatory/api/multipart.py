@@ -35,6 +35,7 @@ _USUAL = re.compile(
     rb"Content-Type: [^\r\n]{1,200}\r\n(?:Content-Length: ([0-9]{1,12})\r\n)?\r\n"
 )
 _LENGTH = re.compile(rb"content-length:[ \t]*([0-9]{1,12})[ \t]*(?:\r|$)", re.IGNORECASE)
+_FILE_NAME = re.compile(rb'[;\s]filename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _TYPE = re.compile(rb"content-type:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
@@ -52,6 +53,13 @@ def mime_type(body: Content, part: Part) -> str:
     match = _TYPE.search(body[part.head : part.start])
     text = match.group(1).decode("latin-1") if match else ""
     return text.partition(";")[0].strip().lower() or "application/octet-stream"
+
+
+def file_name(body: Content, part: Part) -> str | None:
+    """Return the name of the sender's file, without folders; None if the part names none."""
+    match = _FILE_NAME.search(body[part.head : part.start])
+    text = match.group(1).decode(errors="replace") if match else ""
+    return text.replace("\\", "/").rpartition("/")[2].replace("\x00", "").strip() or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from datasets_app import catalogue, selection, sharing
+from datasets_app import catalogue, schemas, selection, sharing
 from datasets_app.models import DatasetShare
 from datasets_app.selection import Selection
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import dataset_or_404, instant_or_404, shown
+from observatory.api.errors import Unprocessable
 from observatory.api.examples import shown as example_shown
 from observatory.api.experiments import comparisons_shown
+from observatory.api.feedback import shown as feedback_shown
 from observatory.api.sessions import listed_out
+from observatory.feedback.models import Feedback
 from observatory.runs.catalogue import ProjectQuery
+
+MAX_TOKENS = 20
+MAX_TOLD = 100  # experiments of one dataset
 
 
 def _share_shown(share: DatasetShare) -> dict[str, Any]:
@@ -125,3 +131,49 @@ class SharedComparisons(SharedView):
         found = dataset.comparisons.select_related("dataset").prefetch_related("projects")
         page = found.order_by("-created_at", "-pk")[parameters.window(request)]
         return Response(comparisons_shown(dataset.workspace, list(page)))
+
+
+class SharedFeedback(SharedView):
+    """GET /public/{token}/datasets/feedback: what the shared experiments were judged."""
+
+    def get(self, request: Request, token: str) -> Response:
+        dataset = self.open_share(token).dataset
+        found = Feedback.objects.filter(
+            workspace=dataset.workspace, project__reference_dataset_id=dataset.uuid
+        ).select_related("project", "user")
+        for name, field in (("run", "run_id"), ("session", "project__uuid")):
+            if ids := parameters.uuids(request, name):
+                found = found.filter(**{f"{field}__in": ids})
+        if keys := parameters.listed(request, "key"):
+            found = found.filter(key__in=keys)
+        page = found.order_by("-created_at", "-id")[parameters.window(request)]
+        return Response([feedback_shown(one) for one in page])
+
+
+class SharedSessionsBulk(SharedView):
+    """GET /public/datasets/sessions-bulk: the experiments of every dataset of `share_tokens`.
+
+    A token that opens nothing adds nothing.
+    """
+
+    def get(self, request: Request) -> Response:
+        tokens = parameters.uuids(request, "share_tokens")
+        if not 0 < len(tokens) <= MAX_TOKENS:
+            raise Unprocessable(f"share_tokens: 1 to {MAX_TOKENS} tokens")
+        shares = DatasetShare.objects.filter(token__in=tokens, shows_experiments=True)
+        told: list[dict[str, Any]] = []
+        for share in shares.select_related("dataset__workspace").order_by("pk"):
+            asked = ProjectQuery(reference_datasets=[share.dataset.uuid])
+            told += listed_out(share.dataset.workspace, asked, slice(0, MAX_TOLD))
+        return Response(told)
+
+
+class PrebuiltSchema(APIView):
+    """GET /public/schemas/v1/message.json, tooldef.json: what a dataset's schema may refer to."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    is_public = True
+
+    def get(self, request: Request, name: str) -> Response:
+        return Response({"$id": request.build_absolute_uri(request.path), **schemas.PREBUILT[name]})

@@ -14,6 +14,7 @@ from observatory.api import (
     annotation_queues,
     attachments,
     commits,
+    dataset_changes,
     dataset_files,
     datasets,
     errors,
@@ -106,7 +107,10 @@ v1: list[URLPattern | URLResolver] = [
         experiments.ComparisonDetail,
         "comparison-detail",
     ),
-    at("datasets/(?P<dataset_id>[^/]+)", datasets.DatasetDetail, "dataset-detail"),
+    at("datasets/(?P<dataset_id>[^/]+)", dataset_changes.DatasetDetail, "dataset-detail"),
+    at("datasets/(?P<dataset_id>[^/]+)/index", dataset_changes.DatasetIndex, "dataset-index"),
+    at("datasets/(?P<dataset_id>[^/]+)/index/sync", dataset_changes.DatasetIndex, "dataset-sync"),
+    at("datasets/(?P<dataset_id>[^/]+)/search", dataset_changes.DatasetIndex, "dataset-search"),
     at("datasets/(?P<dataset_id>[^/]+)/runs", experiments.DatasetRuns, "dataset-runs"),
     at(
         "datasets/(?P<dataset_id>[^/]+)/comparative",
@@ -141,6 +145,21 @@ v1: list[URLPattern | URLResolver] = [
         shared_datasets.SharedComparisons,
         "shared-comparisons",
     ),
+    at(
+        f"public/(?P<token>{UUID})/datasets/feedback",
+        shared_datasets.SharedFeedback,
+        "shared-feedback",
+    ),
+    at(
+        "public/datasets/sessions-bulk",
+        shared_datasets.SharedSessionsBulk,
+        "shared-sessions-bulk",
+    ),
+    at(
+        r"public/schemas/v1/(?P<name>message|tooldef)\.json",
+        shared_datasets.PrebuiltSchema,
+        "prebuilt-schema",
+    ),
     at("examples", examples.Examples, "examples"),
     at("examples/validate(?:/(?P<bulk>bulk))?", examples.ExampleValidation, "example-validation"),
     at("examples/upload/(?P<dataset_id>[^/]+)", dataset_files.ExampleUpload, "example-upload"),
@@ -158,6 +177,11 @@ v1: list[URLPattern | URLResolver] = [
 platform: list[URLPattern | URLResolver] = [
     at("datasets/examples/delete", examples.ExamplesErase, "examples-erase"),
     at("datasets/(?P<dataset_id>[^/]+)/examples", example_uploads.DatasetExamples, "examples"),
+    at(
+        "datasets/(?P<dataset_id>[^/]+)/examples/(?P<example_id>[^/]+)",
+        dataset_changes.DatasetExample,
+        "dataset-example",
+    ),
     at("examples/multipart", example_uploads.ExamplesUpsert, "examples-upsert"),
 ]
 

@@ -69,13 +69,19 @@ def test_what_is_no_dataset_is_refused(api, body) -> None:
     assert api.post("/datasets", body).status_code == 422
 
 
-def test_a_patch_keeps_what_is_absent_null_or_missing(api) -> None:
-    uuid = made(api, description="kept", metadata={"a": 1})["id"]
+def test_a_patch_keeps_what_is_absent_or_missing_and_a_null_takes_away(api) -> None:
+    schema = {"type": "object"}
+    uuid = made(api, description="kept", metadata={"a": 1}, outputs_schema_definition=schema)["id"]
     answer = api.patch(
         f"/datasets/{uuid}",
-        {"name": "silver", "description": None, "metadata": {"__missing__": "__missing__"}},
+        {
+            "name": "silver",
+            "outputs_schema_definition": None,
+            "metadata": {"__missing__": "__missing__"},
+        },
     )
     assert answer.status_code == 200
+    assert answer.json()["outputs_schema_definition"] is None
     assert (answer.json()["name"], answer.json()["description"]) == ("silver", "kept")
     assert answer.json()["metadata"] == {"a": 1}
     made(api, name="other")

@@ -114,3 +114,16 @@ def test_a_forged_token_opens_nothing_and_a_bad_operation_is_named(api, dataset)
     answer = sent(api, "PATCH", dataset, parts)
     assert answer.status_code == 422
     assert "retain" in answer.json()["detail"]
+
+
+def test_a_clone_has_files_of_its_own(api, dataset) -> None:
+    uuid = with_files(api, dataset, note=b"one")
+    target = DatasetFactory(workspace=dataset.workspace, name="copy")
+    body = {"source_dataset_id": str(dataset.uuid), "target_dataset_id": str(target.uuid)}
+    [copy] = api.post("/datasets/clone", body).json()
+    assert copy["id"] != str(uuid)
+    api.post(
+        "/v1/platform/datasets/examples/delete", {"example_ids": [str(uuid)], "hard_delete": True}
+    )
+    assert told(api, copy["id"]) == {"attachment.note": "one"}
+    assert ExampleFile.objects.count() == 1

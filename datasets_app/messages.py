@@ -1,0 +1,222 @@
+"""Arithmetic: messages and tools, in the ways they are traced, as the OpenAI API writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+ROLES: Final = {
+    "human": "user",
+    "HumanMessage": "user",
+    "ai": "assistant",
+    "AIMessage": "assistant",
+    "SystemMessage": "system",
+    "ToolMessage": "tool",
+    "FunctionMessage": "function",
+}
+KNOWN: Final = {"system", "user", "assistant", "tool", "function", "developer"}
+_KEPT: Final = ("name", "tool_calls", "tool_call_id", "function_call", "refusal")
+_OF_A_MESSAGE: Final = {
+    *("role", "type", "content", "data", "lc", "id", "kwargs", *_KEPT),
+    *("additional_kwargs", "response_metadata"),
+}
+_PLACES: Final = ("messages", "message", "input", "output", "inputs", "outputs")
+
+Message = dict[str, Any]
+
+
+def role_of(value: Any) -> str | None:
+    """Return the OpenAI role of one message in any of its spellings, None if it is no message."""
+    read = _read(value)
+    return None if read is None else read[0]
+
+
+def messages(value: Any, *, role: str = "user") -> list[Message] | None:
+    """Return one message or a list of them as OpenAI messages; None if that is not what it is.
+
+    Read are `{role, content}`, `{type, content}`, `{type, data}`, LangChain's constructors,
+    `[role, text]`, a text (said by `role`), and a batch of one: a list that holds one list.
+    """
+    if isinstance(value, str):
+        return [{"role": role, "content": value}]
+    if (one := _read(value)) is not None:
+        return _written(*one)
+    if not isinstance(value, list) or not value:
+        return None
+    if len(value) == 1 and isinstance(value[0], list) and _read(value[0]) is None:
+        return messages(value[0], role=role)
+    found = []
+    for item in value:
+        if (read := _read(item)) is None:
+            return None
+        found += _written(*read)
+    return found
+
+
+def extracted(document: Mapping[str, Any]) -> tuple[list[Message], dict[str, Any]] | None:
+    """Return the messages that a traced document holds, and the document without them.
+
+    Known are what LangChain's chat models trace (`messages`, `generations`), the OpenAI
+    wrapper (`messages`, `choices`), messages under `input` or `output`, and a document that is
+    itself a message. None if there are none.
+    """
+    if (whole := _read(document)) is not None:
+        rest = {name: value for name, value in document.items() if name not in _OF_A_MESSAGE}
+        return _written(*whole), rest
+    for name, value in _candidates(document):
+        found = None if isinstance(value, str) else messages(value)
+        if found:
+            return found, {key: kept for key, kept in document.items() if key != name}
+    return None
+
+
+def _candidates(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    generations, choices = document.get("generations"), document.get("choices")
+    if isinstance(generations, list) and generations and isinstance(generations[0], list):
+        generations = generations[0]
+    known = [("generations", _first(generations)), ("choices", _first(choices))]
+    return [*known, *((name, document.get(name)) for name in _PLACES)]
+
+
+def _first(answers: Any) -> Any:
+    """Return the message of the first of a model's answers."""
+    first = answers[0] if isinstance(answers, list) and answers else None
+    return first.get("message") if isinstance(first, dict) else None
+
+
+def _read(value: Any) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the role and the fields of one message, None if `value` is none."""
+    if isinstance(value, list):
+        if len(value) == 2 and all(isinstance(part, str) for part in value):
+            role = ROLES.get(value[0], value[0])
+            return (role, {"content": value[1]}) if role in KNOWN else None
+        return None
+    if not isinstance(value, dict):
+        return None
+    fields: Any = value
+    given = value.get("role") or value.get("type")
+    if value.get("lc") and isinstance(value.get("id"), list) and value["id"]:
+        fields, name = value.get("kwargs"), value["id"][-1]
+        given = fields.get("role") if isinstance(fields, dict) and name == "ChatMessage" else name
+    elif isinstance(value.get("data"), dict):
+        fields = value["data"]
+    if not isinstance(given, str) or not isinstance(fields, dict):
+        return None
+    name = given.removesuffix("Chunk")
+    role = ROLES.get(name, name)
+    if role not in KNOWN or not isinstance(fields.get("content"), (str, list, type(None))):
+        return None
+    return role, fields
+
+
+def _written(role: str, fields: Mapping[str, Any]) -> list[Message]:
+    """Return the OpenAI messages that one message comes to: a result of a tool is its own."""
+    content, calls, results = _content(fields.get("content"))
+    extra = fields.get("additional_kwargs")
+    more = extra if isinstance(extra, dict) else {}
+    kept = {name: fields.get(name) or more.get(name) for name in _KEPT}
+    given = fields.get("tool_calls") or more.get("tool_calls") or calls
+    if given:
+        kept["tool_calls"] = [_call(call) for call in given]
+    own = {name: value for name, value in kept.items() if value}
+    if results and not content:
+        return results
+    return [*results, {"role": role, "content": content, **own}]
+
+
+def _content(given: Any) -> tuple[Any, list[Any], list[Message]]:
+    """Return the content, the calls of tools and the results of tools among its blocks."""
+    if not isinstance(given, list):
+        return given, [], []
+    blocks: list[Any] = []
+    calls: list[Any] = []
+    results: list[Message] = []
+    for block in given:
+        kind = block.get("type") if isinstance(block, dict) else None
+        if isinstance(block, str):
+            blocks.append({"type": "text", "text": block})
+        elif kind in {"text", "output_text", "input_text"}:
+            blocks.append({"type": "text", "text": block.get("text") or ""})
+        elif kind == "tool_use":
+            calls.append(block)
+        elif kind == "tool_result":
+            content, _, _ = _content(block.get("content"))
+            name = block.get("tool_use_id")
+            results.append({"role": "tool", "content": content, "tool_call_id": name})
+        elif kind == "image" and isinstance(block.get("source"), dict):
+            blocks.append({"type": "image_url", "image_url": {"url": _url(block["source"])}})
+        else:
+            blocks.append(block)
+    if all(isinstance(block, dict) and block.get("type") == "text" for block in blocks):
+        return "\n".join(block["text"] for block in blocks), calls, results
+    return blocks, calls, results
+
+
+def _url(source: Mapping[str, Any]) -> str:
+    if source.get("url"):
+        return str(source["url"])
+    return f"data:{source.get('media_type')};base64,{source.get('data')}"
+
+
+def _call(call: Any) -> Any:
+    """Return one call of a tool; the arguments are JSON text, as OpenAI has them."""
+    if not isinstance(call, dict) or isinstance(call.get("function"), dict):
+        return call
+    arguments = call.get("args", call.get("input", {}))
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    function = {"name": call.get("name"), "arguments": text}
+    return {"type": "function", "id": call.get("id"), "function": function}
+
+
+# Tools -------------------------------------------------------------------------------------------
+
+
+def tool(value: Any) -> dict[str, Any] | None:
+    """Return a tool's definition as OpenAI writes it, None if `value` is none.
+
+    Read are OpenAI's tools and functions, Anthropic's, Bedrock's and a JSON Schema with a title.
+    """
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("function"), dict):
+        return value if value["function"].get("name") else None
+    if isinstance(value.get("toolSpec"), dict):
+        spec = value["toolSpec"]
+        schema = spec.get("inputSchema")
+        inner = schema.get("json") if isinstance(schema, dict) else None
+        return tool({**spec, "parameters": inner or {}})
+    name = value.get("name") or value.get("title")
+    if not isinstance(name, str) or not name:
+        return None
+    parameters = value.get("parameters", value.get("input_schema"))
+    if parameters is None and isinstance(value.get("properties"), dict):
+        parameters = {key: value[key] for key in ("properties", "required") if key in value}
+        parameters = {"type": "object", **parameters}
+    function: dict[str, Any] = {"name": name}
+    if value.get("description"):
+        function["description"] = value["description"]
+    if parameters is not None:
+        function["parameters"] = parameters
+    if "strict" in value:
+        function["strict"] = value["strict"]
+    return {"type": "function", "function": function}
+
+
+def tools(values: Any) -> list[dict[str, Any]] | None:
+    """Return a list of tools as OpenAI writes them; None unless each of them is one."""
+    if not isinstance(values, list) or not values:
+        return None
+    found = [tool(value) for value in values]
+    return None if None in found else [one for one in found if one is not None]
+
+
+def tools_of_run(invocation_params: Any) -> list[dict[str, Any]]:
+    """Return the tools that a run's model was given: `tools` or `functions` of its parameters."""
+    if not isinstance(invocation_params, dict):
+        return []
+    given: Sequence[Any] = (
+        invocation_params.get("tools") or invocation_params.get("functions") or []
+    )
+    found = [tool(value) for value in given] if isinstance(given, list) else []
+    return [one for one in found if one is not None]

@@ -1,0 +1,123 @@
+"""/datasets/{id}: read, change and delete one dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasets_app import catalogue
+from datasets_app.examples import ExampleChange
+from datasets_app.models import Dataset
+from observatory.api import example_bodies, parameters
+from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.datasets import MISSING, dataset_or_404, fields_of, reread
+from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.examples import delete_all, update_in
+from observatory.runs.models import Project
+
+BASELINE = "baseline_experiment_id"
+
+
+def _body(raw: dict[str, bytes]) -> dict[str, Any]:
+    """Return the members that are given, without what the sender left out. Raises 422."""
+    body: dict[str, Any] = {}
+    for name, text in raw.items():
+        if name == "patch_examples":
+            continue
+        try:
+            value = msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise Unprocessable(f"{name}: {error}") from None
+        if value != MISSING:
+            body[name] = value
+    return body
+
+
+def _patches(raw: dict[str, bytes]) -> list[ExampleChange]:
+    """Return the changes that `patch_examples` maps ids of examples to. Raises 422."""
+    text = raw.get("patch_examples", b"null")
+    if text.strip() == b"null" or orjson.loads(text) == MISSING:
+        return []
+    return [
+        example_bodies.change_of(
+            _example_id(name), example_bodies.members_of(part, f"patch_examples.{name[:60]}: ")
+        )
+        for name, part in example_bodies.members_of(text, "patch_examples: ").items()
+    ]
+
+
+def _example_id(name: str) -> Any:
+    return parameters.sent_uuid({"patch_examples": name}, "patch_examples")
+
+
+class DatasetDetail(WorkspaceView):
+    """GET (read_dataset), PATCH (updateDataset) and DELETE (delete_dataset) /datasets/{id}."""
+
+    def get(self, request: Request, dataset_id: str) -> Response:
+        return Response(reread(self, dataset_or_404(self, dataset_id)))
+
+    def patch(self, request: Request, dataset_id: str) -> Response:
+        """Change the dataset and, with `patch_examples`, examples of it: all of it or nothing."""
+        dataset = dataset_or_404(self, dataset_id)
+        raw = example_bodies.members_of(example_bodies.raw_body(request))
+        body = _body(raw)
+        fields = fields_of(body, clears=True)
+        if BASELINE in body:
+            fields["extra"] = self._with_baseline(dataset, body, fields.get("extra"))
+        patches = _patches(raw)
+        with transaction.atomic():
+            try:
+                catalogue.change(dataset, now=timezone.now(), **fields)
+            except catalogue.NameTaken:
+                raise Conflict("Dataset with this name already exists") from None
+            if patches:
+                update_in(dataset, patches)
+        return Response(reread(self, dataset))
+
+    def _with_baseline(
+        self, dataset: Dataset, body: dict[str, Any], extra: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        kept = dict(extra or dataset.extra or {})
+        kept.pop(BASELINE, None)
+        baseline = parameters.sent_uuid(body, BASELINE)
+        if baseline is None:
+            return kept
+        if not Project.objects.filter(
+            workspace=self.workspace, uuid=baseline, reference_dataset_id=dataset.uuid
+        ).exists():
+            raise NotFound("Experiment not found")
+        return {**kept, BASELINE: str(baseline)}
+
+    def delete(self, request: Request, dataset_id: str) -> Response:
+        catalogue.remove(dataset_or_404(self, dataset_id))
+        return Response({"message": "Dataset deleted"})
+
+
+class DatasetExample(WorkspaceView):
+    """DELETE platform/datasets/{id}/examples/{id} (client.datasets.examples.delete)."""
+
+    def delete(self, request: Request, dataset_id: str, example_id: str) -> Response:
+        dataset = dataset_or_404(self, dataset_id)
+        uuid = uuid_or_404(example_id)
+        if not dataset.examples.filter(uuid=uuid).exists():
+            raise NotFound("Example not found")
+        delete_all(self, [uuid])
+        return Response(status=204)
+
+
+class DatasetIndex(WorkspaceView):
+    """POST /datasets/{id}/index[/sync], /search (index_dataset, similar_examples): not offered."""
+
+    def post(self, request: Request, dataset_id: str) -> Response:
+        dataset_or_404(self, dataset_id)
+        raise NotFound(
+            "Similarity search over examples is not offered here; "
+            "list_examples takes full_text_contains, metadata and filter"
+        )
