@@ -107,6 +107,13 @@ _ALL = [
         priority=40,
     ),
     Preset(
+        "needs-annotation",
+        "Awaiting annotation",
+        "The application marked the run for a person: annotation_status is empty",
+        _on_roots('and(eq(metadata_key, "annotation_status"), eq(metadata_value, "empty"))'),
+        priority=15,
+    ),
+    Preset(
         "critical-report",
         "Critical wrong-information report",
         "A user reported critically wrong information (needs_review)",

@@ -25,6 +25,8 @@ from annotations.models import (
     Seat,
 )
 from annotations.seats import set_reviewers_per_item
+from observatory.runs import changes
+from observatory.runs.models import Change
 from observatory.workspaces.models import Membership, User, Workspace
 from observatory.workspaces.roles import Permission, allows
 
@@ -306,11 +308,12 @@ def remove_many(queue: AnnotationQueue, item_ids: Sequence[int], *, now: datetim
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE annotations_queueitem SET state = 'removed', removed_at = %s"
-            " WHERE queue_id = %s AND id = ANY(%s) AND state <> 'removed' RETURNING id",
+            " WHERE queue_id = %s AND id = ANY(%s) AND state <> 'removed' RETURNING id, run_id",
             [now, queue.pk, list(item_ids)],
         )
-        removed = [row[0] for row in cursor.fetchall()]
-    Seat.objects.filter(item_id__in=removed, is_taken=False).delete()
+        removed = cursor.fetchall()
+    Seat.objects.filter(item_id__in=[pk for pk, _ in removed], is_taken=False).delete()
+    changes.note(queue.workspace, Change.Kind.RUN, [run_id for _, run_id in removed])
     return len(removed)
 
 

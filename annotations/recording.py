@@ -16,6 +16,8 @@ from annotations.models import QueueItem, Review, RubricItem
 from observatory.feedback import record
 from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback
+from observatory.runs import changes
+from observatory.runs.models import Change
 
 NOTE_KEY = "note"  # the reviewer's note is feedback under this key, as LangSmith has it
 CORRECTION_KEY = "correction"  # of a correction without any score to carry it
@@ -122,9 +124,10 @@ def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str,
     """Store the answers as feedback of the run: source app, its author the reviewer.
 
     One row a scored question (free text as its comment), the correction on the first of them,
-    the note under its own key. What cannot be judged is no feedback. The ids derive from the
-    review's, so that taking it back finds them. Returns complaints by key: where the workspace
-    enforces another scale, and then the caller must roll back.
+    the note under its own key. What cannot be judged is no feedback. A Change names the run in
+    any case. The ids derive from the review's, so that taking it back finds them. Returns
+    complaints by key: where the workspace enforces another scale, and then the caller must roll
+    back.
     """
     extra = {
         "queue": str(item.queue.uuid),
@@ -162,9 +165,10 @@ def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str,
         rows[0] = replace(rows[0], correction=review.correction["outputs"])
     if review.note:
         rows.append(judgement(NOTE_KEY, comment=review.note))
-    if not rows:
-        return {}
     workspace = item.queue.workspace
+    if not rows:  # the run's annotation_status may change all the same
+        changes.note(workspace, Change.Kind.RUN, [item.run_id])
+        return {}
     recorded = record.record_many(workspace, rows, now=now, user=review.reviewer)
     return {sent.key: error.reason for sent, error in recorded.refused}
 

@@ -27,7 +27,8 @@ from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
 from observatory.events import announce
 from observatory.feedback.judgement import InvalidFeedback, clean_document, clean_text
-from observatory.runs.models import Run
+from observatory.runs import changes
+from observatory.runs.models import Change, Run
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission, allows
 
@@ -317,6 +318,7 @@ def _withdraw(item: QueueItem, review: Review, now: datetime) -> None:
     if item.state == QueueItem.State.COMPLETED and is_short:
         item.state, item.completed_at, item.reopened_at = QueueItem.State.OPEN, None, now
         fields += ["state", "completed_at", "reopened_at"]
+        changes.note(item.queue.workspace, Change.Kind.RUN, [item.run_id])  # see statuses.py
         announce(signals.item_reopened, QueueItem, item_ids=[item.pk])
     item.save(update_fields=fields)
     if item.state == QueueItem.State.OPEN:

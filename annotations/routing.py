@@ -24,10 +24,10 @@ from uuid import UUID
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from annotations import rules
+from annotations import rules, statuses
 from annotations.models import QueueItem, RoutingDecision, RoutingRule
 from annotations.queues import ADD_ITEMS
-from observatory.feedback import record
+from observatory.feedback import record, reflection
 from observatory.runs import changes, search
 from observatory.runs.filters.compile import where
 from observatory.runs.filters.explain import Facts, clauses
@@ -137,7 +137,10 @@ def route(workspace_id: int, run_ids: Sequence[UUID], now: datetime) -> dict[UUI
     Only runs that have ended are looked at. Returns the runs on which a rule could not be
     asked, with the error; everything else is in its queue.
     """
-    record.attach(Workspace(pk=workspace_id), run_ids)
+    workspace = Workspace.objects.get(pk=workspace_id)
+    record.attach(workspace, run_ids)
+    statuses.keep_in_step(workspace, run_ids, now)
+    reflection.reflect(workspace, run_ids, now)
     failures: dict[UUID, str] = {}
     active, broken = _active_rules(workspace_id)
     if broken:

@@ -11,11 +11,13 @@ from annotations import signals
 from annotations.bookmarks import alone_with
 from annotations.models import AnnotationQueue, QueueItem
 from observatory.events import announce
+from observatory.runs import changes
+from observatory.runs.models import Change
 
 _COMPLETE = """
 UPDATE annotations_queueitem SET state = 'completed', completed_at = %(now)s
 WHERE queue_id = %(queue)s AND state = 'open' AND n_reviews >= %(n)s
-RETURNING id
+RETURNING id, run_id
 """
 # Whoever is at work keeps the seat, the earliest first, as long as there are seats.
 _DROP = """
@@ -69,7 +71,7 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
     parameters: dict[str, Any] = {"queue": queue.pk, "n": n, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(_COMPLETE, parameters)
-        completed = [row[0] for row in cursor.fetchall()]
+        completed = cursor.fetchall()
         cursor.execute(_DROP, parameters)
         changed = sorted({row[0] for row in cursor.fetchall()})
         for statement in _RENUMBER:
@@ -82,7 +84,8 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
                 parameters,
             )
     if completed:
-        announce(signals.item_completed, QueueItem, item_ids=completed)
+        changes.note(queue.workspace, Change.Kind.RUN, [run_id for _, run_id in completed])
+        announce(signals.item_completed, QueueItem, item_ids=[pk for pk, _ in completed])
 
 
 def fill_up(item: QueueItem) -> None:

@@ -53,6 +53,9 @@ class Feedback(models.Model):
     is_off_scale = models.BooleanField(
         db_default=False, help_text="Does not fit the config sent with it or declared for its key"
     )
+    is_attribute = models.BooleanField(
+        db_default=False, help_text="Says what an attribute of its run says: see reflection.py"
+    )
     comparative_experiment_id = models.UUIDField(null=True)
     feedback_group_id = models.UUIDField(null=True)
     feedback_thread_id = models.TextField(null=True)
@@ -80,6 +83,11 @@ class Feedback(models.Model):
                 fields=["workspace", "run_id"],
                 name="feedback_waits_for_its_run",
                 condition=Q(run_start_time=None) & ~Q(run_id=None),
+            ),
+            models.Index(
+                fields=["workspace", "run_id"],
+                name="feedback_of_attributes",
+                condition=Q(is_attribute=True),
             ),
         ]
 

@@ -27,6 +27,7 @@ __all__ = [
     "delete",
     "record",
     "record_many",
+    "store",
     "update",
 ]
 
@@ -147,7 +148,22 @@ def record_many(
     user: User | None = None,
     api_key: ApiKey | None = None,
 ) -> Recorded:
-    """Store feedback, a row an id, and note the judged runs as changed. Twice equals once.
+    """Do what `store` does, and note the judged runs as changed."""
+    recorded = store(workspace, inputs, now=now, user=user, api_key=api_key)
+    if recorded.stored:
+        _note(workspace, (feedback.run_id for feedback in recorded.stored))
+    return recorded
+
+
+def store(
+    workspace: Workspace,
+    inputs: Sequence[FeedbackInput],
+    *,
+    now: datetime,
+    user: User | None = None,
+    api_key: ApiKey | None = None,
+) -> Recorded:
+    """Store feedback, a row an id, in the caller's transaction. Twice equals once.
 
     An id that exists is overwritten (an SDK repeats what it is not sure of), keeping author and
     creation time; of one id twice in `inputs` the later wins. `user` is the author. Another
@@ -188,8 +204,6 @@ def record_many(
         (of_row[uuid], InvalidFeedback("id", "is the id of another person's feedback"))
         for uuid in taken
     ]
-    if stored:
-        _note(workspace, (feedback.run_id for feedback in stored))
     return Recorded(stored, refused)
 
 

@@ -102,8 +102,15 @@ def complaint(config: Mapping[str, Any], score: float | None, value: Any) -> str
         words = {text for c in categories for text in (c.get("label"), c.get("name")) if text}
         words |= {f"{category['value']:g}" for category in categories}
         if value not in words:
-            return f"value: {value[:80]!r} is none of the categories"
+            known = ", ".join(words_of(config)[:20])
+            return f"value: {value[:80]!r} is none of the categories ({known})"
     return None
+
+
+def words_of(config: Mapping[str, Any]) -> list[str]:
+    """Return the words of a categorical scale in its order: what a text value may be."""
+    categories = config.get("categories") or []
+    return [c.get("label") or c.get("name") or f"{c['value']:g}" for c in categories]
 
 
 def normalise(config: Mapping[str, Any] | None, score: float) -> float | None:

@@ -24,7 +24,7 @@ ANSWER = {
         (ANSWER, 1, "Right", None),
         (ANSWER, None, "1", None),
         (ANSWER, 2, None, "score: 2 is none of the categories (0, 1)"),
-        (ANSWER, None, "Maybe", "value: 'Maybe' is none of the categories"),
+        (ANSWER, None, "Maybe", "value: 'Maybe' is none of the categories (Wrong, Right)"),
         ({"type": "freeform"}, 1e300, "anything", None),
     ],
 )

@@ -1,0 +1,147 @@
+"""Arithmetic: which feedback the attributes of a run are.
+
+An application may say what its user thought as attributes of the run itself, its metadata and
+tags, instead of as feedback. The names are fixed: see NAMES and THUMBS. Each that a run carries
+is one judgement of it; `reflection` keeps the rows in step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from observatory.feedback import judgement
+from observatory.feedback.judgement import MAX_COMMENT, InvalidFeedback
+
+FEEDBACK: Final = "user_feedback"
+RATING: Final = "user_feedback_rating"
+COMMENT: Final = "user_feedback_comment"
+CATEGORY: Final = "user_feedback_category"
+TIMESTAMP: Final = "user_feedback_timestamp"
+REASON: Final = "feedback_reason"
+STATUS: Final = "annotation_status"
+NAMES: Final = (FEEDBACK, RATING, COMMENT, CATEGORY, TIMESTAMP, REASON, STATUS)
+TAXONOMIES: Final = (REASON, CATEGORY)
+"""Attributes whose words a workspace may control: see `taxonomies`."""
+THUMBS: Final = "thumbs"
+UP: Final = ("thumbs-up", "thumbs_up")
+DOWN: Final = ("thumbs-down", "thumbs_down")
+TAGS: Final = (*UP, *DOWN)
+EMPTY, FILLED = "empty", "filled"
+
+MAX_VALUE = 1_000  # characters of a word; the run keeps the whole
+_SPACE = UUID("6f62736e-6174-8472-a962-757465730000")
+
+
+def _words(**labels: float) -> dict[str, Any]:
+    categories = [{"value": value, "label": label} for label, value in labels.items()]
+    return {"type": "categorical", "min": None, "max": None, "categories": categories}
+
+
+SCALES: Final[dict[str, dict[str, Any]]] = {
+    FEEDBACK: _words(negative=0, positive=1),
+    RATING: {"type": "continuous", "min": 1, "max": 5, "categories": None},
+    STATUS: _words(empty=0, filled=1),
+    THUMBS: {"type": "continuous", "min": 0, "max": 1, "categories": None},
+}
+"""What each says by itself; a scale that the workspace declares for the key goes first."""
+_SCORES = {"positive": 1.0, "negative": 0.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One judgement that a run's attributes make, under `key`.
+
+    `is_odd`: the value is not of the kind its name promises (a rating that is a word, a time
+    that is none). `given_at` is when the user gave it, if the run says.
+    """
+
+    key: str
+    score: float | None = None
+    value: Any = None
+    comment: str | None = None
+    given_at: datetime | None = None
+    is_odd: bool = False
+
+
+def feedback_id(workspace: UUID, run_id: UUID, key: str) -> UUID:
+    """Return the id of the one row that the attribute `key` of a run is."""
+    return uuid5(_SPACE, f"{workspace}/{run_id}/{key}")
+
+
+def told(metadata: Mapping[str, Any], tags: Collection[str]) -> list[Told]:
+    """Return the judgements that a run with these attributes carries, one a key.
+
+    Null and "" say nothing. A run with both a thumbs-up and a thumbs-down tag is judged down:
+    that is the one somebody should look at.
+    """
+    given_at = _moment(metadata.get(TIMESTAMP))
+    found = [
+        _one(name, metadata[name], given_at)
+        for name in NAMES
+        if metadata.get(name) is not None and metadata[name] != ""
+    ]
+    if any(tag in DOWN for tag in tags):
+        found.append(Told(key=THUMBS, score=0.0, given_at=given_at))
+    elif any(tag in UP for tag in tags):
+        found.append(Told(key=THUMBS, score=1.0, given_at=given_at))
+    return found
+
+
+def _one(name: str, raw: Any, given_at: datetime | None) -> Told:
+    if name == RATING:
+        score = _number(raw)
+        if score is None:
+            return Told(key=name, value=_word(raw), given_at=given_at, is_odd=True)
+        return Told(key=name, score=score, given_at=given_at)
+    if name == COMMENT:
+        text = raw if isinstance(raw, str) else str(_word(raw))
+        return Told(key=name, comment=_cut(text), given_at=given_at)
+    word = _word(raw)
+    if name == FEEDBACK:
+        score = _SCORES.get(word.strip().lower()) if isinstance(word, str) else None
+        return Told(key=name, score=score, value=word, given_at=given_at)
+    if name == TIMESTAMP:
+        return Told(key=name, value=word, given_at=given_at, is_odd=given_at is None)
+    return Told(key=name, value=str(word), given_at=None if name == STATUS else given_at)
+
+
+def _word(raw: Any) -> Any:
+    """Return a value as feedback holds it; the SDKs cannot read lists."""
+    if isinstance(raw, (dict, list)):
+        return judgement.clean_text(str(raw))[:MAX_VALUE]
+    return judgement.clean_text(raw)[:MAX_VALUE] if isinstance(raw, str) else raw
+
+
+def _number(raw: Any) -> float | None:
+    """Return a rating, also one that arrives as text, or None if it is no finite number."""
+    if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
+        return None
+    try:
+        number = float(raw)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and abs(number) <= judgement.MAX_SCORE else None
+
+
+def _moment(raw: Any) -> datetime | None:
+    try:
+        return judgement.parse_time(TIMESTAMP, raw)
+    except InvalidFeedback:
+        return None
+
+
+def _cut(text: str) -> str:
+    """Return `text` cut at MAX_COMMENT bytes of UTF-8, between two characters."""
+    return judgement.clean_text(text).encode()[:MAX_COMMENT].decode(errors="ignore")
+
+
+def words_of(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (name, word) of those attributes whose words a workspace may control."""
+    for name in TAXONOMIES:
+        if attributes.get(name) not in (None, ""):
+            yield name, str(_word(attributes[name]))

@@ -1,0 +1,91 @@
+"""Change a run that is here already: single metadata members and tags, its end, its error.
+
+An op folds into a row and never takes anything away (see merge.py). An amendment is a wish of
+somebody who has seen the row: it may remove. What it sets outranks every op that ended before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from psycopg.types.json import Jsonb
+
+from observatory.runs import changes, merge
+from observatory.runs.models import Change
+from observatory.workspaces.models import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amendment:
+    """What to set and what to take away. None: leave it as it is.
+
+    `error` "" means that the run did not fail. `extra` sets single members.
+    """
+
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata_gone: frozenset[str] = frozenset()
+    tags: tuple[str, ...] = ()
+    tags_gone: frozenset[str] = frozenset()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    end_time: datetime | None = None
+    error: str | None = None
+
+
+_AMEND = """
+UPDATE runs_run SET
+    metadata = (metadata - %(metadata_gone)s::text[]) || %(metadata)s::jsonb,
+    tags = CASE WHEN %(has_tags)s THEN (
+        SELECT coalesce(array_agg(tag ORDER BY place), '{}') FROM (
+            SELECT tag, min(place) AS place
+            FROM unnest(coalesce(tags, '{}') || %(tags)s::text[])
+                WITH ORDINALITY said(tag, place)
+            WHERE tag <> ALL(%(tags_gone)s::text[]) GROUP BY tag
+        ) kept) ELSE tags END,
+    extra = CASE WHEN %(extra)s::jsonb = '{}' THEN extra
+        ELSE coalesce(extra, '{}'::jsonb) || %(extra)s::jsonb END,
+    end_time = coalesce(%(end_time)s::timestamptz, end_time),
+    error = CASE WHEN %(error)s::text IS NULL THEN error ELSE nullif(%(error)s::text, '') END,
+    clock = coalesce(clock, '{}'::jsonb) || %(clock)s::jsonb,
+    modified_at = %(now)s
+WHERE workspace_id = %(workspace)s AND id = %(run)s
+"""
+
+
+@transaction.atomic
+def amend(workspace: Workspace, run_id: UUID, wish: Amendment, *, now: datetime) -> bool:
+    """Apply `wish` in one statement and note the change. Return False if there is no such run."""
+    rank = merge.stamp(now)
+    said = [merge.METADATA + key for key in wish.metadata]
+    has_tags = bool(wish.tags or wish.tags_gone)
+    for name, is_said in (
+        ("tags", has_tags),
+        ("extra", bool(wish.extra)),
+        ("end_time", wish.end_time is not None),
+        ("error", wish.error is not None),
+    ):
+        said += [name] if is_said else []
+    parameters: dict[str, Any] = {
+        "workspace": workspace.pk,
+        "run": run_id,
+        "metadata": Jsonb(dict(wish.metadata)),
+        "metadata_gone": sorted(wish.metadata_gone),
+        "has_tags": has_tags,
+        "tags": list(wish.tags),
+        "tags_gone": sorted(wish.tags_gone),
+        "extra": Jsonb(dict(wish.extra)),
+        "end_time": wish.end_time,
+        "error": wish.error,
+        "clock": Jsonb(dict.fromkeys(said, rank)),
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_AMEND, parameters)
+        if cursor.rowcount == 0:
+            return False
+    changes.note(workspace, Change.Kind.RUN, [run_id])
+    return True
