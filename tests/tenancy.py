@@ -21,11 +21,12 @@ from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver
 from django.utils.regex_helper import normalize
 
-from datasets_app import sharing
+from datasets_app import sharing as dataset_sharing
 from observatory.feedback import tokens
 from observatory.feedback.models import FeedbackConfig, PresignedToken
 from observatory.prompts import commits
 from observatory.prompts.models import Like, PromptRepo
+from observatory.runs import sharing as run_sharing
 from observatory.runs.models import Attachment, Rejected
 from observatory.workspaces import keys
 from observatory.workspaces.models import ApiKey, User, Workspace
@@ -133,7 +134,8 @@ def furnish(workspace: Workspace, person: User, mark: str) -> Side:
     )
     child = next(iter(scene.project.runs.filter(parent_run_id=root.id).values_list("id")))[0]
     feedback = scene.project.feedback.filter(run_id=root.id).first()
-    sharing.share(scene.dataset)
+    dataset_sharing.share(scene.dataset)
+    run_sharing.share(workspace, root.id)
     prompt = PromptRepo.objects.create(
         workspace=workspace, handle=str(uuid4()), description=mark, readme=mark
     )

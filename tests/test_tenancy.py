@@ -39,6 +39,10 @@ PUBLIC = {
         ),
         "what a person shared, by its token (tests/api/test_shared_datasets)",
     ),
+    **dict.fromkeys(
+        ("SharedRun", "SharedRuns", "SharedRunQueries", "SharedFeedback"),
+        "a run that a person shared, by its token (tests/api/test_shared_runs)",
+    ),
     "not_found": "an API path that does not exist",
 }
 WRITES = ("POST", "PUT", "PATCH", "DELETE")

@@ -17,6 +17,7 @@ from observatory.api.errors import Unprocessable
 from observatory.feedback import judgement, record
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import Feedback
+from observatory.workspaces.models import Workspace
 
 MAX_BATCH = 1_000
 
@@ -55,11 +56,12 @@ def shown(feedback: Feedback, *, has_user_names: bool = False) -> dict[str, Any]
     }
 
 
-def _readable(view: WorkspaceView) -> QuerySet[Feedback]:
-    return Feedback.objects.filter(workspace=view.workspace).select_related("project", "user")
+def readable(workspace: Workspace) -> QuerySet[Feedback]:
+    """Return the feedback of `workspace` with what `shown` tells of it."""
+    return Feedback.objects.filter(workspace=workspace).select_related("project", "user")
 
 
-def _filters(request: Request) -> Q:
+def filters(request: Request) -> Q:
     """Return the conditions of GET /feedback; an id nobody has simply matches nothing."""
     asked = Q()
     for parameter, field in (
@@ -106,7 +108,7 @@ class FeedbackCollection(WorkspaceView):
 
     def get(self, request: Request) -> Response:
         has_names = parameters.flag(request, "include_user_names") is True
-        found = _readable(self).filter(_filters(request)).order_by("-created_at", "-id")
+        found = readable(self.workspace).filter(filters(request)).order_by("-created_at", "-id")
         page = found[parameters.window(request)]
         return Response([shown(feedback, has_user_names=has_names) for feedback in page])
 
@@ -169,7 +171,7 @@ class FeedbackDetail(WorkspaceView):
 
     def _found(self, feedback_id: str | UUID) -> Feedback:
         uuid = feedback_id if isinstance(feedback_id, UUID) else uuid_or_404(feedback_id)
-        feedback = _readable(self).filter(uuid=uuid).first()
+        feedback = readable(self.workspace).filter(uuid=uuid).first()
         if feedback is None:
             raise NotFound("Feedback not found")
         return feedback

@@ -31,7 +31,7 @@ class TooSlow(APIException):
     default_code = "too_slow"
 
 
-def _uuids(body: Mapping[str, Any], name: str) -> list[UUID] | None:
+def uuids_of(body: Mapping[str, Any], name: str) -> list[UUID] | None:
     """Return a list of UUIDs; a bare value stands for a list of one, null for "any"."""
     given = body.get(name)
     if given is None or given == "":
@@ -45,8 +45,9 @@ def _uuids(body: Mapping[str, Any], name: str) -> list[UUID] | None:
         raise ParseError(f"{name}: expects UUIDs") from None
 
 
-def _uuid(body: Mapping[str, Any], name: str) -> UUID | None:
-    found = _uuids(body, name)
+def uuid_of(body: Mapping[str, Any], name: str) -> UUID | None:
+    """Return a UUID of the body, None if absent. Raises ParseError (400)."""
+    found = uuids_of(body, name)
     return found[0] if found else None
 
 
@@ -59,7 +60,8 @@ def _flag(body: Mapping[str, Any], name: str) -> bool | None:
     raise ParseError(f"{name}: expects true or false")
 
 
-def _moment(body: Mapping[str, Any], name: str) -> datetime | None:
+def moment_of(body: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time of the body (ISO 8601, epoch milliseconds). Raises ParseError (400)."""
     given = body.get(name)
     if given is None:
         return None
@@ -71,7 +73,8 @@ def _moment(body: Mapping[str, Any], name: str) -> datetime | None:
         raise ParseError(f"{name}: {error.reason}") from None
 
 
-def _text(body: Mapping[str, Any], name: str) -> str | None:
+def text_of(body: Mapping[str, Any], name: str) -> str | None:
+    """Return a string of the body, None if absent or empty. Raises ParseError (400)."""
     given = body.get(name)
     if given is None or given == "":
         return None
@@ -84,8 +87,9 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     return given
 
 
-def _filter(body: Mapping[str, Any], name: str) -> Node | None:
-    text = _text(body, name)
+def filter_of(body: Mapping[str, Any], name: str) -> Node | None:
+    """Return a filter of the body, parsed. Raises ParseError (400) with the position."""
+    text = text_of(body, name)
     if text is None:
         return None
     try:
@@ -94,7 +98,8 @@ def _filter(body: Mapping[str, Any], name: str) -> Node | None:
         raise ParseError(f"{name}: {error}") from None
 
 
-def _limit(body: Mapping[str, Any]) -> int:
+def limit_of(body: Mapping[str, Any]) -> int:
+    """Return the page's size, at most MAX_LIMIT. Raises ParseError (400)."""
     given = body.get("limit")
     if given is None:
         return MAX_LIMIT
@@ -117,30 +122,31 @@ def query_in(body: Any) -> RunQuery:
     is_root = _flag(body, "is_root")
     if body.get("execution_order") == 1:
         is_root = True
-    filters = [_filter(body, name) for name in ("filter", "search_filter")]
+    filters = [filter_of(body, name) for name in ("filter", "search_filter")]
     return RunQuery(
-        projects=_uuids(body, "session"),
-        reference_dataset_id=_uuid(body, "reference_dataset_id"),
-        ids=_uuids(body, "id"),
-        trace_id=_uuid(body, "trace"),
-        parent_run_id=_uuid(body, "parent_run"),
-        run_type=_text(body, "run_type"),
+        projects=uuids_of(body, "session"),
+        reference_dataset_id=uuid_of(body, "reference_dataset_id"),
+        ids=uuids_of(body, "id"),
+        trace_id=uuid_of(body, "trace"),
+        parent_run_id=uuid_of(body, "parent_run"),
+        run_type=text_of(body, "run_type"),
         is_root=is_root,
         has_error=_flag(body, "error"),
-        reference_examples=_uuids(body, "reference_example"),
-        started_from=_moment(body, "start_time"),
-        started_to=_moment(body, "end_time"),
+        reference_examples=uuids_of(body, "reference_example"),
+        started_from=moment_of(body, "start_time"),
+        started_to=moment_of(body, "end_time"),
         filter=search.all_of([node for node in filters if node is not None]),
-        trace_filter=_filter(body, "trace_filter"),
-        tree_filter=_filter(body, "tree_filter"),
-        text=_text(body, "query"),
+        trace_filter=filter_of(body, "trace_filter"),
+        tree_filter=filter_of(body, "tree_filter"),
+        text=text_of(body, "query"),
         order=_order(body),
-        limit=_limit(body),
-        cursor=_text(body, "cursor"),
+        limit=limit_of(body),
+        cursor=text_of(body, "cursor"),
     )
 
 
-def _selected(body: Mapping[str, Any]) -> frozenset[str]:
+def selected(body: Mapping[str, Any]) -> frozenset[str]:
+    """Return the fields that the body selects, with the required ones. Raises ParseError (400)."""
     given = body.get("select")
     if not given:
         return DEFAULT
@@ -154,16 +160,16 @@ class RunQueries(WorkspaceView):
 
     def post(self, request: Request) -> Response:
         body: Any = request.data
-        wanted, selected = query_in(body), _selected(body)
+        wanted, fields = query_in(body), selected(body)
         try:
-            page = search.query(self.workspace, replace(wanted, payloads=payloads(selected)))
+            page = search.query(self.workspace, replace(wanted, payloads=payloads(fields)))
         except search.BadCursor as error:
             raise ParseError(f"cursor: {error}") from None
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
         return Response(
             {
-                "runs": runs_out(self.workspace, page.runs, selected, request),
+                "runs": runs_out(self.workspace, page.runs, fields, request),
                 "cursors": {"next": page.next_cursor, "prev": None},
             }
         )
@@ -185,7 +191,7 @@ class RunStats(WorkspaceView):
     def _grouped(self, wanted: RunQuery, group: Any) -> dict[str, Any]:
         if not isinstance(group, dict):
             raise ParseError("group_by: expects an object")
-        attribute, path = group.get("attribute"), _text(group, "path") or ""
+        attribute, path = group.get("attribute"), text_of(group, "path") or ""
         if attribute not in ("name", "run_type", "tag", "metadata"):
             raise ParseError("group_by.attribute: expects name, run_type, tag or metadata")
         if attribute == "metadata" and not path:

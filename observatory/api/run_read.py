@@ -180,15 +180,18 @@ def runs_out(
     rows: Iterable[RunRow],
     selected: frozenset[str],
     request: HttpRequest | Request,
+    *,
+    seen_as: Callable[[RunRow], RunRow] = lambda row: row,
 ) -> list[dict[str, Any]]:
     """Return runs as the wire shows them, at a constant number of queries.
 
-    Files are linked to OBSERVATORY_PUBLIC_URL, or to the host that was asked.
+    Files are linked to OBSERVATORY_PUBLIC_URL, or to the host that was asked. `seen_as` changes
+    each row after what is stored beside it was read.
     """
     listed = list(rows)
     base_url = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
     told = beside(workspace, listed, selected, base_url)
-    return [run_out(row, workspace, selected, told) for row in listed]
+    return [run_out(seen_as(row), workspace, selected, told) for row in listed]
 
 
 class RunDetail(RunPatch):

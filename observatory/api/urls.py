@@ -33,6 +33,8 @@ from observatory.api import (
     runs,
     sessions,
     shared_datasets,
+    shared_runs,
+    threads,
 )
 
 
@@ -54,7 +56,9 @@ v1: list[URLPattern | URLResolver] = [
     at("runs/multipart", runs.RunsMultipart, "runs-multipart"),
     at("runs/query", run_query.RunQueries, "run-query"),
     at("runs/stats", run_query.RunStats, "run-stats"),
+    at("runs/group", threads.RunGroups, "run-groups"),
     at(f"runs/(?P<run_id>{UUID})", run_read.RunDetail, "run-detail"),
+    at(f"runs/(?P<run_id>{UUID})/share", shared_runs.RunSharing, "run-share"),
     at("sessions", sessions.Sessions, "sessions"),
     at("sessions/(?P<session_id>[^/]+)", sessions.SessionDetail, "session"),
     at("otel/v1/traces", otlp.Traces, "otlp-traces"),
@@ -128,6 +132,17 @@ v1: list[URLPattern | URLResolver] = [
         dataset_files.DatasetFile,
         "dataset-file",
     ),
+    at(f"public/(?P<token>{UUID})/run", shared_runs.SharedRun, "shared-run"),
+    at(f"public/(?P<token>{UUID})/run/(?P<run_id>{UUID})", shared_runs.SharedRun, "shared-run-of"),
+    at(f"public/(?P<token>{UUID})/runs", shared_runs.SharedRuns, "shared-runs"),
+    # listSharedRuns of the JavaScript SDK leaves out the question mark.
+    at(
+        f"public/(?P<token>{UUID})/runs(?P<rest>share_token=[^/]+)",
+        shared_runs.SharedRuns,
+        "shared-runs-without-question-mark",
+    ),
+    at(f"public/(?P<token>{UUID})/runs/query", shared_runs.SharedRunQueries, "shared-run-query"),
+    at(f"public/(?P<token>{UUID})/feedbacks", shared_runs.SharedFeedback, "shared-feedback"),
     at(f"public/(?P<token>{UUID})/datasets", shared_datasets.SharedDataset, "shared-dataset"),
     at(f"public/(?P<token>{UUID})/examples", shared_datasets.SharedExamples, "shared-examples"),
     at(

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from observatory.runs.models import Project
+
 MAX_LABELS = 50
 MAX_LABEL = 200  # characters
 MAX_COMMENTS = 10
@@ -114,3 +116,26 @@ def project_stats(
         subject="project_id", condition=f"project_id = ANY(%(subjects)s) AND {about}"
     )
     return _collect(sql, {"workspace": workspace_id, "subjects": projects})
+
+
+def thread_stats(project: Project, thread_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the same by thread of `project`: of all runs of its traces, roots and below."""
+    threads = list(thread_ids)
+    if not threads:
+        return {}
+    root = (
+        "(SELECT root.thread_id FROM runs_run run JOIN runs_run root"
+        " ON root.workspace_id = run.workspace_id AND root.id = run.trace_id"
+        " WHERE run.workspace_id = feedback_feedback.workspace_id"
+        " AND run.id = feedback_feedback.run_id)"
+    )
+    traces = (
+        "run_id IN (SELECT run.id FROM runs_run root JOIN runs_run run"
+        " ON run.workspace_id = root.workspace_id AND run.trace_id = root.id"
+        " WHERE root.project_id = %(project)s AND root.thread_id = ANY(%(subjects)s)"
+        " AND root.parent_run_id IS NULL AND root.workspace_id = %(workspace)s)"
+    )
+    sql = _STATS.format(subject=root, condition=traces)
+    return _collect(
+        sql, {"workspace": project.workspace_id, "project": project.pk, "subjects": threads}
+    )

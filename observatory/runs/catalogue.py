@@ -71,7 +71,7 @@ def change(project: Project, values: Mapping[str, Any]) -> Project:
 
 @transaction.atomic
 def remove(project: Project) -> int:
-    """Delete the project with its runs, their attachments and feedback; return how many runs.
+    """Delete the project with its runs, their files, shares and feedback; return how many runs.
 
     Set-based: one statement a table. Ingestion into the project has ended or waits meanwhile,
     and makes a new project of the name afterwards.
@@ -92,6 +92,11 @@ def remove(project: Project) -> int:
             scope,
         )
         files = [row[0] for row in cursor.fetchall()]
+        cursor.execute(
+            "DELETE FROM runs_runshare"
+            f" WHERE workspace_id = %(workspace)s AND run_id IN ({of_project})",
+            scope,
+        )
         cursor.execute("DELETE FROM runs_run WHERE project_id = %(project)s", scope)
         n_runs = int(cursor.rowcount)
     project.delete()

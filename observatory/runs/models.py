@@ -231,3 +231,17 @@ class Attachment(models.Model):
                 fields=["workspace", "run_id", "name"], name="attachment_name_is_unique_in_its_run"
             )
         ]
+
+
+class RunShare(models.Model):
+    """A token that opens one run and what ran below it to anybody, until it is deleted."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    run_id = models.UUIDField()
+    token = models.UUIDField(unique=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "run_id"], name="run_share_is_one_a_run")
+        ]

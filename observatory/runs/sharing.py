@@ -1,0 +1,148 @@
+"""Sharing a run: whoever holds the token reads the run and what ran below it, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, connection, transaction
+
+from observatory.runs import search
+from observatory.runs.models import Run, RunShare
+from observatory.runs.search import PAYLOADS, Page, RunQuery, RunRow
+from observatory.workspaces.models import Workspace
+
+RANDOM_VERSIONS: Final = (4, 7)
+MAX_SHARED: Final = 50_000
+"""Runs of a shared tree that are shown; a trace beyond it is cut in the order of execution."""
+
+
+class GuessableToken(ValueError):
+    """The client's token is no random UUID, so somebody could guess it."""
+
+
+def share(workspace: Workspace, run_id: UUID, *, token: UUID | None = None) -> RunShare | None:
+    """Share the run under the client's `token` (one of ours if None) and return the share.
+
+    A run that is shared already keeps the token it has, so that a repeated request gives the
+    same link. A token that is taken is replaced by one of ours: the answer does not tell
+    whether somebody else's exists. None when this workspace has no such run. Raises
+    GuessableToken unless `token` is a UUID of version 4 or 7.
+    """
+    if token is not None and token.version not in RANDOM_VERSIONS:
+        raise GuessableToken("share_token: must be a random UUID (version 4 or 7)")
+    if not Run.objects.filter(workspace=workspace, id=run_id).exists():
+        return None
+    for candidate in (token or uuid4(), uuid4()):
+        try:
+            with transaction.atomic():
+                found, _ = RunShare.objects.get_or_create(
+                    workspace=workspace, run_id=run_id, defaults={"token": candidate}
+                )
+        except IntegrityError:
+            continue  # the token is taken
+        return found
+    raise AssertionError("unreachable: two random tokens were taken")
+
+
+def unshare(workspace: Workspace, run_id: UUID) -> bool:
+    """Make the run's token worthless; return whether it had one."""
+    n_deleted, _ = RunShare.objects.filter(workspace=workspace, run_id=run_id).delete()
+    return n_deleted > 0
+
+
+def of_run(workspace: Workspace, run_id: UUID) -> RunShare | None:
+    """Return the share of a run, None when it is not shared."""
+    return RunShare.objects.filter(workspace=workspace, run_id=run_id).first()
+
+
+def tokens_of(workspace: Workspace, run_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the token of each of `run_ids` that is shared, in one query."""
+    found = RunShare.objects.filter(workspace=workspace, run_id__in=run_ids)
+    return dict(found.values_list("run_id", "token"))
+
+
+def shared(token: UUID) -> RunShare | None:
+    """Return what `token` opens, None when it opens nothing."""
+    return RunShare.objects.select_related("workspace").filter(token=token).first()
+
+
+# Below a run: by its parents' links, or by dotted_order where a parent has not arrived.
+_BELOW = """
+WITH RECURSIVE top AS (
+    SELECT id, trace_id FROM runs_run WHERE workspace_id = %(workspace)s AND id = %(run)s
+), below AS (
+    SELECT id FROM top
+    UNION
+    SELECT r.id FROM below, top, runs_run r
+    WHERE r.workspace_id = %(workspace)s AND r.trace_id = top.trace_id
+        AND r.parent_run_id = below.id AND top.trace_id <> top.id
+)
+SELECT r.id FROM top, runs_run r
+WHERE r.workspace_id = %(workspace)s AND r.trace_id = top.trace_id
+    AND (top.trace_id = top.id OR r.id IN (SELECT id FROM below)
+         OR strpos(r.dotted_order, %(run)s::text) > 0)
+ORDER BY r.dotted_order, r.start_time, r.id LIMIT %(most)s
+"""
+
+
+def run_ids(found: RunShare) -> list[UUID]:
+    """Return the ids that a share opens: its run and the runs below it, in order of execution."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _BELOW,
+            {"workspace": found.workspace_id, "run": found.run_id, "most": MAX_SHARED},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def read(found: RunShare, run_id: UUID | None = None) -> RunRow | None:
+    """Return the shared run, or one below it, as stored (see `as_root`); None for any other."""
+    wanted = found.run_id if run_id is None else run_id
+    if wanted != found.run_id and wanted not in run_ids(found):
+        return None
+    return search.get(found.workspace, wanted)
+
+
+def query(
+    found: RunShare,
+    *,
+    ids: Sequence[UUID] | None = None,
+    limit: int = search.MAX_LIMIT,
+    cursor: str | None = None,
+    payloads: Sequence[str] = PAYLOADS,
+) -> Page:
+    """Return a page of what a share opens, as stored, oldest first; `ids` narrows it down.
+
+    Raises search.BadCursor and search.TooSlow.
+    """
+    visible = run_ids(found)
+    if ids is not None:
+        asked = set(ids)
+        visible = [run_id for run_id in visible if run_id in asked]
+    return search.query(
+        found.workspace,
+        RunQuery(ids=visible, order="asc", limit=limit, cursor=cursor, payloads=payloads),
+    )
+
+
+def as_root(found: RunShare, row: RunRow) -> RunRow:
+    """Return `row` as a visitor may see it: part of a tree that begins at the shared run.
+
+    Nothing above that run is told, nor the project. Ask for what is stored elsewhere (feedback,
+    children) by the row as stored.
+    """
+    order, mark = row.dotted_order, str(found.run_id)
+    if order is not None and (at := order.find(mark)) > 0:
+        order = order[order.rfind(".", 0, at) + 1 :]
+    return replace(
+        row,
+        trace_id=found.run_id,
+        parent_run_id=None if row.id == found.run_id else row.parent_run_id,
+        dotted_order=order,
+        project=None,
+        project_id=None,
+        project_name=None,
+    )
