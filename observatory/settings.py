@@ -40,8 +40,10 @@ STATEMENT_TIMEOUT_S = env.integer("OBSERVATORY_STATEMENT_TIMEOUT_S", 10, 1, 3_60
 # A database that is down, or behind a cut network, is noticed within 2-3 s: then the API answers
 # 503 with Retry-After and the SDKs keep their batches.
 _options: dict[str, object] = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
-if not env.flag("OBSERVATORY_PGBOUNCER", False):  # PgBouncer refuses start-up options
+if not env.flag("OBSERVATORY_PGBOUNCER", False):
+    # PgBouncer refuses start-up options, and its servers do not know each other's statements.
     _options["options"] = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s"
+    _options["prepare_threshold"] = 0  # of observatory/prepared.py alone
 DATABASES["default"]["OPTIONS"] = _options | cast(
     "dict[str, object]", DATABASES["default"]["OPTIONS"]
 )

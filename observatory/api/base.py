@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
@@ -49,7 +50,7 @@ class BareWorkspaceView(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            self.caller, _ = ApiKeyAuthentication().authenticate(request)
+            self.caller = _authenticated(request)
             return super().dispatch(request, *args, **kwargs)
         except Exception as error:
             answer = errors.handle(error, {})
@@ -59,6 +60,20 @@ class BareWorkspaceView(View):
                 return answer
             headers = dict(answer.items()) | {"Content-Type": "application/json"}
             return HttpResponse(dumps(answer.data), status=answer.status_code, headers=headers)
+
+
+def _authenticated(request: HttpRequest) -> Caller:
+    """Return the caller. The first statement of a kept connection is its health check, too."""
+    is_kept = connection.connection is not None and not connection.in_atomic_block
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        caller, _ = ApiKeyAuthentication().authenticate(request)
+    except (OperationalError, InterfaceError):
+        if not is_kept:
+            raise
+        connection.close()  # the server restarted, or cut it: once more on a new one
+        caller, _ = ApiKeyAuthentication().authenticate(request)
+    return caller
 
 
 def uuid_or_404(text: str) -> UUID:

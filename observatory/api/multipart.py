@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -80,11 +80,25 @@ class AttachmentPart:
     part: Part
 
 
+class Reading:
+    """Run ops that are parsed as they are asked for, once: a second reading repeats the first."""
+
+    def __init__(self, source: Iterator[RunOp]) -> None:
+        self._source = source
+        self._read: list[RunOp] = []
+
+    def __iter__(self) -> Iterator[RunOp]:
+        yield from self._read
+        for op in self._source:
+            self._read.append(op)
+            yield op
+
+
 @dataclass(slots=True)
 class Batch:
-    """What one request says, item by item."""
+    """What one request says, item by item. `rejected` is whole once `ops` have been read."""
 
-    ops: list[RunOp] = field(default_factory=list)
+    ops: Iterable[RunOp] = ()
     attachments: list[AttachmentPart] = field(default_factory=list)
     feedback: list[tuple[str, bytes]] = field(default_factory=list)
     rejected: list[Reject] = field(default_factory=list)
@@ -106,18 +120,24 @@ def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Itera
     most = settings.INGEST_MAX_PARTS if max_parts is None else max_parts
     longest = settings.INGEST_MAX_PART_BYTES  # asked once: a body has hundreds of parts
     delimiter = b"\r\n--" + boundary
+    width = len(delimiter)
+    usual = _USUAL.match
     position = _first(body, delimiter)
     n_parts = 0
     while (after := body[position : position + 2]) == b"\r\n":
-        head = position
-        name, start, length = _headers(body, head)
+        found = usual(body, position)
+        if found is None:
+            name, start, length = _headers(body, position)
+        else:
+            name, length = found.groups()
+            start = found.end()
         if length is None:
             end = body.find(delimiter, start)
             if end < 0:
                 raise ParseError("The body is cut short: the closing boundary is missing")
         else:
-            end = start + length
-            if body[end : end + len(delimiter)] != delimiter:
+            end = start + int(length)
+            if body[end : end + width] != delimiter:
                 raise ParseError(f"The part at byte {start} is not as long as it says")
         n_parts += 1
         if n_parts > most:
@@ -126,20 +146,16 @@ def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Itera
             raise TooLarge(f"A part may have {longest} bytes")
         if end - start > LARGE:
             forget(body)
-        yield Part(name.decode(errors="replace"), head, start, end)
-        position = end + len(delimiter)
+        yield Part(name.decode(errors="replace"), position, start, end)
+        position = end + width
     if after != b"--" or body[position + 2 : position + 4] not in {b"", b"\r\n"}:
         raise ParseError(f"The boundary at byte {position} is not followed by a line's end")
 
 
-def _headers(body: Content, head: int) -> tuple[bytes, int, int | None]:
+def _headers(body: Content, head: int) -> tuple[bytes, int, bytes | None]:
     """Return the name of the part whose headers are at `head`, where its content starts, and
-    its length if the headers say it.
+    the digits of its length if the headers say it.
     """
-    usual = _USUAL.match(body, head)
-    if usual is not None:
-        name, digits = usual.groups()
-        return name, usual.end(), None if digits is None else int(digits)
     end = body.find(b"\r\n\r\n", head, head + MAX_HEADER)
     if end < 0:
         raise ParseError(f"The part at byte {head} has no headers, or is cut short")
@@ -148,7 +164,7 @@ def _headers(body: Content, head: int) -> tuple[bytes, int, int | None]:
     if named is None or len(named.group(1)) > MAX_NAME:
         raise ParseError(f"The part at byte {head} has no name, or too long a one")
     length = _LENGTH.search(headers)
-    return named.group(1), end + 4, None if length is None else int(length.group(1))
+    return named.group(1), end + 4, None if length is None else length.group(1)
 
 
 def _first(body: Content, delimiter: bytes) -> int:
@@ -170,16 +186,20 @@ def parse(body: Content, content_type: str) -> Batch:
     seen: set[str] = set()
     n_unknown = 0
     for part in split(body, boundary_of(content_type)):
-        if part.name in seen:
-            raise ParseError(f"The part {part.name[:120]!r} is there twice")
-        seen.add(part.name)
-        kind, _, rest = part.name.partition(".")
+        whole = part.name
+        if whole in seen:
+            raise ParseError(f"The part {whole[:120]!r} is there twice")
+        seen.add(whole)
+        kind, _, rest = whole.partition(".")
         if kind in _KINDS:
             run_id, _, name = rest.partition(".")
             if name and name not in DOCUMENT_FIELDS:
                 n_unknown += 1
                 continue
-            groups.setdefault((kind, run_id), {})[name] = part
+            group = groups.get((kind, run_id))
+            if group is None:
+                group = groups[kind, run_id] = {}
+            group[name] = part
         elif kind == "attachment":
             attachments.append(part)
         elif kind == "feedback":
@@ -191,41 +211,55 @@ def parse(body: Content, content_type: str) -> Batch:
     forget(body)
     batch = Batch()
     suspicion = look(body) if isinstance(body, bytes) else SUSPECT
-    for (kind, run_id), parts in groups.items():
-        _take_run(batch, body, _KINDS[kind], run_id, parts, suspicion)
+    batch.ops = Reading(_runs(batch, body, groups, suspicion))
     for part in feedback:
         batch.feedback.append((part.name.partition(".")[2], body[part.start : part.end]))
     _take_attachments(batch, body, attachments)
     return batch
 
 
-def _take_run(
+def _runs(
+    batch: Batch,
+    body: Content,
+    groups: dict[tuple[str, str], dict[str, Part]],
+    suspicion: Suspicion,
+) -> Iterator[RunOp]:
+    """Yield the runs of `groups`, (kind, run id) -> parts; set aside those that are none."""
+    for (kind, run_id), parts in groups.items():
+        op = _run(batch, body, _KINDS[kind], run_id, parts, suspicion)
+        if op is not None:
+            yield op
+
+
+def _run(
     batch: Batch,
     body: Content,
     kind: Kind,
     run_id: str,
     parts: dict[str, Part],
     suspicion: Suspicion,
-) -> None:
-    content = {name: take(body, part.start, part.end) for name, part in parts.items()}
+) -> RunOp | None:
+    if isinstance(body, bytes):
+        content = {name: body[part.start : part.end] for name, part in parts.items()}
+    else:
+        content = {name: take(body, part.start, part.end) for name, part in parts.items()}
     main = content.pop("", None)
     if main is None:
         for name, raw in content.items():
             reason = f"{name}: no part of this request holds its run"
             batch.rejected.append(Reject("part", run_id, "orphan_part", reason, raw))
-        return
+        return None
     try:
-        op = parse_op(kind, main, content, run_id=canonical_uuid(run_id), suspicion=suspicion)
+        return parse_op(kind, main, content, run_id=canonical_uuid(run_id), suspicion=suspicion)
     except BadItem as bad:
         shown = (b"%s: %s" % (n.encode(), c[:LARGE]) for n, c in content.items())
         raw = b"\n".join([main[:LARGE], *shown])
         batch.rejected.append(Reject("run", run_id, bad.code, bad.reason, raw))
-    else:
-        batch.ops.append(op)
+        return None
 
 
 def _take_attachments(batch: Batch, body: Content, parts: list[Part]) -> None:
-    known = {op.id for op in batch.ops}
+    known = {op.id for op in batch.ops} if parts else set()
     for part in parts:
         run_id, _, name = part.name.partition(".")[2].partition(".")
         try:

@@ -32,7 +32,7 @@ from observatory.runs import attachments, documents, ingest
 from observatory.runs.attachments import Saved
 from observatory.runs.documents import SUSPECT, BadItem
 from observatory.runs.ingest import Mode, Stored
-from observatory.runs.ops import Kind, canonical_uuid, parse_op
+from observatory.runs.ops import Kind, RunOp, canonical_uuid, parse_op
 
 logger = logging.getLogger(__name__)
 MAX_FEEDBACK_BYTES = 4 << 20
@@ -63,8 +63,6 @@ class IngestView(BareWorkspaceView):
 
     def store_runs(self, batch: Batch, mode: Mode) -> Stored:
         """Store the runs of `batch`, in the caller's transaction."""
-        if not batch.ops:
-            return Stored()
         return ingest.store(self.workspace, batch.ops, now=timezone.now(), mode=mode)
 
     def take(self, request: HttpRequest, **names: str) -> list[Reject]:
@@ -89,8 +87,8 @@ class IngestView(BareWorkspaceView):
         return HttpResponse(dumps(answer), status=202, content_type="application/json")
 
     def _store(self, batch: Batch, saved: list[Saved], mode: Mode) -> list[Reject]:
-        rejected = list(batch.rejected)
         stored = self.store_runs(batch, mode)
+        rejected = list(batch.rejected)  # whole only now that the ops have been read
         attachments.record(self.workspace, saved)
         if batch.feedback:
             rejected += self._store_feedback(batch, mode)
@@ -152,12 +150,13 @@ def _feedback(feedback_id: str, raw: bytes) -> FeedbackInput:
     return judgement.parse(members)
 
 
-def _take(batch: Batch, kind: Kind, raw: bytes, run_id: UUID | None = None) -> None:
-    """Add one JSON run object to `batch`, or set it aside."""
+def _taken(batch: Batch, kind: Kind, raw: bytes, run_id: UUID | None = None) -> list[RunOp]:
+    """Return the one JSON run object `raw` as an op; none if it was set aside in `batch`."""
     try:
-        batch.ops.append(parse_op(kind, raw, run_id=run_id, suspicion=SUSPECT))
+        return [parse_op(kind, raw, run_id=run_id, suspicion=SUSPECT)]
     except BadItem as bad:
         batch.rejected.append(Reject("run", str(run_id or _id_in(raw)), bad.code, bad.reason, raw))
+        return []
 
 
 def _id_in(raw: bytes) -> str:
@@ -190,9 +189,12 @@ class RunsBatch(IngestView):
         if n_runs > 5_000:
             raise TooLarge("A batch may have 5000 runs")
         batch = Batch()
-        for name, kind in (("post", "create"), ("patch", "patch")):
-            for raw in lists.get(name, ()):
-                _take(batch, "create" if kind == "create" else "patch", raw)
+        ops: list[RunOp] = []
+        for raw in lists.get("post", ()):
+            ops += _taken(batch, "create", raw)
+        for raw in lists.get("patch", ()):
+            ops += _taken(batch, "patch", raw)
+        batch.ops = ops
         body.forget(content)
         return batch
 
@@ -243,7 +245,7 @@ def _one(kind: Kind, content: body.Content, run_id: UUID | None) -> Batch:
     if not raw.strip().startswith(b"{"):
         raise ParseError("The body must be a JSON object: a run")
     batch = Batch()
-    _take(batch, kind, raw, run_id)
+    batch.ops = _taken(batch, kind, raw, run_id)
     for one in batch.rejected:
         if one.code in {"invalid_json", "invalid_utf8"}:
             raise ParseError(f"The body is not JSON: {one.reason}")

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from observatory import prepared
 from observatory.events import announce
 from observatory.feedback import scales, signals
 from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
@@ -261,18 +262,18 @@ def attach(workspace: Workspace, run_ids: Sequence[UUID]) -> int:
     """
     if not run_ids:
         return 0
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(
             """
             UPDATE feedback_feedback f
             SET project_id = coalesce(r.project_id, f.project_id), run_start_time = r.start_time,
                 is_root = r.parent_run_id IS NULL, trace_id = coalesce(r.trace_id, f.trace_id)
             FROM runs_run r
-            WHERE f.workspace_id = %(workspace)s AND f.run_id = ANY(%(runs)s)
+            WHERE f.workspace_id = %(workspace)s AND f.run_id = ANY(%(runs)s::uuid[])
               AND f.run_start_time IS NULL
               AND r.workspace_id = f.workspace_id AND r.id = f.run_id
             """,
-            {"workspace": workspace.pk, "runs": list(run_ids)},
+            {"workspace": workspace.pk, "runs": prepared.uuid_array(run_ids)},
         )
         n_attached: int = cursor.rowcount
     return n_attached

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from observatory import prepared
 from observatory.events import announce
 from observatory.runs import signals
 from observatory.runs.models import Change
@@ -30,13 +30,13 @@ def note(workspace: Workspace, kind: Change.Kind | str, run_ids: Iterable[UUID])
     Call it in the transaction that changed the rows: both are stored or neither is. Nothing
     is written for no runs.
     """
-    ids = sorted(set(run_ids))
+    ids = {run_id.int: run_id for run_id in run_ids}
     if not ids:
         return
-    with connection.cursor() as cursor:  # plain SQL: this runs once in every ingest request
+    with prepared.cursor() as cursor:  # plain SQL: this runs once in every ingest request
         cursor.execute(
-            "INSERT INTO runs_change (workspace_id, kind, run_ids) VALUES (%s, %s, %s)",
-            [workspace.pk, str(kind), ids],
+            "INSERT INTO runs_change (workspace_id, kind, run_ids) VALUES (%s, %s, %s::uuid[])",
+            [workspace.pk, str(kind), prepared.uuid_array(ids[number] for number in sorted(ids))],
         )
     announce(signals.runs_settled, Change, workspace_id=workspace.pk)
 

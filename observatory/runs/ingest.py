@@ -7,19 +7,22 @@ through a temporary table and one INSERT .. ON CONFLICT.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import TypedDict, TypeVar
+from typing import Any, Self, TypedDict, TypeVar
 from uuid import UUID
 
+import psycopg
 import psycopg.errors
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
+from observatory import prepared
 from observatory.runs import changes, merge, projects, rows
 from observatory.runs.merge import Order
 from observatory.runs.models import Change, Rejected
@@ -31,6 +34,8 @@ T = TypeVar("T")
 MAX_RAW_BYTES = 1 << 20
 MAX_ATTEMPTS = 8
 WRITE_BYTES = 1 << 20
+AT_ONCE = 20  # ops: PostgreSQL has something to do early, and few messages are sent
+_NOWHERE = -1
 
 
 class Mode(IntEnum):
@@ -92,21 +97,29 @@ def _is(error: Exception, *kinds: type[Exception]) -> bool:
 
 
 def store(
-    workspace: Workspace, ops: Sequence[RunOp], *, now: datetime, mode: Mode | None = None
+    workspace: Workspace, ops: Iterable[RunOp], *, now: datetime, mode: Mode | None = None
 ) -> Stored:
     """Fold `ops` into the runs of `workspace`, note the change, and return what was done.
 
     Without `mode` it is a transaction of its own (see `transact`). With it, it is part of the
     caller's. Projects named for the first time are made. An op that names an unknown project
-    by id, or that PostgreSQL refuses, is quarantined; the others are stored.
+    by id, or that PostgreSQL refuses, is quarantined; the others are stored. `ops` may be read
+    while the first are stored already, and again after a conflict: each time the same.
     """
     if mode is None:
         return transact(lambda mode: store(workspace, ops, now=now, mode=mode))
     stored = Stored()
-    placed = _place(workspace, ops, stored)
-    _write(workspace, placed, now, mode, stored)
-    stored.run_ids = list(dict.fromkeys(op.id for op, _ in placed))
-    _adopt(workspace, stored.run_ids)
+    if mode is Mode.DIRECT:
+        placed = _copy_as_they_come(workspace, ops, now, stored)
+    else:
+        places = _Places(workspace)
+        listed = list(ops)
+        places.learn(listed)
+        placed = [(op, p) for op in listed if (p := places.of(op, stored)) is not _NOWHERE]
+        _write(workspace, placed, now, mode, stored)
+    stored.run_ids = list({op.id.int: op.id for op, _ in placed}.values())
+    if placed:
+        _adopt(workspace, stored.run_ids)
     for rejection in stored.rejected:
         quarantine(workspace, "run", **rejection)
     changes.note(workspace, Change.Kind.RUN, stored.run_ids)
@@ -135,31 +148,86 @@ def _rejection(op: RunOp, code: str, reason: str) -> Rejection:
     return {"item_id": str(op.id), "code": code, "reason": reason, "raw": op.raw}
 
 
-def _place(
-    workspace: Workspace, ops: Sequence[RunOp], stored: Stored
+class _Places:
+    """Which project each op goes to: asked for once a name, and made on first use."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._by_name: dict[str, int] = {}
+        self._by_uuid: dict[UUID, int | None] = {}
+
+    def unknown(self, ops: Iterable[RunOp]) -> tuple[set[str], set[UUID]]:
+        """Return the names and the uuids of projects that `ops` need and nobody asked for yet."""
+        names = {
+            name
+            for op in ops
+            if op.session_id is None and (name := _name_of(op)) and name not in self._by_name
+        }
+        uuids = {op.session_id for op in ops if op.session_id is not None} - self._by_uuid.keys()
+        return names, uuids
+
+    def learn(self, ops: Iterable[RunOp]) -> None:
+        """Ask for what is `unknown`."""
+        names, uuids = self.unknown(ops)
+        if names:
+            self._by_name |= projects.resolve(self._workspace, names)
+        if uuids:
+            self._by_uuid |= dict.fromkeys(uuids) | projects.by_uuid(self._workspace, uuids)
+
+    def of(self, op: RunOp, stored: Stored) -> int | None:
+        """Return the project's id; None for a patch that names none.
+
+        _NOWHERE for an op that names an unknown one: it is set aside in `stored`.
+        """
+        if op.session_id is None:
+            name = _name_of(op)
+            return None if name is None else self._by_name[name]
+        project_id = self._by_uuid[op.session_id]
+        if project_id is None:
+            reason = f"session_id: no project {op.session_id} in this workspace"
+            stored.rejected.append(_rejection(op, "unknown_session", reason))
+            return _NOWHERE
+        return project_id
+
+
+def _name_of(op: RunOp) -> str | None:
+    return op.session_name or (projects.DEFAULT if op.kind == "create" else None)
+
+
+def _copy_as_they_come(
+    workspace: Workspace, ops: Iterable[RunOp], now: datetime, stored: Stored
 ) -> list[tuple[RunOp, int | None]]:
-    """Return each op with the id of its project: None for a patch that names none."""
-    names = {
-        op.session_name or projects.DEFAULT
-        for op in ops
-        if op.session_id is None and (op.session_name or op.kind == "create")
-    }
-    by_name = projects.resolve(workspace, names)
-    uuids = {op.session_id for op in ops if op.session_id is not None}
-    by_uuid = projects.by_uuid(workspace, uuids)
+    """Copy creates into the table while `ops` are still being read, then merge the others.
+
+    A create is nearly always new. If one is not, the copy fails as a whole and `transact` comes
+    back with STAGED: cheaper than to ask for every run of every batch. PostgreSQL stores what
+    it has been sent while the next ops are parsed.
+    """
+    places = _Places(workspace)
     placed: list[tuple[RunOp, int | None]] = []
-    for op in ops:
-        if op.session_id is not None:
-            project_id = by_uuid.get(op.session_id)
-            if project_id is None:
-                reason = f"session_id: no project {op.session_id} in this workspace"
-                stored.rejected.append(_rejection(op, "unknown_session", reason))
-                continue
-        elif op.session_name or op.kind == "create":
-            project_id = by_name[op.session_name or projects.DEFAULT]
-        else:
-            project_id = None
-        placed.append((op, project_id))
+    others: list[tuple[RunOp, int | None]] = []
+    met: set[int] = set()
+    source = iter(ops)
+    with _Copying("runs_run", workspace, now) as copying:
+        while some := list(itertools.islice(source, AT_ONCE)):
+            if any(places.unknown(some)):
+                copying.end()  # one connection cannot ask anything in the middle of a copy
+                places.learn(some)
+            fresh: list[tuple[RunOp, int | None]] = []
+            for op in some:
+                project_id = places.of(op, stored)
+                if project_id is _NOWHERE:
+                    continue
+                pair = (op, project_id)
+                placed.append(pair)
+                if op.kind == "create" and op.id.int not in met:
+                    met.add(op.id.int)
+                    fresh.append(pair)
+                else:
+                    others.append(pair)
+            copying.write(sorted(fresh, key=_id_of))
+    for batch in _rounds(others):
+        _merge(workspace, batch, now)
     return placed
 
 
@@ -170,25 +238,19 @@ def _write(
     mode: Mode,
     stored: Stored,
 ) -> None:
-    """Write `placed`; an op that is refused one by one is taken out of it and set aside."""
-    if mode is Mode.ONE_BY_ONE:
-        for pair in list(placed):
-            try:
-                with transaction.atomic():
-                    _merge(workspace, [pair], now)
-            except DataError as error:
-                placed.remove(pair)
-                reason = str(error).splitlines()[0]
-                stored.rejected.append(_rejection(pair[0], "refused", reason))
+    """Merge `placed`; an op that is refused one by one is taken out of it and set aside."""
+    if mode is Mode.STAGED:
+        for batch in _rounds(placed):
+            _merge(workspace, batch, now)
         return
-    rounds = list(_rounds(placed))
-    if mode is Mode.DIRECT and rounds:
-        # A create is nearly always new. If one is not, the copy fails as a whole and `transact`
-        # comes back with STAGED: cheaper than to ask for every run of every batch.
-        _copy("runs_run", workspace, [p for p in rounds[0] if p[0].kind == "create"], now)
-        rounds[0] = [p for p in rounds[0] if p[0].kind == "patch"]
-    for batch in rounds:
-        _merge(workspace, batch, now)
+    for pair in list(placed):
+        try:
+            with transaction.atomic():
+                _merge(workspace, [pair], now)
+        except DataError as error:
+            placed.remove(pair)
+            reason = str(error).splitlines()[0]
+            stored.rejected.append(_rejection(pair[0], "refused", reason))
 
 
 def _rounds(
@@ -197,15 +259,14 @@ def _rounds(
     """Yield the ops in rounds of distinct runs, each sorted by id so that none deadlocks."""
     waiting = list(placed)
     while waiting:
-        first: dict[UUID, tuple[RunOp, int | None]] = {}
-        later = []
-        for pair in waiting:
-            if pair[0].id in first:
-                later.append(pair)
-            else:
-                first[pair[0].id] = pair
-        yield [first[run_id] for run_id in sorted(first)]
+        first: dict[int, tuple[RunOp, int | None]] = {}
+        later = [p for p in waiting if first.setdefault(_id_of(p), p) is not p]
+        yield sorted(first.values(), key=_id_of)
         waiting = later
+
+
+def _id_of(pair: tuple[RunOp, int | None]) -> int:
+    return pair[0].id.int  # in the order of uuids, and a number compares without Python
 
 
 def _merge(workspace: Workspace, batch: list[tuple[RunOp, int | None]], now: datetime) -> None:
@@ -213,34 +274,59 @@ def _merge(workspace: Workspace, batch: list[tuple[RunOp, int | None]], now: dat
         return
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
-        _copy("runs_staged", workspace, batch, now)
+        with _Copying("runs_staged", workspace, now) as copying:
+            copying.write(batch)
         cursor.execute(_UPSERT)
         cursor.execute("DELETE FROM runs_staged")
 
 
-def _copy(
-    table: str, workspace: Workspace, batch: list[tuple[RunOp, int | None]], now: datetime
-) -> None:
-    if not batch:
-        return
-    command = f"COPY {table} ({', '.join(rows.COLUMNS)}) FROM STDIN (FORMAT binary)"
-    # wrap_database_errors: a COPY goes past Django's cursor, which would do it.
-    with (
-        connection.cursor() as cursor,
-        connection.wrap_database_errors,
-        cursor.copy(command) as copy,
-    ):
-        pieces, size = [rows.HEADER], 0
-        for op, project_id in batch:
-            row = rows.encode(op, workspace.pk, project_id, now)
+class _Copying:
+    """A COPY into `table` that is begun with the first row and ended by `end` or the block."""
+
+    def __init__(self, table: str, workspace: Workspace, now: datetime) -> None:
+        self._command = f"COPY {table} ({', '.join(rows.COLUMNS)}) FROM STDIN (FORMAT binary)"
+        self._encode = rows.encoder(workspace.pk, now)
+        self._open: contextlib.ExitStack | None = None
+        self._copy: psycopg.Copy
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        if self._open is not None:
+            opened, self._open = self._open, None
+            if raised[0] is None:
+                self._copy.write(rows.TRAILER)
+            opened.__exit__(*raised)
+
+    def end(self) -> None:
+        """Have the rows so far stored. Raises what PostgreSQL says of them."""
+        self.__exit__(None, None, None)
+
+    def write(self, pairs: Iterable[tuple[RunOp, int | None]]) -> None:
+        """Send the rows of `pairs`, at most about WRITE_BYTES of them at once."""
+        pieces: list[bytes] = []
+        size = 0
+        for op, project_id in pairs:
+            row = self._encode(op, project_id)
             pieces += row
             size += sum(map(len, row))
             if size >= WRITE_BYTES:  # never hold a large batch twice
-                for piece in pieces:
-                    copy.write(piece)
+                self._send(pieces)
                 pieces, size = [], 0
-        pieces.append(rows.TRAILER)
-        copy.write(b"".join(pieces))
+        if pieces:
+            self._send(pieces)
+
+    def _send(self, pieces: list[bytes]) -> None:
+        if self._open is None:
+            with contextlib.ExitStack() as opening:
+                cursor = opening.enter_context(connection.cursor())
+                # A COPY goes past Django's cursor, which would wrap the errors.
+                opening.enter_context(connection.wrap_database_errors)
+                self._copy = opening.enter_context(cursor.copy(self._command))
+                self._open = opening.pop_all()
+            pieces = [rows.HEADER, *pieces]
+        self._copy.write(b"".join(pieces))
 
 
 def _adopt(workspace: Workspace, run_ids: list[UUID]) -> None:
@@ -249,16 +335,18 @@ def _adopt(workspace: Workspace, run_ids: list[UUID]) -> None:
     A patch need not name its project, nor a child its trace; their elders may come later. Few
     runs ever wait, and two partial indexes hold exactly those.
     """
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_WAITING, [workspace.pk, workspace.pk])
         waits_for_trace, waits_for_project = cursor.fetchone()
         changed = run_ids
         while waits_for_trace and changed:
-            cursor.execute(_ADOPT_TRACE, [workspace.pk, changed, changed])
+            ids = prepared.uuid_array(changed)
+            cursor.execute(_ADOPT_TRACE, [workspace.pk, ids, ids])
             changed = [row[0] for row in cursor.fetchall()]
             run_ids = run_ids + changed
         if waits_for_project:
-            cursor.execute(_ADOPT_PROJECT, [workspace.pk, run_ids, run_ids])
+            ids = prepared.uuid_array(run_ids)
+            cursor.execute(_ADOPT_PROJECT, [workspace.pk, ids, ids])
 
 
 # ORDER BY, so that the planner can only take the two partial indexes: for a plain EXISTS it
@@ -273,14 +361,14 @@ _ADOPT_TRACE = (
     "UPDATE runs_run r SET trace_id = parent.trace_id FROM runs_run parent"
     " WHERE r.workspace_id = %s AND r.trace_id = r.id AND r.parent_run_id IS NOT NULL"
     " AND parent.workspace_id = r.workspace_id AND parent.id = r.parent_run_id"
-    " AND parent.id <> r.id AND (r.parent_run_id = ANY(%s) OR r.id = ANY(%s))"
+    " AND parent.id <> r.id AND (r.parent_run_id = ANY(%s::uuid[]) OR r.id = ANY(%s::uuid[]))"
     " AND (parent.parent_run_id IS NULL OR parent.trace_id <> parent.id)"
     " RETURNING r.id"
 )
 _ADOPT_PROJECT = (
     "UPDATE runs_run r SET project_id = root.project_id, is_adopted = true FROM runs_run root"
     " WHERE r.workspace_id = %s AND r.project_id IS NULL"
-    " AND (r.trace_id = ANY(%s) OR r.id = ANY(%s))"
+    " AND (r.trace_id = ANY(%s::uuid[]) OR r.id = ANY(%s::uuid[]))"
     " AND root.workspace_id = r.workspace_id AND root.id = r.trace_id AND root.id <> r.id"
     " AND root.project_id IS NOT NULL AND NOT root.is_adopted"
 )

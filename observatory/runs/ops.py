@@ -36,10 +36,10 @@ Kind = Literal["create", "patch"]
 DOCUMENT_FIELDS: Final = ("inputs", "outputs", "events", "extra", "error", "serialized")
 MAX_SESSION_NAME: Final = 512
 MAX_DOTTED_ORDER: Final = 65_536
-NIL: Final = UUID(int=0)
 
 _ABSENT = Raw(b"")
 _NULL = b"null"
+_RAW_NULL = Raw(_NULL)
 _UUID = re.compile(
     r"\s*(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?\s*",
     re.IGNORECASE | re.ASCII,
@@ -131,7 +131,7 @@ def canonical_uuid(text: str) -> UUID:
         if match is None:
             raise BadItem("invalid_uuid", f"Not a UUID: {text[:80]!r}") from None
         uuid = UUID("".join(match.groups()))
-    if uuid == NIL:
+    if not uuid.int:
         raise BadItem("invalid_uuid", "The nil UUID names no run")
     return uuid
 
@@ -154,12 +154,12 @@ def parse_op(
     sent = main if isinstance(main, bytes) else orjson.dumps(main, default=str)
     clean, is_sanitized = documents.sanitize(sent) if suspicion.escapes else (sent, False)
     run = _decode(clean)
-    uuid = run_id or run.id
+    uuid = run.id if run_id is None else run_id
     if uuid is None:
         raise BadItem("missing_id", "A run needs an id")
-    if run.id is not None and run.id != uuid:
+    if run.id is not None and run.id.int != uuid.int:
         raise BadItem("id_mismatch", "The id in the body is not the id it was sent under")
-    if uuid == NIL:
+    if not uuid.int:
         raise BadItem("invalid_uuid", "The nil UUID names no run")
     op = RunOp(
         kind,
@@ -222,17 +222,17 @@ def _place_in_trace(op: RunOp) -> None:
     last segment is the run's own.
     """
     if op.dotted_order is not None:
-        own = str(op.id)
         op.dotted_order = order = _canonical_order(op.dotted_order)
-        if order[-36:] != own:
+        own, first = order[-36:], order[_TIME_LENGTH : _TIME_LENGTH + 36]
+        if msgspec.convert(own, UUID).int != op.id.int:
             raise BadItem("invalid_dotted_order", "dotted_order does not end in the run's own id")
-        trace = order[_TIME_LENGTH : _TIME_LENGTH + 36]
+        trace = op.id if first == own else msgspec.convert(first, UUID)
         if op.trace_id is None:
-            op.trace_id = UUID(trace)
-        elif trace != (own if op.trace_id == op.id else str(op.trace_id)):
+            op.trace_id = trace
+        elif trace.int != op.trace_id.int:
             raise BadItem("invalid_dotted_order", "dotted_order does not begin with trace_id")
         if len(order) > _SEGMENT_LENGTH:
-            if trace == own:
+            if first == own:
                 raise BadItem("invalid_dotted_order", "The dotted_order of a root has one segment")
             if op.parent_run_id is None:
                 end = len(order) - _SEGMENT_LENGTH - 1
@@ -261,11 +261,10 @@ def _take_documents(
     for name in DOCUMENT_FIELDS:
         document = apart.get(name)
         if document is None:
-            document = bytes(getattr(run, name))
-            if not document:
+            raw = getattr(run, name)
+            if raw is _ABSENT:
                 continue
-            if suspicion.escapes:  # already sanitized with the main part
-                suspicion = Suspicion(False, suspicion.text)
+            document = bytes(raw)  # sanitized with the main part
         elif suspicion.escapes:
             document, was_bad = documents.sanitize(document)
             op.is_sanitized |= was_bad
@@ -277,7 +276,9 @@ def _take_documents(
 
 def _take_document(op: RunOp, name: str, document: bytes, suspicion: Suspicion) -> None:
     documents.check(document, suspicion)
-    first = document[:1] if document[:1] not in b" \t\r\n" else document.strip()[:1]
+    first = document[:1]
+    if first.isspace():
+        first = document.strip()[:1]
     if first == b"n":
         return
     if name == "error":
@@ -309,10 +310,10 @@ def _take_usage(op: RunOp) -> None:
 
 def _split_extra(op: RunOp, extra: bytes) -> None:
     """Set `extra` and `metadata` apart; neither is parsed deeper than its members."""
-    members = documents.members(extra)
-    metadata = members.pop("metadata", _NULL)
+    members = documents.raw_members(extra)
+    metadata = bytes(members.pop("metadata", _RAW_NULL))
     if members:
-        op.extra = documents.compose(members)
+        op.extra = msgspec.json.encode(members)
     if metadata != _NULL:
         if metadata[:1] != b"{":
             raise BadItem("wrong_type", "metadata must be an object or null")

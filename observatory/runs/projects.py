@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from django.db import connection
 
+from observatory import prepared
 from observatory.workspaces.models import Workspace
 
 DEFAULT = "default"
@@ -36,7 +37,7 @@ def resolve(workspace: Workspace, names: set[str]) -> dict[str, int]:
 def _ids_of(workspace: Workspace, names: set[str]) -> dict[str, int]:
     if not names:
         return {}
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(
             "SELECT name, id FROM runs_project WHERE workspace_id = %s AND name = ANY(%s)"
             " ORDER BY id FOR KEY SHARE",
@@ -52,10 +53,10 @@ def by_uuid(workspace: Workspace, uuids: set[UUID]) -> dict[UUID, int]:
     """
     if not uuids:
         return {}
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(
-            "SELECT uuid, id FROM runs_project WHERE workspace_id = %s AND uuid = ANY(%s)"
+            "SELECT uuid, id FROM runs_project WHERE workspace_id = %s AND uuid = ANY(%s::uuid[])"
             " ORDER BY id FOR KEY SHARE",
-            [workspace.pk, list(uuids)],
+            [workspace.pk, prepared.uuid_array(uuids)],
         )
         return dict(cursor.fetchall())

@@ -10,8 +10,7 @@ import secrets
 import zlib
 from datetime import datetime, timedelta
 
-from django.db import connection
-
+from observatory import prepared
 from observatory.workspaces.models import ApiKey, User, Workspace
 
 PREFIX = "obs_"
@@ -68,7 +67,7 @@ def find(token: str, now: datetime) -> ApiKey | None:
     """
     if not token:
         return None
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_FIND, [digest_of(token), now])
         row = cursor.fetchone()
     key = None
