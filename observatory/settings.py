@@ -159,6 +159,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
     "csp",
 ]
 MIDDLEWARE = [
@@ -268,6 +269,26 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "observatory.api.errors.handle",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
+}
+
+SPECTACULAR_SETTINGS: dict[str, object] = {
+    "TITLE": "Observatory",
+    "DESCRIPTION": (
+        "LangSmith's wire. Every path is served with and without a trailing slash, and each under"
+        " `/`, `/api` and `/api/v1` as well: the SDKs derive them from one endpoint."
+    ),
+    "VERSION": None,  # the generator's
+    "OAS_VERSION": "3.1.1",
+    "LICENSE": {"name": "Apache-2.0"},
+    "DEFAULT_GENERATOR_CLASS": "observatory.api.schema.Generator",
+    "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": [],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            "bearer": {"type": "http", "scheme": "bearer"},
+        }
+    },
 }
 
 LOG_LEVEL = env.choice("OBSERVATORY_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})

@@ -1,11 +1,13 @@
-"""Writes docs/reference/endpoints.md from the URL table: `python -m tests.reference`."""
+"""Writes docs/reference/endpoints.md and openapi.yaml: `python -m tests.reference`."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "endpoints.md"
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+TARGET = REFERENCE / "endpoints.md"
+OPENAPI = REFERENCE / "openapi.yaml"
 METHODS = ["get", "post", "put", "patch", "delete"]
 HEAD = """# Endpoints
 
@@ -51,6 +53,15 @@ def text() -> str:
     return HEAD + "\n".join(rows()) + "\n"
 
 
+def openapi() -> str:
+    """Return the OpenAPI document as /api/schema gives it in YAML."""
+    from drf_spectacular.renderers import OpenApiYamlRenderer2
+
+    from observatory.api.openapi import document
+
+    return OpenApiYamlRenderer2().render(document(), renderer_context={}).decode()
+
+
 if __name__ == "__main__":
     import os
 
@@ -59,3 +70,4 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     TARGET.write_text(text())
+    OPENAPI.write_text(openapi())

@@ -55,6 +55,10 @@ def test_the_endpoints_page_is_what_the_url_table_says() -> None:
     assert reference.TARGET.read_text() == reference.text(), "run `python -m tests.reference`"
 
 
+def test_the_schema_file_is_what_the_server_answers() -> None:
+    assert reference.OPENAPI.read_text() == reference.openapi(), "run `python -m tests.reference`"
+
+
 def test_every_endpoint_says_what_it_is() -> None:
     assert [row for row in reference.rows() if row.endswith("|  |")] == []
 

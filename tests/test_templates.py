@@ -43,6 +43,7 @@ def test_every_template_is_rendered(acme, rival, ada, grace, mallory) -> None:
 def _visit(acme, ada, grace, mallory) -> None:
     client = Client()
     client.get("/accounts/login/")
+    client.get("/docs")
     client.force_login(mallory)
     client.get("/w/rival/")
     mallory.memberships.all().delete()

@@ -29,6 +29,7 @@ from tests.tenancy import CANARY, Client, Route, Side
 PUBLIC = {
     "PrebuiltSchema": "two constants that schemas refer to; it reads no table",
     "Info": "the feature switchboard, the same for everybody; it reads no table",
+    **dict.fromkeys(("Schema", "SchemaPage"), "the wire's description; it reads no table"),
     "FeedbackToken": "POST and GET are given by whoever holds a presigned token (tests/feedback)",
     "SignedExampleFile": "the same for the files of examples",
     "SignedAttachment": "a signed URL that expires: the SDK downloads without headers",

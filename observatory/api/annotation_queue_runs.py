@@ -17,7 +17,10 @@ from annotations.models import AnnotationQueue, QueueItem, Review, Seat
 from observatory.api import parameters, run_read
 from observatory.api.annotation_queues import find, me, readable, shown
 from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
+from observatory.api.shapes import Count, Message, PageQuery
+from observatory.api.shapes import queues as shapes
 from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.runs import search
@@ -145,6 +148,7 @@ def _wanted(body: Any) -> dict[UUID, str | None]:
 class AnnotationQueueRunsByKey(WorkspaceView):
     """POST .../runs/by-key (add_runs_to_annotation_queue, runs=). The run's id is enough."""
 
+    @describe(body=list[shapes.QueueRunCreate | UUID], answer=list[shapes.QueueEntry])
     def post(self, request: Request, queue_id: str) -> Response:
         """Add runs, each once. A run that has not arrived yet waits as a pending item."""
         queue = find(self.workspace, queue_id)
@@ -165,6 +169,7 @@ class AnnotationQueueRunsByKey(WorkspaceView):
 class AnnotationQueueRuns(AnnotationQueueRunsByKey):
     """GET (list_runs_from_annotation_queue) and POST (add_runs_to_annotation_queue) .../runs."""
 
+    @describe(query=shapes.QueueRunQuery, answer=list[shapes.QueueRun])
     def get(self, request: Request, queue_id: str) -> Response:
         found = _items(
             find(self.workspace, queue_id),
@@ -180,6 +185,7 @@ class AnnotationQueueRuns(AnnotationQueueRunsByKey):
 class AnnotationQueueRun(WorkspaceView):
     """DELETE .../runs/{x}: Python sends the run's id, JavaScript the item's. Either removes it."""
 
+    @describe(answer=Message)
     def delete(self, request: Request, queue_id: str, run_or_item: str) -> Response:
         queue = find(self.workspace, queue_id)
         uuid = uuid_or_404(run_or_item)
@@ -193,6 +199,7 @@ class AnnotationQueueRun(WorkspaceView):
 class AnnotationQueueRunAt(WorkspaceView):
     """GET .../run/{index}: the caller's open items, counted from 0."""
 
+    @describe(answer=shapes.QueueRun)
     def get(self, request: Request, queue_id: str, index: str) -> Response:
         queue = find(self.workspace, queue_id)
         if not (index.isascii() and index.isdigit() and len(index) <= 9):
@@ -207,6 +214,7 @@ class AnnotationQueueRunAt(WorkspaceView):
 class AnnotationQueueSize(WorkspaceView):
     """GET .../size?status, .../total_size and .../total_archived: how many items."""
 
+    @describe(query=shapes.QueueSizeQuery, answer=Count)
     def get(self, request: Request, queue_id: str, which: str) -> Response:
         queue = find(self.workspace, queue_id)
         status = parameters.one(request, "status") if which == "size" else None
@@ -222,6 +230,7 @@ class AnnotationQueueSize(WorkspaceView):
 class QueuesOfRun(WorkspaceView):
     """GET /annotation-queues/{run_id}/queues: the queues that hold a run."""
 
+    @describe(query=PageQuery, answer=list[shapes.Queue])
     def get(self, request: Request, run_id: str) -> Response:
         holding = QueueItem.objects.filter(
             workspace=self.workspace, run_id=uuid_or_404(run_id)

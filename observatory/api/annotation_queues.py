@@ -19,7 +19,10 @@ from annotations.models import AnnotationQueue, QueueItem
 from datasets_app.models import Dataset, Harvest
 from observatory.api import parameters, rubric_items
 from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.shapes import Message
+from observatory.api.shapes import queues as shapes
 from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
@@ -204,6 +207,7 @@ def _harvest_into(queue: AnnotationQueue, dataset: Dataset | None) -> None:
 class AnnotationQueues(WorkspaceView):
     """GET (list_annotation_queues) and POST (create_annotation_queue) /annotation-queues."""
 
+    @describe(query=shapes.QueueQuery, answer=list[shapes.Queue])
     def get(self, request: Request) -> Response:
         found = readable(self.workspace).filter(self._filters(request))
         sort = SORTS.get(parameters.one(request, "sort_by") or "created_at", "created_at")
@@ -228,6 +232,7 @@ class AnnotationQueues(WorkspaceView):
             asked &= Q(pk__in=person.assigned_queues.values("pk") if person else [])
         return asked
 
+    @describe(body=shapes.QueueCreate, answer=shapes.QueueWithRubric, errors=(409,))
     def post(self, request: Request) -> Response:
         """Create a queue. The same id and name again is a retry and answers what is there."""
         now = timezone.now()
@@ -272,9 +277,11 @@ class AnnotationQueues(WorkspaceView):
 class AnnotationQueueDetail(WorkspaceView):
     """GET, PATCH and DELETE /annotation-queues/{id}: read, update, delete_annotation_queue."""
 
+    @describe(answer=shapes.QueueWithRubric)
     def get(self, request: Request, queue_id: str) -> Response:
         return Response(detailed(find(self.workspace, queue_id), self.workspace))
 
+    @describe(body=shapes.QueueChange, answer=shapes.QueueWithRubric)
     def patch(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         now = timezone.now()
@@ -309,6 +316,7 @@ class AnnotationQueueDetail(WorkspaceView):
                 _harvest_into(queue, dataset)
         return Response(detailed(find(self.workspace, queue_id), self.workspace))
 
+    @describe(answer=Message)
     def delete(self, request: Request, queue_id: str) -> Response:
         """Delete the queue, its items and reviews. The feedback that reviewers gave stays."""
         find(self.workspace, queue_id).delete()

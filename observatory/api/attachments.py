@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.views import View
 
 from datasets_app import files
+from observatory.api.described import Binary, describe
 from observatory.api.errors import not_found
 from observatory.runs import attachments
 
@@ -24,6 +25,7 @@ class SignedAttachment(View):
     http_method_names = ["get", "head"]
     is_public = True  # the token is the credential
 
+    @describe(answer=Binary, gives="*/*")
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
         attachment = attachments.opened(token)
         if attachment is None:
@@ -37,6 +39,7 @@ class SignedExampleFile(View):
     http_method_names = ["get", "head"]
     is_public = True  # the token is the credential
 
+    @describe(answer=Binary, gives="*/*")
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
         found = files.opened(token)
         if found is None:

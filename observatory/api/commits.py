@@ -12,8 +12,10 @@ from rest_framework.response import Response
 
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView
+from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.repos import object_of, repo_or_404
+from observatory.api.shapes import prompts as shapes
 from observatory.prompts import commits
 from observatory.prompts.models import Commit, PromptRepo
 
@@ -37,6 +39,7 @@ def shown(repo: PromptRepo, commit: Commit, *, has_model: bool) -> dict[str, Any
 class Commits(WorkspaceView):
     """GET (list_prompt_commits) and POST (create_commit, push_prompt) /commits/{owner}/{name}."""
 
+    @describe(query=shapes.CommitQuery, answer=shapes.Commits)
     def get(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
         has_model = bool(parameters.flag(request, "include_model"))
@@ -44,6 +47,7 @@ class Commits(WorkspaceView):
         listed = [shown(repo, commit, has_model=has_model) for commit in page]
         return Response({"commits": listed, "total": repo.num_commits})
 
+    @describe(body=shapes.CommitCreate, answer=shapes.CommitAnswer, errors=(409,))
     def post(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
         body = object_of(request)
@@ -74,6 +78,7 @@ class Commits(WorkspaceView):
 class CommitDetail(WorkspaceView):
     """GET /commits/{owner}/{name}/{hash, tag or latest} (pull_prompt, pull_prompt_commit)."""
 
+    @describe(query=shapes.ModelQuery, answer=shapes.Commit)
     def get(self, request: Request, owner: str, repo_handle: str, commit: str) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
         found = commits.resolve(repo, commit.replace("\x00", ""))

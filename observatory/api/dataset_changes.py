@@ -18,8 +18,11 @@ from datasets_app.models import Dataset
 from observatory.api import example_bodies, parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import MISSING, dataset_or_404, fields_of, reread
+from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.examples import delete_all, update_in
+from observatory.api.shapes import Message, Object
+from observatory.api.shapes import datasets as shapes
 from observatory.runs.models import Project
 
 BASELINE = "baseline_experiment_id"
@@ -60,9 +63,11 @@ def _example_id(name: str) -> Any:
 class DatasetDetail(WorkspaceView):
     """GET (read_dataset), PATCH (updateDataset) and DELETE (delete_dataset) /datasets/{id}."""
 
+    @describe(answer=shapes.Dataset)
     def get(self, request: Request, dataset_id: str) -> Response:
         return Response(reread(self, dataset_or_404(self, dataset_id)))
 
+    @describe(body=shapes.DatasetChange, answer=shapes.Dataset, errors=(409,))
     def patch(self, request: Request, dataset_id: str) -> Response:
         """Change the dataset and, with `patch_examples`, examples of it: all of it or nothing."""
         dataset = dataset_or_404(self, dataset_id)
@@ -95,6 +100,7 @@ class DatasetDetail(WorkspaceView):
             raise NotFound("Experiment not found")
         return {**kept, BASELINE: str(baseline)}
 
+    @describe(answer=Message)
     def delete(self, request: Request, dataset_id: str) -> Response:
         catalogue.remove(dataset_or_404(self, dataset_id))
         return Response({"message": "Dataset deleted"})
@@ -103,6 +109,7 @@ class DatasetDetail(WorkspaceView):
 class DatasetExample(WorkspaceView):
     """DELETE platform/datasets/{id}/examples/{id} (client.datasets.examples.delete)."""
 
+    @describe(status=204)
     def delete(self, request: Request, dataset_id: str, example_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         uuid = uuid_or_404(example_id)
@@ -115,6 +122,7 @@ class DatasetExample(WorkspaceView):
 class DatasetIndex(WorkspaceView):
     """POST /datasets/{id}/index[/sync], /search (index_dataset, similar_examples): not offered."""
 
+    @describe(body=Object, status=404)
     def post(self, request: Request, dataset_id: str) -> Response:
         dataset_or_404(self, dataset_id)
         raise NotFound(

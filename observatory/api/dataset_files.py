@@ -23,8 +23,10 @@ from datasets_app.selection import Selection
 from observatory.api import body, example_bodies, multipart, parameters
 from observatory.api.base import WorkspaceView
 from observatory.api.datasets import body_of, dataset_or_404, fields_of, instant_or_404, reread
+from observatory.api.described import Binary, describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.examples import create_in, now_shown
+from observatory.api.shapes import datasets as shapes
 from observatory.runs import attachments
 
 MAX_FORM_PARTS = 2_000
@@ -97,6 +99,7 @@ def _rows(file: bytes, form: dict[str, list[str]]) -> list[ExampleInput]:
 class DatasetUpload(WorkspaceView):
     """POST /datasets/upload (upload_csv): a dataset of a CSV file's lines; all of it or nothing."""
 
+    @describe(body=Binary, takes="multipart/form-data", answer=shapes.Dataset, errors=(409,))
     def post(self, request: Request) -> Response:
         form, file = _form(request)
         sent: dict[str, Any] = {
@@ -125,6 +128,7 @@ class DatasetUpload(WorkspaceView):
 class ExampleUpload(WorkspaceView):
     """POST /examples/upload/{dataset_id}: the lines of a CSV file as examples of a dataset."""
 
+    @describe(body=Binary, takes="multipart/form-data", answer=list[shapes.Example])
     def post(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         form, file = _form(request)
@@ -135,6 +139,7 @@ class ExampleUpload(WorkspaceView):
 class DatasetClone(WorkspaceView):
     """POST /datasets/clone: copy examples of one dataset into another, under ids of their own."""
 
+    @describe(body=shapes.DatasetClone, answer=list[shapes.Example], errors=(404,))
     def post(self, request: Request) -> Response:
         sent = body_of(request)
         ids = [
@@ -188,6 +193,7 @@ class DatasetClone(WorkspaceView):
 class DatasetFile(WorkspaceView):
     """GET /datasets/{id}/csv, jsonl, openai and openai_ft (read_dataset_openai_finetuning)."""
 
+    @describe(query=shapes.AsOfQuery, answer=Binary, gives=("text/csv", "application/x-ndjson"))
     def get(self, request: Request, dataset_id: str, form: str) -> HttpResponseBase:
         dataset = dataset_or_404(self, dataset_id)
         instant = instant_or_404(dataset, parameters.one(request, "as_of"))

@@ -16,7 +16,9 @@ from datasets_app import catalogue, examples, schemas, transformations, versions
 from datasets_app.models import Dataset, ExampleRevision
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.shapes import datasets as shapes
 
 MISSING = {"__missing__": "__missing__"}  # how the generated clients say "not given"
 MAX_NAME = 512
@@ -141,6 +143,7 @@ def fields_of(body: dict[str, Any], *, clears: bool = False) -> dict[str, Any]:
 class Datasets(WorkspaceView):
     """GET /datasets (read_dataset by name, list_datasets) and POST /datasets (create_dataset)."""
 
+    @describe(query=shapes.DatasetQuery, answer=list[shapes.Dataset])
     def get(self, request: Request) -> Response:
         exact: dict[str, Any] = {}
         if ids := parameters.uuids(request, "id"):
@@ -162,6 +165,7 @@ class Datasets(WorkspaceView):
         page = found.select_related("workspace").order_by(order, "-pk")[parameters.window(request)]
         return Response([shown(dataset) for dataset in page])
 
+    @describe(body=shapes.DatasetCreate, answer=shapes.Dataset, errors=(409,))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         fields = fields_of(body)
@@ -187,6 +191,7 @@ def _version_shown(as_of: datetime, tags: list[str], newest: datetime | None) ->
 class DatasetVersions(WorkspaceView):
     """GET /datasets/{id}/versions (list_dataset_versions), newest first."""
 
+    @describe(query=shapes.VersionQuery, answer=list[shapes.Version])
     def get(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         found = versions.listed(
@@ -202,6 +207,7 @@ class DatasetVersions(WorkspaceView):
 class DatasetVersionAt(WorkspaceView):
     """GET /datasets/{id}/version (read_dataset_version): by `as_of` or by `tag`."""
 
+    @describe(query=shapes.VersionAtQuery, answer=shapes.Version)
     def get(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         asked = parameters.one(request, "tag") or parameters.one(request, "as_of")
@@ -216,6 +222,7 @@ class DatasetVersionAt(WorkspaceView):
 class DatasetTags(WorkspaceView):
     """PUT /datasets/{id}/tags (update_dataset_tag): move a tag to a version."""
 
+    @describe(body=shapes.TagMove, answer=shapes.Version)
     def put(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)
@@ -237,6 +244,7 @@ class DatasetTags(WorkspaceView):
 class DatasetDiff(WorkspaceView):
     """GET /datasets/{id}/versions/diff (diff_dataset_versions)."""
 
+    @describe(query=shapes.DiffQuery, answer=shapes.Diff)
     def get(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         start = parameters.one(request, "from_version")
@@ -259,6 +267,7 @@ class DatasetDiff(WorkspaceView):
 class DatasetSplits(WorkspaceView):
     """GET (list_dataset_splits) and PUT (update_dataset_splits) /datasets/{id}/splits."""
 
+    @describe(query=shapes.AsOfQuery, answer=list[str])
     def get(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         as_of = instant_or_404(dataset, parameters.one(request, "as_of"))
@@ -266,6 +275,7 @@ class DatasetSplits(WorkspaceView):
         names = standing.values_list("splits", flat=True).distinct()
         return Response(sorted({name for held in names for name in held}))
 
+    @describe(body=shapes.SplitChange, answer=list[str])
     def put(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)

@@ -15,8 +15,10 @@ from datasets_app.examples import ExampleInput, Written
 from observatory.api import body, example_bodies, multipart
 from observatory.api.base import WorkspaceView
 from observatory.api.datasets import dataset_or_404
+from observatory.api.described import Binary, describe
 from observatory.api.errors import Unprocessable
 from observatory.api.examples import create_in, update_in
+from observatory.api.shapes import datasets as shapes
 from observatory.runs import attachments
 from observatory.runs.attachments import Saved
 
@@ -104,11 +106,15 @@ def _answer(written: Written) -> Response:
 class DatasetExamples(WorkspaceView):
     """POST (create_examples) and PATCH (update_examples) platform/datasets/{id}/examples."""
 
+    @describe(
+        body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten, errors=(409,)
+    )
     def post(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         with read(request) as sent:
             return _answer(create_in(dataset, [_input(*pair) for pair in sent.items()]))
 
+    @describe(body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten)
     def patch(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         with read(request) as sent:
@@ -121,6 +127,9 @@ class DatasetExamples(WorkspaceView):
 class ExamplesUpsert(WorkspaceView):
     """POST platform/examples/multipart (upsert_examples_multipart): `dataset_id` in each."""
 
+    @describe(
+        body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten, errors=(404, 409)
+    )
     def post(self, request: Request) -> Response:
         with read(request) as sent:
             return _answer(self._upserted(sent))

@@ -21,7 +21,10 @@ from datasets_app.selection import Selection
 from observatory.api import example_bodies, parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import body_of, dataset_or_404, instant_or_404
+from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.shapes import Message
+from observatory.api.shapes import datasets as shapes
 from observatory.runs.filters.grammar import FilterError
 
 
@@ -156,6 +159,7 @@ def _selected(request: Request) -> set[str]:
 class Examples(WorkspaceView):
     """GET (list_examples), POST (create_example) and DELETE (delete_examples) /examples."""
 
+    @describe(query=shapes.ExampleQuery, answer=list[shapes.Example], errors=(404,))
     def get(self, request: Request) -> Response:
         selected = _selected(request)
         found = selection.revisions(self.workspace, _asked(self, request))
@@ -166,6 +170,7 @@ class Examples(WorkspaceView):
             _add_files(request, rows, page)
         return Response([{name: row[name] for name in FIELDS if name in selected} for row in rows])
 
+    @describe(body=shapes.ExampleCreate, answer=shapes.Example, errors=(404, 409))
     def post(self, request: Request) -> Response:
         members = example_bodies.members_of(example_bodies.raw_body(request))
         dataset_id = example_bodies.id_of(members, "dataset_id")
@@ -175,6 +180,7 @@ class Examples(WorkspaceView):
         written = create_in(dataset, [example_bodies.input_of(members)])
         return Response(now_shown(self, written.example_ids)[0])
 
+    @describe(query=shapes.ExamplesNamed, answer=Message, errors=(404,))
     def delete(self, request: Request) -> Response:
         ids = parameters.uuids(request, "example_ids")
         if not ids:
@@ -194,6 +200,7 @@ def delete_all(view: WorkspaceView, ids: list[UUID]) -> None:
 class ExampleCount(WorkspaceView):
     """GET /examples/count: how many GET /examples would list."""
 
+    @describe(query=shapes.ExampleQuery, answer=int, errors=(404,))
     def get(self, request: Request) -> Response:
         return Response(
             selection.revisions(self.workspace, _asked(self, request)).order_by().count()
@@ -203,6 +210,7 @@ class ExampleCount(WorkspaceView):
 class ExampleBulk(WorkspaceView):
     """POST and PATCH /examples/bulk: all of the array, or none."""
 
+    @describe(body=list[shapes.ExampleCreate], answer=list[shapes.Example], errors=(404, 409))
     def post(self, request: Request) -> Response:
         sent = example_bodies.array_of(example_bodies.raw_body(request))
         by_dataset: dict[UUID, list[tuple[int, ExampleInput]]] = {}
@@ -219,6 +227,7 @@ class ExampleBulk(WorkspaceView):
                 ids |= dict(zip([place for place, _ in given], written.example_ids, strict=True))
         return Response(now_shown(self, [ids[place] for place in sorted(ids)]))
 
+    @describe(body=list[shapes.ExampleBulkChange], answer=shapes.ExamplesChanged, errors=(404,))
     def patch(self, request: Request) -> Response:
         sent = example_bodies.array_of(example_bodies.raw_body(request))
         by_dataset: dict[int, tuple[Dataset, list[ExampleChange]]] = {}
@@ -238,6 +247,11 @@ class ExampleBulk(WorkspaceView):
 class ExampleValidation(WorkspaceView):
     """POST /examples/validate[/bulk]: would these examples fit? Nothing is stored."""
 
+    @describe(
+        body=shapes.ExampleCreate | list[shapes.ExampleCreate],
+        answer=shapes.Valid | list[shapes.Valid],
+        errors=(404,),
+    )
     def post(self, request: Request, bulk: str | None = None) -> Response:
         raw = example_bodies.raw_body(request)
         sent = example_bodies.array_of(raw) if bulk else [example_bodies.members_of(raw)]
@@ -264,6 +278,7 @@ class ExampleValidation(WorkspaceView):
 class ExampleDetail(WorkspaceView):
     """GET (read_example), PATCH and DELETE (delete_example) /examples/{id}."""
 
+    @describe(query=shapes.AsOfQuery, answer=shapes.Example)
     def get(self, request: Request, example_id: str) -> Response:
         uuid = uuid_or_404(example_id)
         as_of = parameters.one(request, "as_of")
@@ -276,12 +291,14 @@ class ExampleDetail(WorkspaceView):
             _add_files(request, [row], [found])
         return Response(row)
 
+    @describe(body=shapes.ExampleChange, answer=shapes.Example)
     def patch(self, request: Request, example_id: str) -> Response:
         uuid = uuid_or_404(example_id)
         members = example_bodies.members_of(example_bodies.raw_body(request))
         update_in(_dataset_of(self, uuid), [example_bodies.change_of(uuid, members)])
         return Response(now_shown(self, [uuid])[0])
 
+    @describe(answer=Message)
     def delete(self, request: Request, example_id: str) -> Response:
         delete_all(self, [uuid_or_404(example_id)])
         return Response({"message": "Example deleted"})
@@ -290,6 +307,7 @@ class ExampleDetail(WorkspaceView):
 class ExamplesErase(WorkspaceView):
     """POST platform/datasets/examples/delete (delete_examples with hard_delete)."""
 
+    @describe(body=shapes.ExamplesErase, answer=shapes.ExamplesErased, errors=(404,))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         texts = body.get("example_ids")

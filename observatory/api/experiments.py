@@ -21,11 +21,14 @@ from datasets_app.models import Comparison, Dataset
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import body_of, dataset_or_404
+from observatory.api.described import JSON, describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.examples import shown as example_shown
 from observatory.api.rendering import dumps
 from observatory.api.run_query import TooSlow
 from observatory.api.run_read import DEFAULT, REQUIRED, payloads, runs_out
+from observatory.api.shapes import Message
+from observatory.api.shapes import datasets as shapes
 from observatory.runs import search
 from observatory.runs.documents import BadItem
 from observatory.runs.filters.grammar import FilterError, Node, parse
@@ -152,6 +155,12 @@ def rows_out(
 class DatasetRuns(WorkspaceView):
     """POST /datasets/{id}/runs (get_experiment_results): the runs of experiments, by example."""
 
+    @describe(
+        query=shapes.FormatQuery,
+        body=shapes.ExperimentRunsQuery,
+        answer=list[shapes.ExampleWithRuns],
+        gives=(JSON, "text/csv"),
+    )
     def post(self, request: Request, dataset_id: str) -> Response | HttpResponse:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)
@@ -255,6 +264,7 @@ def _optional_text(body: Mapping[str, Any], name: str, most: int) -> str | None:
 class Comparisons(WorkspaceView):
     """POST /datasets/comparative (create_comparative_experiment, evaluate_comparative)."""
 
+    @describe(body=shapes.ComparisonCreate, answer=shapes.Comparison, errors=(404, 409))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         dataset_id = parameters.sent_uuid(body, "reference_dataset_id")
@@ -290,6 +300,7 @@ class Comparisons(WorkspaceView):
 class ComparisonDetail(WorkspaceView):
     """DELETE /datasets/comparative/{id}, with what was judged in it."""
 
+    @describe(answer=Message)
     def delete(self, request: Request, comparison_id: str) -> Response:
         found = Comparison.objects.filter(
             workspace=self.workspace, uuid=uuid_or_404(comparison_id)
@@ -303,6 +314,7 @@ class ComparisonDetail(WorkspaceView):
 class DatasetComparisons(WorkspaceView):
     """GET /datasets/{id}/comparative: the comparisons of a dataset, newest first."""
 
+    @describe(query=shapes.ComparisonQuery, answer=list[shapes.Comparison])
     def get(self, request: Request, dataset_id: str) -> Response:
         found = (
             dataset_or_404(self, dataset_id)

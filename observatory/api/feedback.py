@@ -13,7 +13,10 @@ from rest_framework.response import Response
 
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
+from observatory.api.shapes import Message
+from observatory.api.shapes import feedback as shapes
 from observatory.feedback import judgement, record
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import Feedback
@@ -106,12 +109,14 @@ def _presence(request: Request) -> Q:
 class FeedbackCollection(WorkspaceView):
     """POST /feedback (create_feedback) and GET /feedback (list_feedback)."""
 
+    @describe(query=shapes.FeedbackQuery, answer=list[shapes.Feedback])
     def get(self, request: Request) -> Response:
         has_names = parameters.flag(request, "include_user_names") is True
         found = readable(self.workspace).filter(filters(request)).order_by("-created_at", "-id")
         page = found[parameters.window(request)]
         return Response([shown(feedback, has_user_names=has_names) for feedback in page])
 
+    @describe(body=shapes.FeedbackCreate, answer=shapes.Feedback)
     def post(self, request: Request) -> Response:
         """Store feedback, also of a run that is not here yet: a 404 would block the SDK."""
         try:
@@ -127,6 +132,11 @@ class FeedbackCollection(WorkspaceView):
 class FeedbackBatch(WorkspaceView):
     """POST /feedback/batch: an array, or `{"feedback": [...]}`. A bad one costs only itself."""
 
+    @describe(
+        body=shapes.FeedbackBatch | list[shapes.FeedbackCreate],
+        answer=shapes.FeedbackStored,
+        status=202,
+    )
     def post(self, request: Request) -> Response:
         body = request.data.get("feedback") if isinstance(request.data, dict) else request.data
         if not isinstance(body, list):
@@ -149,10 +159,12 @@ class FeedbackBatch(WorkspaceView):
 class FeedbackDetail(WorkspaceView):
     """GET (read_feedback), PATCH (update_feedback), DELETE (delete_feedback) /feedback/{id}."""
 
+    @describe(query=shapes.FeedbackReadQuery, answer=shapes.Feedback)
     def get(self, request: Request, feedback_id: str) -> Response:
         has_names = parameters.flag(request, "include_user_names") is True
         return Response(shown(self._found(feedback_id), has_user_names=has_names))
 
+    @describe(body=shapes.FeedbackChange, answer=shapes.Feedback)
     def patch(self, request: Request, feedback_id: str) -> Response:
         uuid = uuid_or_404(feedback_id)
         try:
@@ -164,6 +176,7 @@ class FeedbackDetail(WorkspaceView):
             raise Unprocessable(str(error)) from None
         return Response(shown(self._found(uuid)))
 
+    @describe(answer=Message)
     def delete(self, request: Request, feedback_id: str) -> Response:
         if not record.delete(self.workspace, uuid_or_404(feedback_id)):
             raise NotFound("Feedback not found")

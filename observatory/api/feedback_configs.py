@@ -11,7 +11,10 @@ from rest_framework.response import Response
 
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView
+from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.shapes import Message
+from observatory.api.shapes import feedback as shapes
 from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
@@ -49,6 +52,7 @@ def _read(body: Any) -> tuple[str, dict[str, Any] | None, dict[str, bool]]:
 class FeedbackConfigs(WorkspaceView):
     """GET, POST, PATCH and DELETE /feedback-configs, as the SDKs' *_feedback_config do."""
 
+    @describe(query=shapes.FeedbackConfigQuery, answer=list[shapes.FeedbackConfig])
     def get(self, request: Request) -> Response:
         found = FeedbackConfig.objects.filter(workspace=self.workspace).order_by("key")
         if keys := parameters.listed(request, "key"):
@@ -57,6 +61,7 @@ class FeedbackConfigs(WorkspaceView):
             found = found.filter(key__icontains=part)
         return Response([shown(c, self.workspace) for c in found[parameters.window(request)]])
 
+    @describe(body=shapes.FeedbackConfigCreate, answer=shapes.FeedbackConfig, errors=(409,))
     def post(self, request: Request) -> Response:
         key, config, flags = _read(request.data)
         if config is None:
@@ -67,6 +72,7 @@ class FeedbackConfigs(WorkspaceView):
             raise Conflict(f"The key {key!r} has another feedback_config already") from None
         return Response(shown(declared, self.workspace))
 
+    @describe(body=shapes.FeedbackConfigChange, answer=shapes.FeedbackConfig, errors=(404,))
     def patch(self, request: Request) -> Response:
         key, config, flags = _read(request.data)
         changed = {**({} if config is None else {"config": config}), **flags}
@@ -76,6 +82,7 @@ class FeedbackConfigs(WorkspaceView):
             raise NotFound("Feedback config not found") from None
         return Response(shown(declared, self.workspace))
 
+    @describe(query=shapes.FeedbackConfigNamed, answer=Message, errors=(404,))
     def delete(self, request: Request) -> Response:
         key = parameters.one(request, "feedback_key")
         if key is None:

@@ -18,7 +18,10 @@ from rest_framework.response import Response
 
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
+from observatory.api.shapes import Message
+from observatory.api.shapes import feedback as shapes
 from observatory.feedback import judgement, rates, tokens
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import PresignedToken
@@ -67,6 +70,7 @@ def _wanted(body: Any, now: datetime) -> TokenInput:
 class FeedbackTokens(WorkspaceView):
     """POST (create_presigned_feedback_token, one or an array) and GET /feedback/tokens."""
 
+    @describe(query=shapes.TokenQuery, answer=list[shapes.Token])
     def get(self, request: Request) -> Response:
         found = PresignedToken.objects.filter(workspace=self.workspace, revoked_at=None)
         if run_id := parameters.uuid(request, "run_id"):
@@ -74,6 +78,9 @@ class FeedbackTokens(WorkspaceView):
         page = found.order_by("-created_at", "-id")[parameters.window(request)]
         return Response([self._shown(token) for token in page])
 
+    @describe(
+        body=shapes.TokenCreate | list[shapes.TokenCreate], answer=shapes.Token | list[shapes.Token]
+    )
     def post(self, request: Request) -> Response:
         is_many = isinstance(request.data, list)
         now = timezone.now()
@@ -139,11 +146,13 @@ class FeedbackToken(WorkspaceView):
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204)
 
+    @describe(body=shapes.TokenUse, answer=Message, errors=(429,))
     def post(self, request: Request, token: str) -> Response:
         if not isinstance(request.data, dict):
             raise Unprocessable("feedback: must be an object")
         return self._redeem(request, token, request.data)
 
+    @describe(query=shapes.TokenUseQuery, answer=Message, errors=(429,))
     def get(self, request: Request, token: str) -> Response:
         """Redeem by a link in a mail. HEAD, prefetching and link previews do not vote."""
         agent = request.headers.get("user-agent", "")
@@ -160,6 +169,7 @@ class FeedbackToken(WorkspaceView):
             body["score"] = _query_score(asked["score"])
         return self._redeem(request, token, body)
 
+    @describe(answer=Message)
     def delete(self, request: Request, token: str) -> Response:
         if not tokens.revoke(self.workspace, uuid_or_404(token), timezone.now()):
             raise NotFound("Not found")

@@ -9,6 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from observatory.api.described import describe
+from observatory.api.shapes import sessions
+
 COMPATIBLE_WITH = "0.18.0"  # the hosted version whose wire we speak; the SDKs compare it
 
 
@@ -41,5 +44,6 @@ class Info(APIView):
     authentication_classes = ()
     permission_classes = ()
 
+    @describe(answer=sessions.Switchboard)
     def get(self, request: Request) -> Response:
         return Response(switchboard())

@@ -6,14 +6,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.base import WorkspaceView
+from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
 from observatory.api.repos import object_of, repo_or_404
+from observatory.api.shapes import prompts as shapes
 from observatory.prompts.models import Like
 
 
 class Likes(WorkspaceView):
     """POST /likes/{owner}/{name} (like_prompt, unlike_prompt): how many like it now."""
 
+    @describe(body=shapes.Like, answer=shapes.Likes)
     def post(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
         like = object_of(request).get("like")

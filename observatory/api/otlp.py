@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 
 from observatory.api import body
+from observatory.api.described import Binary, describe
 from observatory.api.errors import TooLarge
 from observatory.api.multipart import Batch, Reject
 from observatory.api.runs import IngestView
@@ -68,6 +69,7 @@ class Traces(IngestView):
             answer["Content-Type"] = PROTOBUF
         return answer
 
+    @describe(body=Binary, takes=(PROTOBUF, JSON), answer=Binary, gives=(PROTOBUF, JSON))
     def post(self, request: HttpRequest) -> HttpResponse:
         encoding = _encoding(request)
         if encoding not in _READERS:

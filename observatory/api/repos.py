@@ -15,7 +15,10 @@ from rest_framework.response import Response
 
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView
+from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.shapes import Object
+from observatory.api.shapes import prompts as shapes
 from observatory.prompts import commits
 from observatory.prompts.models import Commit, Like, PromptRepo
 
@@ -103,6 +106,7 @@ def _fields(body: dict[str, Any]) -> dict[str, Any]:
 class Settings(WorkspaceView):
     """GET /settings, as both SDKs ask whose prompts `-` are."""
 
+    @describe(answer=shapes.Settings)
     def get(self, request: Request) -> Response:
         workspace = self.workspace
         return Response(
@@ -118,6 +122,7 @@ class Settings(WorkspaceView):
 class Repos(WorkspaceView):
     """GET /repos (list_prompts) and POST /repos (create_prompt)."""
 
+    @describe(query=shapes.RepoQuery, answer=shapes.Repos, errors=(404,))
     def get(self, request: Request) -> Response:
         if parameters.one(request, "repo_type") not in {None, "prompt"}:
             raise NotFound("Only prompts are kept here")
@@ -134,6 +139,7 @@ class Repos(WorkspaceView):
         page = found.order_by(f"{sign}{sort}", "-pk")[parameters.window(request)]
         return Response({"repos": [shown(self, repo) for repo in page], "total": found.count()})
 
+    @describe(body=shapes.RepoCreate, answer=shapes.RepoAnswer, errors=(404, 409))
     def post(self, request: Request) -> Response:
         body = object_of(request)
         if body.get("repo_type") not in {None, "prompt"}:
@@ -153,15 +159,18 @@ class Repos(WorkspaceView):
 class RepoDetail(WorkspaceView):
     """GET (get_prompt), PATCH (update_prompt) and DELETE (delete_prompt) /repos/{owner}/{name}."""
 
+    @describe(answer=shapes.RepoAnswer)
     def get(self, request: Request, owner: str, repo_handle: str) -> Response:
         return Response({"repo": shown(self, repo_or_404(self, owner, repo_handle))})
 
+    @describe(body=shapes.RepoFields, answer=shapes.RepoAnswer)
     def patch(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
         fields = _fields(object_of(request))
         PromptRepo.objects.filter(pk=repo.pk).update(updated_at=timezone.now(), **fields)
         return Response({"repo": shown(self, repo_or_404(self, owner, repo_handle))})
 
+    @describe(answer=Object)
     def delete(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo_or_404(self, owner, repo_handle).delete()
         return Response({})
@@ -170,6 +179,7 @@ class RepoDetail(WorkspaceView):
 class RepoTags(WorkspaceView):
     """POST /repos/{owner}/{name}/tags: point a tag at a commit (commit_tags of push_prompt)."""
 
+    @describe(body=shapes.TagCreate, answer=shapes.RepoTag)
     def post(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
         body = object_of(request)

@@ -13,7 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.base import WorkspaceView
+from observatory.api.described import describe
 from observatory.api.run_read import DEFAULT, REQUIRED, payloads, runs_out
+from observatory.api.shapes import runs as shapes
 from observatory.runs import search, stats
 from observatory.runs.documents import BadItem
 from observatory.runs.filters.grammar import FilterError, Node, parse
@@ -158,6 +160,7 @@ def selected(body: Mapping[str, Any]) -> frozenset[str]:
 class RunQueries(WorkspaceView):
     """POST /runs/query, as both SDKs' list_runs sends it, page after page."""
 
+    @describe(body=shapes.RunQuery, answer=shapes.Runs)
     def post(self, request: Request) -> Response:
         body: Any = request.data
         wanted, fields = query_in(body), selected(body)
@@ -178,6 +181,7 @@ class RunQueries(WorkspaceView):
 class RunStats(WorkspaceView):
     """POST /runs/stats, as the SDK's get_run_stats sends it; with group_by a map of groups."""
 
+    @describe(body=shapes.RunStatsQuery, answer=shapes.RunStats)
     def post(self, request: Request) -> Response:
         body: Any = request.data
         wanted, group = query_in(body), body.get("group_by")

@@ -16,8 +16,10 @@ from rest_framework.request import Request
 
 from datasets_app.models import Example
 from observatory.api.base import uuid_or_404
+from observatory.api.described import describe
 from observatory.api.rendering import dumps
 from observatory.api.runs import RunPatch
+from observatory.api.shapes import runs as shapes
 from observatory.feedback import summary
 from observatory.runs import attachments, search, tree
 from observatory.runs.search import RunRow
@@ -197,6 +199,7 @@ def runs_out(
 class RunDetail(RunPatch):
     """/runs/{id}: GET, as both SDKs' read_run sends it, and PATCH. A run answered for is there."""
 
+    @describe(answer=shapes.Run)
     def get(self, request: HttpRequest, run_id: str) -> HttpResponse:
         row = search.get(self.workspace, uuid_or_404(run_id))
         if row is None:

@@ -23,9 +23,11 @@ from rest_framework.exceptions import ParseError
 
 from observatory.api import body, multipart
 from observatory.api.base import BareWorkspaceView
+from observatory.api.described import Binary, describe
 from observatory.api.errors import TooLarge
 from observatory.api.multipart import Batch, Reject
 from observatory.api.rendering import dumps
+from observatory.api.shapes import runs as shapes
 from observatory.feedback import judgement, record
 from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
 from observatory.runs import attachments, documents, ingest
@@ -170,6 +172,7 @@ def _id_in(raw: bytes) -> str:
 class RunsMultipart(IngestView):
     """POST /runs/multipart, as the background threads of both SDKs send it."""
 
+    @describe(body=Binary, takes="multipart/form-data", answer=shapes.Taken, status=202)
     def post(self, request: HttpRequest) -> HttpResponse:
         return self.receive(request, content_type=request.headers.get("content-type", ""))
 
@@ -180,6 +183,7 @@ class RunsMultipart(IngestView):
 class RunsBatch(IngestView):
     """POST /runs/batch `{"post": [...], "patch": [...]}`, without multipart."""
 
+    @describe(body=shapes.RunsCreate, answer=shapes.Taken, status=202)
     def post(self, request: HttpRequest) -> HttpResponse:
         return self.receive(request)
 
@@ -219,6 +223,7 @@ def _read_lists(content: body.Content) -> dict[str, list[bytes]]:
 class Runs(IngestView):
     """POST /runs, as Client.create_run sends one run when batching is off."""
 
+    @describe(body=shapes.RunCreate, answer=shapes.Taken, status=202)
     def post(self, request: HttpRequest) -> HttpResponse:
         return self.receive(request)
 
@@ -229,6 +234,7 @@ class Runs(IngestView):
 class RunPatch(IngestView):
     """PATCH /runs/{id}, as Client.update_run sends it when batching is off."""
 
+    @describe(body=shapes.RunChange, answer=shapes.Taken, status=202)
     def patch(self, request: HttpRequest, run_id: str) -> HttpResponse:
         return self.receive(request, run_id=run_id)
 

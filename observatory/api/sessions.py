@@ -16,7 +16,10 @@ from rest_framework.response import Response
 from datasets_app import experiments
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.shapes import Object
+from observatory.api.shapes import sessions as shapes
 from observatory.feedback import summary
 from observatory.runs import catalogue, stats
 from observatory.runs.catalogue import ProjectExists, ProjectQuery
@@ -190,6 +193,7 @@ def _metadata(request: Request) -> dict[str, Any] | None:
 class Sessions(WorkspaceView):
     """/sessions, as both SDKs' create_project, list_projects and read_project send it."""
 
+    @describe(query=shapes.SessionQuery, answer=list[shapes.Session])
     def get(self, request: Request) -> Response:
         if parameters.one(request, "filter"):
             raise Unprocessable("filter: projects are not listed by filter; use name or metadata")
@@ -244,6 +248,12 @@ class Sessions(WorkspaceView):
         have.sort(key=lambda project: ranks[project.pk], reverse=is_descending)
         return have + [project for project in found if ranks[project.pk] is None]
 
+    @describe(
+        query=shapes.SessionUpsertQuery,
+        body=shapes.SessionCreate,
+        answer=shapes.Session,
+        errors=(409,),
+    )
     def post(self, request: Request) -> Response:
         body: Any = request.data
         values = _values(body)
@@ -275,6 +285,7 @@ class SessionDetail(WorkspaceView):
             raise NotFound("Project not found")
         return project
 
+    @describe(query=shapes.SessionReadQuery, answer=shapes.Session)
     def get(self, request: Request, session_id: str) -> Response:
         project = self._project(session_id)
         told = {}
@@ -283,6 +294,7 @@ class SessionDetail(WorkspaceView):
             told = _told(self.workspace, [project], since)[project.pk]
         return Response(_shown_alone(self.workspace, project, told))
 
+    @describe(body=shapes.SessionChange, answer=shapes.Session, errors=(409,))
     def patch(self, request: Request, session_id: str) -> Response:
         project = self._project(session_id)
         try:
@@ -291,6 +303,7 @@ class SessionDetail(WorkspaceView):
             raise Conflict(str(error)) from None
         return Response(_shown_alone(self.workspace, project))
 
+    @describe(answer=Object)
     def delete(self, request: Request, session_id: str) -> Response:
         catalogue.remove(self._project(session_id))
         return Response({})

@@ -15,11 +15,16 @@ from datasets_app.selection import Selection
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import dataset_or_404, instant_or_404, shown
+from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
 from observatory.api.examples import shown as example_shown
 from observatory.api.experiments import comparisons_shown
 from observatory.api.feedback import shown as feedback_shown
 from observatory.api.sessions import listed_out
+from observatory.api.shapes import Message, Object, PageQuery
+from observatory.api.shapes import datasets as shapes
+from observatory.api.shapes.feedback import Feedback as FeedbackShape
+from observatory.api.shapes.sessions import Session
 from observatory.feedback.models import Feedback
 from observatory.runs.catalogue import ProjectQuery
 
@@ -34,17 +39,20 @@ def _share_shown(share: DatasetShare) -> dict[str, Any]:
 class DatasetSharing(WorkspaceView):
     """PUT (share_dataset), GET (read_dataset_shared_schema) and DELETE /datasets/{id}/share."""
 
+    @describe(answer=shapes.Share)
     def get(self, request: Request, dataset_id: str) -> Response:
         found = DatasetShare.objects.filter(dataset=dataset_or_404(self, dataset_id)).first()
         if found is None:
             raise NotFound("Dataset is not shared")
         return Response(_share_shown(found))
 
+    @describe(query=shapes.ShareQuery, answer=shapes.Share)
     def put(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         shows = parameters.flag(request, "share_projects") is not False
         return Response(_share_shown(sharing.share(dataset, shows_experiments=shows)))
 
+    @describe(answer=Message)
     def delete(self, request: Request, dataset_id: str) -> Response:
         sharing.unshare(dataset_or_404(self, dataset_id))
         return Response({"message": "Dataset is not shared any more"})
@@ -74,6 +82,7 @@ class SharedView(APIView):
 class SharedDataset(SharedView):
     """GET /public/{token}/datasets (read_shared_dataset)."""
 
+    @describe(answer=shapes.Dataset)
     def get(self, request: Request, token: str) -> Response:
         share = self.share(token)
         found = catalogue.of_workspace(share.dataset.workspace).select_related("workspace")
@@ -94,6 +103,7 @@ def _asked(share: DatasetShare, request: Request) -> Selection:
 class SharedExamples(SharedView):
     """GET /public/{token}/examples (list_shared_examples)."""
 
+    @describe(query=shapes.SharedExampleQuery, answer=list[shapes.Example])
     def get(self, request: Request, token: str) -> Response:
         share = self.share(token)
         found = selection.revisions(share.dataset.workspace, _asked(share, request))
@@ -103,6 +113,7 @@ class SharedExamples(SharedView):
 class SharedExampleCount(SharedView):
     """GET /public/{token}/examples/count."""
 
+    @describe(query=shapes.SharedExampleQuery, answer=int)
     def get(self, request: Request, token: str) -> Response:
         share = self.share(token)
         found = selection.revisions(share.dataset.workspace, _asked(share, request))
@@ -112,6 +123,7 @@ class SharedExampleCount(SharedView):
 class SharedSessions(SharedView):
     """GET /public/{token}/datasets/sessions (list_shared_projects): the dataset's experiments."""
 
+    @describe(query=shapes.SharedSessionQuery, answer=list[Session])
     def get(self, request: Request, token: str) -> Response:
         dataset = self.open_share(token).dataset
         asked = ProjectQuery(
@@ -126,6 +138,7 @@ class SharedSessions(SharedView):
 class SharedComparisons(SharedView):
     """GET /public/{token}/datasets/comparative."""
 
+    @describe(query=PageQuery, answer=list[shapes.Comparison])
     def get(self, request: Request, token: str) -> Response:
         dataset = self.open_share(token).dataset
         found = dataset.comparisons.select_related("dataset").prefetch_related("projects")
@@ -136,6 +149,7 @@ class SharedComparisons(SharedView):
 class SharedFeedback(SharedView):
     """GET /public/{token}/datasets/feedback: what the shared experiments were judged."""
 
+    @describe(query=shapes.SharedFeedbackQuery, answer=list[FeedbackShape])
     def get(self, request: Request, token: str) -> Response:
         dataset = self.open_share(token).dataset
         found = Feedback.objects.filter(
@@ -156,6 +170,7 @@ class SharedSessionsBulk(SharedView):
     A token that opens nothing adds nothing.
     """
 
+    @describe(query=shapes.SharedSessionsQuery, answer=list[Session])
     def get(self, request: Request) -> Response:
         tokens = parameters.uuids(request, "share_tokens")
         if not 0 < len(tokens) <= MAX_TOKENS:
@@ -175,5 +190,6 @@ class PrebuiltSchema(APIView):
     permission_classes = ()
     is_public = True
 
+    @describe(answer=Object)
     def get(self, request: Request, name: str) -> Response:
         return Response({"$id": request.build_absolute_uri(request.path), **schemas.PREBUILT[name]})

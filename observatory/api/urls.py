@@ -26,6 +26,7 @@ from observatory.api import (
     feedback_tokens,
     info,
     likes,
+    openapi,
     otlp,
     repos,
     run_query,
@@ -51,6 +52,8 @@ QUEUE = "(?P<queue_id>[^/]+)"
 
 v1: list[URLPattern | URLResolver] = [
     at("info", info.Info, "info"),
+    at("schema", openapi.Schema, "schema"),
+    at("docs", openapi.SchemaPage, "docs"),
     at("runs", runs.Runs, "runs"),
     at("runs/batch", runs.RunsBatch, "runs-batch"),
     at("runs/multipart", runs.RunsMultipart, "runs-multipart"),

@@ -1,0 +1,207 @@
+"""Runs: in, found, counted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from uuid import UUID
+
+from msgspec import Meta
+
+from observatory.api.shapes import Moment, Object
+
+Filter = Annotated[str, Meta(description="The filter language: docs/reference/filters.md")]
+
+
+class RunFields(TypedDict, total=False):
+    """What a run may say of itself. Null and absent leave what is stored."""
+
+    trace_id: UUID | None
+    dotted_order: str | None
+    parent_run_id: UUID | None
+    name: str | None
+    run_type: str | None
+    start_time: Moment | None
+    end_time: Moment | None
+    inputs: Object | None
+    outputs: Object | None
+    events: list[Object] | None
+    extra: Object | None
+    error: str | None
+    serialized: Object | None
+    tags: list[str] | None
+    session_name: str | None
+    session_id: UUID | None
+    reference_example_id: UUID | None
+
+
+class RunCreate(RunFields):
+    """A run to store; the same id again merges."""
+
+    id: UUID
+
+
+class RunChange(RunFields):
+    """What a run adds later."""
+
+    id: NotRequired[UUID]
+
+
+class RunsCreate(TypedDict, total=False):
+    """Runs to store and to change, in one request."""
+
+    post: list[RunCreate] | None
+    patch: list[RunCreate] | None
+
+
+class SetAside(TypedDict):
+    """An item that could not be stored: it is in the quarantine."""
+
+    kind: str
+    id: str
+    code: str
+    reason: str
+
+
+class Taken(TypedDict):
+    """What was stored, and what was set aside."""
+
+    message: str
+    rejected: NotRequired[list[SetAside]]
+
+
+class FeedbackStats(TypedDict):
+    """What was thought under one key."""
+
+    n: int
+    avg: float | None
+    min: float | None
+    max: float | None
+    stdev: float | None
+    errors: int
+    values: dict[str, int]
+    comments: list[str]
+    sources: list[str | None]
+    contains_thread_feedback: bool | None
+
+
+class Run(TypedDict):
+    """A run. Beside the required fields it has those that were selected."""
+
+    id: UUID
+    name: str
+    run_type: str
+    start_time: datetime
+    trace_id: UUID
+    dotted_order: str
+    session_id: UUID | None
+    parent_run_id: UUID | None
+    status: str
+    app_path: NotRequired[str]
+    end_time: NotRequired[datetime | None]
+    first_token_time: NotRequired[datetime | None]
+    latency: NotRequired[float | None]
+    error: NotRequired[str | None]
+    inputs: NotRequired[Object]
+    outputs: NotRequired[Object | None]
+    events: NotRequired[list[Any] | None]
+    extra: NotRequired[Object]
+    metadata: NotRequired[Object]
+    serialized: NotRequired[Object | None]
+    tags: NotRequired[list[str] | None]
+    reference_example_id: NotRequired[UUID | None]
+    thread_id: NotRequired[str | None]
+    parent_run_ids: NotRequired[list[UUID]]
+    child_run_ids: NotRequired[list[UUID]]
+    in_dataset: NotRequired[bool]
+    s3_urls: NotRequired[Object]
+    feedback_stats: NotRequired[dict[str, FeedbackStats]]
+    prompt_tokens: NotRequired[int | None]
+    completion_tokens: NotRequired[int | None]
+    total_tokens: NotRequired[int | None]
+    prompt_cost: NotRequired[float | None]
+    completion_cost: NotRequired[float | None]
+    total_cost: NotRequired[float | None]
+    prompt_token_details: NotRequired[Object | None]
+    completion_token_details: NotRequired[Object | None]
+    prompt_cost_details: NotRequired[Object | None]
+    completion_cost_details: NotRequired[Object | None]
+
+
+class RunQueryFields(TypedDict, total=False):
+    """Which runs are meant. With `id` nothing else counts; with `trace` all runs of it."""
+
+    session: list[UUID] | None
+    id: list[UUID] | None
+    trace: UUID | None
+    parent_run: UUID | None
+    run_type: str | None
+    reference_example: list[UUID] | None
+    reference_dataset_id: UUID | None
+    is_root: bool | None
+    error: bool | None
+    start_time: Moment | None
+    end_time: Moment | None
+    query: str | None
+    filter: Filter | None
+    trace_filter: Filter | None
+    tree_filter: Filter | None
+    search_filter: Filter | None
+    execution_order: int | None
+
+
+class RunQuery(RunQueryFields, total=False):
+    """A page of runs."""
+
+    select: list[str] | None
+    order: Literal["asc", "desc"] | None
+    limit: Annotated[int, Meta(ge=1, description="At most 100 are given")] | None
+    cursor: str | None
+
+
+class Cursors(TypedDict):
+    """Where the next page begins; null at the end."""
+
+    next: str | None
+    prev: str | None
+
+
+class Runs(TypedDict):
+    """A page of runs, newest first unless asked otherwise."""
+
+    runs: list[Run]
+    cursors: Cursors
+
+
+class GroupBy(TypedDict, total=False):
+    """What to group by; `path` names the key of the metadata."""
+
+    attribute: Literal["name", "run_type", "tag", "metadata"]
+    path: str | None
+    max_groups: int | None
+
+
+class RunStatsQuery(RunQueryFields, total=False):
+    """The runs to count."""
+
+    group_by: GroupBy | None
+
+
+class RunStats(TypedDict, total=False):
+    """Counts, percentiles (seconds), tokens and costs (US dollars); grouped, a map of them."""
+
+    run_count: int
+    latency_p50: float | None
+    latency_p99: float | None
+    first_token_p50: float | None
+    first_token_p99: float | None
+    median_tokens: int | None
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_cost: float | None
+    completion_cost: float | None
+    total_cost: float | None
+    error_rate: float | None
+    streaming_rate: float | None
+    last_run_start_time: datetime | None
