@@ -34,7 +34,8 @@ class Operation:
     """One method of one path.
 
     `query`: a TypedDict of the query parameters. `body`, `answer`: types; None for no content.
-    `takes`, `gives`: their media types. `status` 404: what is refused always. `also`: answers of other statuses than `status`.
+    `takes`, `gives`: their media types. `status`: of the answer; 404 for what is not offered.
+    `also`: answers of other statuses.
     `errors`: statuses of refusals beyond those that every operation of its kind has.
     """
 

@@ -53,10 +53,8 @@ def test_an_operation_is_complete(method, path, operation) -> None:
     assert operation["summary"]
     named = {one["name"] for one in operation["parameters"] if one["in"] == "path"}
     assert named == set(re.findall(r"\{(\w+)\}", path))
-    refused_always = {"post_dataset_index"}
-    assert operation["operationId"].startswith(tuple(refused_always)) != any(
-        status.startswith("2") for status in operation["responses"]
-    )
+    succeeds = any(status.startswith("2") for status in operation["responses"])
+    assert succeeds or "not offered" in operation["summary"]
     assert operation["security"] == [] or "401" in operation["responses"]
     assert ("requestBody" in operation) <= (method not in {"get", "delete"})
 
