@@ -160,26 +160,6 @@ def reviewers_of(queue: AnnotationQueue) -> list[ReviewerRow]:
     return sorted(rows, key=lambda row: (-row.n_reviews, row.user.username))
 
 
-def recent_reviews(queue: AnnotationQueue, user: User, limit: int = 10) -> list[Review]:
-    """Return my last standing reviews of `queue`, newest first, their items loaded."""
-    return list(
-        Review.objects.filter(queue=queue, reviewer=user, retracted_at=None)
-        .select_related("item")
-        .order_by("-submitted_at")[:limit]
-    )
-
-
-def has_room(queue: AnnotationQueue, n_left: int, now: datetime) -> bool:
-    """Return whether one person may hold two of the `n_left` items and leave enough for others."""
-    n_active = (
-        Seat.objects.filter(queue=queue, is_taken=False, expires_at__gt=now)
-        .values("reviewer")
-        .distinct()
-        .count()
-    )
-    return n_left > 2 * max(1, n_active)
-
-
 def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
     """Return the items of `queue` as a manager reads them, their reasons and holders loaded."""
     items = QueueItem.objects.filter(queue=queue)

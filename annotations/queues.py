@@ -449,20 +449,22 @@ def progress_of(queue_ids: Sequence[int], user: User | None = None) -> dict[int,
     return counted
 
 
-_MINE = """
-WITH mine AS (
-    SELECT r.item_id FROM annotations_review r
-    WHERE r.queue_id = %(queue)s AND r.reviewer_id = %(me)s AND r.retracted_at IS NULL
-)
-SELECT (SELECT count(*) FROM mine),
-    (SELECT count(*) FROM annotations_queueitem WHERE queue_id = %(queue)s AND state = 'open')
-    - (SELECT count(*) FROM mine JOIN annotations_queueitem i ON i.id = mine.item_id
-       WHERE i.state = 'open')
-    - (SELECT count(*) FROM annotations_deferral d JOIN annotations_queueitem i ON i.id = d.item_id
-       WHERE d.reviewer_id = %(me)s AND d.kind = 'skip'
-         AND i.queue_id = %(queue)s AND i.state = 'open'
-         AND NOT EXISTS (SELECT FROM mine WHERE mine.item_id = i.id))
+# Of a reviewer `%(me)s`; `{queue}` is the id of the queue.
+DONE_BY_ME = """
+(SELECT count(*) FROM annotations_review r
+ WHERE r.queue_id = {queue} AND r.reviewer_id = %(me)s AND r.retracted_at IS NULL)
 """
+LEFT_FOR_ME = """
+((SELECT count(*) FROM annotations_queueitem WHERE queue_id = {queue} AND state = 'open')
+ - (SELECT count(*) FROM annotations_review r JOIN annotations_queueitem i ON i.id = r.item_id
+    WHERE r.queue_id = {queue} AND r.reviewer_id = %(me)s AND r.retracted_at IS NULL
+      AND i.state = 'open')
+ - (SELECT count(*) FROM annotations_deferral d JOIN annotations_queueitem i ON i.id = d.item_id
+    WHERE d.reviewer_id = %(me)s AND d.kind = 'skip' AND i.queue_id = {queue} AND i.state = 'open'
+      AND NOT EXISTS (SELECT FROM annotations_review r WHERE r.item_id = i.id
+                      AND r.reviewer_id = %(me)s AND r.retracted_at IS NULL)))
+"""
+_MINE = f"SELECT {DONE_BY_ME}, {LEFT_FOR_ME}".format(queue="%(queue)s")
 
 
 def my_progress(queue: AnnotationQueue, user: User) -> tuple[int, int]:

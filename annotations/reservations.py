@@ -37,7 +37,7 @@ class Nothing:
 # The next item ----------------------------------------------------------------------------------
 
 # In the database (migration 0003): one call, of which every statement has its plan ready.
-_RESERVE_NEXT = """
+RESERVE_NEXT = """
 SELECT * FROM annotations_reserve_next(
     %(queue)s, %(reviewer)s, %(now)s, %(lease)s, %(exclude)s::bigint[], %(roles)s::text[],
     %(max_lengths)s, %(search_every)s)
@@ -59,19 +59,23 @@ def reserve_next(
 
     In a queue with `is_reserving` off nothing is held: the seat comes without a lease.
     """
-    return _first(
-        _RESERVE_NEXT,
-        {
-            "queue": queue.pk,
-            "reviewer": reviewer.pk,
-            "now": now,
-            "lease": uuid4(),
-            "exclude": list(exclude),
-            "roles": _REVIEWING_ROLES,
-            "max_lengths": MAX_LENGTHS,
-            "search_every": WIDE_SEARCH_EVERY,
-        },
-    )
+    return _first(RESERVE_NEXT, reserve_parameters(queue, reviewer, now, exclude))
+
+
+def reserve_parameters(
+    queue: AnnotationQueue, reviewer: User, now: datetime, exclude: Collection[int]
+) -> dict[str, Any]:
+    """Return the parameters of RESERVE_NEXT, for a statement it is part of."""
+    return {
+        "queue": queue.pk,
+        "reviewer": reviewer.pk,
+        "now": now,
+        "lease": uuid4(),
+        "exclude": list(exclude),
+        "roles": _REVIEWING_ROLES,
+        "max_lengths": MAX_LENGTHS,
+        "search_every": WIDE_SEARCH_EVERY,
+    }
 
 
 def _first(sql: str, parameters: dict[str, Any]) -> Seat | None:

@@ -10,15 +10,16 @@ from uuid import UUID, uuid4
 
 from django.http import QueryDict
 
-from annotations import corrections, drafts, overview, queues
-from annotations.models import AnnotationQueue, Deferral, QueueItem, RubricItem, Seat
+from annotations import corrections
+from annotations.models import Deferral, RubricItem
 from annotations.reviews import Submission
+from annotations.workbench import Frame, Opened
 from observatory.runs import listing
 from observatory.runs.models import Run
 from observatory.web import rendering, shapes
 from observatory.web.context import context_tab
 from observatory.web.http import WebRequest
-from observatory.web.titles import titles_of
+from observatory.web.titles import NOT_RECEIVED, title_of
 
 EDITOR_CHARS = 200_000
 """A longer answer is not put into an editor: the page would not stay usable."""
@@ -87,18 +88,15 @@ def whole_number(text: str | None, most: int) -> int | None:
     return min(int(text), most)
 
 
-def outputs_of(run: Run | None) -> Any:
-    return shapes.load(run.outputs) if run is not None else None
+def correction_of(typed: Typed, document: str | None) -> dict[str, Any] | None:
+    """Return {"outputs": ...} if the editor's text says something else than the run's outputs.
 
-
-def correction_of(typed: Typed, run: Run | None) -> dict[str, Any] | None:
-    """Return {"outputs": ...} if the editor's text says something else than the run.
-
-    Raises corrections.InvalidCorrection when the whole document is edited and is no JSON.
+    `document` is their JSON text. Raises corrections.InvalidCorrection when the whole document
+    is edited and is no JSON.
     """
-    outputs = outputs_of(run)
-    if typed.correction is None or _is_too_long(run):
+    if typed.correction is None or _is_too_long(document):
         return None
+    outputs = shapes.load(document)
     original = corrections.editable_text(outputs)
     if typed.correction.rstrip() == original.replace("\r\n", "\n").rstrip():
         return None
@@ -106,16 +104,16 @@ def correction_of(typed: Typed, run: Run | None) -> dict[str, Any] | None:
     return {"outputs": corrected} if corrections.differs(outputs, corrected) else None
 
 
-def _is_too_long(run: Run | None) -> bool:
-    return run is not None and len(run.outputs or "") > EDITOR_CHARS
+def _is_too_long(document: str | None) -> bool:
+    return len(document or "") > EDITOR_CHARS
 
 
-def submission_of(post: QueryDict, typed: Typed, run: Run | None) -> Submission:
+def submission_of(post: QueryDict, typed: Typed, document: str | None) -> Submission:
     """Return what the form submits; a form without a submission id gets one of its own."""
     return Submission(
         submission_id=identifier(post.get("submission_id")) or uuid4(),
         scores=typed.scores,
-        correction=correction_of(typed, run),
+        correction=correction_of(typed, document),
         note=typed.note,
         dwell_ms=whole_number(post.get("dwell_ms"), 86_400_000),
         lease=identifier(post.get("lease")),
@@ -125,8 +123,8 @@ def submission_of(post: QueryDict, typed: Typed, run: Run | None) -> Submission:
 
 def item_context(
     request: WebRequest,
-    item: QueueItem,
-    seat: Seat | None,
+    frame: Frame,
+    opened: Opened,
     *,
     now: datetime,
     typed: Typed | None = None,
@@ -134,8 +132,9 @@ def item_context(
     tab: str = "conversation",
 ) -> dict[str, Any]:
     """Return everything annotations/_bench_item.html draws of one item."""
-    run = listing.stored(request.workspace, item.run_id)
-    draft = drafts.load(item, request.user)
+    item, run, draft = opened.item, opened.run, opened.draft
+    if tab == "metadata":  # it shows the whole run
+        run = listing.stored(request.workspace, item.run_id)
     if typed is None:
         typed = typed_in(draft.content) if draft else Typed()
     complaints = complaints or {}
@@ -144,12 +143,12 @@ def item_context(
         "item": item,
         "queue": item.queue,
         "run": run,
-        "seat": seat,
+        "seat": opened.seat,
         "now": now,
-        "decisions": item.decisions.order_by("pk"),
+        "decisions": opened.decisions,
         "questions": [
             _question(question, typed, complaints, number)
-            for number, question in enumerate(item.queue.rubric_items.all(), start=1)
+            for number, question in enumerate(frame.questions, start=1)
         ],
         "complaints": complaints,
         "correction_error": complaints.get("correction", ""),
@@ -167,9 +166,10 @@ def item_context(
 
 
 def _editor(run: Run | None, typed: Typed) -> dict[str, Any]:
-    if _is_too_long(run):
+    document = run.outputs if run else None
+    if _is_too_long(document):
         return {"is_too_long": True}
-    part = corrections.editable(outputs_of(run))
+    part = corrections.editable(shapes.load(document))
     return {
         "shape": part.shape.value,
         "original": part.text,
@@ -243,28 +243,31 @@ def _same(score: Any, worth: str) -> bool:
         return False
 
 
-def bench_context(request: WebRequest, queue: AnnotationQueue) -> dict[str, Any]:
-    """Return the frame around an item: my progress in the queue and my last ten reviews."""
-    n_done, n_left = queues.my_progress(queue, request.user)
-    total = n_done + n_left
-    recent = overview.recent_reviews(queue, request.user)
-    names = titles_of(request.workspace, [review.item.run_id for review in recent])
+def bench_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
+    """Return the frame around an item: my progress in the queue and my last reviews."""
+    total = frame.n_done + frame.n_left
     return {
         "workspace": request.workspace,
-        "queue": queue,
-        "n_done": n_done,
-        "n_left": n_left,
+        "queue": frame.queue,
+        "n_done": frame.n_done,
+        "n_left": frame.n_left,
         "n_total": total,
-        "share_done": f"{100 * n_done / total if total else 0:.1f}",
-        "recent": [{"review": review, "name": names[review.item.run_id]} for review in recent],
+        "share_done": f"{100 * frame.n_done / total if total else 0:.1f}",
+        "recent": [
+            {
+                "review": recent,
+                "name": title_of(recent.name, recent.opening) if recent.is_stored else NOT_RECEIVED,
+            }
+            for recent in frame.recent
+        ],
     }
 
 
-def shown_diff(typed: Typed, run: Run | None) -> dict[str, Any] | None:
+def shown_diff(typed: Typed, document: str | None) -> dict[str, Any] | None:
     """Return the difference between the run's answer and the editor's text, drawn by the server."""
-    if typed.correction is None or _is_too_long(run):
+    if typed.correction is None or _is_too_long(document):
         return None
-    original = corrections.editable_text(outputs_of(run))
+    original = corrections.editable_text(shapes.load(document))
     found = corrections.diff(original, typed.correction)
     return {
         "html": rendering.diff_html([(span.kind, span.text) for span in found.spans]),

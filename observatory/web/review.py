@@ -6,6 +6,7 @@ gets a redirect or the page again with what was typed.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,14 +18,16 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotations import corrections, drafts, overview, reservations, reviews
+from annotations import corrections, drafts, overview, reservations, reviews, workbench
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
+from annotations.workbench import Form, Frame, Opened
 from observatory.runs import listing
 from observatory.web import bench
 from observatory.web.context import TABS, context_tab
 from observatory.web.http import WebRequest, is_ours, privately, render_page, require
 from observatory.web.queues import item_or_404, queue_or_404
+from observatory.web.titles import OPENING_CHARS
 from observatory.workspaces.roles import Permission
 
 PAGE = "annotations/review.html"
@@ -51,51 +54,71 @@ CLASHES = {
 @require(Permission.REVIEW)
 def review(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Show the next item, or the one `?item=` names, reserved for me."""
-    queue = queue_or_404(request, queue_uuid)
+    frame = _frame(request, queue_uuid)
     now = timezone.now()
     wanted = bench.identifier(request.GET.get("item"))
     if wanted is None:
-        return _page(request, queue, reservations.reserve_next(queue, request.user, now))
-    item = item_or_404(queue, wanted)
+        return _page(request, frame, workbench.open_next(frame.queue, request.user, now))
+    item = item_or_404(frame.queue, wanted)
     try:
         seat = reservations.reserve(item, request.user, now)
     except Unavailable as refusal:
         messages.warning(request, WHY_NOT[refusal.reason])
-        return redirect("item-detail", request.workspace.slug, queue.uuid, item.uuid)
-    return _page(request, queue, seat)
+        return redirect("item-detail", request.workspace.slug, queue_uuid, item.uuid)
+    return _page(request, frame, workbench.open_item(item, request.user, seat))
 
 
-def _seated(queue: AnnotationQueue, seat: Seat) -> QueueItem:
-    item = QueueItem.objects.get(pk=seat.item_id)
-    item.queue = queue
-    return item
+def _frame(request: WebRequest, queue_uuid: UUID, showing: UUID | None = None) -> Frame:
+    frame = workbench.frame_of(
+        request.membership, queue_uuid, timezone.now(), showing=showing, n_chars=OPENING_CHARS
+    )
+    if frame is None:
+        raise Http404("no such queue")
+    return frame
+
+
+def _form(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Form:
+    form = workbench.form_of(request.membership, queue_uuid, item_uuid)
+    if form is None:
+        raise Http404("no such item")
+    return form
 
 
 def _page(
     request: WebRequest,
-    queue: AnnotationQueue,
-    seat: Seat | None,
+    frame: Frame,
+    opened: Opened | None,
     *,
-    item: QueueItem | None = None,
     status: int = 200,
     **typed: Any,
 ) -> HttpResponse:
-    """Render the whole workbench with the item of `seat`, or with why there is none."""
+    """Render the whole workbench with the item that is open, or with why there is none."""
     now = timezone.now()
-    if item is None and seat is not None:
-        item = _seated(queue, seat)
-    context = {**bench.bench_context(request, queue), "is_bench": True, "bench_keys": True}
+    context = {**bench.bench_context(request, frame), "is_bench": True, "bench_keys": True}
     diff = typed.pop("diff", None)
-    if item is not None:
+    if opened is not None:
         tab = typed.pop("tab", request.GET.get("tab", "conversation"))
-        context |= bench.item_context(request, item, seat, now=now, tab=tab, **typed)
+        context |= bench.item_context(request, frame, opened, now=now, tab=tab, **typed)
         context["diff"] = diff
     else:
-        context["nothing"] = reservations.why_nothing(queue, request.user, now)
-        context["others"] = _other_queues(request, queue)
+        context |= _nothing(request, frame.queue, now)
     return render_page(
         request, PAGE, "annotations/_bench.html", context, section="queues", status=status
     )
+
+
+def _same_page(request: WebRequest, item: QueueItem, **typed: Any) -> HttpResponse:
+    """Render the workbench with `item` again, and what was typed."""
+    seat = Seat.objects.filter(item=item, reviewer=request.user, is_taken=False).first()
+    frame = _frame(request, item.queue.uuid)
+    return _page(request, frame, workbench.open_item(item, request.user, seat), **typed)
+
+
+def _nothing(request: WebRequest, queue: AnnotationQueue, now: datetime) -> dict[str, Any]:
+    return {
+        "nothing": reservations.why_nothing(queue, request.user, now),
+        "others": _other_queues(request, queue),
+    }
 
 
 def _other_queues(request: WebRequest, queue: AnnotationQueue) -> list[overview.QueueCard]:
@@ -130,7 +153,7 @@ def review_context(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
 # The next item -----------------------------------------------------------------------------------
 
 
-def _parts(request: WebRequest, queue: AnnotationQueue, **more: Any) -> HttpResponse:
+def _parts(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Answer a script: progress, rail, and the item after the one on the screen, in a template.
 
     The item after is reserved as well, unless that would take one of the last from others; with
@@ -138,38 +161,35 @@ def _parts(request: WebRequest, queue: AnnotationQueue, **more: Any) -> HttpResp
     """
     now = timezone.now()
     showing = bench.identifier(request.POST.get("showing") or request.GET.get("showing"))
-    shown = QueueItem.objects.filter(queue=queue, uuid=showing).first() if showing else None
-    context = bench.bench_context(request, queue)
-    seat = None
-    if shown is None or overview.has_room(queue, context["n_left"], now):
-        exclude = [shown.pk] if shown else []
-        seat = reservations.reserve_next(queue, request.user, now, exclude=exclude)
-    if seat is not None:
-        context |= bench.item_context(request, _seated(queue, seat), seat, now=now)
-    elif shown is None:
-        context["nothing"] = reservations.why_nothing(queue, request.user, now)
-        context["others"] = _other_queues(request, queue)
-    response = render(request, "annotations/_bench_parts.html", {**context, **more})
-    return privately(response)
+    frame = _frame(request, queue_uuid, showing)
+    context = bench.bench_context(request, frame)
+    opened = None
+    if frame.shown_id is None or frame.has_room():
+        exclude = [] if frame.shown_id is None else [frame.shown_id]
+        opened = workbench.open_next(frame.queue, request.user, now, exclude=exclude)
+    if opened is not None:
+        context |= bench.item_context(request, frame, opened, now=now)
+    elif frame.shown_id is None:
+        context |= _nothing(request, frame.queue, now)
+    return privately(render(request, "annotations/_bench_parts.html", context))
 
 
 @require_GET
 @require(Permission.REVIEW)
 def review_next(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Return the item after `?showing=`, reserved, for the page to swap in without waiting."""
-    return _parts(request, queue_or_404(request, queue_uuid))
+    return _parts(request, queue_uuid)
 
 
 @require_POST
 @require(Permission.REVIEW)
 def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
     """Store my review. The same form twice is one review; a refused one is kept as a draft."""
-    queue = queue_or_404(request, queue_uuid)
-    item = item_or_404(queue, item_uuid)
-    run = listing.stored(request.workspace, item.run_id)
-    typed = bench.typed_of(request.POST, list(queue.rubric_items.all()))
+    form = _form(request, queue_uuid, item_uuid)
+    item = form.item
+    typed = bench.typed_of(request.POST, form.questions)
     try:
-        sent = bench.submission_of(request.POST, typed, run)
+        sent = bench.submission_of(request.POST, typed, form.outputs)
         outcome = reviews.submit(item, request.user, sent, timezone.now())
     except corrections.InvalidCorrection as error:
         where = f" (line {error.line}, column {error.column})"
@@ -185,9 +205,9 @@ def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Htt
     else:
         words = "Saved."
     if is_ours(request):
-        return _parts(request, queue)
+        return _parts(request, queue_uuid)
     messages.success(request, words)
-    return redirect("review", request.workspace.slug, queue.uuid)
+    return redirect("review", request.workspace.slug, queue_uuid)
 
 
 def _keep(item: QueueItem, request: WebRequest, typed: bench.Typed) -> None:
@@ -212,10 +232,7 @@ def _refused(
             for key, text in complaints.items()
         )
         return privately(HttpResponse(words, status=status, content_type="text/plain"))
-    seat = Seat.objects.filter(item=item, reviewer=request.user, is_taken=False).first()
-    return _page(
-        request, item.queue, seat, item=item, status=status, typed=typed, complaints=complaints
-    )
+    return _same_page(request, item, status=status, typed=typed, complaints=complaints)
 
 
 def _clashed(
@@ -238,7 +255,7 @@ def _clashed(
 
 def _deferred(request: WebRequest, item: QueueItem, words: str) -> HttpResponse:
     if is_ours(request):
-        return _parts(request, item.queue)
+        return _parts(request, item.queue.uuid)
     messages.success(request, words)
     return redirect("review", request.workspace.slug, item.queue.uuid)
 
@@ -295,8 +312,10 @@ def review_undo(request: WebRequest, queue_uuid: UUID, review_uuid: UUID) -> Htt
         messages.success(request, "Taken back. Your answers are here again.")
         return redirect(f"{address}?item={back.item.uuid}")
     back.item.queue = queue
-    context = bench.bench_context(request, queue)
-    context |= bench.item_context(request, back.item, back.seat, now=now)
+    frame = _frame(request, queue_uuid)
+    context = bench.bench_context(request, frame)
+    opened = workbench.open_item(back.item, request.user, back.seat)
+    context |= bench.item_context(request, frame, opened, now=now)
     return privately(render(request, "annotations/_bench_parts.html", {**context, "is_undo": True}))
 
 
@@ -307,9 +326,9 @@ def review_undo(request: WebRequest, queue_uuid: UUID, review_uuid: UUID) -> Htt
 @require(Permission.REVIEW)
 def review_draft(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
     """Keep what I typed; 409 when another tab has saved meanwhile or the review is in."""
-    queue = queue_or_404(request, queue_uuid)
-    item = item_or_404(queue, item_uuid)
-    typed = bench.typed_of(request.POST, list(queue.rubric_items.all()))
+    form = _form(request, queue_uuid, item_uuid)
+    item = form.item
+    typed = bench.typed_of(request.POST, form.questions)
     try:
         draft = drafts.save(
             item,
@@ -372,12 +391,9 @@ def review_release(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
 @require(Permission.REVIEW)
 def review_diff(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
     """Compare the editor's text with the answer, where there is no script or too much text."""
-    queue = queue_or_404(request, queue_uuid)
-    item = item_or_404(queue, item_uuid)
-    run = listing.stored(request.workspace, item.run_id)
-    typed = bench.typed_of(request.POST, list(queue.rubric_items.all()))
-    diff = bench.shown_diff(typed, run)
+    form = _form(request, queue_uuid, item_uuid)
+    typed = bench.typed_of(request.POST, form.questions)
+    diff = bench.shown_diff(typed, form.outputs)
     if is_ours(request):
         return privately(render(request, "annotations/_diff.html", {"diff": diff}))
-    seat = Seat.objects.filter(item=item, reviewer=request.user, is_taken=False).first()
-    return _page(request, queue, seat, item=item, typed=typed, diff=diff)
+    return _same_page(request, form.item, typed=typed, diff=diff)

@@ -21,9 +21,13 @@ def titles_of(workspace: Workspace, run_ids: Iterable[UUID]) -> dict[UUID, str]:
     wanted = list(run_ids)
     titles = dict.fromkeys(wanted, NOT_RECEIVED)
     found = overview.openings_of(workspace, wanted, OPENING_CHARS)
-    for run_id, (name, opening) in found.items():
-        question = shapes.line_of(shapes.load(opening), shapes.QUESTION_KEYS) if opening else None
-        is_whole = opening is not None and len(opening) < OPENING_CHARS
-        line = " ".join((question or "").split())[:160] if is_whole else ""
-        titles[run_id] = line or name or "(no name)"
-    return titles
+    return titles | {run_id: title_of(*parts) for run_id, parts in found.items()}
+
+
+def title_of(name: str | None, opening: str | None) -> str:
+    """Return one line for a stored run, of its name and the first OPENING_CHARS of its inputs."""
+    line = ""
+    if opening is not None and len(opening) < OPENING_CHARS:
+        question = shapes.line_of(shapes.load(opening), shapes.QUESTION_KEYS)
+        line = " ".join((question or "").split())[:160]
+    return line or name or "(no name)"

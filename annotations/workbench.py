@@ -1,0 +1,348 @@
+"""What the workbench shows, in two statements: the frame around an item, and the item.
+
+A page of the ORM's making took nine, and building them cost more than running them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import connection, models
+
+from annotations.models import (
+    AnnotationQueue,
+    QueueItem,
+    ReviewDraft,
+    RoutingDecision,
+    RubricItem,
+    Seat,
+)
+from annotations.queues import DONE_BY_ME, LEFT_FOR_ME
+from annotations.reservations import RESERVE_NEXT, reserve_parameters
+from observatory.runs.models import RawJSONField, Run
+from observatory.workspaces.models import Membership, User
+from observatory.workspaces.roles import Permission, allows
+
+N_RECENT = 10
+MANY = 5_000
+"""Items left from which on their count may be a little old: counting grows with the queue."""
+PATIENCE = 50  # such a count is used for so many times as long as it took
+M = TypeVar("M", bound=models.Model)
+
+
+# Rows to instances ------------------------------------------------------------------------------
+
+
+class _Columns:
+    """Columns of a table under an alias, and the instances they make."""
+
+    def __init__(self, model: type[models.Model], alias: str, only: Sequence[str] = ()) -> None:
+        self.model = model
+        self.fields = [
+            each for each in model._meta.concrete_fields if not only or each.attname in only
+        ]
+        self.names = [each.attname for each in self.fields]
+        self.sql = ", ".join(
+            f"{alias}.{each.column}" + ("::text" if isinstance(each, RawJSONField) else "")
+            for each in self.fields
+        )
+        self.read = [
+            (place, each.from_db_value)
+            for place, each in enumerate(self.fields)
+            if hasattr(each, "from_db_value")
+        ]
+
+    def take(self, row: list[Any]) -> list[Any]:
+        """Remove this table's values from the front of `row` and return them as Python's."""
+        values = row[: len(self.fields)]
+        del row[: len(self.fields)]
+        for place, from_db_value in self.read:
+            values[place] = from_db_value(values[place], None, connection)
+        return values
+
+    def instance(self, values: list[Any]) -> Any:
+        """Return the model instance; the columns that were left out load when asked for."""
+        return self.model.from_db(connection.alias, self.names, values)
+
+
+_QUEUE = _Columns(AnnotationQueue, "q")
+_ITEM = _Columns(QueueItem, "i")
+_SEAT = _Columns(Seat, "s")
+_DRAFT = _Columns(ReviewDraft, "d")
+# What the first tab and the editor show. The other tabs are another request.
+_RUN = _Columns(
+    Run,
+    "r",
+    (
+        *("workspace_id", "id", "project_id", "trace_id", "parent_run_id", "name", "run_type"),
+        *("error", "status", "inputs", "outputs"),
+    ),
+)
+
+
+def _decided(text: str | None) -> list[RoutingDecision]:
+    rows = json.loads(text or "[]")
+    for row in rows:
+        row["decided_at"] = datetime.fromisoformat(row["decided_at"])
+    return [RoutingDecision(**row) for row in rows]
+
+
+def _asked(text: str | None) -> list[RubricItem]:
+    return [RubricItem(**row) for row in json.loads(text or "[]")]
+
+
+# The frame --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """One of my last standing reviews; name and opening of its run, None when it is not stored."""
+
+    uuid: UUID
+    item_uuid: UUID
+    is_corrected: bool
+    run_id: UUID
+    is_stored: bool
+    name: str | None
+    opening: str | None
+
+
+@dataclass(slots=True)
+class Frame:
+    """A queue as one reviewer works in it.
+
+    `rubric` is the rubric as the text it was read as: the same text, the same questions.
+    `n_done` are my standing reviews, `n_left` the items that need mine; of more than MANY it may
+    miss what others did within the last second or so. `n_at_work` are the people who hold an
+    item now; `shown_id` the item `showing` names.
+    """
+
+    queue: AnnotationQueue
+    questions: list[RubricItem]
+    rubric: str
+    n_done: int
+    n_left: int
+    n_at_work: int
+    shown_id: int | None
+    recent: list[Recent] = field(default_factory=list)
+
+    def has_room(self) -> bool:
+        """Return whether one person may hold two of what is left and leave enough for others."""
+        return self.n_left > 2 * max(1, self.n_at_work)
+
+
+_ASKED = """
+(SELECT jsonb_agg(to_jsonb(a) ORDER BY a.position, a.id)::text
+ FROM annotations_rubricitem a WHERE a.queue_id = q.id)
+"""
+_MAY_OPEN = """
+q.workspace_id = %(workspace)s AND q.uuid = %(uuid)s
+AND (%(manages)s OR q.access = 'any' OR EXISTS (
+    SELECT FROM annotations_annotationqueue_assigned_reviewers w
+    WHERE w.annotationqueue_id = q.id AND w.user_id = %(me)s))
+"""
+_FRAME = f"""
+SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
+    CASE WHEN %(is_counting)s THEN {LEFT_FOR_ME.format(queue="q.id")} END,
+    (SELECT count(DISTINCT s.reviewer_id) FROM annotations_seat s
+     WHERE s.queue_id = q.id AND NOT s.is_taken AND s.expires_at > %(now)s),
+    (SELECT i.id FROM annotations_queueitem i WHERE i.uuid = %(showing)s AND i.queue_id = q.id),
+    (SELECT jsonb_agg(jsonb_build_array(v.uuid, i.uuid, v.is_corrected, i.run_id,
+                r.id IS NOT NULL, r.name, left(r.inputs::text, %(n_chars)s)) ORDER BY v.place)::text
+     FROM (SELECT v.uuid, v.item_id, v.correction IS NOT NULL AS is_corrected,
+                  row_number() OVER (ORDER BY v.submitted_at DESC) AS place
+           FROM annotations_review v
+           WHERE v.queue_id = q.id AND v.reviewer_id = %(me)s AND v.retracted_at IS NULL
+           ORDER BY v.submitted_at DESC LIMIT {N_RECENT}) v
+     JOIN annotations_queueitem i ON i.id = v.item_id
+     LEFT JOIN runs_run r ON r.workspace_id = i.workspace_id AND r.id = i.run_id)
+FROM annotations_annotationqueue q WHERE {_MAY_OPEN}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    n_done: int
+    n_left: int
+    until: float  # monotonic
+
+
+_counts: dict[tuple[UUID, int], _Count] = {}  # by queue and membership, of this process
+
+
+def _keep(key: tuple[UUID, int], count: _Count) -> None:
+    if len(_counts) >= 1_000:
+        _counts.clear()
+    _counts[key] = count
+
+
+def _who(member: Membership, queue_uuid: UUID) -> dict[str, Any]:
+    return {
+        "workspace": member.workspace_id,
+        "me": member.user_id,
+        "manages": allows(member.role, Permission.MANAGE_QUEUES),
+        "uuid": queue_uuid,
+    }
+
+
+def frame_of(
+    member: Membership,
+    queue_uuid: UUID,
+    now: datetime,
+    *,
+    showing: UUID | None = None,
+    n_chars: int,
+) -> Frame | None:
+    """Return the frame of the queue, None when `member` may not open it (`queues.visible`).
+
+    `n_chars` is how much of the inputs of the last reviewed runs is read. One statement.
+    """
+    key = (queue_uuid, member.pk)
+    counted = _counts.get(key)
+    begun = time.monotonic()
+    is_counting = counted is None or begun >= counted.until
+    parameters = {
+        **_who(member, queue_uuid),
+        "now": now,
+        "showing": showing,
+        "n_chars": n_chars,
+        "is_counting": is_counting,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_FRAME, parameters)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    row = list(found)
+    queue = _QUEUE.instance(_QUEUE.take(row))
+    queue.workspace = member.workspace
+    asked, n_done, n_left, n_at_work, shown_id, recent = row
+    if n_left is None:
+        assert counted is not None
+        n_left = max(0, counted.n_left + counted.n_done - n_done)
+    elif n_left > MANY:
+        ended = time.monotonic()
+        _keep(key, _Count(n_done, n_left, ended + PATIENCE * (ended - begun)))
+    return Frame(
+        queue,
+        _asked(asked),
+        asked or "",
+        n_done,
+        n_left,
+        n_at_work,
+        shown_id,
+        [
+            Recent(UUID(uuid), UUID(item), is_corrected, UUID(run_id), *rest)
+            for uuid, item, is_corrected, run_id, *rest in json.loads(recent or "[]")
+        ],
+    )
+
+
+# An item ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Opened:
+    """An item as its reviewer sees it. `run` has what the first tab shows; the rest loads later."""
+
+    item: QueueItem
+    seat: Seat | None
+    run: Run | None
+    draft: ReviewDraft | None
+    decisions: list[RoutingDecision]
+
+
+# The function's seat comes from its own snapshot, what is joined to it from the statement's.
+_OPEN = f"""
+SELECT {_ITEM.sql}, {_SEAT.sql}, {_RUN.sql}, {_DRAFT.sql},
+    (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id)::text
+     FROM annotations_routingdecision e WHERE e.item_id = i.id)
+FROM {{source}}
+LEFT JOIN runs_run r ON r.workspace_id = i.workspace_id AND r.id = i.run_id
+LEFT JOIN annotations_reviewdraft d ON d.item_id = i.id AND d.reviewer_id = %(reviewer)s
+"""
+_OPEN_NEXT = _OPEN.format(
+    source=f"({RESERVE_NEXT}) s JOIN annotations_queueitem i ON i.id = s.item_id"
+)
+_OPEN_THIS = (
+    _OPEN.format(source="annotations_queueitem i LEFT JOIN annotations_seat s ON s.id = %(seat)s")
+    + " WHERE i.id = %(item)s"
+)
+
+
+def open_next(
+    queue: AnnotationQueue, reviewer: User, now: datetime, *, exclude: Collection[int] = ()
+) -> Opened | None:
+    """Reserve as `reservations.reserve_next` does and return the item, opened. One statement."""
+    return _opened(queue, _OPEN_NEXT, reserve_parameters(queue, reviewer, now, exclude))
+
+
+def open_item(item: QueueItem, reviewer: User, seat: Seat | None) -> Opened:
+    """Return `item` opened under `seat`, as both are now. One statement."""
+    opened = _opened(
+        item.queue,
+        _OPEN_THIS,
+        {"item": item.pk, "reviewer": reviewer.pk, "seat": seat.pk if seat else None},
+    )
+    assert opened is not None
+    return opened
+
+
+def _opened(queue: AnnotationQueue, sql: str, parameters: dict[str, Any]) -> Opened | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    row = list(found)
+    item = _ITEM.instance(_ITEM.take(row))
+    item.queue = queue
+    seat, run, draft = (
+        table.instance(values) if values[table.names.index("id")] is not None else None
+        for table, values in ((table, table.take(row)) for table in (_SEAT, _RUN, _DRAFT))
+    )
+    if run is not None:
+        run.workspace = queue.workspace
+    return Opened(item, seat, run, draft, _decided(row[0]))
+
+
+# A form that comes back -------------------------------------------------------------------------
+
+_FORM = f"""
+SELECT {_QUEUE.sql}, {_ITEM.sql}, r.outputs::text, {_ASKED}
+FROM annotations_annotationqueue q
+JOIN annotations_queueitem i ON i.queue_id = q.id AND i.uuid = %(item)s
+LEFT JOIN runs_run r ON r.workspace_id = i.workspace_id AND r.id = i.run_id
+WHERE {_MAY_OPEN}
+"""
+
+
+@dataclass(slots=True)
+class Form:
+    """What a form of the workbench is about. `outputs` is the run's document, None: none."""
+
+    item: QueueItem
+    questions: list[RubricItem]
+    outputs: str | None
+
+
+def form_of(member: Membership, queue_uuid: UUID, item_uuid: UUID) -> Form | None:
+    """Return what a form sent for this item is about; None when `member` may not open it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORM, {**_who(member, queue_uuid), "item": item_uuid})
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    row = list(found)
+    queue = _QUEUE.instance(_QUEUE.take(row))
+    queue.workspace = member.workspace
+    item = _ITEM.instance(_ITEM.take(row))
+    item.queue = queue
+    outputs, asked = row
+    return Form(item, _asked(asked), outputs)
