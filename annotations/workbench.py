@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import connection
 
 from annotations.models import (
     AnnotationQueue,
@@ -25,58 +25,23 @@ from annotations.models import (
 )
 from annotations.queues import DONE_BY_ME, LEFT_FOR_ME
 from annotations.reservations import RESERVE_NEXT, reserve_parameters
-from observatory.runs.models import RawJSONField, Run
+from observatory.runs.models import Run
+from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission, allows
 
 N_RECENT = 10
 MANY = 5_000
-"""Items left from which on their count may be a little old: counting grows with the queue."""
+"""Items and reviews from which on a count may be a little old, for counting grows with them."""
 PATIENCE = 50  # such a count is used for so many times as long as it took
-M = TypeVar("M", bound=models.Model)
 
 
-# Rows to instances ------------------------------------------------------------------------------
-
-
-class _Columns:
-    """Columns of a table under an alias, and the instances they make."""
-
-    def __init__(self, model: type[models.Model], alias: str, only: Sequence[str] = ()) -> None:
-        self.model = model
-        self.fields = [
-            each for each in model._meta.concrete_fields if not only or each.attname in only
-        ]
-        self.names = [each.attname for each in self.fields]
-        self.sql = ", ".join(
-            f"{alias}.{each.column}" + ("::text" if isinstance(each, RawJSONField) else "")
-            for each in self.fields
-        )
-        self.read = [
-            (place, each.from_db_value)
-            for place, each in enumerate(self.fields)
-            if hasattr(each, "from_db_value")
-        ]
-
-    def take(self, row: list[Any]) -> list[Any]:
-        """Remove this table's values from the front of `row` and return them as Python's."""
-        values = row[: len(self.fields)]
-        del row[: len(self.fields)]
-        for place, from_db_value in self.read:
-            values[place] = from_db_value(values[place], None, connection)
-        return values
-
-    def instance(self, values: list[Any]) -> Any:
-        """Return the model instance; the columns that were left out load when asked for."""
-        return self.model.from_db(connection.alias, self.names, values)
-
-
-_QUEUE = _Columns(AnnotationQueue, "q")
-_ITEM = _Columns(QueueItem, "i")
-_SEAT = _Columns(Seat, "s")
-_DRAFT = _Columns(ReviewDraft, "d")
+_QUEUE = Columns(AnnotationQueue, "q")
+_ITEM = Columns(QueueItem, "i")
+_SEAT = Columns(Seat, "s")
+_DRAFT = Columns(ReviewDraft, "d")
 # What the first tab and the editor show. The other tabs are another request.
-_RUN = _Columns(
+_RUN = Columns(
     Run,
     "r",
     (
@@ -151,7 +116,8 @@ _FRAME = f"""
 SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
     CASE WHEN %(is_counting)s THEN {LEFT_FOR_ME.format(queue="q.id")} END,
     (SELECT count(DISTINCT s.reviewer_id) FROM annotations_seat s
-     WHERE s.queue_id = q.id AND NOT s.is_taken AND s.expires_at > %(now)s),
+     WHERE s.queue_id = q.id AND NOT s.is_taken AND s.reviewer_id IS NOT NULL
+       AND s.expires_at > %(now)s),
     (SELECT i.id FROM annotations_queueitem i WHERE i.uuid = %(showing)s AND i.queue_id = q.id),
     (SELECT jsonb_agg(jsonb_build_array(v.uuid, i.uuid, v.is_corrected, i.run_id,
                 r.id IS NOT NULL, r.name, left(r.inputs::text, %(n_chars)s)) ORDER BY v.place)::text
@@ -226,7 +192,7 @@ def frame_of(
     if n_left is None:
         assert counted is not None
         n_left = max(0, counted.n_left + counted.n_done - n_done)
-    elif n_left > MANY:
+    elif n_left + n_done > MANY:
         ended = time.monotonic()
         _keep(key, _Count(n_done, n_left, ended + PATIENCE * (ended - begun)))
     return Frame(
@@ -258,6 +224,7 @@ class Opened:
     decisions: list[RoutingDecision]
 
 
+# LIMIT tells the planner that there is one seat, so that nothing is hashed to meet it.
 # The function's seat comes from its own snapshot, what is joined to it from the statement's.
 _OPEN = f"""
 SELECT {_ITEM.sql}, {_SEAT.sql}, {_RUN.sql}, {_DRAFT.sql},
@@ -268,7 +235,7 @@ LEFT JOIN runs_run r ON r.workspace_id = i.workspace_id AND r.id = i.run_id
 LEFT JOIN annotations_reviewdraft d ON d.item_id = i.id AND d.reviewer_id = %(reviewer)s
 """
 _OPEN_NEXT = _OPEN.format(
-    source=f"({RESERVE_NEXT}) s JOIN annotations_queueitem i ON i.id = s.item_id"
+    source=f"({RESERVE_NEXT} LIMIT 1) s JOIN annotations_queueitem i ON i.id = s.item_id"
 )
 _OPEN_THIS = (
     _OPEN.format(source="annotations_queueitem i LEFT JOIN annotations_seat s ON s.id = %(seat)s")

@@ -192,6 +192,8 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "workspaces.User"
+AUTHENTICATION_BACKENDS = ["observatory.workspaces.people.Backend"]
+SESSION_ENGINE = "observatory.workspaces.people"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

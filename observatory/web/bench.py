@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import QueryDict
+from django.urls import reverse
 
 from annotations import corrections
 from annotations.models import Deferral, RubricItem
 from annotations.reviews import Submission
-from annotations.workbench import Frame, Opened
+from annotations.workbench import Frame, Opened, Recent
 from observatory.runs import listing
 from observatory.runs.models import Run
 from observatory.web import rendering, shapes
@@ -24,6 +26,7 @@ from observatory.web.titles import NOT_RECEIVED, title_of
 EDITOR_CHARS = 200_000
 """A longer answer is not put into an editor: the page would not stay usable."""
 NUMBER_KEYS = 9
+_NOBODY = "00000000-0000-0000-0000-000000000000"
 REASONS = list(zip(range(1, 10), Deferral.Reason.choices, strict=False))
 
 
@@ -150,6 +153,8 @@ def item_context(
             _question(question, typed, complaints, number)
             for number, question in enumerate(frame.questions, start=1)
         ],
+        # The questions as they are drawn depend on nothing else: see the template.
+        "questions_key": repr((frame.rubric, typed.scores, complaints)),
         "complaints": complaints,
         "correction_error": complaints.get("correction", ""),
         "note_error": complaints.get("note", ""),
@@ -246,6 +251,7 @@ def _same(score: Any, worth: str) -> bool:
 def bench_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
     """Return the frame around an item: my progress in the queue and my last reviews."""
     total = frame.n_done + frame.n_left
+    addresses = _addresses(request.workspace.slug, frame.queue.uuid)
     return {
         "workspace": request.workspace,
         "queue": frame.queue,
@@ -253,14 +259,25 @@ def bench_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
         "n_left": frame.n_left,
         "n_total": total,
         "share_done": f"{100 * frame.n_done / total if total else 0:.1f}",
-        "recent": [
-            {
-                "review": recent,
-                "name": title_of(recent.name, recent.opening) if recent.is_stored else NOT_RECEIVED,
-            }
-            for recent in frame.recent
-        ],
+        "recent": [_recent(recent, *addresses) for recent in frame.recent],
     }
+
+
+def _recent(recent: Recent, item_address: str, undo_address: str) -> dict[str, Any]:
+    is_stored = recent.is_stored
+    return {
+        "review": recent,
+        "name": title_of(recent.name, recent.opening) if is_stored else NOT_RECEIVED,
+        "href": item_address.replace(_NOBODY, str(recent.item_uuid)),
+        "undo_href": undo_address.replace(_NOBODY, str(recent.uuid)),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _addresses(slug: str, queue_uuid: UUID) -> tuple[str, str]:
+    """Return the addresses of an item and of taking a review back, _NOBODY for its uuid."""
+    item = reverse("item-detail", args=[slug, queue_uuid, _NOBODY])
+    return item, reverse("review-undo", args=[slug, queue_uuid, _NOBODY])
 
 
 def shown_diff(typed: Typed, document: str | None) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from observatory.workspaces.models import Membership, User, Workspace
+from observatory.workspaces.people import membership_of
 from observatory.workspaces.roles import PERMISSIONS, Permission, allows
 
 OUR_FETCH = "X-Obs-Fetch"
@@ -54,11 +55,7 @@ def require(permission: Permission) -> Callable[[Page[P]], UrlView]:
         def guarded(request: WebRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
-            membership = (
-                Membership.objects.select_related("workspace")
-                .filter(user=request.user, workspace__slug=slug)
-                .first()
-            )
+            membership = membership_of(request.user, slug)
             if membership is None:
                 raise Http404("no such page")
             request.membership, request.workspace = membership, membership.workspace

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.urls import reverse
 
 from annotations.models import AnnotationQueue
 from observatory.console.bench.crowd import Job
 from observatory.workspaces.models import User, Workspace
+from observatory.workspaces.people import SessionStore
 
 Address = tuple[str, int]
 _ITEM = re.compile(rb'data-item="([0-9a-f-]{36})"')
