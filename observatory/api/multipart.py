@@ -27,6 +27,7 @@ MAX_HEADER: Final = 16_384
 MAX_NAME: Final = 4_096
 LARGE: Final = 1 << 20
 _KINDS: Final[dict[str, Kind]] = {"post": "create", "patch": "patch"}
+_RUN_PARTS: Final = frozenset(("", *DOCUMENT_FIELDS))
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 _NAME = re.compile(rb'[;\s]name="((?:[^"\\]|\\.)*)"')
 # As both SDKs write it; any other order or spelling is read header by header.
@@ -46,6 +47,9 @@ class Part(NamedTuple):
     head: int
     start: int
     end: int
+
+
+_new = tuple.__new__
 
 
 def mime_type(body: Content, part: Part) -> str:
@@ -146,7 +150,8 @@ def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Itera
             raise TooLarge(f"A part may have {longest} bytes")
         if end - start > LARGE:
             forget(body)
-        yield Part(name.decode(errors="replace"), position, start, end)
+        # The tuple is made directly: Part(...) takes as long as the rest of the loop.
+        yield _new(Part, (name.decode(errors="replace"), position, start, end))
         position = end + width
     if after != b"--" or body[position + 2 : position + 4] not in {b"", b"\r\n"}:
         raise ParseError(f"The boundary at byte {position} is not followed by a line's end")
@@ -186,21 +191,18 @@ def parse(body: Content, content_type: str) -> Batch:
     seen: set[str] = set()
     n_unknown = 0
     for part in split(body, boundary_of(content_type)):
-        whole = part.name
-        if whole in seen:
-            raise ParseError(f"The part {whole[:120]!r} is there twice")
-        seen.add(whole)
-        kind, _, rest = whole.partition(".")
-        if kind in _KINDS:
-            run_id, _, name = rest.partition(".")
-            if name and name not in DOCUMENT_FIELDS:
-                n_unknown += 1
-                continue
+        kind, run_id, name = (*part.name.split(".", 2), "", "")[:3]
+        if kind in _KINDS and name in _RUN_PARTS:
             group = groups.get((kind, run_id))
             if group is None:
                 group = groups[kind, run_id] = {}
-            group[name] = part
-        elif kind == "attachment":
+            if group.setdefault(name, part) is not part:
+                raise ParseError(f"The part {part.name[:120]!r} is there twice")
+            continue
+        if part.name in seen:
+            raise ParseError(f"The part {part.name[:120]!r} is there twice")
+        seen.add(part.name)
+        if kind == "attachment":
             attachments.append(part)
         elif kind == "feedback":
             feedback.append(part)
