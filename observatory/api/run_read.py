@@ -21,7 +21,7 @@ from observatory.api.rendering import dumps
 from observatory.api.runs import RunPatch
 from observatory.api.shapes import runs as shapes
 from observatory.feedback import summary
-from observatory.runs import attachments, search, tree
+from observatory.runs import attachments, search, spending, tree
 from observatory.runs.search import RunRow
 from observatory.workspaces.models import Workspace
 
@@ -193,6 +193,8 @@ def runs_out(
     listed = list(rows)
     base_url = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
     told = beside(workspace, listed, selected, base_url)
+    if selected.intersection((*spending.TOKENS, *spending.COSTS)):
+        listed = spending.summed(workspace.pk, listed)
     return [run_out(seen_as(row), workspace, selected, told) for row in listed]
 
 

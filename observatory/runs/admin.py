@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from observatory.runs import changes
-from observatory.runs.models import Change, Project, Rejected
+from observatory.runs.models import Change, ModelPrice, Project, Rejected
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin
 from observatory.workspaces.roles import Permission
 
@@ -32,6 +32,21 @@ class ProjectAdmin(WorkspaceAdmin):
     ordering = ("name", "pk")
     fields = ("workspace", "name", "description", "uuid", "reference_dataset_id", "created_at")
     readonly_fields = ("workspace", "name", "uuid", "reference_dataset_id", "created_at")
+
+
+@admin.register(ModelPrice)
+class ModelPriceAdmin(WorkspaceAdmin):
+    """The price table. A change holds for what comes in; the rest: `observatory prices apply`."""
+
+    may_add = may_change = may_delete = Permission.MANAGE_QUEUES
+    list_display = (
+        *("model", "provider", "workspace", "prompt_price", "completion_price", "valid_from"),
+    )
+    list_filter = (("workspace", ScopedFilter),)
+    list_select_related = ("workspace",)
+    search_fields = ("model", "provider")
+    ordering = ("model", "provider", "-valid_from", "pk")
+    fields = ("workspace", "provider", "model", "prompt_price", "completion_price", "valid_from")
 
 
 @admin.register(Rejected)

@@ -23,7 +23,7 @@ import psycopg.errors
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from observatory import prepared
-from observatory.runs import changes, merge, projects, rows
+from observatory.runs import changes, merge, prices, projects, rows
 from observatory.runs.merge import Order
 from observatory.runs.models import Change, Rejected
 from observatory.runs.ops import RunOp
@@ -333,11 +333,12 @@ def _adopt(workspace: Workspace, run_ids: list[UUID]) -> None:
     """Give runs that waited for it the trace of their parent and the project of their trace.
 
     A patch need not name its project, nor a child its trace; their elders may come later. Few
-    runs ever wait, and two partial indexes hold exactly those.
+    runs ever wait, and two partial indexes hold exactly those. Then price what came in, where
+    the workspace has a price table.
     """
     with prepared.cursor() as cursor:
-        cursor.execute(_WAITING, [workspace.pk, workspace.pk])
-        waits_for_trace, waits_for_project = cursor.fetchone()
+        cursor.execute(_WAITING, [workspace.pk, workspace.pk, workspace.pk])
+        waits_for_trace, waits_for_project, has_prices = cursor.fetchone()
         changed = run_ids
         while waits_for_trace and changed:
             ids = prepared.uuid_array(changed)
@@ -347,6 +348,8 @@ def _adopt(workspace: Workspace, run_ids: list[UUID]) -> None:
         if waits_for_project:
             ids = prepared.uuid_array(run_ids)
             cursor.execute(_ADOPT_PROJECT, [workspace.pk, ids, ids])
+    if has_prices:
+        prices.price(workspace, run_ids)
 
 
 # ORDER BY, so that the planner can only take the two partial indexes: for a plain EXISTS it
@@ -355,7 +358,8 @@ _WAITING = (
     "SELECT (SELECT true FROM runs_run WHERE workspace_id = %s AND trace_id = id"
     " AND parent_run_id IS NOT NULL ORDER BY workspace_id, parent_run_id LIMIT 1),"
     " (SELECT true FROM runs_run WHERE workspace_id = %s AND project_id IS NULL"
-    " ORDER BY workspace_id, trace_id LIMIT 1)"
+    " ORDER BY workspace_id, trace_id LIMIT 1),"
+    " (SELECT true FROM runs_modelprice WHERE workspace_id = %s LIMIT 1)"
 )
 _ADOPT_TRACE = (
     "UPDATE runs_run r SET trace_id = parent.trace_id FROM runs_run parent"
@@ -389,6 +393,11 @@ def _rank(alias: str, key: str) -> str:
     return f"coalesce({alias}.clock ->> {key}, '') COLLATE \"C\""
 
 
+# A cost that a sender says replaces all that our price table said.
+_COSTS = ("prompt_cost", "completion_cost", "total_cost")
+_COST_SENT = f"coalesce({', '.join(f'excluded.{name}' for name in _COSTS)}) IS NOT NULL"
+
+
 def _merged(name: str, order: Order) -> str:
     """Return the SQL of `merge.merge` for one field: which of `r` and `excluded` wins."""
     key = f"'{name}'"
@@ -398,8 +407,9 @@ def _merged(name: str, order: Order) -> str:
         no_new, no_old = f"{new} = excluded.id", f"{old} = r.id"
     if name == "project_id":
         no_old += " OR r.is_adopted"
+    first = f"WHEN r.is_priced AND {_COST_SENT} THEN {new} " if name in _COSTS else ""
     return (
-        f"CASE WHEN {no_new} THEN {old} WHEN {no_old} THEN {new}"
+        f"CASE {first}WHEN {no_new} THEN {old} WHEN {no_old} THEN {new}"
         f" WHEN ({_rank('excluded', key)}, {_ordering(order, new)})"
         f" > ({_rank('r', key)}, {_ordering(order, old)}) THEN {new} ELSE {old} END"
     )
@@ -434,6 +444,7 @@ _UPSERT = (
     + ", ".join(f"{name} = {_merged(name, order)}" for name, order in merge.FIELDS.items())
     + f", metadata = {_MERGED_METADATA}, clock = {_MERGED_CLOCK}"
     ", is_adopted = r.is_adopted AND excluded.project_id IS NULL"
+    f", is_priced = r.is_priced AND NOT ({_COST_SENT})"
     ", is_sanitized = r.is_sanitized OR excluded.is_sanitized, modified_at = excluded.modified_at"
 )
 _STAGED_TYPES = dict.fromkeys(("dotted_order", "name", "run_type", "error"), "text") | {

@@ -111,6 +111,9 @@ class Run(models.Model):
     is_adopted = models.BooleanField(
         db_default=False, help_text="No op named a project: it is the one of its trace"
     )
+    is_priced = models.BooleanField(
+        db_default=False, help_text="The costs are ours, by the price table: see prices.py"
+    )
     received_at = models.DateTimeField(db_default=Now())
     modified_at = models.DateTimeField(db_default=Now())
     status = models.GeneratedField(
@@ -245,3 +248,43 @@ class RunShare(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["workspace", "run_id"], name="run_share_is_one_a_run")
         ]
+
+
+class ModelPrice(models.Model):
+    """What tokens of a model cost from a moment on, in US dollars a million tokens."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="prices")
+    provider = models.CharField(
+        max_length=120,
+        blank=True,
+        db_default="",
+        help_text="As runs name it in ls_provider, such as openai; empty for any",
+    )
+    model = models.CharField(
+        max_length=200,
+        help_text="As runs name it in ls_model_name; * stands for anything: gpt-4o-*",
+    )
+    prompt_price = models.DecimalField(
+        max_digits=12, decimal_places=6, help_text="US dollars a million prompt tokens"
+    )
+    completion_price = models.DecimalField(
+        max_digits=12, decimal_places=6, help_text="US dollars a million completion tokens"
+    )
+    valid_from = models.DateTimeField(
+        db_default=Now(), help_text="For runs that start from this moment on"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(prompt_price__gte=0) & Q(completion_price__gte=0),
+                name="model_price_is_not_negative",
+            ),
+            models.UniqueConstraint(
+                fields=["workspace", "provider", "model", "valid_from"],
+                name="model_price_is_one_a_moment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider or 'any provider'}: {self.model}"

@@ -87,11 +87,47 @@ def of_projects(
     return found
 
 
+# A root that says no tokens or no cost itself spent what the llm runs of its trace did.
+_ROOTS = """(
+    SELECT root.*, below.* FROM (SELECT * FROM runs_run r WHERE {condition}) root, LATERAL (
+        SELECT sum(run.prompt_tokens)::bigint AS prompt_tokens_below,
+            sum(run.completion_tokens)::bigint AS completion_tokens_below,
+            sum(run.total_tokens)::bigint AS total_tokens_below,
+            sum(run.prompt_cost) AS prompt_cost_below,
+            sum(run.completion_cost) AS completion_cost_below,
+            sum(run.total_cost) AS total_cost_below
+        FROM runs_run run
+        WHERE run.workspace_id = root.workspace_id AND run.trace_id = root.id
+            AND run.id <> root.id AND run.run_type = 'llm' AND root.run_type <> 'llm'
+            AND (root.total_tokens IS NULL OR root.total_cost IS NULL)
+    ) below
+)"""
+_SPENT = (
+    *("prompt_tokens", "completion_tokens", "total_tokens"),
+    *("prompt_cost", "completion_cost", "total_cost"),
+)
+
+
+def _of_every_run(wanted: RunQuery, condition: str) -> tuple[str, str, str]:
+    """Return (aggregates, FROM, WHERE) over the runs that `condition` names.
+
+    Of roots alone (`is_root`), tokens and costs are summed up from below, as reading them does.
+    Of anything else they are the runs' own, since a set may hold both a run and its parent.
+    """
+    if not wanted.is_root:
+        return _EVERY_RUN, "runs_run r", condition
+    aggregates = _EVERY_RUN
+    for name in _SPENT:
+        aggregates = aggregates.replace(f"r.{name}", f"coalesce(r.{name}, r.{name}_below)")
+    return aggregates, f"{_ROOTS.format(condition=condition)} r", "TRUE"
+
+
 def of_runs(workspace: Workspace, wanted: RunQuery) -> dict[str, Any]:
     """Return the statistics of exactly the runs that `wanted` describes. Raises TooSlow."""
     condition, params = _where(workspace, wanted)
+    aggregates, source, condition = _of_every_run(wanted, condition)
     with bounded(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_EVERY_RUN} FROM runs_run r WHERE {condition}", params)
+        cursor.execute(f"SELECT {aggregates} FROM {source} WHERE {condition}", params)
         row = cursor.fetchone()
         assert row is not None
         return _shown(row)
@@ -111,18 +147,21 @@ def grouped(
     attribute in none. Raises TooSlow.
     """
     condition, params = _where(workspace, wanted)
+    aggregates, runs, condition = _of_every_run(wanted, condition)
     source, before = "", []
     label = {"name": "r.name", "run_type": "r.run_type"}.get(attribute, "label")
     if attribute == "tag":
         source = ", LATERAL (SELECT DISTINCT unnest(r.tags) AS label) tag"
     elif attribute == "metadata":
         source, before = ", LATERAL (SELECT r.metadata ->> %s AS label) value", [path]
+    # The path of `source` stands before the conditions, unless those are in the FROM already.
+    ordered = [*params, *before] if wanted.is_root else [*before, *params]
     with bounded(), connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {label}, {_EVERY_RUN} FROM runs_run r{source}"
+            f"SELECT {label}, {aggregates} FROM {runs}{source}"
             f" WHERE {condition} AND {label} IS NOT NULL"
             f" GROUP BY {label} ORDER BY count(*) DESC, {label} LIMIT %s",
-            [*before, *params, max(0, min(max_groups, MAX_GROUPS))],
+            [*ordered, max(0, min(max_groups, MAX_GROUPS))],
         )
         return {str(name): _shown(tuple(row)) for name, *row in cursor.fetchall()}
 

@@ -17,12 +17,13 @@ from annotations import overview, queues
 from annotations.models import QueueItem
 from observatory.feedback.models import Feedback
 from observatory.feedback.summary import feedback_stats
-from observatory.runs import listing, search
+from observatory.runs import listing, search, spending
 from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.models import Project, Run
 from observatory.web import rendering, shapes, traces
 from observatory.web.blind import hidden_runs, may_read, without_reviews
 from observatory.web.http import WebRequest, can, privately, render_page, require
+from observatory.workspaces.models import Workspace
 from observatory.workspaces.roles import Permission
 
 TABS = [
@@ -133,6 +134,7 @@ def _query(values: dict[str, str | None]) -> str:
 
 def _rows(request: WebRequest, runs: list[search.RunRow]) -> list[dict[str, Any]]:
     ids = [run.id for run in runs]
+    runs = spending.summed(request.workspace.pk, runs)
     judged = feedback_stats(request.workspace.pk, ids)
     hidden = hidden_runs(request.workspace, request.user, ids)
     rows = []
@@ -215,7 +217,7 @@ def payload_context(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
         names = ("inputs", "outputs") if tab == "io" else (tab,)
         return {"parts": [_part(request, run, name, is_raw=False) for name in names]}
     if tab == "metadata":
-        return {"facts": facts(run)}
+        return {"facts": facts(request.workspace, run)}
     if tab == "raw":
         return {"parts": [_part(request, run, name, is_raw=True) for name in RAW_FIELDS]}
     return {}
@@ -238,8 +240,12 @@ def _part(request: WebRequest, run: Run, name: str, *, is_raw: bool) -> dict[str
     return part
 
 
-def facts(run: Run) -> list[tuple[str, str]]:
-    """Return the plain fields of a run as (name, text), those that are set."""
+def facts(workspace: Workspace, run: Run) -> list[tuple[str, str]]:
+    """Return the plain fields of a run as (name, text), those that are set.
+
+    Tokens and costs of a parent are the sum of the llm runs below, as everywhere.
+    """
+    spent = _spent(workspace, run)
     values = {
         "Run id": run.id,
         "Trace id": run.trace_id,
@@ -249,15 +255,20 @@ def facts(run: Run) -> list[tuple[str, str]]:
         "Start": run.start_time,
         "First token": run.first_token_time,
         "End": run.end_time,
-        "Prompt tokens": run.prompt_tokens,
-        "Completion tokens": run.completion_tokens,
-        "Total tokens": run.total_tokens,
-        "Total cost": run.total_cost,
+        "Prompt tokens": spent.prompt_tokens,
+        "Completion tokens": spent.completion_tokens,
+        "Total tokens": spent.total_tokens,
+        "Total cost": spent.total_cost,
         "Thread": run.thread_id,
         "Reference example": run.reference_example_id,
         "Received": run.received_at,
     }
     return [(name, str(value)) for name, value in values.items() if value is not None]
+
+
+def _spent(workspace: Workspace, run: Run) -> search.RunRow:
+    rows = search.by_ids(workspace, [run.id], payloads=()).values()
+    return spending.summed(workspace.pk, rows)[0]
 
 
 def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
@@ -276,6 +287,7 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
     hidden = hidden_runs(request.workspace, request.user, [root.id])
     return {
         "root": root,
+        "spent": _spent(request.workspace, root),
         "project": run.project,
         "spans": spans,
         "n_spans": n_spans,

@@ -31,7 +31,7 @@ from datasets_app.examples import ExampleInput
 from datasets_app.models import Harvest
 from observatory.feedback.models import Feedback, FeedbackConfig, PresignedToken
 from observatory.prompts.models import PromptRepo
-from observatory.runs.models import Change, Rejected
+from observatory.runs.models import Change, ModelPrice, Rejected
 from observatory.workspaces import keys
 from observatory.workspaces.models import ApiKey, Membership, User
 from tests.conftest import NOON
@@ -137,6 +137,9 @@ def furnish(workspace, reviewer, n: int = 1) -> dict:
             "change": Change.objects.create(
                 workspace=workspace, kind="run", run_ids=[uuid4()], last_error=name
             ),
+            "price": ModelPrice.objects.create(
+                workspace=workspace, model=name, prompt_price=1, completion_price=2
+            ),
             "prompt": PromptRepo.objects.create(workspace=workspace, handle=name),
             "workspace": workspace,
         }
@@ -150,6 +153,7 @@ NAMES = {
     "project": "runs_project",
     "rejected": "runs_rejected",
     "change": "runs_change",
+    "price": "runs_modelprice",
     "feedback": "feedback_feedback",
     "config": "feedback_feedbackconfig",
     "token": "feedback_presignedtoken",

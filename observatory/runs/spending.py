@@ -1,0 +1,74 @@
+"""What a run and the llm runs below it spent: tokens and costs of parents, computed on read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Final
+
+from django.db import connection
+
+from observatory.runs.search import RunRow
+
+TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
+COSTS: Final = ("prompt_cost", "completion_cost", "total_cost")
+
+_SUMS = (
+    "sum(r.prompt_tokens), sum(r.completion_tokens), sum(r.total_tokens),"
+    " sum(r.prompt_cost), sum(r.completion_cost), sum(r.total_cost)"
+)
+# Of a root: its whole trace. Of any other: the runs whose path leads through it.
+_BELOW = f"""
+SELECT r.trace_id, {_SUMS} FROM runs_run r
+WHERE r.workspace_id = %(workspace)s AND r.trace_id = ANY(%(roots)s) AND r.run_type = 'llm'
+    AND r.id <> r.trace_id
+GROUP BY r.trace_id
+UNION ALL
+SELECT above.id::uuid, {_SUMS} FROM runs_run r, LATERAL (
+    SELECT right(part, 36) AS id FROM unnest(string_to_array(r.dotted_order, '.')) part
+    UNION SELECT r.parent_run_id::text
+) above
+WHERE r.workspace_id = %(workspace)s AND r.trace_id = ANY(%(traces)s) AND r.run_type = 'llm'
+    AND above.id = ANY(%(parents)s) AND above.id <> r.id::text
+GROUP BY above.id
+"""
+
+
+def _lacks(row: RunRow) -> bool:
+    """Whether `row` may tell what is below it: a parent that says no tokens or no cost itself."""
+    return row.run_type != "llm" and (row.total_tokens is None or row.total_cost is None)
+
+
+def summed(workspace_id: int, rows: Iterable[RunRow]) -> list[RunRow]:
+    """Return `rows` with the tokens and costs of parents: their own, or the sum of llm runs below.
+
+    Tokens are counts, costs US dollars; each of the two is summed only where the run itself
+    says nothing of it. An llm run says its own. Below a run is what its trace holds, for a
+    root, and what names it in `dotted_order` (or as its parent) otherwise. One query, none
+    when no row needs it. Details (cached tokens and so on) are not summed.
+    """
+    listed = list(rows)
+    lacking = [row for row in listed if _lacks(row)]
+    if not lacking:
+        return listed
+    inner = [row for row in lacking if row.trace_id != row.id]
+    params: dict[str, Any] = {
+        "workspace": workspace_id,
+        "roots": [row.id for row in lacking if row.trace_id == row.id],
+        "traces": list({row.trace_id for row in inner}),
+        "parents": [str(row.id) for row in inner],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_BELOW, params)
+        below = {row[0]: row[1:] for row in cursor.fetchall()}
+    return [_with(row, below[row.id]) if _lacks(row) and row.id in below else row for row in listed]
+
+
+def _with(row: RunRow, sums: tuple[Any, ...]) -> RunRow:
+    values = dict(zip((*TOKENS, *COSTS), sums, strict=True))
+    told: dict[str, Any] = {}
+    if all(getattr(row, name) is None for name in TOKENS):
+        told |= {name: None if values[name] is None else int(values[name]) for name in TOKENS}
+    if all(getattr(row, name) is None for name in COSTS):
+        told |= {name: values[name] for name in COSTS}
+    return replace(row, **told)
