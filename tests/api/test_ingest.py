@@ -8,6 +8,7 @@ import json
 import zlib
 from uuid import uuid4
 
+import psycopg
 import pytest
 import zstandard
 
@@ -365,3 +366,35 @@ def test_a_chunked_body_is_read_to_its_end(api) -> None:
         CONTENT_LENGTH=str(1 << 62), **{"wsgi.input": io.BytesIO(zlib.compress(body) and body)},
     )  # fmt: skip
     assert answer.status_code == 202, answer.content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a4_a_connection_the_server_has_cut_meanwhile_costs_nothing(send) -> None:
+    from django.db import connection
+
+    from observatory.console.bench.scratch import connection_string
+
+    assert send(run_parts(uuid4())).status_code == 202
+    pid = connection.connection.info.backend_pid
+    with psycopg.connect(connection_string(connection.settings_dict["NAME"])) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    assert send(run_parts(run := uuid4())).status_code == 202
+    assert Run.objects.filter(id=run).exists()
+
+
+def test_a_part_of_a_run_sent_twice_is_400_in_any_spelling_of_its_neighbours(send) -> None:
+    parts = run_parts(uuid4())
+    assert send([*parts, parts[-1]]).status_code == 400
+    assert not Run.objects.exists()
+
+
+def test_statements_of_the_hot_path_are_prepared_once_a_connection(send) -> None:
+    from django.db import connection
+
+    for _ in range(3):
+        assert send(run_parts(uuid4())).status_code == 202
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*), count(DISTINCT statement) FROM pg_prepared_statements")
+        n_prepared, n_statements = cursor.fetchone()
+    assert n_prepared >= 5
+    assert n_prepared <= 2 * n_statements  # an id may be of two sizes, hence of two types
