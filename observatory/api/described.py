@@ -9,8 +9,8 @@ bounds. A handler without a description fails tests/api/test_schema.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypedDict, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,7 +35,7 @@ class Operation:
 
     `query`: a TypedDict of the query parameters. `body`, `answer`: types; None for no content.
     `takes`, `gives`: their media types. `status`: of the answer; 404 for what is not offered.
-    `also`: answers of other statuses.
+    `refusal`: what refusals are, if not `Error`.
     `errors`: statuses of refusals beyond those that every operation of its kind has.
     """
 
@@ -46,7 +46,7 @@ class Operation:
     errors: tuple[int, ...] = ()
     takes: tuple[str, ...] = (JSON,)
     gives: tuple[str, ...] = (JSON,)
-    also: Mapping[int, Any] = field(default_factory=dict)
+    refusal: Any = None
 
 
 def describe(
@@ -58,7 +58,7 @@ def describe(
     errors: tuple[int, ...] = (),
     takes: str | tuple[str, ...] = JSON,
     gives: str | tuple[str, ...] = JSON,
-    also: Mapping[int, Any] | None = None,
+    refusal: Any = None,
 ) -> Callable[[F], F]:
     """Say what the decorated handler (`get`, `post`, ...) of a view takes and gives."""
     operation = Operation(
@@ -69,7 +69,7 @@ def describe(
         errors,
         (takes,) if isinstance(takes, str) else takes,
         (gives,) if isinstance(gives, str) else gives,
-        also or {},
+        refusal,
     )
 
     def mark(handler: F) -> F:

@@ -69,7 +69,13 @@ class Traces(IngestView):
             answer["Content-Type"] = PROTOBUF
         return answer
 
-    @describe(body=Binary, takes=(PROTOBUF, JSON), answer=Binary, gives=(PROTOBUF, JSON))
+    @describe(
+        body=Binary,
+        takes=(PROTOBUF, JSON),
+        answer=Binary,
+        gives=(PROTOBUF, JSON),
+        refusal=Binary,
+    )
     def post(self, request: HttpRequest) -> HttpResponse:
         encoding = _encoding(request)
         if encoding not in _READERS:

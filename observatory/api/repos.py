@@ -142,7 +142,7 @@ class Repos(WorkspaceView):
     @describe(body=shapes.RepoCreate, answer=shapes.RepoAnswer, errors=(404, 409))
     def post(self, request: Request) -> Response:
         body = object_of(request)
-        if body.get("repo_type") not in {None, "prompt"}:
+        if body.get("repo_type") not in (None, "prompt"):
             raise NotFound("Only prompts are kept here")
         handle = body.get("repo_handle")
         if not isinstance(handle, str) or not HANDLE.fullmatch(handle):

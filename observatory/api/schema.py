@@ -168,7 +168,7 @@ def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _types(operation: Operation) -> Iterator[Any]:
-    for one in (operation.body, operation.answer, *operation.also.values()):
+    for one in (operation.body, operation.answer, operation.refusal):
         if one is not None and one is not Binary:
             yield one
     if operation.query is not None:
@@ -229,11 +229,12 @@ def _query_parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, A
 
 def _responses(route: Route, operation: Operation, shapes: _Shapes) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    for status, answer in {operation.status: operation.answer, **operation.also}.items():
-        told[str(status)] = {"description": "Done" if status != 202 else "Taken"}
-        if answer is not None:
-            content = {kind: _media(answer, shapes) for kind in operation.gives}
-            told[str(status)]["content"] = content
+    status = str(operation.status)
+    told[status] = {"description": "Taken" if status == "202" else "Done"}
+    if operation.answer is not None:
+        told[status]["content"] = {
+            kind: _media(operation.answer, shapes) for kind in operation.gives
+        }
     refusals = {400, 503, *operation.errors}
     if not route.is_public:
         refusals |= {401, 403}
@@ -243,6 +244,9 @@ def _responses(route: Route, operation: Operation, shapes: _Shapes) -> dict[str,
         refusals.add(422)
     if operation.body is not None:
         refusals |= {413, 415}
-    for status in sorted(refusals):
-        told[str(status)] = {"$ref": f"#/components/responses/Refused{status}"}
+    for code in sorted(refusals):
+        told[str(code)] = {"$ref": f"#/components/responses/Refused{code}"}
+        if operation.refusal is not None:
+            content = {kind: _media(operation.refusal, shapes) for kind in operation.gives}
+            told[str(code)] = {"description": REFUSALS[code], "content": content}
     return told

@@ -16,10 +16,14 @@ from rest_framework.views import APIView
 
 from observatory.api import feedback, parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
 from observatory.api.rendering import dumps
 from observatory.api.run_query import TooSlow, limit_of, selected, text_of, uuids_of
 from observatory.api.run_read import DEFAULT, WHOLE, payloads, runs_out
+from observatory.api.shapes import Message
+from observatory.api.shapes import runs as shapes
+from observatory.api.shapes.feedback import Feedback, FeedbackQuery
 from observatory.runs import search, sharing
 from observatory.runs.models import RunShare
 from observatory.runs.search import RunRow
@@ -35,12 +39,14 @@ def _share_shown(share: RunShare) -> dict[str, Any]:
 class RunSharing(WorkspaceView):
     """PUT (share_run), GET (read_run_shared_link) and DELETE (unshare_run) /runs/{id}/share."""
 
+    @describe(answer=shapes.RunShare | None)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         run = self._run(run_id)
         found = sharing.of_run(self.workspace, run)
         answer = None if found is None else _share_shown(found)  # null: the SDKs read "not shared"
         return HttpResponse(dumps(answer), content_type="application/json")
 
+    @describe(body=shapes.RunShareCreate, answer=shapes.RunShare)
     def put(self, request: Request, run_id: str) -> Response:
         body: Any = request.data
         if not isinstance(body, dict):
@@ -54,6 +60,7 @@ class RunSharing(WorkspaceView):
             raise NotFound("Run not found")
         return Response(_share_shown(found))
 
+    @describe(answer=Message)
     def delete(self, request: Request, run_id: str) -> Response:
         sharing.unshare(self.workspace, self._run(run_id))
         return Response({"message": "Run is not shared any more"})
@@ -122,6 +129,7 @@ def shared_out(
 class SharedRun(SharedRunView):
     """GET /public/{token}/run[/{run_id}] (read_shared_run): the shared run, or one below it."""
 
+    @describe(answer=shapes.SharedRun)
     def get(self, request: Request, token: str, run_id: str | None = None) -> Response:
         found = self.share(token)
         row = sharing.read(found, None if run_id is None else uuid_or_404(run_id))
@@ -134,6 +142,7 @@ class SharedRun(SharedRunView):
 class SharedRunQueries(SharedRunView):
     """POST /public/{token}/runs/query (list_shared_runs): the shared runs, page after page."""
 
+    @describe(body=shapes.SharedRunQuery, answer=shapes.SharedRuns)
     def post(self, request: Request, token: str) -> Response:
         found, body = self.share(token), request.data
         if not isinstance(body, dict):
@@ -148,6 +157,7 @@ class SharedRuns(SharedRunView):
     The token in the path decides, not the one in the query. All of them, without pages.
     """
 
+    @describe(query=shapes.SharedRunsQuery, answer=list[shapes.SharedRun])
     def get(self, request: Request, token: str, rest: str = "") -> Response:
         found = self.share(token)
         ids = parse_qs(rest).get("id") or parameters.listed(request, "id")
@@ -163,6 +173,7 @@ class SharedRuns(SharedRunView):
 class SharedFeedback(SharedRunView):
     """GET /public/{token}/feedbacks?run=&key=: what was thought of the runs, newest first."""
 
+    @describe(query=FeedbackQuery, answer=list[Feedback])
     def get(self, request: Request, token: str) -> Response:
         found = self.share(token)
         rows = (

@@ -9,7 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.base import WorkspaceView
+from observatory.api.described import describe
 from observatory.api.run_query import TooSlow, filter_of, limit_of, moment_of, uuid_of
+from observatory.api.shapes import runs as shapes
 from observatory.feedback import summary
 from observatory.runs import search, threads
 from observatory.runs.models import Project
@@ -56,6 +58,7 @@ def shown(thread: Thread, judged: dict[str, Any]) -> dict[str, Any]:
 class RunGroups(WorkspaceView):
     """POST /runs/group (listGroupRuns): a page of the threads of a project, newest first."""
 
+    @describe(body=shapes.ThreadQuery, answer=shapes.Threads, errors=(404,))
     def post(self, request: Request) -> Response:
         body: Any = request.data
         if not isinstance(body, dict):

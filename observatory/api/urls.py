@@ -166,7 +166,7 @@ v1: list[URLPattern | URLResolver] = [
     at(
         f"public/(?P<token>{UUID})/datasets/feedback",
         shared_datasets.SharedFeedback,
-        "shared-feedback",
+        "shared-dataset-feedback",
     ),
     at(
         "public/datasets/sessions-bulk",

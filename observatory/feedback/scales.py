@@ -59,7 +59,7 @@ def parse(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
         raise ValueError("must be an object")
     kind = raw.get("type") or ("categorical" if raw.get("categories") else "continuous")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"type: must be one of {', '.join(sorted(KINDS))}")
     low, high = _number("min", raw.get("min")), _number("max", raw.get("max"))
     if low is not None and high is not None and low > high:

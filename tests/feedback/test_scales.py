@@ -97,3 +97,9 @@ def test_normalising_needs_two_ends() -> None:
     assert scales.normalise(scales.parse({"type": "freeform"}), 1) is None
     assert scales.normalise(scales.parse(ANSWER), 1) == 1
     assert scales.normalise({"type": "categorical", "categories": []}, 1) is None
+
+
+@pytest.mark.parametrize("kind", [[], {}, 7, True])
+def test_a_type_that_is_no_text_is_named(kind) -> None:
+    with pytest.raises(ValueError, match="type: must be one of"):
+        scales.parse({"type": kind or ["x"]})

@@ -205,3 +205,89 @@ class RunStats(TypedDict, total=False):
     error_rate: float | None
     streaming_rate: float | None
     last_run_start_time: datetime | None
+
+
+class RunShareCreate(TypedDict, total=False):
+    """A run to share, under a token that its owner may choose."""
+
+    run_id: UUID | None
+    share_token: UUID | None
+
+
+class RunShare(TypedDict):
+    """A shared run, and the token that opens it."""
+
+    run_id: UUID
+    share_token: UUID
+
+
+class SharedRun(Run):
+    """A run that is shared: it tells nothing of the workspace."""
+
+    share_token: UUID
+
+
+class SharedRuns(TypedDict):
+    """A page of shared runs."""
+
+    runs: list[SharedRun]
+    cursors: Cursors
+
+
+class SharedRunQuery(TypedDict, total=False):
+    """Which of the shared runs are meant."""
+
+    id: list[UUID] | None
+    select: list[str] | None
+    limit: Annotated[int, Meta(ge=1)] | None
+    cursor: str | None
+
+
+class SharedRunsQuery(TypedDict, total=False):
+    """Which of the shared runs are meant."""
+
+    id: list[UUID]
+
+
+class ThreadQuery(TypedDict):
+    """The threads of a project."""
+
+    session_id: UUID
+    group_by: NotRequired[Literal["conversation"] | None]
+    filter: NotRequired[Filter | None]
+    start_time: NotRequired[Moment | None]
+    end_time: NotRequired[Moment | None]
+    limit: NotRequired[Annotated[int, Meta(ge=1)] | None]
+    offset: NotRequired[Annotated[int, Meta(ge=0, le=10_000_000)] | None]
+
+
+class Thread(TypedDict):
+    """The traces of one conversation."""
+
+    group_key: str
+    thread_id: str
+    filter: str
+    count: int
+    total_tokens: int | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    total_cost: float | None
+    prompt_cost: float | None
+    completion_cost: float | None
+    min_start_time: datetime | None
+    max_start_time: datetime | None
+    latency_p50: float | None
+    latency_p99: float | None
+    feedback_stats: dict[str, FeedbackStats]
+    first_trace_id: UUID | None
+    last_trace_id: UUID | None
+    first_inputs: str
+    last_outputs: str
+    last_error: str | None
+
+
+class Threads(TypedDict):
+    """A page of threads, and how many there are."""
+
+    groups: list[Thread]
+    total: int
