@@ -200,7 +200,7 @@ def delete_all(view: WorkspaceView, ids: list[UUID]) -> None:
 class ExampleCount(WorkspaceView):
     """GET /examples/count: how many GET /examples would list."""
 
-    @describe(query=shapes.ExampleQuery, answer=int, errors=(404,))
+    @describe(query=shapes.ExampleCountQuery, answer=int, errors=(404,))
     def get(self, request: Request) -> Response:
         return Response(
             selection.revisions(self.workspace, _asked(self, request)).order_by().count()

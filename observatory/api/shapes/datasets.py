@@ -212,7 +212,7 @@ class Example(TypedDict):
     attachment_urls: NotRequired[Object | None]
 
 
-class ExampleQuery(PageQuery, total=False):
+class ExampleCountQuery(TypedDict, total=False):
     """Which examples are meant."""
 
     dataset: UUID
@@ -222,6 +222,11 @@ class ExampleQuery(PageQuery, total=False):
     metadata: JSONText
     filter: Filter
     full_text_contains: list[str]
+
+
+class ExampleQuery(PageQuery, ExampleCountQuery, total=False):
+    """Which examples, and in what order."""
+
     order: Literal["recently_created", "random", "id"]
     descending: bool
     random_seed: str
