@@ -44,6 +44,7 @@ def create(
         workspace_id=dataset.workspace_id,
         dataset=dataset,
         modified_at=now,
+        order=list(experiments),
     )
     try:
         with transaction.atomic():

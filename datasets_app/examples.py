@@ -10,8 +10,17 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 
-from datasets_app import files, messages, schemas, splits, transformations, versions
+from datasets_app import (
+    files,
+    messages,
+    metadata_operations,
+    schemas,
+    splits,
+    transformations,
+    versions,
+)
 from datasets_app.files import Arrivals
+from datasets_app.metadata_operations import Operation
 from datasets_app.models import Dataset, Example, ExampleFile, ExampleRevision
 from observatory.runs.attachments import Saved
 from observatory.runs.models import Run
@@ -301,6 +310,26 @@ def set_split(
         ],
         now=now,
     )
+
+
+@transaction.atomic
+def change_metadata(
+    dataset: Dataset, ids: Sequence[UUID], operations: Sequence[Operation], *, now: datetime
+) -> set[UUID]:
+    """Apply `operations` to those of `ids` that are in the dataset now, and return which."""
+    versions.locked(dataset)
+    standing = (
+        ExampleRevision.objects.at(None)
+        .filter(example__dataset=dataset, example__uuid__in=ids)
+        .values_list("example__uuid", "metadata", "splits")
+    )
+    changes = []
+    for uuid, metadata, held in standing:
+        told, names = metadata_operations.applied(operations, metadata, held)
+        changes.append(ExampleChange(uuid, metadata=told, splits=names))
+    if changes:
+        update(dataset, changes, now=now)
+    return {change.id for change in changes}
 
 
 def _named(item: ExampleInput) -> ExampleInput:

@@ -204,6 +204,9 @@ class Comparison(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     modified_at = models.DateTimeField(db_default=Now())
     projects = models.ManyToManyField(Project, related_name="comparisons")
+    order = ArrayField(
+        models.UUIDField(), default=list, help_text="uuids of the projects, as they were given"
+    )
 
     class Meta:
         constraints = [
@@ -212,6 +215,11 @@ class Comparison(models.Model):
 
     def __str__(self) -> str:
         return self.name or str(self.uuid)
+
+    def in_order(self) -> list[Project]:
+        """Return the experiments as they were given: the first is what others are held against."""
+        places = {uuid: place for place, uuid in enumerate(self.order)}
+        return sorted(self.projects.all(), key=lambda one: places.get(one.uuid, len(places)))
 
 
 class Harvest(models.Model):

@@ -41,7 +41,7 @@ class Commits(WorkspaceView):
 
     @describe(query=shapes.CommitQuery, answer=shapes.Commits)
     def get(self, request: Request, owner: str, repo_handle: str) -> Response:
-        repo = repo_or_404(self, owner, repo_handle)
+        repo = repo_or_404(self, owner, repo_handle, is_read=True)
         has_model = bool(parameters.flag(request, "include_model"))
         page = repo.commits.select_related("parent").order_by("-pk")[parameters.window(request)]
         listed = [shown(repo, commit, has_model=has_model) for commit in page]
@@ -80,7 +80,7 @@ class CommitDetail(WorkspaceView):
 
     @describe(query=shapes.ModelQuery, answer=shapes.Commit)
     def get(self, request: Request, owner: str, repo_handle: str, commit: str) -> Response:
-        repo = repo_or_404(self, owner, repo_handle)
+        repo = repo_or_404(self, owner, repo_handle, is_read=True)
         found = commits.resolve(repo, commit.replace("\x00", ""))
         if found is None:
             raise NotFound("Commit not found")

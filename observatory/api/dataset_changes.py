@@ -12,12 +12,12 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import catalogue
+from datasets_app import catalogue, examples, metadata_operations
 from datasets_app.examples import ExampleChange
 from datasets_app.models import Dataset
 from observatory.api import example_bodies, parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
-from observatory.api.datasets import MISSING, dataset_or_404, fields_of, reread
+from observatory.api.datasets import MISSING, body_of, dataset_or_404, fields_of, reread
 from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.examples import delete_all, update_in
@@ -26,6 +26,7 @@ from observatory.api.shapes import datasets as shapes
 from observatory.runs.models import Project
 
 BASELINE = "baseline_experiment_id"
+MAX_EXAMPLES = 10_000
 
 
 def _body(raw: dict[str, bytes]) -> dict[str, Any]:
@@ -117,6 +118,35 @@ class DatasetExample(WorkspaceView):
             raise NotFound("Example not found")
         delete_all(self, [uuid])
         return Response(status=204)
+
+
+class DatasetExampleMetadata(WorkspaceView):
+    """PATCH platform/datasets/{id}/examples/metadata (datasets.examples.update_metadata)."""
+
+    @describe(
+        body=shapes.MetadataChanges, answer=shapes.MetadataStatuses, status=207, errors=(404,)
+    )
+    def patch(self, request: Request, dataset_id: str) -> Response:
+        """Answer 207: each id was UPDATED, or NOT_FOUND and skipped; all in one version."""
+        dataset = dataset_or_404(self, dataset_id)
+        body = body_of(request)
+        texts = body.get("example_ids")
+        if not isinstance(texts, list) or not 0 < len(texts) <= MAX_EXAMPLES:
+            raise Unprocessable(f"example_ids: must be an array of 1 to {MAX_EXAMPLES} ids")
+        ids = [parameters.sent_uuid({"example_ids": text}, "example_ids") for text in texts]
+        try:
+            operations = metadata_operations.parsed(body.get("operations"))
+        except metadata_operations.BadOperation as error:
+            raise Unprocessable(str(error)) from None
+        wanted = [uuid for uuid in ids if uuid is not None]
+        updated = examples.change_metadata(dataset, wanted, operations, now=timezone.now())
+        statuses = [
+            {"id": text, "status": "UPDATED"}
+            if uuid in updated
+            else {"id": text, "status": "NOT_FOUND", "description": "Not in the dataset now"}
+            for text, uuid in zip(texts, ids, strict=True)
+        ]
+        return Response({"statuses": statuses}, status=207)
 
 
 class DatasetIndex(WorkspaceView):

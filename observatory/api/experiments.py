@@ -244,7 +244,7 @@ def comparisons_shown(workspace: Any, found: list[Comparison]) -> list[dict[str,
             "reference_dataset_id": one.dataset.uuid,
             "extra": one.extra,
             "experiments_info": [
-                {"id": project.uuid, "name": project.name} for project in one.projects.all()
+                {"id": project.uuid, "name": project.name} for project in one.in_order()
             ],
             "feedback_stats": judged.get(one.uuid, {}),
         }

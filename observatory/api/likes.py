@@ -18,7 +18,7 @@ class Likes(WorkspaceView):
 
     @describe(body=shapes.Like, answer=shapes.Likes)
     def post(self, request: Request, owner: str, repo_handle: str) -> Response:
-        repo = repo_or_404(self, owner, repo_handle)
+        repo = repo_or_404(self, owner, repo_handle, is_read=True)
         like = object_of(request).get("like")
         if not isinstance(like, bool):
             raise Unprocessable("like: must be true or false")

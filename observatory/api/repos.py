@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
@@ -24,6 +24,8 @@ from observatory.prompts.models import Commit, Like, PromptRepo
 
 HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,255}")
 SORTABLE = ("updated_at", "created_at", "num_likes", "num_downloads")
+MAX_QUERY = 200  # characters
+_ESCAPED = re.compile(r"[^\w\s-]")  # what a regular expression could take for more than itself
 
 
 def _count(rows: QuerySet[Any]) -> Coalesce:
@@ -31,32 +33,46 @@ def _count(rows: QuerySet[Any]) -> Coalesce:
     return Coalesce(Subquery(counted.values("n")), 0)
 
 
-def of_workspace(view: WorkspaceView) -> QuerySet[Any]:
-    """Return the workspace's prompts with what the wire counts of them."""
+def counted(view: WorkspaceView, repos: QuerySet[PromptRepo]) -> QuerySet[Any]:
+    """Return prompts with what the wire counts of them, and whether the caller likes them."""
     newest = Commit.objects.filter(repo=OuterRef("pk")).order_by("-pk").values("commit_hash")[:1]
-    return PromptRepo.objects.filter(workspace=view.workspace).annotate(
+    mine = Like.objects.filter(repo=OuterRef("pk"), user=view.caller.key.created_by)
+    return repos.select_related("workspace").annotate(
         num_likes=_count(Like.objects.all()),
         num_commits=_count(Commit.objects.all()),
         last_commit_hash=Subquery(newest),
+        is_liked=Exists(mine),
     )
 
 
-def repo_or_404(view: WorkspaceView, owner: str, name: str) -> Any:
-    """Return the workspace's prompt; one of another owner is as unknown as none."""
+def of_workspace(view: WorkspaceView) -> QuerySet[Any]:
+    """Return the workspace's prompts, counted."""
+    return counted(view, PromptRepo.objects.filter(workspace=view.workspace))
+
+
+def repo_or_404(view: WorkspaceView, owner: str, name: str, *, is_read: bool = False) -> Any:
+    """Return the workspace's prompt; one of another owner is as unknown as none.
+
+    With `is_read` another workspace's too, under that workspace's name, if it is public.
+    """
     found = None
-    if owner in {"-", view.workspace.slug} and "\x00" not in name:
-        found = of_workspace(view).filter(handle=name).first()
+    if "\x00" not in name + owner:
+        if owner in {"-", view.workspace.slug}:
+            found = of_workspace(view).filter(handle=name).first()
+        elif is_read:
+            public = PromptRepo.objects.filter(workspace__slug=owner, is_public=True)
+            found = counted(view, public).filter(handle=name).first()
     if found is None:
         raise NotFound("Prompt not found")
     return found
 
 
-def shown(view: WorkspaceView, repo: Any) -> dict[str, Any]:
-    owner = view.workspace.slug
+def shown(repo: Any) -> dict[str, Any]:
+    owner = repo.workspace.slug
     return {
         "id": repo.uuid,
         "repo_handle": repo.handle,
-        "tenant_id": view.workspace.uuid,
+        "tenant_id": repo.workspace.uuid,
         "owner": owner,
         "full_name": f"{owner}/{repo.handle}",
         "description": repo.description,
@@ -67,12 +83,28 @@ def shown(view: WorkspaceView, repo: Any) -> dict[str, Any]:
         "repo_type": "prompt",
         "num_likes": repo.num_likes,
         "num_downloads": repo.num_downloads,
-        "num_views": 0,
+        "num_views": 0,  # the SDK demands it; nothing here counts who looks
         "num_commits": repo.num_commits,
         "last_commit_hash": repo.last_commit_hash,
+        "liked_by_auth_user": repo.is_liked,
         "created_at": repo.created_at,
         "updated_at": repo.updated_at,
     }
+
+
+def _matching(query: str, *, is_prefix: bool) -> Q:
+    """Return the condition of prompts that `query` finds, by handle or description.
+
+    Anywhere in them; with `is_prefix` only where a word of them begins, or the whole.
+    """
+    if not is_prefix:
+        return Q(handle__icontains=query) | Q(description__icontains=query)
+    beginning = rf"(^|[^[:alnum:]]){_ESCAPED.sub(_escape, query)}"
+    return Q(handle__iregex=beginning) | Q(description__iregex=beginning)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return rf"\{match[0]}"
 
 
 def object_of(request: Request) -> dict[str, Any]:
@@ -132,12 +164,13 @@ class Repos(WorkspaceView):
         if parameters.one(request, "is_archived") != "allow":
             found = found.filter(is_archived=bool(parameters.flag(request, "is_archived")))
         if (query := parameters.one(request, "query")) is not None:
-            found = found.filter(Q(handle__icontains=query) | Q(description__icontains=query))
+            is_prefix = parameters.flag(request, "match_prefix") is True
+            found = found.filter(_matching(query[:MAX_QUERY], is_prefix=is_prefix))
         sort = parameters.one(request, "sort_field") or "updated_at"
         sort = sort if sort in SORTABLE else "updated_at"
         sign = "" if parameters.one(request, "sort_direction") == "asc" else "-"
         page = found.order_by(f"{sign}{sort}", "-pk")[parameters.window(request)]
-        return Response({"repos": [shown(self, repo) for repo in page], "total": found.count()})
+        return Response({"repos": [shown(repo) for repo in page], "total": found.count()})
 
     @describe(body=shapes.RepoCreate, answer=shapes.RepoAnswer, errors=(404, 409))
     def post(self, request: Request) -> Response:
@@ -153,7 +186,7 @@ class Repos(WorkspaceView):
                 PromptRepo.objects.create(workspace=self.workspace, handle=handle, **fields)
         except IntegrityError:
             raise Conflict("Prompt with this name already exists") from None
-        return Response({"repo": shown(self, repo_or_404(self, "-", handle))})
+        return Response({"repo": shown(repo_or_404(self, "-", handle))})
 
 
 class RepoDetail(WorkspaceView):
@@ -161,14 +194,15 @@ class RepoDetail(WorkspaceView):
 
     @describe(answer=shapes.RepoAnswer)
     def get(self, request: Request, owner: str, repo_handle: str) -> Response:
-        return Response({"repo": shown(self, repo_or_404(self, owner, repo_handle))})
+        repo = repo_or_404(self, owner, repo_handle, is_read=True)
+        return Response({"repo": shown(repo)})
 
     @describe(body=shapes.RepoFields, answer=shapes.RepoAnswer)
     def patch(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
         fields = _fields(object_of(request))
         PromptRepo.objects.filter(pk=repo.pk).update(updated_at=timezone.now(), **fields)
-        return Response({"repo": shown(self, repo_or_404(self, owner, repo_handle))})
+        return Response({"repo": shown(repo_or_404(self, owner, repo_handle))})
 
     @describe(answer=Object)
     def delete(self, request: Request, owner: str, repo_handle: str) -> Response:

@@ -196,6 +196,11 @@ platform: list[URLPattern | URLResolver] = [
     at("datasets/examples/delete", examples.ExamplesErase, "examples-erase"),
     at("datasets/(?P<dataset_id>[^/]+)/examples", example_uploads.DatasetExamples, "examples"),
     at(
+        "datasets/(?P<dataset_id>[^/]+)/examples/metadata",
+        dataset_changes.DatasetExampleMetadata,
+        "dataset-example-metadata",
+    ),
+    at(
         "datasets/(?P<dataset_id>[^/]+)/examples/(?P<example_id>[^/]+)",
         dataset_changes.DatasetExample,
         "dataset-example",

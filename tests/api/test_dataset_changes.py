@@ -166,6 +166,49 @@ def test_an_example_is_deleted_under_its_dataset_only(api, rival_api, dataset) -
     assert api.get(f"/examples/{uuid}").status_code == 404
 
 
+def test_metadata_of_many_examples_changes_in_one_version(api, rival_api, dataset) -> None:
+    given = [ExampleInput(inputs="{}", metadata={"keep": 1, "seen": "x"}) for _ in range(3)]
+    ids = [str(uuid) for uuid in examples.create(dataset, given, now=NOON).example_ids]
+    path = f"/api/v1/platform/datasets/{dataset.uuid}/examples/metadata"
+    body = {
+        "example_ids": [ids[1], str(uuid4()), ids[0]],
+        "operations": [
+            {"key": "model", "operation": "SET", "value": {"name": "m1"}},
+            {"key": "seen", "operation": "ARRAY_ADD", "values": ["a", "b", "a"]},
+            {"key": "seen", "operation": "array_remove", "values": ["b"]},
+            {"key": "dataset_split", "operation": "ARRAY_ADD", "values": ["train"]},
+        ],
+    }
+    answer = api.patch(path, body)
+    assert answer.status_code == 207
+    told = [one["status"] for one in answer.json()["statuses"]]
+    assert told == ["UPDATED", "NOT_FOUND", "UPDATED"]
+    for uuid in ids[:2]:
+        assert api.get(f"/examples/{uuid}").json()["metadata"] == {
+            "keep": 1,
+            "model": {"name": "m1"},
+            "seen": ["a"],
+            "dataset_split": ["base", "train"],
+        }
+    assert api.get(f"/examples/{ids[2]}").json()["metadata"]["seen"] == "x"
+    assert len(api.get(f"/datasets/{dataset.uuid}/versions").json()) == 2
+    assert rival_api.patch(path, body).status_code == 404
+    for wrong, words in (
+        ({"example_ids": []}, "example_ids"),
+        ({"operations": []}, "operations: must"),
+        ({"operations": [{"key": "a", "operation": "GROW"}]}, "operations[0].operation"),
+        ({"operations": [{"key": "a" * 256, "operation": "SET"}]}, "operations[0].key"),
+        ({"operations": [{"key": "a", "operation": "ARRAY_ADD"}]}, "operations[0].values"),
+        ({"operations": [{"key": "dataset_split", "operation": "SET", "value": 1}]}, "a split is"),
+        (
+            {"operations": [{"key": "a", "operation": "ARRAY_ADD", "values": ["b"]}] * 11},
+            "at most 10",
+        ),
+    ):
+        refused = api.patch(path, {**body, **wrong})
+        assert (refused.status_code, words in refused.json()["detail"]) == (422, True), words
+
+
 @pytest.mark.parametrize("which", ["index", "search", "index/sync"])
 def test_similarity_search_is_refused_in_words(api, dataset, which) -> None:
     answer = api.post(f"/datasets/{dataset.uuid}/{which}", {"inputs": {}, "limit": 3})

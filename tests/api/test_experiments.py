@@ -185,6 +185,10 @@ def test_a_comparison_keeps_its_feedback_to_itself(api, dataset, ids, rival_api)
     made = api.post("/datasets/comparative", body).json()
     assert (made["id"], made["extra"]) == (uuid, body["extra"])
     assert [one["name"] for one in made["experiments_info"]] == ["a", "b"]
+    other_way = {**body, "id": str(uuid4()), "experiment_ids": body["experiment_ids"][::-1]}
+    turned = api.post("/datasets/comparative", other_way).json()
+    assert [one["name"] for one in turned["experiments_info"]] == ["b", "a"]
+    api.delete(f"/datasets/comparative/{turned['id']}")
     assert api.post("/datasets/comparative", body).status_code == 409
     sent = {"run_id": str(run.id), "key": "preferred", "score": 1}
     assert api.post("/feedback", {**sent, "comparative_experiment_id": uuid}).status_code == 200

@@ -202,9 +202,17 @@ def test_the_seeds_curation_evaluation_and_comparison(client, run_python) -> Non
     assert failure.metadata["source_run_id"] == rated["unhappy"]
     assert failure.metadata["user_score"] == 0.0
 
-    assert told["baseline"]["means"]["no_forbidden_phrases"] == 1.0
-    assert told["baseline"]["means"]["tone_quality"] == pytest.approx(0.9)
-    assert told["candidate"]["means"]["no_forbidden_phrases"] == 0.0
+    for name, tone, forbidden in ((told["baseline"], 0.9, 1.0), (told["candidate"], 0.4, 0.0)):
+        stats = client.read_project(project_name=name, include_stats=True).feedback_stats
+        assert {key: row["n"] for key, row in stats.items()} == dict.fromkeys(
+            (
+                *("no_forbidden_phrases", "required_keywords", "response_length"),
+                *("tone_quality", "policy_specificity"),
+            ),
+            3,
+        )
+        assert stats["tone_quality"]["avg"] == pytest.approx(tone)
+        assert stats["no_forbidden_phrases"]["avg"] == forbidden
     assert {metric: row["status"] for metric, row in told["report"].items()} == {
         "no_forbidden_phrases": "REGRESSED",
         "tone_quality": "REGRESSED",
@@ -212,3 +220,5 @@ def test_the_seeds_curation_evaluation_and_comparison(client, run_python) -> Non
     }
     assert {row["n_candidate"] for row in told["report"].values()} == {3}
     assert told["report"]["tone_quality"]["delta"] == -0.5
+    assert told["report"]["tone_quality"]["pct_change"] == -55.6
+    assert told["deploys"] == {"candidate": False, "baseline": True}

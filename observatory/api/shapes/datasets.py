@@ -37,7 +37,7 @@ class DatasetCreate(DatasetFields):
 
 
 class DatasetChange(DatasetFields):
-    """What to change of a dataset."""
+    """What to change of a dataset. Absent keeps; null takes away, but for name and data_type."""
 
     name: NotRequired[Name | None]
     baseline_experiment_id: NotRequired[UUID | None]
@@ -257,6 +257,36 @@ class ExamplesErase(TypedDict):
 
     example_ids: Annotated[list[UUID], Meta(min_length=1)]
     hard_delete: NotRequired[bool | None]
+
+
+class MetadataOperation(TypedDict):
+    """One change of metadata: SET takes `value`, the array operations take `values`."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=255)]
+    operation: Literal["SET", "ARRAY_ADD", "ARRAY_REMOVE", "set", "array_add", "array_remove"]
+    value: NotRequired[Any]
+    values: NotRequired[list[str]]
+
+
+class MetadataChanges(TypedDict):
+    """Changes of the metadata of many examples, in order."""
+
+    example_ids: Annotated[list[UUID], Meta(min_length=1, max_length=10_000)]
+    operations: Annotated[list[MetadataOperation], Meta(min_length=1, max_length=50)]
+
+
+class MetadataStatus(TypedDict):
+    """What came of one example."""
+
+    id: str
+    status: Literal["UPDATED", "NOT_FOUND"]
+    description: NotRequired[str]
+
+
+class MetadataStatuses(TypedDict):
+    """One for each example asked for, in that order."""
+
+    statuses: list[MetadataStatus]
 
 
 class Valid(TypedDict):

@@ -54,6 +54,7 @@ class Repo(TypedDict):
     num_downloads: int
     num_views: int
     num_commits: int
+    liked_by_auth_user: bool
     last_commit_hash: str | None
     created_at: datetime
     updated_at: datetime

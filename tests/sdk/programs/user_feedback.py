@@ -35,7 +35,7 @@ async def submit_thumbs_feedback(feedback: ThumbsFeedback):
         correction=feedback.correction,  # "what it should have said"
         source_info={
             "source": "thumbs_ui",
-            "timestamp": datetime.now().isoformat(),  # noqa: DTZ005 - as in the seed
+            "timestamp": datetime.now().isoformat(),
         },
     )
     return {"status": "recorded", "positive": feedback.thumbs_up}
