@@ -75,7 +75,7 @@ def test_a_chat_models_run_becomes_an_example_as_the_transformations_say(client,
         dataset_id=dataset.id, source_run_id=run.id, use_source_run_io=True
     )
     assert (taken.inputs, taken.source_run_id) == (made.inputs, run.id)
-    with pytest.raises(LangSmithError, match="messages: 4 is not of type 'array'"):
+    with pytest.raises(LangSmithError, match="inputs do not fit the schema: messages: 4"):
         client.create_example({"messages": 4}, dataset_id=dataset.id)
     with pytest.raises(LangSmithNotFoundError, match="the run is not stored"):
         client.create_example(dataset_id=dataset.id, source_run_id=uuid4(), use_source_run_io=True)
