@@ -138,7 +138,7 @@ def route(workspace_id: int, run_ids: Sequence[UUID], now: datetime) -> dict[UUI
     asked, with the error; everything else is in its queue.
     """
     workspace = Workspace.objects.get(pk=workspace_id)
-    record.attach(workspace, run_ids)
+    record.attach(workspace, run_ids, is_thorough=True)
     statuses.keep_in_step(workspace, run_ids, now)
     reflection.reflect(workspace, run_ids, now)
     failures: dict[UUID, str] = {}

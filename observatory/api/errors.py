@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
+from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
@@ -68,7 +69,8 @@ def unavailable() -> HttpResponse:
 
 def handle(exception: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
     """Turn an exception of an API view into its JSON answer; a dead database is 503, not 500."""
-    if isinstance(exception, (OperationalError, InterfaceError)):
+    takes_no_writes = isinstance(exception.__cause__, ReadOnlySqlTransaction)  # a standby
+    if takes_no_writes or isinstance(exception, (OperationalError, InterfaceError)):
         set_rollback()
         return unavailable()
     response = exception_handler(exception, context)

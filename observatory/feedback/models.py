@@ -76,6 +76,15 @@ class Feedback(models.Model):
                 F("run_start_time").desc(),
                 name="feedback_project_key_score",
             ),
+            models.Index(  # it begins the search of runs by feedback: see runs/search.py
+                F("project"),
+                F("key"),
+                F("run_start_time").desc(),
+                F("run_id").desc(),
+                include=["score"],
+                name="feedback_project_key_newest",
+                condition=Q(comparative_experiment_id=None),
+            ),
             models.Index(
                 F("workspace"), F("created_at").desc(), F("id").desc(), name="feedback_newest"
             ),

@@ -253,8 +253,17 @@ def delete(workspace: Workspace, uuid: UUID) -> bool:
     return True
 
 
-def attach(workspace: Workspace, run_ids: Sequence[UUID]) -> int:
+_WAITS = "f.run_start_time IS NULL"
+_DIFFERS = """
+(f.run_start_time IS DISTINCT FROM r.start_time
+ OR f.project_id IS DISTINCT FROM coalesce(r.project_id, f.project_id))
+"""
+
+
+def attach(workspace: Workspace, run_ids: Sequence[UUID], *, is_thorough: bool = False) -> int:
     """Give the feedback that waited for these runs their project, start and place in the trace.
+
+    `is_thorough`: give it to feedback whose run has moved since, too; it looks at all of theirs.
 
     Return how many rows changed. Called where runs are stored, and again where a Change is
     acted on: of a run and a feedback stored at the same moment neither sees the other, but both
@@ -264,13 +273,13 @@ def attach(workspace: Workspace, run_ids: Sequence[UUID]) -> int:
         return 0
     with prepared.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             UPDATE feedback_feedback f
             SET project_id = coalesce(r.project_id, f.project_id), run_start_time = r.start_time,
                 is_root = r.parent_run_id IS NULL, trace_id = coalesce(r.trace_id, f.trace_id)
             FROM runs_run r
             WHERE f.workspace_id = %(workspace)s AND f.run_id = ANY(%(runs)s::uuid[])
-              AND f.run_start_time IS NULL
+              AND {_DIFFERS if is_thorough else _WAITS}
               AND r.workspace_id = f.workspace_id AND r.id = f.run_id
             """,
             {"workspace": workspace.pk, "runs": prepared.uuid_array(run_ids)},

@@ -118,11 +118,10 @@ def store(
         placed = [(op, p) for op in listed if (p := places.of(op, stored)) is not _NOWHERE]
         _write(workspace, placed, now, mode, stored)
     stored.run_ids = list({op.id.int: op.id for op, _ in placed}.values())
-    if placed:
-        _adopt(workspace, stored.run_ids)
+    adopted = _adopt(workspace, stored.run_ids) if placed else []
     for rejection in stored.rejected:
         quarantine(workspace, "run", **rejection)
-    changes.note(workspace, Change.Kind.RUN, stored.run_ids)
+    changes.note(workspace, Change.Kind.RUN, stored.run_ids + adopted)
     return stored
 
 
@@ -329,13 +328,15 @@ class _Copying:
         self._copy.write(b"".join(pieces))
 
 
-def _adopt(workspace: Workspace, run_ids: list[UUID]) -> None:
+def _adopt(workspace: Workspace, run_ids: list[UUID]) -> list[UUID]:
     """Give runs that waited for it the trace of their parent and the project of their trace.
 
     A patch need not name its project, nor a child its trace; their elders may come later. Few
     runs ever wait, and two partial indexes hold exactly those. Then price what came in, where
-    the workspace has a price table.
+    the workspace has a price table. Return those that got a project: they have changed, though
+    no op named them.
     """
+    adopted: list[UUID] = []
     with prepared.cursor() as cursor:
         cursor.execute(_WAITING, [workspace.pk, workspace.pk, workspace.pk])
         waits_for_trace, waits_for_project, has_prices = cursor.fetchone()
@@ -348,8 +349,10 @@ def _adopt(workspace: Workspace, run_ids: list[UUID]) -> None:
         if waits_for_project:
             ids = prepared.uuid_array(run_ids)
             cursor.execute(_ADOPT_PROJECT, [workspace.pk, ids, ids])
+            adopted = [row[0] for row in cursor.fetchall()]
     if has_prices:
         prices.price(workspace, run_ids)
+    return adopted
 
 
 # ORDER BY, so that the planner can only take the two partial indexes: for a plain EXISTS it
@@ -375,6 +378,7 @@ _ADOPT_PROJECT = (
     " AND (r.trace_id = ANY(%s::uuid[]) OR r.id = ANY(%s::uuid[]))"
     " AND root.workspace_id = r.workspace_id AND root.id = r.trace_id AND root.id <> r.id"
     " AND root.project_id IS NOT NULL AND NOT root.is_adopted"
+    " RETURNING r.id"
 )
 
 

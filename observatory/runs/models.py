@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
@@ -161,6 +162,14 @@ class Run(models.Model):
                 name="run_example",
                 condition=~Q(reference_example_id=None),
             ),
+            # Of roots alone: what people look for is said of a trace, and every entry is paid
+            # for by ingest (docs/adr/0002).
+            GinIndex(
+                OpClass(F("metadata"), "jsonb_path_ops"),
+                name="run_root_metadata",
+                condition=Q(parent_run_id=None),
+            ),
+            GinIndex(fields=["tags"], name="run_root_tags", condition=Q(parent_run_id=None)),
             # These two hold only runs whose elders have not arrived: see ingest._adopt.
             models.Index(
                 fields=["workspace", "parent_run_id"],

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -17,12 +17,14 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 from observatory.runs import tree
-from observatory.runs.filters.compile import SQL, where, where_in_trace
+from observatory.runs.filters.compile import SQL, judged_by, reads_documents, where, where_in_trace
 from observatory.runs.filters.explain import Facts
 from observatory.runs.filters.grammar import And, Node, Term
 from observatory.workspaces.models import Workspace
 
 MAX_LIMIT = 100
+TEXT_WINDOW = 20_000
+"""Runs of a project that one page of a search for text reads; no index helps it."""
 
 
 class BadCursor(ValueError):
@@ -124,8 +126,13 @@ class RunQuery:
 
 @dataclass(frozen=True)
 class Page:
+    """`searched_to`: the page is not full, for a search for text has read TEXT_WINDOW runs of a
+    project, those from then on; `next_cursor` searches on from there.
+    """
+
     runs: list[RunRow]
     next_cursor: str | None = None
+    searched_to: datetime | None = None
 
 
 def query(workspace: Workspace, wanted: RunQuery) -> Page:
@@ -133,21 +140,23 @@ def query(workspace: Workspace, wanted: RunQuery) -> Page:
 
     Order: (start_time, id), which later runs do not disturb, so no page repeats or skips a run
     that was there. Runs that have not said when they started are found by `ids` and `trace_id`
-    alone. Raises BadCursor, and TooSlow after the statement timeout.
+    alone. A search for text reads no more than TEXT_WINDOW runs of a project a page, which may
+    then hold fewer than `limit` and still have a next one. Raises BadCursor, and TooSlow after
+    the statement timeout.
     """
+    edge: Key | None = None
     with bounded():
         if wanted.ids is not None or wanted.trace_id is not None:
             keys = _keys_of_named(workspace, wanted)
         else:
-            keys = _keys_of_projects(workspace, wanted)
+            keys, edge = _keys_of_projects(workspace, wanted)
         is_paged = wanted.trace_id is None or wanted.ids is not None
         page = keys[: wanted.limit] if is_paged else keys
         rows = _rows(workspace.pk, [run_id for _, run_id in page], wanted.payloads)
-    more = is_paged and len(keys) > wanted.limit
-    return Page(
-        [rows[run_id] for _, run_id in page if run_id in rows],
-        _cursor(*page[-1]) if more and page else None,
-    )
+    runs = [rows[run_id] for _, run_id in page if run_id in rows]
+    if is_paged and len(keys) > wanted.limit:
+        return Page(runs, _cursor(*page[-1]) if page else None)
+    return Page(runs, _cursor(*edge), edge[0]) if edge else Page(runs)
 
 
 def get(workspace: Workspace, run_id: UUID) -> RunRow | None:
@@ -266,29 +275,104 @@ def _children_of(workspace: Workspace, parent: UUID) -> SQL:
     return "r.parent_run_id = %s AND r.trace_id = %s", [parent, found[0]]
 
 
-def _keys_of_projects(workspace: Workspace, wanted: RunQuery) -> list[Key]:
-    """Return one key more than the page, of runs in projects, by each project's index."""
+def _keys_of_projects(workspace: Workspace, wanted: RunQuery) -> tuple[list[Key], Key | None]:
+    """Return one key more than the page, of runs in projects, by each project's index.
+
+    And the key up to which a search for text has looked, if there is more beyond.
+    """
     projects = project_ids(workspace, wanted)
     if not projects:
-        return []
-    condition, params = conditions(workspace, wanted)
-    after, after_params = _after(wanted, "r.start_time")
-    direction = "ASC" if wanted.order == "asc" else "DESC"
-    n = wanted.limit + 1
+        return [], None
     project = "%s" if len(projects) == 1 else "project.id"
-    page = (
-        f"SELECT r.start_time, r.id FROM runs_run r WHERE r.project_id = {project}"
-        f" AND {condition} AND r.start_time IS NOT NULL{after}"
-        f" ORDER BY r.start_time {direction}, r.id {direction} LIMIT %s"
-    )
-    params = [*params, *after_params, n]
+    given = projects if len(projects) == 1 else []
+    edge = _edge(wanted, projects) if _looks_for_text(wanted) else None
+    page, params = _page(workspace, wanted, (project, given), edge)
     if len(projects) == 1:
-        return _fetch(page, [projects[0], *params])
-    return _fetch(
+        return _fetch(page, params), edge
+    direction = "ASC" if wanted.order == "asc" else "DESC"
+    keys = _fetch(
         "SELECT page.start_time, page.id FROM unnest(%s::int[]) AS project(id),"
         f" LATERAL ({page}) page"
         f" ORDER BY page.start_time {direction}, page.id {direction} LIMIT %s",
-        [projects, *params, n],
+        [projects, *params, wanted.limit + 1],
+    )
+    return keys, edge
+
+
+def _looks_for_text(wanted: RunQuery) -> bool:
+    return bool(wanted.text) or (wanted.filter is not None and reads_documents(wanted.filter))
+
+
+def _edge(wanted: RunQuery, projects: list[int]) -> Key | None:
+    """Return the key of the run that ends the window of a search for text; None: of all runs."""
+    direction = "ASC" if wanted.order == "asc" else "DESC"
+    after, params = _after(wanted, "r.start_time")
+    for sql, value in (
+        (" AND r.start_time >= %s", wanted.started_from),
+        (" AND r.start_time <= %s", wanted.started_to),
+    ):
+        if value is not None:
+            after, params = after + sql, [*params, value]
+    if wanted.is_root:
+        after += " AND r.parent_run_id IS NULL"
+    found = _fetch(
+        "SELECT last.start_time, last.id FROM unnest(%s::int[]) AS project(id), LATERAL ("
+        " SELECT r.start_time, r.id FROM runs_run r WHERE r.project_id = project.id"
+        f" AND r.start_time IS NOT NULL{after}"
+        f" ORDER BY r.start_time {direction}, r.id {direction} OFFSET %s LIMIT 1) last"
+        f" ORDER BY last.start_time {direction}, last.id {direction} LIMIT 1",
+        [projects, *params, TEXT_WINDOW - 1],
+    )
+    return found[0] if found else None
+
+
+def _page(workspace: Workspace, wanted: RunQuery, project: SQL, edge: Key | None) -> SQL:
+    """Return the statement of one project's keys, in order, one more than the page holds.
+
+    A filter that names a feedback's key starts from the feedback of that key, which an index
+    holds in the order of its runs: few of a project's runs may be judged so.
+    """
+    direction = "ASC" if wanted.order == "asc" else "DESC"
+    judged = judged_by(wanted.filter) if wanted.filter is not None and edge is None else None
+    if judged is None:
+        condition, params = conditions(workspace, wanted)
+        after, after_params = _after(wanted, "r.start_time")
+        if edge is not None:
+            sign = "<=" if wanted.order == "asc" else ">="
+            after += f" AND (r.start_time, r.id) {sign} (%s, %s)"
+            after_params = [*after_params, *edge]
+        return (
+            f"SELECT r.start_time, r.id FROM runs_run r WHERE r.project_id = {project[0]}"
+            f" AND {condition} AND r.start_time IS NOT NULL{after}"
+            f" ORDER BY r.start_time {direction}, r.id {direction} LIMIT %s",
+            [*project[1], *params, *after_params, wanted.limit + 1],
+        )
+    start, start_params = _of_feedback(wanted, project, judged[0], direction)
+    condition, params = conditions(workspace, replace(wanted, filter=None))
+    rest, rest_params = judged[1]
+    return (
+        f"SELECT r.start_time, r.id FROM ({start}) judged"
+        " JOIN runs_run r ON r.workspace_id = %s AND r.id = judged.run_id"
+        f" WHERE r.project_id = {project[0]} AND {condition} AND {rest}"
+        " AND r.start_time IS NOT NULL"
+        f" ORDER BY judged.run_start_time {direction}, judged.run_id {direction} LIMIT %s",
+        [*start_params, workspace.pk, *project[1], *params, *rest_params, wanted.limit + 1],
+    )
+
+
+def _of_feedback(wanted: RunQuery, project: SQL, judged: SQL, direction: str) -> SQL:
+    """Return the statement of the runs that some feedback judges so, in order."""
+    at = "judged.run_start_time"
+    parts: list[SQL] = [(f"judged.project_id = {project[0]}", project[1]), judged]
+    for sql, value in ((f"{at} >= %s", wanted.started_from), (f"{at} <= %s", wanted.started_to)):
+        if value is not None:
+            parts.append((sql, [value]))
+    after, after_params = _after(wanted, at, "judged.run_id")
+    return (
+        f"SELECT DISTINCT {at}, judged.run_id FROM feedback_feedback judged"
+        f" WHERE {' AND '.join(sql for sql, _ in parts)} AND {at} IS NOT NULL{after}"
+        f" ORDER BY {at} {direction}, judged.run_id {direction}",
+        [*(param for _, params in parts for param in params), *after_params],
     )
 
 
@@ -315,11 +399,11 @@ def _keys_of_named(workspace: Workspace, wanted: RunQuery) -> list[Key]:
     )
 
 
-def _after(wanted: RunQuery, at: str) -> SQL:
+def _after(wanted: RunQuery, at: str, run_id: str = "r.id") -> SQL:
     if wanted.cursor is None:
         return "", []
     sign = ">" if wanted.order == "asc" else "<"
-    return f" AND ({at}, r.id) {sign} (%s, %s)", list(_read_cursor(wanted.cursor))
+    return f" AND ({at}, {run_id}) {sign} (%s, %s)", list(_read_cursor(wanted.cursor))
 
 
 def _fetch(sql: str, params: Sequence[Any]) -> list[Key]:

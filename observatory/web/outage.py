@@ -13,9 +13,19 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import get_template
 from django.views.defaults import server_error as django_server_error
+from psycopg.errors import ReadOnlySqlTransaction
 
 RETRY_AFTER_S = 20
 OUTAGES = (OperationalError, InterfaceError)
+
+
+def is_outage(exception: BaseException) -> bool:
+    """Return whether the database is away, or takes no writes (a standby)."""
+    return isinstance(exception, OUTAGES) or isinstance(
+        getattr(exception, "__cause__", None), ReadOnlySqlTransaction
+    )
+
+
 logger = logging.getLogger(__name__)
 
 
@@ -30,7 +40,7 @@ class OutageMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return the 503 of an outage; None leaves any other exception to Django."""
-        return unavailable(request, exception) if isinstance(exception, OUTAGES) else None
+        return unavailable(request, exception) if is_outage(exception) else None
 
 
 def unavailable(request: HttpRequest, exception: BaseException) -> HttpResponse:
@@ -54,7 +64,7 @@ def without_a_log_line(response: HttpResponse) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer what no view answered: an outage met in a middleware, else a plain 500."""
     exception = sys.exc_info()[1]
-    if isinstance(exception, OUTAGES):
+    if exception is not None and is_outage(exception):
         return unavailable(request, exception)
     if "text/html" in request.headers.get("accept", ""):
         return django_server_error(request)

@@ -58,7 +58,7 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
     shows_all = request.GET.get("all") == "1"
     node, problem = _parsed(text)
     rows: list[dict[str, Any]] = []
-    cursor, is_slow = None, False
+    cursor, searched_to, is_slow = None, None, False
     if problem is None:
         wanted = search.RunQuery(
             projects=[project.uuid],
@@ -76,6 +76,7 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
             is_slow = True
         else:
             cursor, rows = page.next_cursor, _rows(request, page.runs)
+            searched_to = page.searched_to
     query = {"filter": text, "all": "1" if shows_all else ""}
     context = {
         "workspace": request.workspace,
@@ -84,6 +85,7 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
         "shows_all": shows_all,
         "problem": problem,
         "is_slow": is_slow,
+        "searched_to": searched_to,
         "rows": rows,
         "has_filter": bool(text),
         "next_query": _query({**query, "cursor": cursor}) if cursor else "",

@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import zstandard
+from django.db import connection
 
 from observatory.feedback.models import Feedback
 from observatory.runs import attachments
@@ -345,6 +346,13 @@ def test_without_a_valid_key_nothing_is_read(client) -> None:
         answer = client.post("/runs/multipart", headers=headers)
         assert answer.status_code == 401
         assert answer.json()["detail"]
+
+
+def test_a4_a_database_that_takes_no_writes_is_503_with_retry_after(send) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transaction_read_only = on")
+    answer = send(run_parts(uuid4()))
+    assert (answer.status_code, answer["Retry-After"]) == (503, "20")
 
 
 def test_a4_a_dead_database_is_503_with_retry_after(send, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from observatory.feedback import record
 from observatory.runs import search
 from observatory.runs.filters.grammar import parse
 from observatory.runs.search import BadCursor, RunQuery
@@ -240,7 +242,8 @@ def test_a_query_that_takes_too_long_is_ended(acme) -> None:
         ({"is_root": True}, "run_project_newest_root"),
         ({"filter": parse("and(eq(is_root, true), has(tags, 'x'))")}, "run_project_newest_root"),
         ({"filter": parse("eq(execution_order, 1)")}, "run_project_newest"),
-        ({"is_root": True, "filter": parse("lt(feedback_score, 0.4)")}, "feedback_run"),
+        ({"is_root": True, "filter": parse("lt(feedback_score, 0.4)")}, "run_project_newest_root"),
+        ({"filter": parse("eq(feedback_key, 'k')")}, "feedback_project_key_newest"),
         ({"trace_filter": parse("has(tags, 'x')")}, "runs_run_pkey"),
         ({"tree_filter": parse("neq(error, null)")}, "run_trace"),
         ({"cursor": search._cursor(NOON, uuid4())}, "run_project_newest"),
@@ -265,3 +268,49 @@ def test_the_common_questions_are_answered_by_an_index_in_its_own_order(
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert f"using {index} on" in plan, plan
     assert "Sort" not in plan, plan
+
+
+def test_a_search_for_text_reads_a_window_a_page_and_misses_nothing(
+    acme, project, monkeypatch
+) -> None:
+    monkeypatch.setattr(search, "TEXT_WINDOW", 4)
+    for number in range(11):
+        document = {"q": "refund" if number in (1, 2, 9) else "hello"}
+        start = NOON + timedelta(seconds=number)
+        make_run(project, name=str(number), start_time=start, inputs=json.dumps(document))
+    for order, pages in (("desc", [["9"], [], ["2", "1"]]), ("asc", [["1", "2"], [], ["9"]])):
+        assert _pages(acme, text="refund", order=order) == pages
+    assert _pages(acme, filter=parse('search(inputs, "refund")')) == [["9"], [], ["2", "1"]]
+    first = search.query(acme, RunQuery(text="refund"))
+    assert first.searched_to == NOON + timedelta(seconds=7)
+    full = search.query(acme, RunQuery(text="refund", limit=1))
+    assert (full.searched_to, full.next_cursor is not None) == (NOON + timedelta(seconds=7), True)
+
+
+def test_feedback_leads_to_its_runs_in_their_order_page_by_page(acme, project) -> None:
+    other = ProjectFactory(workspace=acme, name="other")
+    for number in range(9):
+        run = make_run(
+            (project, other)[number % 2],
+            name=str(number),
+            start_time=NOON + timedelta(seconds=number),
+        )
+        judge(run, "rating", number % 3)
+        judge(run, "rating", 0.5)  # judged twice, listed once
+    bad = parse('and(eq(feedback_key, "rating"), lt(feedback_score, 1))')
+    assert _pages(acme, filter=bad, limit=4) == [["8", "7", "6", "5"], ["4", "3", "2", "1"], ["0"]]
+    worst = parse('and(eq(feedback_key, "rating"), eq(feedback_score, 0))')
+    assert _pages(acme, filter=worst, limit=2) == [["6", "3"], ["0"]]
+    assert _names(acme, filter=worst, order="asc", projects=[project.uuid]) == ["0", "6"]
+
+
+def test_feedback_follows_a_run_that_moved(acme, project) -> None:
+    run = make_run(project, name="moved", start_time=NOON)
+    judged = judge(run, "rating", 0)
+    other = ProjectFactory(workspace=acme, name="other")
+    later = NOON + timedelta(hours=1)
+    type(run).objects.filter(id=run.id).update(project=other, start_time=later)
+    assert record.attach(acme, [run.id]) == 0  # it waits for nothing
+    assert record.attach(acme, [run.id], is_thorough=True) == 1
+    judged.refresh_from_db()
+    assert (judged.project_id, judged.run_start_time) == (other.pk, later)

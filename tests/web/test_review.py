@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from annotations.models import Deferral, Review, ReviewDraft, Seat
@@ -343,3 +344,10 @@ def test_others_answers_stay_hidden_until_mine_is_in(scene, grace, alan, ada, as
     assert secret in after
     assert "secret-correction" in after
     assert secret in as_user(ada).get(pages[0]).content.decode()
+
+
+def test_a_database_that_takes_no_writes_is_503_not_500(bench, scene) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transaction_read_only = on")
+    answer = bench.open()
+    assert (answer.status_code, answer["Retry-After"]) == (503, "20")

@@ -26,12 +26,17 @@ PAIRS_BY_ONE = 300  # a measurement of latency
 NEXT_MS = {10_000: (12, 3), 100_000: (15, 3)}
 PAIRS_PER_S = (120, 400)
 ROUTING_P99_MS = (2_000, 500)
-PAGE_MS = (None, 10)
+PAGE_MS = {10_000: (12, 10), 100_000: (15, 10)}
+GROWTH = 1.3  # of the page, from 1,000 items to 100,000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--items", type=int, nargs="+", default=[10_000], help="sizes of the queue (10000)"
+        "--items",
+        type=int,
+        nargs="+",
+        default=[1_000, 10_000],
+        help="sizes of the queue (1000 10000)",
     )
     parser.add_argument("--reviewers", type=int, default=8, help="reviewers at once (8)")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each rate (6)")
@@ -54,22 +59,16 @@ def run(options: dict[str, Any], out: OutputWrapper) -> None:
         rates += _rates(workspace, people, n_items, options["seconds"])
         call_command("collectstatic", interactive=False, verbosity=0)  # the pages name them
         with scratch.web(name) as web:
+            over_http = _pages(web.address, workspace, people[0], options["items"])
             queue = crowd.filled_queue(workspace, n_items)
-            pages = desk.latencies(web.address, workspace, queue, people[0], PAIRS_BY_ONE // 2)
             rate = crowd.crowd(
                 [desk.worker(web.address, workspace, queue, person) for person in people],
                 options["seconds"],
             )
             rates.append(_rate("pages over HTTP: submit and next in one request", rate))
-        out.write("Milliseconds, one reviewer, over HTTP\n" + scratch.table([heading, *(
-            [label, _ms(seconds, 0.5), _ms(seconds, 0.99), *_goals(goals)]
-            for label, seconds, goals in (
-                ("page of the next item", pages.page_s, PAGE_MS),
-                ("next item, by the script", pages.next_s, PAGE_MS),
-                ("submit and next, by the script", pages.submit_s, (None, None)),
-            ))]) + "\n")  # fmt: skip
+        out.write("Milliseconds, one reviewer, over HTTP\n" + scratch.table([heading, *over_http]))
         out.write(
-            f"{options['reviewers']} reviewers at once, {n_items:,} items\n"
+            f"\n{options['reviewers']} reviewers at once, {n_items:,} items\n"
             + scratch.table(rates) + "\n"
         )  # fmt: skip
         if options["routing_seconds"]:
@@ -85,6 +84,29 @@ def run(options: dict[str, Any], out: OutputWrapper) -> None:
                      *_goals(ROUTING_P99_MS), len(latency.seconds), latency.n_missing],
                 ])
             )  # fmt: skip
+
+
+def _pages(
+    address: desk.Address, workspace: Workspace, person: User, sizes: Sequence[int]
+) -> list[list[Any]]:
+    """Measure the pages at each size, and how the page grows from the smallest to the largest."""
+    rows: list[list[Any]] = []
+    p50: dict[int, float] = {}
+    for n_items in sizes:
+        queue = crowd.filled_queue(workspace, n_items)
+        pages = desk.latencies(address, workspace, queue, person, PAIRS_BY_ONE // 2)
+        goals = PAGE_MS.get(n_items, (None, 10))
+        p50[n_items] = sorted(pages.page_s)[len(pages.page_s) // 2]
+        rows += [
+            [f"page of the next item, {n_items:,} items", *_both(pages.page_s), *_goals(goals)],
+            [f"next item, by the script, {n_items:,} items", *_both(pages.next_s), *_goals(goals)],
+            [f"submit and next, {n_items:,} items", *_both(pages.submit_s), "", ""],
+        ]
+    if len(sizes) > 1:
+        least, most = min(sizes), max(sizes)
+        growth = f"{p50[most] / p50[least]:.2f}"
+        rows.append([f"page, {most:,} against {least:,} items", growth, "", "", f"<= {GROWTH}"])
+    return rows
 
 
 def _latencies(workspace: Workspace, people: list[User], n_items: int) -> list[list[Any]]:

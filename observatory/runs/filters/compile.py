@@ -18,11 +18,12 @@ JSON values (metadata_value, input_value, output_value, feedback_value) compare
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 from observatory.runs.filters.fields import NUMERIC_TEXT, SEARCHED, Field, Kind, typed
-from observatory.runs.filters.grammar import Node, Term
+from observatory.runs.filters.grammar import Node, Not, Term
 from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
 
 SQL = tuple[str, list[Any]]
@@ -103,6 +104,48 @@ def where_in_trace(node: Node, alias: str = "r", *, root_only: bool) -> SQL:
         f" AND {link} = {alias}.trace_id AND {inner})"
     )
     return sql, params
+
+
+def judged_by(node: Node) -> tuple[SQL, SQL] | None:
+    """Return `node` in two: of a row `feedback_feedback judged`, and the rest of its run `r`.
+
+    Only where it names the feedback's key, so that an index of feedback finds the matches and
+    the caller may start from there; else None. Comparative feedback is left out, as in `where`.
+    """
+    top = plan(node)
+    parts: list[Plan] = list(top.args) if isinstance(top, Every) else [top]
+    if any(isinstance(part, Every) for part in parts):  # search.all_of
+        parts = [
+            arg for part in parts for arg in (part.args if isinstance(part, Every) else [part])
+        ]
+    for part in parts:
+        if isinstance(part, Rows) and part.family == "feedback":
+            keys = _wanted_keys(list(part.terms))
+            if keys is not None and len(keys) == 1:
+                condition, params = _joined([_term(each, "r") for each in part.terms], " AND ")
+                rest = [_compile(each, "r") for each in parts if each is not part]
+                return (
+                    (f"judged.comparative_experiment_id IS NULL AND {condition}", params),
+                    _joined(rest, " AND ") if rest else ("TRUE", []),
+                )
+    return None
+
+
+def _conjuncts(node: Plan) -> list[Plan]:
+    """Return the parts that must all hold; those of an `Every` inside count as its own."""
+    if isinstance(node, Every):
+        return [part for arg in node.args for part in _conjuncts(arg)]
+    return [node]
+
+
+def reads_documents(node: Node) -> bool:
+    """Return whether `node` has to read the inputs or outputs of each run it looks at."""
+    if isinstance(node, Term):
+        field = node.spec
+        return field is None or field.name in _DOCUMENTS.values() or field.family in _DOCUMENTS
+    if isinstance(node, Not):
+        return reads_documents(node.arg)
+    return any(reads_documents(arg) for arg in node.args)
 
 
 def _compile(node: Plan, alias: str) -> SQL:
@@ -276,10 +319,9 @@ def _rows(family: str, terms: list[Term], alias: str) -> SQL:
             f" AND judged.comparative_experiment_id IS NULL AND {condition})"
         )
         return sql, params
-    keys = _wanted_keys(terms)
     if family == "metadata":
-        return _metadata(condition, params, keys, alias)
-    sql, before = _paths(f"{alias}.{_DOCUMENTS[family]}", keys)
+        return _metadata(condition, params, terms, alias)
+    sql, before = _paths(f"{alias}.{_DOCUMENTS[family]}", _wanted_keys(terms))
     return f"EXISTS ({sql} SELECT 1 FROM pair WHERE {condition})", [*before, *params]
 
 
@@ -293,7 +335,8 @@ def _wanted_keys(terms: list[Term]) -> list[str] | None:
     return None
 
 
-def _metadata(condition: str, params: list[Any], keys: list[str] | None, alias: str) -> SQL:
+def _metadata(condition: str, params: list[Any], terms: list[Term], alias: str) -> SQL:
+    keys = _wanted_keys(terms)
     if keys is None:
         return f"EXISTS (SELECT 1 FROM jsonb_each({alias}.metadata) pair WHERE {condition})", params
     sql = (  # the keys are known: no walk through the others
@@ -302,7 +345,28 @@ def _metadata(condition: str, params: list[Any], keys: list[str] | None, alias: 
         f" FROM unnest(%s::text[]) AS wanted(key)"
         f" WHERE jsonb_exists({alias}.metadata, wanted.key)) pair WHERE {condition}))"
     )
-    return sql, [keys, keys, *params]
+    fence, fenced = _contained(terms, keys, alias)
+    return f"({fence} AND {sql})" if fence else sql, [*fenced, keys, keys, *params]
+
+
+def _contained(terms: list[Term], keys: list[str], alias: str) -> SQL:
+    """Return what an index on metadata can look up and every match meets; empty if nothing.
+
+    That is a text under one key. A number may be written in many ways, in a string above all.
+    """
+    for term in terms:
+        text = term.value
+        if len(keys) == 1 and term.operator == "eq" and isinstance(text, str):
+            if str(term.field) != "metadata_value":
+                continue
+            wanted: list[Any] = [text]
+            with suppress(ValueError, RecursionError):
+                wanted.append(json.loads(text))
+            if len(wanted) > 1 and not isinstance(wanted[1], int | bool):
+                return "", []  # a document or a fraction may be written differently
+            parts = [f"{alias}.metadata @> %s::jsonb" for _ in wanted]
+            return f"({' OR '.join(parts)})", [json.dumps({keys[0]: each}) for each in wanted]
+    return "", []
 
 
 def _paths(column: str, keys: list[str] | None) -> SQL:
