@@ -28,7 +28,8 @@ from annotations import rules, statuses
 from annotations.models import QueueItem, RoutingDecision, RoutingRule
 from annotations.queues import ADD_ITEMS
 from observatory.feedback import record, reflection
-from observatory.runs import changes, search
+from observatory.runs import changes
+from observatory.runs.facts import facts_of
 from observatory.runs.filters.compile import where
 from observatory.runs.filters.explain import Facts, clauses
 from observatory.runs.filters.grammar import And, FilterError, Node, Term, parse
@@ -358,7 +359,7 @@ def _decide(
         if item.rates and probability > item.inclusion_probability + 1e-12:
             raised[item.id] = probability
     if new:
-        facts = search.facts_of(workspace_id, sorted({one.run_id for _, one, _ in new}))
+        facts = facts_of(workspace_id, sorted({one.run_id for _, one, _ in new}))
         RoutingDecision.objects.bulk_create(
             [_decision(*each, facts.get(each[1].run_id), now) for each in new],
             ignore_conflicts=True,

@@ -18,7 +18,6 @@ from psycopg.errors import QueryCanceled
 
 from observatory.runs import tree
 from observatory.runs.filters.compile import SQL, judged_by, reads_documents, where, where_in_trace
-from observatory.runs.filters.explain import Facts
 from observatory.runs.filters.grammar import And, Node, Term
 from observatory.workspaces.models import Workspace
 
@@ -465,63 +464,3 @@ def children_of(workspace_id: int, rows: Iterable[RunRow]) -> dict[UUID, list[UU
         for parent, child in cursor.fetchall():
             children[parent].append(child)
     return children
-
-
-_FACTS = {
-    "id": "r.id",
-    "trace_id": "r.trace_id",
-    "name": "r.name",
-    "run_type": "r.run_type",
-    "status": "r.status",
-    "error": "r.error",
-    "start_time": "r.start_time",
-    "end_time": "r.end_time",
-    "first_token_time": "r.first_token_time",
-    "latency": "r.latency_s",
-    "first_token_latency": "extract(epoch from (r.first_token_time - r.start_time))::float8",
-    "prompt_tokens": "r.prompt_tokens",
-    "completion_tokens": "r.completion_tokens",
-    "total_tokens": "r.total_tokens",
-    "prompt_cost": "r.prompt_cost",
-    "completion_cost": "r.completion_cost",
-    "total_cost": "r.total_cost",
-    "parent_run_id": "r.parent_run_id",
-    "session_id": "(SELECT p.uuid FROM runs_project p WHERE p.id = r.project_id)",
-    "thread_id": "r.thread_id",
-    "reference_example_id": "r.reference_example_id",
-    "tags": "r.tags",
-    "metadata": "r.metadata::text",
-    "inputs": "r.inputs::text",
-    "outputs": "r.outputs::text",
-}
-
-
-def facts_of(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, Facts]:
-    """Return the runs that exist, as the plain values that filters/explain.py judges.
-
-    Two queries for any number of runs. Comparative feedback is left out, as in compile.where.
-    """
-    wanted = list(run_ids)
-    judged: dict[UUID, list[dict[str, Any]]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT run_id, key, score, value::text, comment, source_type FROM feedback_feedback"
-            " WHERE workspace_id = %s AND run_id = ANY(%s) AND comparative_experiment_id IS NULL"
-            " ORDER BY id",
-            [workspace_id, wanted],
-        )
-        for run_id, key, score, value, comment, source in cursor.fetchall():
-            judged.setdefault(run_id, []).append(
-                {"key": key, "score": score, "value": value, "comment": comment, "source": source}
-            )
-        cursor.execute(
-            f"SELECT {', '.join(_FACTS.values())} FROM runs_run r"
-            " WHERE r.workspace_id = %s AND r.id = ANY(%s)",
-            [workspace_id, wanted],
-        )
-        rows = cursor.fetchall()
-    found = (dict(zip(_FACTS, row, strict=True)) for row in rows)
-    return {
-        values["id"]: Facts(**values, feedback=tuple(judged.get(values["id"], ())))
-        for values in found
-    }

@@ -16,7 +16,8 @@ from annotations.models import QueueItem, RoutingDecision, RoutingRule, Seat
 from annotations.presets import install_presets
 from annotations.routing import drain
 from annotations.routing_rules import RuleDefinition, set_enabled, set_rule
-from observatory.runs import changes, search
+from observatory.runs import changes
+from observatory.runs.facts import facts_of
 from observatory.runs.filters.explain import matches
 from observatory.runs.filters.grammar import parse
 from observatory.runs.models import Change, Run
@@ -263,7 +264,7 @@ def content() -> tuple:
 
 def oracle(queue, runs) -> dict:
     """Return run -> names of the rules that take it, by Python alone."""
-    facts = search.facts_of(queue.workspace_id, runs)
+    facts = facts_of(queue.workspace_id, runs)
     expected: dict = {}
     for rule in RoutingRule.objects.filter(queue=queue, is_enabled=True):
         node = parse(rule.filter)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from observatory.runs import search
+from observatory.runs.facts import facts_of
 from observatory.runs.filters.explain import clauses, matches
 from observatory.runs.filters.grammar import parse
 from observatory.runs.models import Run
@@ -64,8 +64,6 @@ def test_a_stored_document_never_breaks_a_later_reader(api, acme, name) -> None:
         found = api.post("/runs/query", {"filter": text})
         assert found.status_code == 200, (text, found.content)
         listed = {run["id"] for run in found.json()["runs"]}
-        for run_id, facts in search.facts_of(
-            acme.pk, Run.objects.values_list("id", flat=True)
-        ).items():
+        for run_id, facts in facts_of(acme.pk, Run.objects.values_list("id", flat=True)).items():
             assert matches(parse(text), facts) == (str(run_id) in listed), text
             assert bool(clauses(parse(text), facts)) == (str(run_id) in listed)

@@ -50,7 +50,7 @@ from collections import Counter
 from annotations import rules
 from annotations.models import QueueItem, RoutingDecision, RoutingRule, Seat
 from observatory.feedback.models import Feedback
-from observatory.runs import search
+from observatory.runs.facts import facts_of
 from observatory.runs.filters.explain import matches
 from observatory.runs.filters.grammar import parse
 from observatory.runs.models import Change, Rejected, Run
@@ -60,7 +60,7 @@ judged = {{str(i) for i in Feedback.objects.values_list("uuid", flat=True)}}
 expected = set()
 for rule in RoutingRule.objects.filter(is_enabled=True):
     node = parse(rule.filter)
-    for run_id, fact in search.facts_of(rule.workspace_id, list(stored)).items():
+    for run_id, fact in facts_of(rule.workspace_id, list(stored)).items():
         if fact.end_time and matches(node, fact):
             if rules.is_selected(rule.uuid, run_id, rule.sampling_rate):
                 expected.add((rule.queue_id, run_id))

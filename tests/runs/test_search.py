@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from observatory.feedback import record
 from observatory.runs import search
+from observatory.runs.facts import facts_of
 from observatory.runs.filters.grammar import parse
 from observatory.runs.search import BadCursor, RunQuery
 from tests.conftest import NOON
@@ -201,7 +202,7 @@ def test_no_workspace_finds_another_ones_runs(acme, rival, project) -> None:
     assert _names(rival, trace_id=run.id) == []
     assert search.get(rival, run.id) is None
     assert search.trace(rival, run.trace_id) == []
-    assert search.facts_of(rival.pk, [run.id]) == {}
+    assert facts_of(rival.pk, [run.id]) == {}
 
 
 def test_a_page_costs_the_same_few_queries_whatever_it_holds(

@@ -349,5 +349,5 @@ def test_others_answers_stay_hidden_until_mine_is_in(scene, grace, alan, ada, as
 def test_a_database_that_takes_no_writes_is_503_not_500(bench, scene) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL transaction_read_only = on")
-    answer = bench.open()
+    answer = bench.client.get(f"{bench.base}/review/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "20")

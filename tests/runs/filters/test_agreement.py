@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from observatory.runs.facts import facts_of
 from observatory.runs.filters.compile import where
 from observatory.runs.filters.explain import _loads, clauses, jsonb_text, matches
 from observatory.runs.filters.grammar import Node, unparse
-from observatory.runs.search import facts_of
 from tests.factories import ProjectFactory, WorkspaceFactory, judge, make_run
 from tests.runs.filters.strategies import (
     NUMBERS,
