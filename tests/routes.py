@@ -10,6 +10,8 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from annotations.models import Review
+from observatory.prompts import commits
+from observatory.prompts.models import PromptRepo
 from observatory.workspaces import keys
 
 NOT_OURS = ("admin/", "^", "api/", "runs", "v1/", "")
@@ -53,6 +55,10 @@ def fill(scene, reviewer) -> dict[str, Any]:
     """Return a value of each URL parameter that names something of `scene`; makes what is missing."""
     review = Review.objects.filter(queue=scene.queue, reviewer=reviewer).first()
     key, _ = keys.mint(scene.workspace, "a key")
+    prompt, _ = PromptRepo.objects.get_or_create(
+        workspace=scene.workspace, handle=f"p{scene.workspace.pk}"
+    )
+    commit = commits.latest(prompt) or commits.push(prompt, {"text": "x"}, parent=None)
     return {
         "slug": scene.workspace.slug,
         "project_uuid": scene.project.uuid,
@@ -63,6 +69,8 @@ def fill(scene, reviewer) -> dict[str, Any]:
         "review_uuid": review.uuid if review else UUID(int=0),
         "dataset_uuid": scene.dataset.uuid,
         "key_uuid": key.uuid,
+        "handle": prompt.handle,
+        "commit": commit.commit_hash,
     }
 
 

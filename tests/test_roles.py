@@ -19,6 +19,7 @@ LEAST = {  # route: the least role that may
     "run-detail": "viewer",
     "run-field": "viewer",
     "run-enqueue": "manager",
+    "run-share-link": "manager",
     "queue-list": "viewer",
     "queue-detail": "viewer",
     "agreement": "viewer",
@@ -37,17 +38,33 @@ LEAST = {  # route: the least role that may
     "review-undo": "reviewer",
     "dataset-list": "viewer",
     "dataset-detail": "viewer",
+    "compare": "viewer",
+    "prompt": "viewer",
+    "prompt-commit": "viewer",
     "settings": "viewer",
     "key-list": "manager",
     "key-mint": "manager",
     "key-revoke": "manager",
 }
-PUBLIC = {"home", "login", "logout"}
+PUBLIC = {
+    *("home", "login", "logout"),
+    *(
+        "shared-run-page",
+        "shared-run-below",
+        "shared-dataset-page",
+    ),  # by token: tests/web/test_links
+}
+# They ask who is there and send members on: tests/web/test_links
+LINKS = {
+    *("to-workspace", "to-projects", "to-project", "to-run", "to-datasets", "to-dataset"),
+    *("to-compare", "to-example", "to-prompt", "to-prompt-commit"),
+    *("to-hub", "to-hub-commit", "to-hub-hash"),
+}
 
 
 def test_the_table_names_every_page() -> None:
     named = {route.name for route in routes.of_pages()} - routes.MACHINES
-    assert named == set(LEAST) | PUBLIC
+    assert named == set(LEAST) | PUBLIC | LINKS
 
 
 @pytest.mark.parametrize("role", RANKS)

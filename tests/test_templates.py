@@ -10,6 +10,9 @@ from django.test import Client
 from django.test.signals import template_rendered
 from django.utils import timezone
 
+from datasets_app import sharing as dataset_sharing
+from observatory.prompts.models import PromptRepo
+from observatory.runs import sharing as run_sharing
 from tests import scenes
 from tests.scenes import submission
 from tests.web.test_pages import pages
@@ -70,6 +73,11 @@ def _visit(acme, ada, grace, mallory) -> None:
     for address in pages(scene).values():
         client.get(address)
     client.get(f"{pages(scene)['run']}?tab=feedback")
+    prompt = PromptRepo.objects.create(workspace=acme, handle="greeter")
+    client.get(f"/w/acme/prompts/{prompt.handle}/")
+    share = run_sharing.share(acme, scene.runs[0].id)
+    client.get(f"/public/{share.token}/r")
+    client.get(f"/public/{dataset_sharing.share(scene.dataset).token}/d")
     for _ in range(60):
         scenes.make_run(acme, scene.project, timezone.now())
     first = client.get(pages(scene)["runs"])

@@ -52,17 +52,27 @@ def _example(revision: ExampleRevision) -> dict[str, Any]:
 @require_GET
 @require(Permission.VIEW)
 def dataset_detail(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
-    """Show the examples of the newest version: inputs, reference outputs, provenance."""
+    """Show the examples of the newest version: inputs, reference outputs, provenance.
+
+    `?example=` shows that one alone.
+    """
     dataset = Dataset.objects.filter(workspace=request.workspace, uuid=dataset_uuid).first()
     if dataset is None:
         raise Http404("no such dataset")
-    page = Paginator(overview.current_examples(dataset), per_page=25).get_page(
-        request.GET.get("page")
-    )
+    revisions, only = overview.current_examples(dataset), request.GET.get("example", "")
+    if only:
+        try:
+            revisions = revisions.filter(example__uuid=UUID(only))
+        except ValueError:
+            raise Http404("no such example") from None
+        if not revisions:
+            raise Http404("no such example")
+    page = Paginator(revisions, per_page=25).get_page(request.GET.get("page"))
     context = {
         "workspace": request.workspace,
         "dataset": dataset,
         "page": page,
+        "is_one": bool(only),
         "rows": [_example(revision) for revision in page],
         "versions": dataset.versions.order_by("-as_of")[:20],
         "n_versions": dataset.versions.count(),

@@ -80,6 +80,19 @@ def public(view: UrlView) -> UrlView:
     return view
 
 
+def signed_in(view: Page[P]) -> UrlView:
+    """Let only people pass who have signed in; what they may see is the view's to decide."""
+
+    @wraps(view)
+    def guarded(request: WebRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _to_sign_in(request)
+        return view(request, *args, **kwargs)
+
+    guarded.permission = "signed in"  # type: ignore[attr-defined]
+    return guarded
+
+
 def _to_sign_in(request: WebRequest) -> HttpResponse:
     if is_ours(request):
         return HttpResponse("Sign in again", status=401, content_type="text/plain")

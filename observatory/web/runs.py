@@ -17,7 +17,7 @@ from annotations import overview, queues
 from annotations.models import QueueItem
 from observatory.feedback.models import Feedback
 from observatory.feedback.summary import feedback_stats
-from observatory.runs import listing, search, spending
+from observatory.runs import listing, search, sharing, spending
 from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.models import Project, Run
 from observatory.web import rendering, shapes, traces
@@ -290,6 +290,8 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
     return {
         "root": root,
         "spent": _spent(request.workspace, root),
+        "share": sharing.of_run(request.workspace, run.id),
+        "may_share": can(request, Permission.MANAGE_QUEUES),
         "project": run.project,
         "spans": spans,
         "n_spans": n_spans,

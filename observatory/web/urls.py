@@ -7,14 +7,18 @@ from django.urls import URLPattern, URLResolver, include, path
 from observatory.web import (
     account,
     agreement,
+    compare,
     datasets,
     health,
     home,
+    links,
     projects,
+    prompts,
     queues,
     review,
     runs,
     settings,
+    shared,
 )
 
 # Below queues/<queue>/
@@ -38,6 +42,7 @@ workspace: list[URLPattern | URLResolver] = [
     path("projects/<uuid:project_uuid>/", runs.run_list, name="run-list"),
     path("runs/<uuid:run_id>/", runs.run_detail, name="run-detail"),
     path("runs/<uuid:run_id>/queue", runs.run_enqueue, name="run-enqueue"),
+    path("runs/<uuid:run_id>/share", shared.run_share, name="run-share-link"),
     path("runs/<uuid:run_id>/fields/<slug:field>", runs.run_field, name="run-field"),
     path("queues/", queues.queue_list, name="queue-list"),
     path("queues/<uuid:queue_uuid>/", queues.queue_detail, name="queue-detail"),
@@ -53,10 +58,36 @@ workspace: list[URLPattern | URLResolver] = [
     path("queues/<uuid:queue_uuid>/", include(bench)),
     path("datasets/", datasets.dataset_list, name="dataset-list"),
     path("datasets/<uuid:dataset_uuid>/", datasets.dataset_detail, name="dataset-detail"),
+    path("datasets/<uuid:dataset_uuid>/compare/", compare.compare, name="compare"),
+    path("prompts/<str:handle>/", prompts.prompt, name="prompt"),
+    path("prompts/<str:handle>/<str:commit>/", prompts.prompt, name="prompt-commit"),
     path("settings/", settings.profile, name="settings"),
     path("settings/keys/", settings.key_list, name="key-list"),
     path("settings/keys/mint", settings.key_mint, name="key-mint"),
     path("settings/keys/<uuid:key_uuid>/revoke", settings.key_revoke, name="key-revoke"),
+]
+
+# Below o/<tenant>/, as the SDKs spell it: without a slash at the end.
+tenant: list[URLPattern | URLResolver] = [
+    path("", links.to_workspace, name="to-workspace"),
+    path("projects", links.to_projects, name="to-projects"),
+    path("projects/p/<uuid:project_uuid>", links.to_project, name="to-project"),
+    path("projects/p/<uuid:project_uuid>/r/<uuid:run_id>", links.to_run, name="to-run"),
+    path("datasets", links.to_datasets, name="to-datasets"),
+    path("datasets/<uuid:dataset_uuid>", links.to_dataset, name="to-dataset"),
+    path("datasets/<uuid:dataset_uuid>/compare", links.to_compare, name="to-compare"),
+    path("datasets/<uuid:dataset_uuid>/e/<uuid:example_uuid>", links.to_example, name="to-example"),
+]
+elsewhere: list[URLPattern | URLResolver] = [
+    path("o/<uuid:tenant>/", include(tenant)),
+    path("public/<uuid:token>/r", shared.shared_run, name="shared-run-page"),
+    path("public/<uuid:token>/r/<uuid:run_id>", shared.shared_run, name="shared-run-below"),
+    path("public/<uuid:token>/d", shared.shared_dataset, name="shared-dataset-page"),
+    path("prompts/<str:handle>", links.to_prompt, name="to-prompt"),
+    path("prompts/<str:handle>/<str:commit>", links.to_prompt, name="to-prompt-commit"),
+    path("hub/<str:owner>/<str:handle>:<str:commit>", links.to_prompt, name="to-hub-commit"),
+    path("hub/<str:owner>/<str:handle>/<str:commit>", links.to_prompt, name="to-hub-hash"),
+    path("hub/<str:owner>/<str:handle>", links.to_prompt, name="to-hub"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -67,4 +98,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/login/", account.sign_in_page, name="login"),
     path("accounts/logout/", account.sign_out, name="logout"),
     path("w/<slug:slug>/", include(workspace)),
+    *elsewhere,
 ]

@@ -21,6 +21,7 @@ def pages(scene) -> dict[str, str]:
         "review": f"{base}/queues/{queue}/review/",
         "datasets": f"{base}/datasets/",
         "dataset": f"{base}/datasets/{scene.dataset.uuid}/",
+        "compare": f"{base}/datasets/{scene.dataset.uuid}/compare/",
         "settings": f"{base}/settings/",
         "keys": f"{base}/settings/keys/",
     }
@@ -38,6 +39,7 @@ NAMES = [
     "review",
     "datasets",
     "dataset",
+    "compare",
     "settings",
     "keys",
 ]

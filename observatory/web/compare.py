@@ -1,0 +1,120 @@
+"""Experiments side by side: what each answered to each example, and how it was judged."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.views.decorators.http import require_GET
+
+from datasets_app import experiments
+from datasets_app.experiments import Asked, ExampleRuns
+from datasets_app.models import Dataset
+from observatory.feedback import summary
+from observatory.runs import search, spending, stats
+from observatory.runs.models import Project
+from observatory.runs.search import RunRow
+from observatory.web import shapes
+from observatory.web.blind import hidden_runs, without_reviews
+from observatory.web.http import WebRequest, render_page, require
+from observatory.workspaces.roles import Permission
+
+MOST = 8
+PAGE = 25
+
+
+def _chosen(request: WebRequest) -> list[UUID]:
+    """Return the experiments of `selectedSessions`: repeated, or joined by commas."""
+    given = ",".join(request.GET.getlist("selectedSessions")).split(",")
+    try:
+        return list(dict.fromkeys(UUID(text) for text in given if text.strip()))[:MOST]
+    except ValueError:
+        raise Http404("no such experiment") from None
+
+
+@require_GET
+@require(Permission.VIEW)
+def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
+    """Show experiments of a dataset, example by example; without a choice, the newest two."""
+    dataset = Dataset.objects.filter(workspace=request.workspace, uuid=dataset_uuid).first()
+    if dataset is None:
+        raise Http404("no such dataset")
+    every = Project.objects.filter(
+        workspace=request.workspace, reference_dataset_id=dataset.uuid
+    ).order_by("-start_time", "-pk")
+    chosen = _chosen(request)
+    projects = list(every.filter(uuid__in=chosen)) if chosen else list(every[:2])
+    projects.sort(key=lambda one: chosen.index(one.uuid) if chosen else 0)
+    number = request.GET.get("page", "1")
+    page = int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 7 else 1
+    rows, has_more, is_slow = [], False, False
+    try:
+        asked = Asked(
+            experiments=[one.uuid for one in projects],
+            offset=(max(1, page) - 1) * PAGE,
+            limit=PAGE + 1,
+        )
+        found = experiments.by_example(dataset, asked, payloads=("outputs",)) if projects else []
+    except search.TooSlow:
+        is_slow = True
+    else:
+        has_more = len(found) > PAGE
+        rows = _rows(request, projects, found[:PAGE])
+    query = {"selectedSessions": ",".join(str(one.uuid) for one in projects)}
+    context = {
+        "workspace": request.workspace,
+        "dataset": dataset,
+        "experiments": _figures(request, projects),
+        "others": every.exclude(pk__in=[one.pk for one in projects])[:50],
+        "chosen": query["selectedSessions"],
+        "rows": rows,
+        "is_slow": is_slow,
+        "next_query": urlencode({**query, "page": page + 1}) if has_more else "",
+        "previous_query": urlencode({**query, "page": page - 1}) if page > 1 else "",
+    }
+    return render_page(
+        request, "datasets/compare.html", "datasets/_compare_rows.html", context, section="datasets"
+    )
+
+
+def _figures(request: WebRequest, projects: list[Project]) -> list[dict[str, Any]]:
+    """Return each experiment with its figures and the mean of each key."""
+    ids = [one.pk for one in projects]
+    counted = stats.of_projects(request.workspace.pk, ids)
+    judged = summary.project_stats(request.workspace.pk, ids)
+    return [
+        {"project": one, "stats": counted[one.pk], "judged": judged.get(one.pk, {})}
+        for one in projects
+    ]
+
+
+def _rows(
+    request: WebRequest, projects: list[Project], found: list[ExampleRuns]
+) -> list[dict[str, Any]]:
+    runs = spending.summed(request.workspace.pk, [run for one in found for run in one.runs])
+    whole = {run.id: run for run in runs}
+    judged = summary.feedback_stats(request.workspace.pk, list(whole))
+    hidden = hidden_runs(request.workspace, request.user, list(whole))
+
+    def shown(run: RunRow) -> dict[str, Any]:
+        figures = judged.get(run.id, {})
+        return {
+            "run": whole[run.id],
+            "output": shapes.glance(run.outputs, shapes.ANSWER_KEYS),
+            "stats": without_reviews(figures) if run.id in hidden else figures,
+        }
+
+    return [
+        {
+            "example": one.revision.example,
+            "question": shapes.glance(one.revision.inputs, shapes.QUESTION_KEYS),
+            "reference": shapes.glance(one.revision.outputs, shapes.ANSWER_KEYS),
+            "cells": [
+                (project, [shown(run) for run in one.runs if run.project_id == project.pk])
+                for project in projects
+            ],
+        }
+        for one in found
+    ]
