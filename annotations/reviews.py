@@ -402,14 +402,14 @@ def visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
     )
 
 
-def hidden_from(user: User, workspace_id: int, run_ids: list[UUID]) -> set[UUID]:
-    """Return the uuids of the reviews of these runs that `user` may not read now.
+def hidden_from(user: User, workspace_id: int, run_ids: list[UUID] | None = None) -> set[UUID]:
+    """Return the uuids of the reviews of these runs (None: all) that `user` may not read now.
 
     Feedback that a review wrote names it in `extra["review"]`: a page that lists feedback of
     runs leaves out what names one of these, and its counts with it.
     """
-    of_runs = Review.objects.filter(
-        workspace_id=workspace_id, item__run_id__in=run_ids, retracted_at=None
-    )
+    of_runs = Review.objects.filter(workspace_id=workspace_id, retracted_at=None)
+    if run_ids is not None:
+        of_runs = of_runs.filter(item__run_id__in=run_ids)
     visible = visible_to(user, workspace_id)
     return set(of_runs.exclude(pk__in=visible.values("pk")).values_list("uuid", flat=True))

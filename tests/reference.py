@@ -25,7 +25,11 @@ def rows() -> list[str]:
     from observatory.api import urls
 
     found = []
-    for prefix, patterns in (("/", urls.v1), ("/v1/platform/", urls.platform)):
+    for prefix, patterns in (
+        ("/", urls.v1),
+        ("/v1/platform/", urls.platform),
+        ("/v2/", urls.adaline),
+    ):
         for pattern in patterns:
             view = pattern.callback.view_class
             route = readable(str(pattern.pattern))

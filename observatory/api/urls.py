@@ -10,6 +10,7 @@ from django.urls import URLPattern, URLResolver, include, re_path
 from django.views import View
 
 from observatory.api import (
+    adaline_logs,
     annotation_queue_runs,
     annotation_queues,
     attachments,
@@ -208,9 +209,21 @@ platform: list[URLPattern | URLResolver] = [
     at("examples/multipart", example_uploads.ExamplesUpsert, "examples-upsert"),
 ]
 
+adaline: list[URLPattern | URLResolver] = [
+    at("logs", adaline_logs.LogList, "logs"),
+    at("logs/trace", adaline_logs.LogTraces, "log-trace"),
+    at("logs/update-log", adaline_logs.LogTraceUpdate, "log-update"),
+    at("logs/span", adaline_logs.LogSpans, "log-span"),
+    at("logs/traces", adaline_logs.LogTraceSearch, "log-trace-search"),
+    at("logs/spans", adaline_logs.LogSpanSearch, "log-span-search"),
+]
+
 
 def mounted() -> list[URLPattern | URLResolver]:
-    """Return v1 and platform under the prefixes that E = host, host/api and host/api/v1 give."""
+    """Return v1 and platform under the prefixes that E = host, host/api and host/api/v1 give.
+
+    Adaline's log API is beside them under its own: its clients are given E/v2.
+    """
     table: list[URLPattern | URLResolver] = []
     for number, prefix in enumerate(["", "api/", "api/v1/"]):
         table.append(re_path(f"^{prefix}", include((v1, "v1"), namespace=f"v1-{number}")))
@@ -219,6 +232,10 @@ def mounted() -> list[URLPattern | URLResolver]:
     ):
         table.append(
             re_path(f"^{prefix}", include((platform, "platform"), namespace=f"platform-{number}"))
+        )
+    for number, prefix in enumerate(["v2/", "api/v2/"]):
+        table.append(
+            re_path(f"^{prefix}", include((adaline, "adaline"), namespace=f"adaline-{number}"))
         )
     return table
 

@@ -89,21 +89,20 @@ def _numbered(words: Sequence[str], before: Mapping[str, Any]) -> list[dict[str,
     return numbered
 
 
-def check(workspace: Workspace, said: Mapping[str, Any]) -> None:
+def check(workspace: Workspace, *said: Mapping[str, Any]) -> None:
     """Raise InvalidFeedback when attributes hold a word that an enforced taxonomy does not know.
 
-    Its reason lists the words that are allowed.
+    Its reason lists the words that are allowed. One query for any number of runs' attributes.
     """
-    words = dict(attributes.words_of(said))
+    words = {pair for each in said for pair in attributes.words_of(each)}
     if not words:
         return
     enforced = FeedbackConfig.objects.filter(
-        workspace=workspace, key__in=list(words), is_enforced=True
+        workspace=workspace, key__in={key for key, _ in words}, is_enforced=True
     ).order_by("key")
     for declared in enforced:
-        word = words[declared.key]
-        if scales.complaint(declared.config, None, word):
-            allowed = ", ".join(scales.words_of(declared.config))
-            raise InvalidFeedback(
-                declared.key, f"{word[:80]!r} is not allowed; use one of: {allowed}"
-            )
+        for word in sorted(word for key, word in words if key == declared.key):
+            if scales.complaint(declared.config, None, word):
+                allowed = ", ".join(scales.words_of(declared.config))
+                reason = f"{word[:80]!r} is not allowed; use one of: {allowed}"
+                raise InvalidFeedback(declared.key, reason)

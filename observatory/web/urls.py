@@ -18,7 +18,12 @@ from observatory.web import (
     review,
     runs,
     settings,
+<<<<<<< HEAD
     shared,
+=======
+    taxonomies,
+    trends,
+>>>>>>> 036f179 (Serve Adaline's log API, feedback trends and the words of feedback)
 )
 
 # Below queues/<queue>/
@@ -40,6 +45,7 @@ workspace: list[URLPattern | URLResolver] = [
     path("", home.workspace_home, name="workspace-home"),
     path("projects/", projects.project_list, name="project-list"),
     path("projects/<uuid:project_uuid>/", runs.run_list, name="run-list"),
+    path("trends/", trends.trend_page, name="trends"),
     path("runs/<uuid:run_id>/", runs.run_detail, name="run-detail"),
     path("runs/<uuid:run_id>/queue", runs.run_enqueue, name="run-enqueue"),
     path("runs/<uuid:run_id>/share", shared.run_share, name="run-share-link"),
@@ -62,6 +68,7 @@ workspace: list[URLPattern | URLResolver] = [
     path("prompts/<str:handle>/", prompts.prompt, name="prompt"),
     path("prompts/<str:handle>/<str:commit>/", prompts.prompt, name="prompt-commit"),
     path("settings/", settings.profile, name="settings"),
+    path("settings/feedback/", taxonomies.taxonomy_page, name="taxonomies"),
     path("settings/keys/", settings.key_list, name="key-list"),
     path("settings/keys/mint", settings.key_mint, name="key-mint"),
     path("settings/keys/<uuid:key_uuid>/revoke", settings.key_revoke, name="key-revoke"),

@@ -1,0 +1,157 @@
+"""Find traces and spans by typed columns: the questions that a log API of flat rows asks.
+
+The filter language asks more, see filters/. This one knows what a log knows beside a run: its own
+word for the status, its reference. Those are metadata of the run: see LOG_STATUS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from django.db import connection
+
+from observatory.runs import search
+from observatory.runs.models import Project
+from observatory.workspaces.models import Workspace
+
+LOG_STATUS: Final = "log_status"
+REFERENCE: Final = "reference_id"
+_STATUS = (
+    f"coalesce(r.metadata ->> '{LOG_STATUS}',"
+    " CASE r.status WHEN 'error' THEN 'failure' ELSE r.status END)"
+)
+TEXTS: Final = {
+    "name": "r.name",
+    "status": _STATUS,
+    "reference_id": f"r.metadata ->> '{REFERENCE}'",
+    "session_id": "r.thread_id",
+    "prompt_id": "r.metadata ->> 'prompt_id'",
+    "model": "r.metadata ->> 'ls_model_name'",
+    "provider": "r.metadata ->> 'ls_provider'",
+}
+NUMBERS: Final = {
+    "latency_ms": "r.latency_s * 1000",
+    "total_cost": "r.total_cost::double precision",
+    "prompt_tokens": "r.prompt_tokens",
+    "completion_tokens": "r.completion_tokens",
+    "total_tokens": "r.total_tokens",
+}
+TIMES: Final = {"started_at": "r.start_time", "ended_at": "r.end_time"}
+COMPARISONS: Final = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`column` is a name of TEXTS, NUMBERS or TIMES, "tags", or a metadata key if `is_member`.
+
+    `operator`: of COMPARISONS, or contains (a part of a text in any case, a member of the tags).
+    """
+
+    column: str
+    operator: str
+    value: Any
+    is_member: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogQuery:
+    """Which rows of a project: its traces, or (`is_span`) everything below them."""
+
+    project: Project
+    is_span: bool = False
+    conditions: Sequence[Condition] = field(default_factory=tuple)
+    order: Literal["asc", "desc"] = "desc"
+    limit: int = 50
+    after: tuple[datetime, UUID] | None = None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Of a trace: what its model calls cost together (None: nothing known), and its spans."""
+
+    cost: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    span_ids: tuple[UUID, ...] = ()
+
+
+def _sql(condition: Condition) -> tuple[str, list[Any]]:
+    name, operator, value = condition.column, condition.operator, condition.value
+    if condition.is_member:
+        if isinstance(value, str) and operator in {"eq", "contains"}:
+            return _text("r.metadata ->> %s", [name], operator, value)
+        number = (
+            "CASE WHEN jsonb_typeof(r.metadata -> %s) = 'number'"
+            " THEN (r.metadata ->> %s)::double precision END"
+        )
+        return f"{number} {COMPARISONS[operator]} %s::double precision", [name, name, value]
+    if name == "tags":
+        return "r.tags @> %s::text[]", [[value]]
+    if name in TEXTS:
+        return _text(TEXTS[name], [], operator, value)
+    expression, kind = (
+        (NUMBERS[name], "double precision") if name in NUMBERS else (TIMES[name], "timestamptz")
+    )
+    return f"{expression} {COMPARISONS[operator]} %s::{kind}", [value]
+
+
+def _text(expression: str, params: list[Any], operator: str, value: str) -> tuple[str, list[Any]]:
+    if operator == "contains":
+        return f"strpos(lower({expression}), lower(%s)) > 0", [*params, value]
+    return f"{expression} = %s", [*params, value]
+
+
+def find(workspace: Workspace, wanted: LogQuery) -> list[search.RunRow]:
+    """Return up to `limit` + 1 rows, so that the caller sees whether there are more.
+
+    Order: (start, id). Raises search.TooSlow.
+    """
+    sign, direction = (">", "ASC") if wanted.order == "asc" else ("<", "DESC")
+    parts = [
+        "r.project_id = %s",
+        "r.workspace_id = %s",
+        "r.start_time IS NOT NULL",
+        f"r.parent_run_id IS {'NOT ' if wanted.is_span else ''}NULL",
+    ]
+    params: list[Any] = [wanted.project.pk, workspace.pk]
+    for condition in wanted.conditions:
+        sql, values = _sql(condition)
+        parts.append(sql)
+        params += values
+    if wanted.after is not None:
+        parts.append(f"(r.start_time, r.id) {sign} (%s, %s)")
+        params += wanted.after
+    with search.bounded():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT r.id FROM runs_run r WHERE {' AND '.join(parts)}"
+                f" ORDER BY r.start_time {direction}, r.id {direction} LIMIT %s",
+                [*params, wanted.limit + 1],
+            )
+            ids = [row[0] for row in cursor.fetchall()]
+        payloads = ("extra", "metadata", *(("inputs", "outputs") if wanted.is_span else ()))
+        rows = search.by_ids(workspace, ids, payloads=payloads)
+    return [rows[run_id] for run_id in ids if run_id in rows]
+
+
+def totals_of(workspace: Workspace, trace_ids: Sequence[UUID]) -> dict[UUID, Totals]:
+    """Return the totals of these traces, in one query. A model call counts, its parents do not."""
+    if not trace_ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT trace_id, sum(total_cost) FILTER (WHERE run_type = 'llm')::double precision,"
+            " sum(prompt_tokens) FILTER (WHERE run_type = 'llm')::bigint,"
+            " sum(completion_tokens) FILTER (WHERE run_type = 'llm')::bigint,"
+            " array_agg(id ORDER BY start_time, id) FILTER (WHERE id <> trace_id)"
+            " FROM runs_run WHERE workspace_id = %s AND trace_id = ANY(%s) GROUP BY trace_id",
+            [workspace.pk, list(trace_ids)],
+        )
+        return {
+            trace_id: Totals(cost, prompt, completion, tuple(span_ids or ()))
+            for trace_id, cost, prompt, completion, span_ids in cursor.fetchall()
+        }

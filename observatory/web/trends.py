@@ -1,0 +1,163 @@
+"""The trends page: how feedback moves over time, a chart for each key."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from annotations.reviews import hidden_from
+from observatory.feedback import trends
+from observatory.feedback.models import Feedback
+from observatory.feedback.trends import Figures, Trend, Window
+from observatory.runs.models import Project
+from observatory.web.http import WebRequest, render_page, require
+from observatory.workspaces.roles import Permission
+
+SPANS = (7, 30, 90)  # days
+FEW = 30  # feedback a day below which a dot is hollow
+WIDTH, LEFT, RIGHT, TOP = 640, 40, 12, 10  # of the picture, in its own units
+PLOT, GAP, BARS = 130, 10, 34
+SOURCES = {
+    Feedback.Source.APP: "people",
+    Feedback.Source.API: "API",
+    Feedback.Source.MODEL: "model",
+    Feedback.Source.AUTO_EVAL: "automatic evaluator",
+}
+
+
+def _points(places: list[tuple[float, float | None]]) -> list[str]:
+    """Return the lines through what is known: a day without a figure breaks the line."""
+    lines: list[list[str]] = [[]]
+    for x, value in places:
+        if value is None:
+            lines.append([])
+        else:
+            lines[-1].append(f"{x:.1f},{TOP + (1 - value) * PLOT:.1f}")
+    return [" ".join(line) for line in lines if len(line) > 1]
+
+
+def picture(trend: Trend, days: list[date]) -> dict[str, Any]:
+    """Return the chart of a key: two lines from 0 to 100 %, and the number a day as bars."""
+    step = (WIDTH - LEFT - RIGHT) / len(days)
+    of_day = [trend.days.get(day, Figures(0)) for day in days]
+    xs = [LEFT + step * (place + 0.5) for place in range(len(days))]
+    most = max(figures.n for figures in of_day) or 1
+    base = TOP + PLOT + GAP + BARS
+    wanted = max(1, len(days) // 6)
+    return {
+        "width": WIDTH,
+        "height": base + 18,
+        "left": LEFT,
+        "right": WIDTH - RIGHT,
+        "base": base,
+        "label_y": base + 14,
+        "most": most,
+        "most_y": TOP + PLOT + GAP + 8,
+        "share": _points([(x, f.share_positive) for x, f in zip(xs, of_day, strict=True)]),
+        "level": _points([(x, f.level) for x, f in zip(xs, of_day, strict=True)]),
+        "is_judged": trend.whole.n_placed > 0,
+        "dots": [
+            {
+                "x": f"{x:.1f}",
+                "y": f"{TOP + (1 - f.share_positive) * PLOT:.1f}",
+                "few": f.n_placed < FEW,
+            }
+            for x, f in zip(xs, of_day, strict=True)
+            if f.share_positive is not None
+        ],
+        "bars": [
+            {
+                "x": f"{x - step * 0.35:.1f}",
+                "y": f"{base - BARS * f.n / most:.1f}",
+                "width": f"{step * 0.7:.1f}",
+                "height": f"{BARS * f.n / most:.1f}",
+            }
+            for x, f in zip(xs, of_day, strict=True)
+            if f.n
+        ],
+        "grid": [
+            {"y": f"{TOP + (1 - share) * PLOT:.1f}", "text": f"{share:.0%}"}
+            for share in (0.0, 0.5, 1.0)
+        ],
+        "ticks": [
+            {"x": f"{x:.1f}", "text": f"{day:%d %b}"}
+            for place, (x, day) in enumerate(zip(xs, days, strict=True))
+            if place % wanted == wanted // 2
+        ],
+    }
+
+
+def _card(trend: Trend, days: list[date]) -> dict[str, Any]:
+    return {
+        "trend": trend,
+        "picture": picture(trend, days),
+        "rows": [
+            {"day": day, "figures": trend.days[day]} for day in reversed(days) if day in trend.days
+        ],
+        "is_few": trend.whole.n_placed < FEW,
+    }
+
+
+def _project(request: WebRequest) -> Project | None:
+    named = request.GET.get("project", "")
+    if not named:
+        return None
+    try:
+        found = Project.objects.filter(workspace=request.workspace, uuid=UUID(named)).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise Http404("no such project")
+    return found
+
+
+def _window(request: WebRequest, project: Project | None, now: datetime) -> tuple[Window, int]:
+    given = request.GET.get("days", "")
+    n_days = int(given) if given in {str(days) for days in SPANS} else SPANS[1]
+    source = request.GET.get("source", "")
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    window = Window(
+        since=today - timedelta(days=n_days - 1),
+        until=today + timedelta(days=1),
+        project=project.pk if project else None,
+        key=request.GET.get("key", "")[:180].replace("\x00", "") or None,
+        source=source if source in SOURCES else None,
+        without=[str(uuid) for uuid in hidden_from(request.user, request.workspace.pk)],
+    )
+    return window, n_days
+
+
+@require_GET
+@require(Permission.VIEW)
+def trend_page(request: WebRequest) -> HttpResponse:
+    """Show, per key: positive share, mean place and number a day, and the commonest words.
+
+    Reviews that the visitor may not read yet are not counted (promise C4).
+    """
+    project = _project(request)
+    window, n_days = _window(request, project, timezone.now())
+    days = [(window.since + timedelta(days=place)).date() for place in range(n_days)]
+    found = trends.read(request.workspace, window)
+    context = {
+        "workspace": request.workspace,
+        "project": project,
+        "projects": Project.objects.filter(workspace=request.workspace).order_by("name")[:200],
+        "cards": [_card(trend, days) for trend in found],
+        "keys": trends.keys(request.workspace, window),
+        "key": window.key or "",
+        "source": window.source or "",
+        "sources": SOURCES.items(),
+        "n_days": n_days,
+        "spans": SPANS,
+        "few": FEW,
+        "max_keys": trends.MAX_KEYS,
+        "is_narrowed": bool(project or window.key or window.source),
+    }
+    return render_page(
+        request, "feedback/trends.html", "feedback/_trends.html", context, section="trends"
+    )
