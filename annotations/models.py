@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import models
 from django.db.models import F, Q
@@ -19,12 +19,24 @@ class AnnotationQueue(models.Model):
         ANY = "any", "any reviewer of the workspace"
         ASSIGNED = "assigned", "assigned reviewers only"
 
+    class QueueType(models.TextChoices):
+        SINGLE = "single", "single: a run or a thread an item"
+        PAIRWISE = "pairwise", "pairwise: two runs of one example, A or B"
+
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="annotation_queues")
     uuid = models.UUIDField(default=uuid4, editable=False)
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     instructions = models.TextField(blank=True, help_text="Markdown, shown beside every item")
+    queue_type = models.CharField(
+        max_length=8, choices=QueueType, default=QueueType.SINGLE, db_default=QueueType.SINGLE
+    )
     reviewers_per_item = models.PositiveSmallIntegerField(default=1)
+    asks_everybody = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Reviewers per item follow the assigned reviewers (none: all who may review)",
+    )
     access = models.CharField(max_length=10, choices=Access, default=Access.ANY)
     assigned_reviewers = models.ManyToManyField(User, blank=True, related_name="assigned_queues")
     is_reserving = models.BooleanField(default=True, help_text="Reserve an item while it is open")
@@ -166,7 +178,15 @@ class RuleVersion(models.Model):
 
 
 class QueueItem(models.Model):
-    """One run in one queue, once. A removed item stays as a tombstone: rules cannot re-add it."""
+    """One run in one queue, once. A removed item stays as a tombstone: rules cannot re-add it.
+
+    Of a thread or a pair, which are no runs, `run_id` is an id made of what they are: `subjects`.
+    """
+
+    class ItemType(models.TextChoices):
+        RUN = "run"
+        THREAD = "thread"
+        PAIR = "pair"
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -182,6 +202,14 @@ class QueueItem(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="items", db_index=False)
     run_id = models.UUIDField()
+    item_type = models.CharField(max_length=6, choices=ItemType, db_default=ItemType.RUN)
+    project_uuid = models.UUIDField(null=True, help_text="Of a thread")
+    thread_id = models.TextField(null=True)
+    first_run_id = models.UUIDField(null=True, help_text="Of a pair")
+    second_run_id = models.UUIDField(null=True)
+    example_id = models.UUIDField(null=True, help_text="Both runs of a pair answer it")
+    comparison_id = models.UUIDField(null=True, help_text="Comparative experiment of a pair")
+    is_swapped = models.BooleanField(db_default=False, help_text="The second run is shown as A")
     state = models.CharField(max_length=9, choices=State, db_default=State.OPEN)
     source = models.CharField(max_length=6, choices=Source)
     priority = models.SmallIntegerField(db_default=0)
@@ -201,11 +229,27 @@ class QueueItem(models.Model):
             models.UniqueConstraint(
                 fields=["queue", "run_id"], name="queue_item_run_once_per_queue"
             ),
+            models.CheckConstraint(
+                condition=Q(item_type="run")
+                | Q(item_type="thread", thread_id__isnull=False, project_uuid__isnull=False)
+                | Q(item_type="pair", first_run_id__isnull=False, second_run_id__isnull=False),
+                name="queue_item_says_its_subject",
+            ),
         ]
         indexes = [
             models.Index(fields=["workspace", "run_id"], name="queue_item_run"),
             models.Index(
                 F("queue"), F("state"), F("priority").desc(), F("id"), name="queue_item_order"
+            ),
+            models.Index(
+                fields=["workspace", "first_run_id"],
+                name="queue_item_first_of_pair",
+                condition=~Q(first_run_id=None),
+            ),
+            models.Index(
+                fields=["workspace", "second_run_id"],
+                name="queue_item_second_of_pair",
+                condition=~Q(second_run_id=None),
             ),
             models.Index(
                 F("queue"),
@@ -216,7 +260,15 @@ class QueueItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"run {self.run_id}"
+        if self.item_type == self.ItemType.THREAD:
+            return f"thread {self.thread_id}"
+        return " and ".join(f"run {run_id}" for run_id in self.judged_runs)
+
+    @property
+    def judged_runs(self) -> list[UUID]:
+        """The runs that a review judges; a thread's change, so it names none."""
+        pair = [run_id for run_id in (self.first_run_id, self.second_run_id) if run_id]
+        return [self.run_id] if self.item_type == self.ItemType.RUN else pair
 
 
 class RoutingDecision(models.Model):

@@ -175,9 +175,13 @@ def rules_of(queue: AnnotationQueue) -> QuerySet[RoutingRule]:
 
 
 def items_by_run(workspace: Workspace, run_ids: Iterable[object]) -> QuerySet[QueueItem]:
-    """Return the standing items of `run_ids`, their queues loaded."""
+    """Return the standing items of `run_ids`, their queues loaded; pairs with one of them, too."""
+    wanted = list(run_ids)
     return (
-        QueueItem.objects.filter(workspace=workspace, run_id__in=list(run_ids))
+        QueueItem.objects.filter(
+            Q(run_id__in=wanted) | Q(first_run_id__in=wanted) | Q(second_run_id__in=wanted),
+            workspace=workspace,
+        )
         .exclude(state=QueueItem.State.REMOVED)
         .select_related("queue")
     )

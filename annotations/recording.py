@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from annotations import bookmarks, reservations, rubrics
+from annotations import bookmarks, reservations, rubrics, subjects
 from annotations.bookmarks import Desk
 from annotations.models import QueueItem, Review, RubricItem
 from observatory.feedback import record
@@ -124,10 +124,10 @@ def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str,
     """Store the answers as feedback of the run: source app, its author the reviewer.
 
     One row a scored question (free text as its comment), the correction on the first of them,
-    the note under its own key. What cannot be judged is no feedback. A Change names the run in
-    any case. The ids derive from the review's, so that taking it back finds them. Returns
-    complaints by key: where the workspace enforces another scale, and then the caller must roll
-    back.
+    the note under its own key. What cannot be judged is no feedback. A thread's feedback is its
+    newest run's; a pair's is comparative: see `_sides`. A Change names the run in any case. The
+    ids derive from the review's, so that taking it back finds them. Returns complaints by key:
+    where the workspace enforces another scale, and then the caller must roll back.
     """
     extra = {
         "queue": str(item.queue.uuid),
@@ -136,13 +136,15 @@ def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str,
         "rubric_version": review.rubric_version,
     }
 
+    target = _target(item)
+
     def judgement(key: str, **fields: Any) -> FeedbackInput:
         return FeedbackInput(
             id=feedback_id(review, key),
             key=key,
-            run_id=item.run_id,
             source_type=Feedback.Source.APP,
             extra=extra,
+            **target,
             **fields,
         )
 
@@ -165,12 +167,52 @@ def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str,
         rows[0] = replace(rows[0], correction=review.correction["outputs"])
     if review.note:
         rows.append(judgement(NOTE_KEY, comment=review.note))
+    if item.item_type == QueueItem.ItemType.PAIR:
+        rows = [side for row in rows for side in _sides(item, review, row)]
     workspace = item.queue.workspace
     if not rows:  # the run's annotation_status may change all the same
         changes.note(workspace, Change.Kind.RUN, [item.run_id])
         return {}
     recorded = record.record_many(workspace, rows, now=now, user=review.reviewer)
     return {sent.key: error.reason for sent, error in recorded.refused}
+
+
+def _target(item: QueueItem) -> dict[str, Any]:
+    """Return what the feedback on `item` is about; a thread without a run yet: its project."""
+    if item.item_type != QueueItem.ItemType.THREAD:
+        return {"run_id": item.run_id}
+    newest = subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
+    about: dict[str, Any] = {"run_id": newest[0]} if newest else {"session_id": item.project_uuid}
+    return {**about, "feedback_thread_id": item.thread_id}
+
+
+def _sides(item: QueueItem, review: Review, row: FeedbackInput) -> list[FeedbackInput]:
+    """Return one answer on a pair as feedback of both runs, in one group.
+
+    The preferred run has score 1, the other 0, both 0.5 in a tie. They belong to a comparative
+    experiment (the queue, if the pair has none), which keeps them out of the runs' own figures.
+    `extra.shown` is the order in which the reviewer saw the runs.
+    """
+    assert item.first_run_id is not None
+    assert item.second_run_id is not None
+    shown = subjects.in_order(item, item.first_run_id, item.second_run_id)
+    group: dict[str, Any] = {
+        "feedback_group_id": uuid5(review.uuid, f"{row.key}/group"),
+        "comparative_experiment_id": item.comparison_id or item.queue.uuid,
+        "extra": {**(row.extra or {}), "shown": [str(run_id) for run_id in shown]},
+    }
+    other = None if row.score is None else 1 - row.score
+    return [
+        replace(row, run_id=item.first_run_id, value=None, **group),
+        replace(
+            row,
+            id=feedback_id(review, f"{row.key}/second"),
+            run_id=item.second_run_id,
+            score=other,
+            value=None,
+            **group,
+        ),
+    ]
 
 
 def feedback_id(review: Review, key: str) -> UUID:
@@ -180,5 +222,8 @@ def feedback_id(review: Review, key: str) -> UUID:
 
 def delete_feedback(item: QueueItem, review: Review) -> None:
     """Delete what `record_feedback` stored."""
-    for key in [*review.scores, NOTE_KEY, CORRECTION_KEY]:
+    keys = [*review.scores, NOTE_KEY, CORRECTION_KEY]
+    if item.item_type == QueueItem.ItemType.PAIR:
+        keys += [f"{key}/second" for key in keys]
+    for key in keys:
         record.delete(item.queue.workspace, feedback_id(review, key))

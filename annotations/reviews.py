@@ -22,6 +22,7 @@ from annotations import (
     rubrics,
     seats,
     signals,
+    subjects,
 )
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
@@ -41,7 +42,8 @@ class Submission:
     answers by feedback key in any form `rubrics` reads. `correction` is `{"outputs": ...}` or
     None; one that changes nothing is dropped. `lease` is the reservation the form was opened
     under. `rubric_version`, if given, is the rubric the form showed. `replaces` is the uuid of
-    my standing review when the form edits it.
+    my standing review when the form edits it. `is_recorded`: the scores were read from feedback
+    that is stored already, so none is written.
     """
 
     submission_id: UUID
@@ -52,6 +54,7 @@ class Submission:
     lease: UUID | None = None
     rubric_version: int | None = None
     replaces: UUID | None = None
+    is_recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,7 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
         dwell_ms=submission.dwell_ms,
         submitted_at=now,
     )
-    complaints = recording.record_feedback(item, review, now)
-    if complaints:
+    if not submission.is_recorded and (complaints := recording.record_feedback(item, review, now)):
         raise InvalidReview(complaints)
     held_by_lease = recording.store(desk, item, review, questions, now)
     if review.is_counted and item.state == QueueItem.State.COMPLETED:
@@ -268,6 +270,8 @@ def _real_correction(item: QueueItem, correction: Mapping[str, Any] | None) -> A
     """Return the correction if it really differs from the run's outputs."""
     if correction is None or correction["outputs"] is None:
         return None
+    if item.item_type != QueueItem.ItemType.RUN:  # a thread or a pair has no one answer
+        return None
     if not corrections.differs(outputs_of(item), correction["outputs"]):
         return None
     return dict(correction)
@@ -346,16 +350,34 @@ def skip(
     return _defer(item, reviewer, now, kind=Deferral.Kind.SKIP, reason=reason, note=note)
 
 
-def requeue(item: QueueItem, reviewer: User, now: datetime) -> Deferral:
+def requeue(
+    item: QueueItem, reviewer: User, now: datetime, *, at: datetime | None = None
+) -> Deferral:
     """Put `item` at the end of `reviewer`'s own order. Frees their seat; the draft stays.
 
-    Raises Unavailable (NO_ACCESS, REVIEWED).
+    What is put there comes in the order of `at` (none: now). Raises Unavailable (NO_ACCESS,
+    REVIEWED).
     """
-    return _defer(item, reviewer, now, kind=Deferral.Kind.REQUEUE)
+    return _defer(item, reviewer, now, at=at, kind=Deferral.Kind.REQUEUE)
 
 
 @transaction.atomic
-def _defer(item: QueueItem, reviewer: User, now: datetime, **fields: str) -> Deferral:
+def want_again(item: QueueItem, reviewer: User) -> None:
+    """Forget that `reviewer` skipped `item` or put it at the end; it comes in its place again."""
+    bookmarks.sit_down(item.queue, reviewer)
+    if Deferral.objects.filter(item=item, reviewer=reviewer).delete()[0]:
+        reservations.mark_returned([item.pk])
+
+
+@transaction.atomic
+def _defer(
+    item: QueueItem,
+    reviewer: User,
+    now: datetime,
+    *,
+    at: datetime | None = None,
+    **fields: str,
+) -> Deferral:
     desk = bookmarks.sit_down(item.queue, reviewer)
     if desk.refusal is Reason.NO_ACCESS:
         raise Unavailable(Reason.NO_ACCESS)
@@ -364,7 +386,7 @@ def _defer(item: QueueItem, reviewer: User, now: datetime, **fields: str) -> Def
     deferral, _ = Deferral.objects.update_or_create(
         item=item,
         reviewer=reviewer,
-        defaults={"reason": "", "note": "", "created_at": now, **fields},
+        defaults={"reason": "", "note": "", "created_at": at or now, **fields},
     )
     reservations.release_mine(item, reviewer)
     bookmarks.move(desk, item, now)
@@ -405,11 +427,17 @@ def visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
 def hidden_from(user: User, workspace_id: int, run_ids: list[UUID] | None = None) -> set[UUID]:
     """Return the uuids of the reviews of these runs (None: all) that `user` may not read now.
 
+    Reviews of a pair are of both its runs, those of a thread of all of its.
+
     Feedback that a review wrote names it in `extra["review"]`: a page that lists feedback of
     runs leaves out what names one of these, and its counts with it.
     """
     of_runs = Review.objects.filter(workspace_id=workspace_id, retracted_at=None)
     if run_ids is not None:
-        of_runs = of_runs.filter(item__run_id__in=run_ids)
+        of_runs = of_runs.filter(
+            Q(item__run_id__in=[*run_ids, *subjects.threads_of(workspace_id, run_ids)])
+            | Q(item__first_run_id__in=run_ids)
+            | Q(item__second_run_id__in=run_ids)
+        )
     visible = visible_to(user, workspace_id)
     return set(of_runs.exclude(pk__in=visible.values("pk")).values_list("uuid", flat=True))

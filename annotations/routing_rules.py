@@ -15,6 +15,8 @@ from observatory.runs.filters.grammar import parse
 from observatory.runs.models import Project
 from observatory.workspaces.models import User, Workspace
 
+NO_PAIRS = "a pairwise queue is filled from experiments, not by rules"
+
 
 @dataclass(frozen=True)
 class RuleDefinition:
@@ -51,8 +53,9 @@ def set_rule(
 
     A new rule is off unless `is_enabled`; None leaves an old one as it is. The change counts
     for whatever changes from now on: runs that were looked at before are not looked at again.
-    Raises FilterError for a filter that cannot be read, ValueError for a rate outside [0, 1]
-    or a queue or project of another workspace, IntegrityError for a name already taken.
+    Raises FilterError for a filter that cannot be read, ValueError for a rate outside [0, 1],
+    a pairwise queue, or a queue or project of another workspace, IntegrityError for a name
+    already taken.
     """
     check_filter(definition.filter)
     if not 0 <= definition.sampling_rate <= 1:
@@ -60,6 +63,8 @@ def set_rule(
     owners = {project.workspace_id for project in definition.projects}
     if owners | {definition.queue.workspace_id} != {workspace.pk}:
         raise ValueError("the queue and the projects of a rule are of its own workspace")
+    if definition.queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
+        raise ValueError(NO_PAIRS)
     if rule is None:
         rule = RoutingRule(workspace=workspace, preset=definition.preset, created_at=now)
     rule.name = definition.name

@@ -20,6 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from annotations import conditions
+
 MAX_TEXT = 20_000  # characters of a free answer, a comment or a reason
 
 
@@ -38,6 +40,8 @@ class Question(Protocol):
     def maximum(self) -> float | None: ...
     @property
     def is_required(self) -> bool: ...
+    @property
+    def extra(self) -> Mapping[str, Any] | None: ...
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,13 @@ def settle(
     Canonical: categorical `{"score": number, "value": label}`, boolean `{"score": 0.0 | 1.0}`,
     continuous `{"score": number}`, freeform `{"value": text}`, can't judge `{"score": None,
     "value": None, "cant_judge": reason}`; each with `comment` if there is one. Settling
-    canonical answers again changes nothing.
+    canonical answers again changes nothing. A question that its condition hides is not asked:
+    what was sent for it is dropped, and no complaint.
     """
     answers: dict[str, dict[str, Any]] = {}
     complaints: dict[str, str] = {}
-    known = set()
-    for question in questions:
-        key = question.feedback_key
-        known.add(key)
+    rubric = {question.feedback_key: question for question in questions}
+    for key, question in rubric.items():
         try:
             answer = _settle_one(question, scores.get(key))
         except _Complaint as complaint:
@@ -80,10 +83,15 @@ def settle(
             continue
         if answer is not None:
             answers[key] = answer
-        elif question.is_required:
+    visible, required = conditions.asked(rubric.values(), answers)
+    for key in rubric.keys() - visible:
+        answers.pop(key, None)
+        complaints.pop(key, None)
+    for key in rubric:
+        if key in required and key not in answers and key not in complaints:
             complaints[key] = "An answer is needed."
     for key in scores:
-        if key not in known:
+        if key not in rubric:
             complaints[key] = "This question is not in the rubric."
     return answers, complaints
 
@@ -213,4 +221,6 @@ def _read_number(question: Question, score: Any, value: Any) -> dict[str, Any]:
 
 def _read_text(question: Question, score: Any, value: Any) -> dict[str, Any] | None:
     text = _text(value, "The answer")
+    if text and (words := conditions.mismatch(question.extra, text)):
+        raise _Complaint(words)
     return {"value": text} if text else None

@@ -13,6 +13,10 @@ from annotations.models import AnnotationQueue, QueueItem
 from observatory.events import announce
 from observatory.runs import changes
 from observatory.runs.models import Change
+from observatory.workspaces.models import Membership
+from observatory.workspaces.roles import PERMISSIONS, Permission
+
+MAX_REVIEWERS = 20
 
 _COMPLETE = """
 UPDATE annotations_queueitem SET state = 'completed', completed_at = %(now)s
@@ -62,7 +66,7 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
     not counted. More: open items get seats; completed items stay completed. Counted reviews are
     never uncounted. Raises ValueError outside 1 to 20.
     """
-    if not 1 <= n <= 20:
+    if not 1 <= n <= MAX_REVIEWERS:
         raise ValueError("an item needs 1 to 20 reviewers")
     locked = alone_with(queue)  # without `add_runs`, too: it shares a lock on the queue's row
     is_more = n > locked.reviewers_per_item
@@ -86,6 +90,42 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
     if completed:
         changes.note(queue.workspace, Change.Kind.RUN, [run_id for _, run_id in completed])
         announce(signals.item_completed, QueueItem, item_ids=[pk for pk, _ in completed])
+
+
+def everybody(queue: AnnotationQueue) -> int:
+    """Return how many reviewers "all" means today, 1 to 20: those assigned, else all who may."""
+    n_assigned = queue.assigned_reviewers.count()
+    return _at_least_one(n_assigned or n_reviewers(queue.workspace_id))
+
+
+def n_reviewers(workspace_id: int) -> int:
+    """Return how many members of a workspace may review."""
+    roles = [role for role, may in PERMISSIONS.items() if Permission.REVIEW in may]
+    return Membership.objects.filter(workspace=workspace_id, role__in=roles).count()
+
+
+def _at_least_one(n: int) -> int:
+    return min(max(n, 1), MAX_REVIEWERS)
+
+
+def follow_all(now: datetime) -> int:
+    """Let every queue that asks everybody follow its reviewers; return how many changed.
+
+    Members and assignments change in other rooms, which do not know of seats: the sweeper asks.
+    """
+    n = 0
+    for queue in AnnotationQueue.objects.filter(asks_everybody=True).order_by("pk"):
+        if everybody(queue) != queue.reviewers_per_item:
+            follow_everybody(queue, now)
+            n += 1
+    return n
+
+
+@transaction.atomic
+def follow_everybody(queue: AnnotationQueue, now: datetime) -> None:
+    """Let a queue that asks everybody need as many reviews as there are reviewers today."""
+    if queue.asks_everybody and (n := everybody(queue)) != queue.reviewers_per_item:
+        set_reviewers_per_item(queue, n, now)
 
 
 def fill_up(item: QueueItem) -> None:

@@ -14,6 +14,7 @@ from django.db import OperationalError, close_old_connections, connection, trans
 from django.utils import timezone
 
 from annotations.routing import BATCH, drain
+from annotations.seats import follow_all
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,11 @@ def sweep_changes() -> int:
 
 
 def sweep() -> int:
-    """Do what `sweep_changes` says, in this thread and without a broker."""
+    """Do what `sweep_changes` says, in this thread and without a broker.
+
+    Queues that ask everybody are recounted as well: nobody tells of members who come and go.
+    """
+    follow_all(timezone.now())
     return _repeat(_sweep_once)
 
 

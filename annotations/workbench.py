@@ -120,14 +120,17 @@ SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
        AND s.expires_at > %(now)s),
     (SELECT i.id FROM annotations_queueitem i WHERE i.uuid = %(showing)s AND i.queue_id = q.id),
     (SELECT jsonb_agg(jsonb_build_array(v.uuid, i.uuid, v.is_corrected, i.run_id,
-                r.id IS NOT NULL, r.name, left(r.inputs::text, %(n_chars)s)) ORDER BY v.place)::text
+                r.id IS NOT NULL OR i.thread_id IS NOT NULL,
+                coalesce('Thread ' || i.thread_id, r.name),
+                left(r.inputs::text, %(n_chars)s)) ORDER BY v.place)::text
      FROM (SELECT v.uuid, v.item_id, v.correction IS NOT NULL AS is_corrected,
                   row_number() OVER (ORDER BY v.submitted_at DESC) AS place
            FROM annotations_review v
            WHERE v.queue_id = q.id AND v.reviewer_id = %(me)s AND v.retracted_at IS NULL
            ORDER BY v.submitted_at DESC LIMIT {N_RECENT}) v
      JOIN annotations_queueitem i ON i.id = v.item_id
-     LEFT JOIN runs_run r ON r.workspace_id = i.workspace_id AND r.id = i.run_id)
+     LEFT JOIN runs_run r ON r.workspace_id = i.workspace_id
+         AND r.id = coalesce(i.first_run_id, i.run_id))
 FROM annotations_annotationqueue q WHERE {_MAY_OPEN}
 """
 

@@ -172,6 +172,7 @@ KINDS = {
     "token": ["token"],
     "queue_id": ["queue"],
     "run_or_item": ["run", "item"],
+    "item_id": ["item"],
     "dataset_id": ["dataset"],
     "example_id": ["example"],
     "repo_handle": ["prompt"],

@@ -58,7 +58,7 @@ class QueueItemAdmin(WorkspaceAdmin):
 
     may_change = MANAGE  # for the actions; no field can be typed over
     list_display = (
-        "run_id",
+        "about",
         "queue",
         "state",
         "priority",
@@ -71,11 +71,15 @@ class QueueItemAdmin(WorkspaceAdmin):
     )
     list_filter = ("state", "source", ("queue", ScopedFilter), "added_at")
     list_select_related = ("queue",)
-    search_fields = ("=run_id", "=uuid")
+    search_fields = ("=run_id", "=first_run_id", "=second_run_id", "=thread_id", "=uuid")
     ordering = ("-pk",)
     fields = readonly_fields = (
         "queue",
-        "run_id",
+        "about",
+        "item_type",
+        "example_id",
+        "comparison_id",
+        "is_swapped",
         "uuid",
         "state",
         "source",
@@ -93,6 +97,10 @@ class QueueItemAdmin(WorkspaceAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         return rows.prefetch_related("decisions", "seats__reviewer")
+
+    @admin.display(description="about", ordering="run_id")
+    def about(self, item: QueueItem) -> str:
+        return str(item)
 
     @admin.display(description="why")
     def why(self, item: QueueItem) -> str:
@@ -180,7 +188,7 @@ class ReviewAdmin(WorkspaceAdmin):
 
     @admin.display(description="run")
     def run(self, review: Review) -> str:
-        return str(review.item.run_id)
+        return str(review.item)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(pk__in=_visible_reviews(request).values("pk"))

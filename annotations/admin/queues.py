@@ -7,78 +7,24 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db import models
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
-from annotations import presets, queues
-from annotations.models import AnnotationQueue, QueueItem, RoutingRule, RubricItem
-from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
+from annotations import presets, queues, seats, subjects
+from annotations.admin.rubric import RubricItemInline
+from annotations.models import AnnotationQueue, QueueItem, RoutingRule
+from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission
 
 if TYPE_CHECKING:  # it cannot be subscripted at run time
     QueueModelForm = forms.ModelForm[AnnotationQueue]
-    QuestionModelForm = forms.ModelForm[RubricItem]
 else:
-    QueueModelForm = QuestionModelForm = forms.ModelForm
+    QueueModelForm = forms.ModelForm
 
 MANAGE = Permission.MANAGE_QUEUES
-
-
-class RubricItemForm(QuestionModelForm):
-    class Meta:
-        model = RubricItem
-        fields = (
-            "position",
-            "feedback_key",
-            "title",
-            "kind",
-            "level",
-            "is_required",
-            "minimum",
-            "maximum",
-            "description",
-            "categories",
-        )
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a scale nobody could answer on."""
-        sent = super().clean() or {}
-        categories = sent.get("categories") or []
-        is_read = isinstance(categories, list) and all(
-            isinstance(one, dict) and (one.get("label") or one.get("value") is not None)
-            for one in categories
-        )
-        if not is_read:
-            self.add_error("categories", "An array of objects, each with a value or a label")
-        elif sent.get("kind") == RubricItem.Kind.CATEGORICAL and len(categories) < 2:
-            self.add_error("categories", "A categorical question has two answers or more")
-        low, high = sent.get("minimum"), sent.get("maximum")
-        if low is not None and high is not None and low >= high:
-            self.add_error("maximum", "Must be greater than the minimum")
-        return sent
-
-
-class RubricItemInline(WorkspaceInline):
-    model = RubricItem
-    form = RubricItemForm
-    workspace_path = "queue__workspace"
-    may_add = may_change = may_delete = MANAGE
-    template = "admin/edit_inline/stacked.html"  # ten columns would be wider than the page
-    fields = (
-        ("position", "feedback_key", "title"),
-        ("kind", "level", "is_required"),
-        ("minimum", "maximum"),
-        "description",
-        "categories",
-    )
-    formfield_overrides = {
-        models.TextField: {"widget": forms.Textarea(attrs={"rows": 2, "cols": 80})},
-        models.JSONField: {"widget": forms.Textarea(attrs={"rows": 3, "cols": 80})},
-    }
 
 
 class QueueForm(QueueModelForm):
@@ -89,7 +35,9 @@ class QueueForm(QueueModelForm):
             "name",
             "description",
             "instructions",
+            "queue_type",
             "reviewers_per_item",
+            "asks_everybody",
             "access",
             "assigned_reviewers",
             "is_reserving",
@@ -135,6 +83,7 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
         "n_open",
         "n_completed",
         "n_rules",
+        "queue_type",
         "reviewers_per_item",
         "rubric_version",
         "is_blind",
@@ -182,7 +131,7 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
         return int(queue.rule_count)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return () if obj is None else ("workspace",)
+        return () if obj is None else ("workspace", "queue_type")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Store the queue; another number of reviewers goes through the verb that moves seats."""
@@ -195,11 +144,15 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        queues.keep_rubric_version(form.instance, now=timezone.now())
+        queue, now = form.instance, timezone.now()
+        if queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
+            queues.set_rubric(queue, subjects.preferences(queues.snapshot(queue)), now=now)
+        queues.keep_rubric_version(queue, now=now)
+        seats.follow_everybody(queue, now)
 
     @admin.action(description="Install the rule presets, switched on", permissions=["change"])
     def install_presets(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for queue in queryset:
+        for queue in queryset.filter(queue_type=AnnotationQueue.QueueType.SINGLE):
             assert isinstance(request.user, User)
             presets.install_presets(queue.workspace, queue, now=timezone.now(), by=request.user)
         self.message_user(request, "The presets are installed", messages.SUCCESS)

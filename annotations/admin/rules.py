@@ -78,6 +78,8 @@ class RuleForm(RuleModelForm):
         queue = sent.get("queue")
         if queue is not None and queue.workspace_id != workspace.pk:
             self.add_error("queue", f"This queue is not in {workspace}")
+        elif queue is not None and queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
+            self.add_error("queue", routing_rules.NO_PAIRS)
         if any(project.workspace_id != workspace.pk for project in sent.get("projects") or []):
             self.add_error("projects", f"Choose projects of {workspace}")
         return sent
@@ -162,7 +164,9 @@ class RoutingRuleAdmin(WorkspaceAdmin):
             raise PermissionDenied
         form = PresetForm(request.POST or None)
         field: Any = form.fields["queue"]
-        rows = AnnotationQueue.objects.filter(archived_at=None).order_by("name")
+        rows = AnnotationQueue.objects.filter(archived_at=None, queue_type="single").order_by(
+            "name"
+        )
         allowed = workspace_ids(request, MANAGE)
         field.queryset = rows if allowed is None else rows.filter(workspace__in=allowed)
         if request.method == "POST" and form.is_valid():

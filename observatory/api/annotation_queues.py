@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -14,24 +13,25 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations import queues
+from annotations import queues, seats, subjects
 from annotations.models import AnnotationQueue, QueueItem
+from annotations.seats import MAX_REVIEWERS
 from datasets_app.models import Dataset, Harvest
-from observatory.api import parameters, rubric_items
+from observatory.api import parameters, queue_experiments, rubric_items
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.rubric_items import MISSING
 from observatory.api.shapes import Message
 from observatory.api.shapes import queues as shapes
 from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
-from observatory.workspaces.models import Membership, User, Workspace
-from observatory.workspaces.roles import PERMISSIONS, Permission
+from observatory.workspaces.models import User, Workspace
 
-MISSING = {"__missing__": "__missing__"}  # how the generated client says "not provided"
 MAX_NAME = 200
 MAX_TEXT = 100_000
+MAX_ASSIGNED = 200
 SORTS = {"name": "name", "created_at": "created_at", "updated_at": "updated_at"}
 
 
@@ -71,9 +71,9 @@ def shown(queue: AnnotationQueue, workspace: Workspace) -> dict[str, Any]:
         "tenant_id": workspace.uuid,
         "created_at": queue.created_at,
         "updated_at": queue.updated_at,
-        "queue_type": "single",
+        "queue_type": queue.queue_type,
         "default_dataset": harvest.dataset.uuid if harvest else None,
-        "num_reviewers_per_item": queue.reviewers_per_item,
+        "num_reviewers_per_item": None if queue.asks_everybody else queue.reviewers_per_item,
         "enable_reservations": queue.is_reserving,
         "reservation_minutes": queue.reservation_minutes,
         "reviewer_access_mode": queue.access,
@@ -155,9 +155,14 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
         fields["access"] = present["reviewer_access_mode"]
     if "metadata" in present:
         fields["metadata"] = judgement.parse_object("metadata", present["metadata"])
-    if present.get("queue_type", "single") != "single":
-        raise InvalidFeedback("queue_type", "only single queues are supported")
     return fields
+
+
+def _queue_type(given: dict[str, Any], default: str) -> str:
+    queue_type = given.get("queue_type") or default
+    if queue_type not in AnnotationQueue.QueueType.values:
+        raise InvalidFeedback("queue_type", "must be single or pairwise")
+    return str(queue_type)
 
 
 def _dataset(workspace: Workspace, raw: Any) -> Dataset | None:
@@ -170,28 +175,61 @@ def _dataset(workspace: Workspace, raw: Any) -> Dataset | None:
     return dataset
 
 
-def _everybody(workspace: Workspace, queue: AnnotationQueue | None) -> int:
-    """Return how many reviewers "all" means today: those assigned, else all who may review."""
-    n_assigned = queue.assigned_reviewers.count() if queue else 0
-    roles = [role for role, may in PERMISSIONS.items() if Permission.REVIEW in may]
-    n_members = Membership.objects.filter(workspace=workspace, role__in=roles).count()
-    return min(max(n_assigned or n_members, 1), 20)
+def _wants_everybody(given: dict[str, Any], queue: AnnotationQueue | None) -> bool | None:
+    """Return whether an item needs all its reviewers; None when the body does not say.
+
+    A null number says so, and so does assigned access that comes without a number: every
+    assigned reviewer must submit. Any access without a number says that they need not.
+    """
+    if "num_reviewers_per_item" in given:
+        return given["num_reviewers_per_item"] is None
+    access = given.get("reviewer_access_mode")
+    if access is None or (queue is not None and access == queue.access):
+        return None
+    return bool(access == AnnotationQueue.Access.ASSIGNED)
+
+
+def _number(given: dict[str, Any]) -> int | None:
+    raw = given.get("num_reviewers_per_item")
+    return None if raw is None else _whole("num_reviewers_per_item", raw, 1, MAX_REVIEWERS)
+
+
+def _reviewers(workspace: Workspace, given: dict[str, Any]) -> list[User] | None:
+    """Return the members that `assigned_reviewers` names by id, or by object with an id."""
+    raw = given.get("assigned_reviewers")
+    if raw is None:
+        return None
+    if not isinstance(raw, list) or len(raw) > MAX_ASSIGNED:
+        raise InvalidFeedback("assigned_reviewers", f"must be an array of at most {MAX_ASSIGNED}")
+    ids: list[Any] = [
+        judgement.parse_uuid(
+            f"assigned_reviewers.{place}", one.get("id") if isinstance(one, dict) else one
+        )
+        for place, one in enumerate(raw)
+    ]
+    found = {
+        user.uuid: user
+        for user in User.objects.filter(memberships__workspace=workspace, uuid__in=ids)
+    }
+    for place, uuid in enumerate(ids):
+        if uuid not in found:
+            raise InvalidFeedback(f"assigned_reviewers.{place}", "names no member")
+    return list(found.values())
 
 
 def _rubric(
-    workspace: Workspace, raw: Any, queue: AnnotationQueue | None = None
+    workspace: Workspace, raw: Any, queue: AnnotationQueue | None = None, *, is_pairwise: bool
 ) -> list[dict[str, Any]]:
-    keys: Iterable[str] = (
-        [item["feedback_key"] for item in raw if isinstance(item, dict) and "feedback_key" in item]
-        if isinstance(raw, list)
-        else []
-    )
-    configs = FeedbackConfig.objects.filter(
-        workspace=workspace, key__in=[key for key in keys if isinstance(key, str)]
-    )
+    items = [item for item in (raw if isinstance(raw, list) else []) if isinstance(item, dict)]
+    configs = FeedbackConfig.objects.filter(workspace=workspace)
+    if not any(item.get("feedback_config_id") for item in items):  # an id names any of them
+        keys = [item.get("feedback_key") for item in items]
+        configs = configs.filter(key__in=[key for key in keys if isinstance(key, str)])
     existing = {item.feedback_key: item for item in queue.rubric_items.all()} if queue else None
     declared = {config.key: config.config for config in configs}
-    return rubric_items.read(raw, declared=declared, existing=existing)
+    declared |= {str(uuid5(workspace.uuid, key)): config for key, config in declared.items()}
+    rubric = rubric_items.read(raw, declared=declared, existing=existing)
+    return subjects.preferences(rubric) if is_pairwise else rubric
 
 
 def _harvest_into(queue: AnnotationQueue, dataset: Dataset | None) -> None:
@@ -213,8 +251,17 @@ class AnnotationQueues(WorkspaceView):
         sort = SORTS.get(parameters.one(request, "sort_by") or "created_at", "created_at")
         is_descending = parameters.flag(request, "sort_by_desc")
         sign = "-" if is_descending or is_descending is None else ""
-        page = found.order_by(f"{sign}{sort}", f"{sign}id")[parameters.window(request)]
-        return Response([shown(queue, self.workspace) for queue in page])
+        found = found.order_by(f"{sign}{sort}", f"{sign}id")
+        has_keys = parameters.flag(request, "include_rubric_keys") is True
+        if has_keys:
+            found = found.prefetch_related("rubric_items")
+        rows = []
+        for queue in found[parameters.window(request)]:
+            row = shown(queue, self.workspace)
+            if has_keys:
+                row["rubric_keys"] = [item.feedback_key for item in queue.rubric_items.all()]
+            rows.append(row)
+        return Response(rows)
 
     def _filters(self, request: Request) -> Q:
         ids = parameters.uuids(request, "ids")
@@ -223,7 +270,9 @@ class AnnotationQueues(WorkspaceView):
             asked &= Q(name=name)
         if part := parameters.one(request, "name_contains"):
             asked &= Q(name__icontains=part)
-        if parameters.one(request, "queue_type") not in {None, "single"}:
+        if queue_type := parameters.one(request, "queue_type"):
+            asked &= Q(queue_type=queue_type)
+        if parameters.listed(request, "tag_value_id"):  # no queue has a resource tag
             asked &= Q(pk__in=[])
         if dataset := parameters.uuid(request, "dataset_id"):
             asked &= Q(harvest__dataset__uuid=dataset)
@@ -242,15 +291,19 @@ class AnnotationQueues(WorkspaceView):
             fields = _fields(given)
             if "name" not in fields:
                 raise InvalidFeedback("name", "is missing")
+            fields["queue_type"] = _queue_type(given, AnnotationQueue.QueueType.SINGLE)
+            is_pairwise = fields["queue_type"] == AnnotationQueue.QueueType.PAIRWISE
+            created_at = judgement.parse_time("created_at", given.get("created_at")) or now
             dataset = _dataset(self.workspace, given.get("default_dataset"))
-            rubric = _rubric(
-                self.workspace, [] if given.get("rubric_items") is None else given["rubric_items"]
-            )
-            if given.get("num_reviewers_per_item") is not None:
-                number = given["num_reviewers_per_item"]
-                fields["reviewers_per_item"] = _whole("num_reviewers_per_item", number, 1, 20)
-            elif "num_reviewers_per_item" in given:
-                fields["reviewers_per_item"] = _everybody(self.workspace, None)
+            sent = [] if given.get("rubric_items") is None else given["rubric_items"]
+            rubric = _rubric(self.workspace, sent, is_pairwise=is_pairwise)
+            fields["assigned_reviewers"] = _reviewers(self.workspace, given) or []
+            fields["asks_everybody"] = _wants_everybody(given, None) or False
+            if (number := _number(given)) is not None:
+                fields["reviewers_per_item"] = number
+            chosen = []
+            if sessions := given.get("session_ids"):
+                chosen = queue_experiments.chosen(self.workspace, sessions, is_pairwise=is_pairwise)
         except InvalidFeedback as error:
             raise Unprocessable(str(error)) from None
         name = fields.pop("name")
@@ -258,9 +311,14 @@ class AnnotationQueues(WorkspaceView):
             fields["uuid"] = uuid
         try:
             with transaction.atomic():
-                queue = queues.create_queue(self.workspace, name, now=now, rubric=rubric, **fields)
+                queue = queues.create_queue(
+                    self.workspace, name, now=created_at, rubric=rubric, **fields
+                )
+                seats.follow_everybody(queue, now)
                 if dataset is not None:
                     _harvest_into(queue, dataset)
+                if chosen:
+                    queue_experiments.populate(queue, chosen, added_by=me(self))
         except IntegrityError:
             if uuid is None:
                 raise
@@ -288,30 +346,35 @@ class AnnotationQueueDetail(WorkspaceView):
         try:
             given = _given(request.data)
             fields = _fields(given)
+            if _queue_type(given, queue.queue_type) != queue.queue_type:
+                raise InvalidFeedback("queue_type", "cannot be changed")
             dataset = _dataset(self.workspace, given.get("default_dataset"))
+            is_pairwise = queue.queue_type == AnnotationQueue.QueueType.PAIRWISE
             rubric = (
-                _rubric(self.workspace, given["rubric_items"], queue)
+                _rubric(self.workspace, given["rubric_items"], queue, is_pairwise=is_pairwise)
                 if given.get("rubric_items") is not None
                 else None
             )
-            number = queue.reviewers_per_item
-            if "num_reviewers_per_item" in given:
-                asked = given["num_reviewers_per_item"]
-                number = (
-                    _everybody(self.workspace, queue)
-                    if asked is None
-                    else _whole("num_reviewers_per_item", asked, 1, 20)
-                )
+            reviewers = _reviewers(self.workspace, given)
+            number, is_everybody = _number(given), _wants_everybody(given, queue)
         except InvalidFeedback as error:
             raise Unprocessable(str(error)) from None
+        if is_everybody is False and queue.asks_everybody and number is None:
+            number = 1  # any reviewer is enough again
+        if is_everybody is not None:
+            fields["asks_everybody"] = is_everybody
         with transaction.atomic():
             for name, value in fields.items():
                 setattr(queue, name, value)
             queue.save(update_fields=[*fields, "updated_at"])
+            if reviewers is not None:
+                queue.assigned_reviewers.set(reviewers)
+                queue.refresh_from_db(fields=["reviewers_per_item"])
             if rubric is not None:
                 queues.set_rubric(queue, rubric, now=now)
-            if number != queue.reviewers_per_item:
+            if number not in (None, queue.reviewers_per_item):
                 queues.resize(queue, number, now=now)
+            seats.follow_everybody(queue, now)
             if "default_dataset" in given:
                 _harvest_into(queue, dataset)
         return Response(detailed(find(self.workspace, queue_id), self.workspace))

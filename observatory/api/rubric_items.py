@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from annotations import conditions
+from annotations.conditions import InvalidCondition
 from annotations.models import RubricItem
 from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
@@ -12,6 +14,7 @@ from observatory.workspaces.models import Workspace
 
 MAX_ITEMS = 100
 MAX_TEXT = 20_000  # characters
+MISSING = {"__missing__": "__missing__"}  # how the generated client says "not provided"
 KEPT = ("is_assertion", "feedback_config_id", "regex_validator", "required_if", "visible_if")
 UNIT_SCALE = {"type": "continuous", "min": 0, "max": 1, "categories": None}
 
@@ -24,8 +27,8 @@ def read(
 ) -> list[dict[str, Any]]:
     """Return the questions of a wire `rubric_items`, as `queues.set_rubric` takes them.
 
-    `declared` are the workspace's feedback configs by key, for items that bring none. What the
-    wire cannot say (title, measurement level) stays as it is in `existing`. Raises
+    `declared` are the workspace's feedback configs by key and by id, for items that bring none.
+    What the wire cannot say (title, measurement level) stays as it is in `existing`. Raises
     InvalidFeedback naming the item.
     """
     if not isinstance(raw, list):
@@ -47,6 +50,10 @@ def read(
             if before.kind == question["kind"]:
                 question["level"] = before.level
         questions[key] = question
+    try:
+        conditions.check((key, question["extra"]) for key, question in questions.items())
+    except InvalidCondition as error:
+        raise InvalidFeedback(f"rubric_items.{error.field}", error.reason) from None
     return list(questions.values())
 
 
@@ -56,14 +63,13 @@ def _question(item: Any, declared: Mapping[str, Mapping[str, Any]]) -> dict[str,
     key = judgement.parse_key(item.get("feedback_key"), "feedback_key")
     by_label = _texts("value_descriptions", item.get("value_descriptions"))
     by_score = _texts("score_descriptions", item.get("score_descriptions"))
-    config = _config(item) or declared.get(key) or _implied(by_label, by_score)
+    config = _config(item) or _named(item, declared) or declared.get(key)
+    config = config or _implied(by_label, by_score)
     if item.get("is_assertion") is True and item.get("feedback_config") is None:
         kind, level = RubricItem.Kind.BOOLEAN, RubricItem.Level.NOMINAL
     else:
         kind, level = _KINDS[config["type"]]
-    extra = judgement.parse_object(
-        "item", {name: item[name] for name in KEPT if item.get(name) is not None}
-    )
+    extra = _extra(item, kind)
     categories = config.get("categories") if kind == RubricItem.Kind.CATEGORICAL else None
     is_continuous = kind == RubricItem.Kind.CONTINUOUS
     return {
@@ -75,8 +81,24 @@ def _question(item: Any, declared: Mapping[str, Mapping[str, Any]]) -> dict[str,
         "minimum": config.get("min") if is_continuous else None,
         "maximum": config.get("max") if is_continuous else None,
         "is_required": item.get("is_required") is True,
-        "extra": {**(extra or {}), **({"score_descriptions": by_score} if by_score else {})},
+        "extra": {**extra, **({"score_descriptions": by_score} if by_score else {})},
     }
+
+
+def _extra(item: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return what the wire says beyond the scale: conditions, pattern, assertion, config."""
+    given = {name: item[name] for name in KEPT if item.get(name) not in (None, MISSING)}
+    if not isinstance(given.get("is_assertion", False), bool):
+        raise InvalidFeedback("is_assertion", "must be true or false")
+    try:
+        read = {
+            **given,
+            **{name: conditions.parse(name, given.get(name)) for name in conditions.FIELDS},
+            "regex_validator": conditions.parse_pattern(given.get("regex_validator"), kind),
+        }
+    except InvalidCondition as error:
+        raise InvalidFeedback(error.field, error.reason) from None
+    return judgement.parse_object("item", {k: v for k, v in read.items() if v is not None}) or {}
 
 
 _KINDS = {
@@ -107,6 +129,16 @@ def _config(item: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(raw, Mapping) and isinstance(raw.get("feedback_config"), Mapping):
         raw = raw["feedback_config"]
     return judgement.parse_config(raw)
+
+
+def _named(item: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return the scale that `feedback_config_id` names, by its id or by its key."""
+    named = item.get("feedback_config_id")
+    if named is None or named == item.get("feedback_key"):
+        return None
+    if not isinstance(named, str) or named not in declared:
+        raise InvalidFeedback("feedback_config_id", "names no feedback config of the workspace")
+    return declared[named]
 
 
 def _implied(by_label: Mapping[str, str], by_score: Mapping[str, str]) -> Mapping[str, Any]:

@@ -11,6 +11,8 @@ from django.views import View
 
 from observatory.api import (
     adaline_logs,
+    annotation_queue_export,
+    annotation_queue_items,
     annotation_queue_runs,
     annotation_queues,
     attachments,
@@ -79,12 +81,18 @@ v1: list[URLPattern | URLResolver] = [
     at("feedback/(?P<feedback_id>[^/]+)", feedback.FeedbackDetail, "feedback-detail"),
     at("feedback-configs", feedback_configs.FeedbackConfigs, "feedback-configs"),
     at("annotation-queues", annotation_queues.AnnotationQueues, "queues"),
+    at("annotation-queues/populate", annotation_queue_items.QueuePopulate, "queue-populate"),
     at(f"annotation-queues/{QUEUE}", annotation_queues.AnnotationQueueDetail, "queue"),
     at(f"annotation-queues/{QUEUE}/runs", annotation_queue_runs.AnnotationQueueRuns, "queue-runs"),
     at(
         f"annotation-queues/{QUEUE}/runs/by-key",
         annotation_queue_runs.AnnotationQueueRunsByKey,
         "queue-runs-by-key",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/runs/delete",
+        annotation_queue_runs.AnnotationQueueRunsDelete,
+        "queue-runs-delete",
     ),
     at(
         f"annotation-queues/{QUEUE}/runs/(?P<run_or_item>[^/]+)",
@@ -100,6 +108,16 @@ v1: list[URLPattern | URLResolver] = [
         f"annotation-queues/{QUEUE}/(?P<which>size|total_size|total_archived)",
         annotation_queue_runs.AnnotationQueueSize,
         "queue-size",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/export",
+        annotation_queue_export.AnnotationQueueExport,
+        "queue-export",
+    ),
+    at(
+        "annotation-queues/status/(?P<item_id>[^/]+)",
+        annotation_queue_items.QueueItemStatus,
+        "queue-run-status",
     ),
     at(
         "annotation-queues/(?P<run_id>[^/]+)/queues",
@@ -194,6 +212,37 @@ v1: list[URLPattern | URLResolver] = [
     at(f"likes/{REPO}", likes.Likes, "likes"),
 ]
 platform: list[URLPattern | URLResolver] = [
+    at(
+        "annotation-queues/items/(?P<item_id>[^/]+)/status",
+        annotation_queue_items.QueueItemStatus,
+        "queue-item-status",
+    ),
+    at(f"annotation-queues/{QUEUE}/items", annotation_queue_items.QueueItems, "queue-items"),
+    at(
+        f"annotation-queues/{QUEUE}/items/count",
+        annotation_queue_items.QueueItemCount,
+        "queue-item-count",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/items/delete",
+        annotation_queue_items.QueueItemsDelete,
+        "queue-items-delete",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/items/(?P<item_id>[^/]+)",
+        annotation_queue_items.QueueItemDetail,
+        "queue-item",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/items/(?P<item_id>[^/]+)/finals/(?P<key>[^/]+)",
+        annotation_queue_items.QueueItemFinal,
+        "queue-item-final",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/items/(?P<item_id>[^/]+)/placement",
+        annotation_queue_items.QueueItemPlacement,
+        "queue-item-placement",
+    ),
     at("datasets/examples/delete", examples.ExamplesErase, "examples-erase"),
     at("datasets/(?P<dataset_id>[^/]+)/examples", example_uploads.DatasetExamples, "examples"),
     at(

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_GET
 
 from annotations import calibration, verdicts
 from annotations.agreement import Agreement, Reason, Warn
+from annotations.models import QueueItem
 from observatory.web.http import WebRequest, render_page, require
 from observatory.web.queues import queue_or_404
-from observatory.web.titles import titles_of
+from observatory.web.subjects import titles_of_items
 from observatory.workspaces.roles import Permission
 
 WIDTH, LEFT, RIGHT = 640, 24, 24  # of the picture, in its own units
@@ -104,7 +105,8 @@ def _card(request: WebRequest, found: calibration.KeyAgreement, queue: Any) -> d
     disputed: list[dict[str, Any]] = []
     if found.n_disputed:
         disputed = list(calibration.disputed_items(queue, found.rubric_item)[:N_DISPUTED])
-        names = titles_of(request.workspace, [row["item__run_id"] for row in disputed])
+        items = QueueItem.objects.filter(pk__in=[row["item_id"] for row in disputed])
+        names = titles_of_items(request.workspace, items)
         for row in disputed:
             row["name"] = names[row["item__run_id"]]
     headline = found.headline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,14 +13,13 @@ from uuid import UUID, uuid4
 from django.http import QueryDict
 from django.urls import reverse
 
-from annotations import corrections
-from annotations.models import Deferral, RubricItem
+from annotations import conditions, corrections
+from annotations.models import Deferral, QueueItem, RubricItem
 from annotations.reviews import Submission
 from annotations.workbench import Frame, Opened, Recent
 from observatory.runs import listing
 from observatory.runs.models import Run
-from observatory.web import rendering, shapes
-from observatory.web.context import context_tab
+from observatory.web import rendering, shapes, subjects
 from observatory.web.http import WebRequest
 from observatory.web.titles import NOT_RECEIVED, title_of
 
@@ -136,12 +136,15 @@ def item_context(
 ) -> dict[str, Any]:
     """Return everything annotations/_bench_item.html draws of one item."""
     item, run, draft = opened.item, opened.run, opened.draft
-    if tab == "metadata":  # it shows the whole run
+    has_one_answer = item.item_type == QueueItem.ItemType.RUN
+    if not has_one_answer:
+        run = subjects.run_of(request.workspace, item)
+    elif tab == "metadata":  # it shows the whole run
         run = listing.stored(request.workspace, item.run_id)
     if typed is None:
         typed = typed_in(draft.content) if draft else Typed()
     complaints = complaints or {}
-    editor = _editor(run, typed)
+    names = {question.feedback_key: str(question) for question in frame.questions}
     return {
         "item": item,
         "queue": item.queue,
@@ -150,15 +153,17 @@ def item_context(
         "now": now,
         "decisions": opened.decisions,
         "questions": [
-            _question(question, typed, complaints, number)
+            _question(question, item, typed, complaints, number, names)
             for number, question in enumerate(frame.questions, start=1)
         ],
         # The questions as they are drawn depend on nothing else: see the template.
-        "questions_key": repr((frame.rubric, typed.scores, complaints)),
+        "questions_key": repr(
+            (frame.rubric, item.item_type, item.is_swapped, typed.scores, complaints)
+        ),
         "complaints": complaints,
         "correction_error": complaints.get("correction", ""),
         "note_error": complaints.get("note", ""),
-        "editor": editor,
+        "editor": _editor(run, typed) if has_one_answer else None,
         "typed": typed,
         "draft": draft,
         "draft_version": draft.version if draft else 0,
@@ -166,7 +171,7 @@ def item_context(
         "rubric_version": item.queue.rubric_version,
         "reasons": REASONS,
         "instructions": item.queue.instructions,
-        **context_tab(request, item, run, tab),
+        **subjects.subject_context(request, item, run, tab),
     }
 
 
@@ -183,17 +188,22 @@ def _editor(run: Run | None, typed: Typed) -> dict[str, Any]:
 
 
 def _question(
-    question: RubricItem, typed: Typed, complaints: Mapping[str, str], number: int
+    question: RubricItem,
+    item: QueueItem,
+    typed: Typed,
+    complaints: Mapping[str, str],
+    number: int,
+    names: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return a rubric question with its choices and what is typed in it."""
     answer = typed.scores.get(question.feedback_key)
     given: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
     score, value = given.get("score"), given.get("value")
     choices = []
-    for place, (worth, label, note) in enumerate(_choices(question), start=1):
+    for key, worth, label, note in _choices(question, item):
         choices.append(
             {
-                "key": str(place) if place <= NUMBER_KEYS else "",
+                "key": key,
                 "value": worth,
                 "label": label,
                 "note": note,
@@ -211,11 +221,44 @@ def _question(
         "comment": given.get("comment") or "",
         "cant_judge": "cant_judge" in given,
         "error": complaints.get(question.feedback_key, ""),
+        **_conditions(question, names),
     }
 
 
-def _choices(question: RubricItem) -> list[tuple[str, str, str]]:
-    """Return (number as sent, label, description) of each choice; none for numbers and text."""
+_JOINED = {"all": " and ", "any": " or "}
+_SAID = {"is_empty": "is not answered", "is_not_empty": "is answered"}
+
+
+def _conditions(question: RubricItem, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the question's conditions as the script reads them, and in words, and its pattern."""
+    found: dict[str, Any] = {"pattern": question.extra.get("regex_validator") or ""}
+    for name in conditions.FIELDS:
+        condition = question.extra.get(name)
+        found[name] = json.dumps(condition) if condition else ""
+        found[f"{name}_words"] = _words(condition, names) if condition else ""
+    return found
+
+
+def _words(condition: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    told = []
+    for rule in condition["rules"]:
+        values = " or ".join(f"{value:g}" for value in rule.get("values", ()))
+        said = _SAID.get(rule["op"]) or f"is {values}"
+        told.append(f"{names.get(rule['key'], rule['key'])} {said}")
+    return _JOINED[condition["join"]].join(told)
+
+
+def _choices(question: RubricItem, item: QueueItem) -> list[tuple[str, str, str, str]]:
+    """Return (key, number sent, label, description) of each choice; none for a number or text."""
+    if subjects.is_pair(item) and question.kind == RubricItem.Kind.CATEGORICAL:
+        return subjects.pair_choices(item)
+    return [
+        (str(place) if place <= NUMBER_KEYS else "", *choice)
+        for place, choice in enumerate(_scale(question), start=1)
+    ]
+
+
+def _scale(question: RubricItem) -> list[tuple[str, str, str]]:
     if question.kind == RubricItem.Kind.BOOLEAN:
         named = {
             str(category.get("value")): category

@@ -8,18 +8,23 @@ from uuid import UUID
 
 from annotations.models import Review
 from annotations.reviews import hidden_from
+from annotations.subjects import threads_of
 from observatory.feedback.models import Feedback
 from observatory.workspaces.models import User, Workspace
 
 
 def hidden_runs(workspace: Workspace, user: User, run_ids: Iterable[UUID]) -> dict[UUID, set[str]]:
     """Return the runs with reviews that `user` may not read now, and those reviews' uuids."""
-    hidden = hidden_from(user, workspace.pk, list(run_ids))
+    wanted = list(run_ids)
+    hidden = hidden_from(user, workspace.pk, wanted)
     found: dict[UUID, set[str]] = {}
     if hidden:
-        rows = Review.objects.filter(workspace=workspace, uuid__in=hidden)
-        for run_id, uuid in rows.values_list("item__run_id", "uuid"):
-            found.setdefault(run_id, set()).add(str(uuid))
+        threads = threads_of(workspace.pk, wanted)
+        rows = Review.objects.filter(workspace=workspace, uuid__in=hidden).select_related("item")
+        for review in rows:
+            item = review.item
+            for run_id in [*threads.get(item.run_id, []), *item.judged_runs]:
+                found.setdefault(run_id, set()).add(str(review.uuid))
     return found
 
 

@@ -15,10 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 from annotations import overview, queues
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
 from annotations.reviews import answers_visible_to
-from observatory.runs import listing
+from observatory.web import subjects
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
-from observatory.web.runs import payload_context
-from observatory.web.titles import titles_of
 from observatory.workspaces.roles import Permission
 
 
@@ -95,7 +93,7 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "now": timezone.now(),
         "can_manage": can(request, Permission.MANAGE_QUEUES),
         "can_review": can(request, Permission.REVIEW) and _may_review(queue, request),
-        "names": titles_of(request.workspace, [item.run_id for item in page]),
+        "names": subjects.titles_of_items(request.workspace, page),
     }
     return render_page(
         request,
@@ -165,7 +163,7 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
     """
     queue = queue_or_404(request, queue_uuid)
     item = item_or_404(queue, item_uuid)
-    run = listing.stored(request.workspace, item.run_id)
+    run = subjects.run_of(request.workspace, item)
     reviews = list(
         Review.objects.filter(item=item, retracted_at=None)
         .select_related("reviewer")
@@ -181,13 +179,12 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         "decisions": item.decisions.order_by("pk"),
         "reviews": shown,
         "n_hidden": len(reviews) - len(shown),
-        "answers": _answers(queue, shown),
+        "answers": _answers(item, shown),
         "tab": "conversation",
         "can_review": can(request, Permission.REVIEW) and _may_review(queue, request),
         "is_mine_in": any(review.reviewer_id == request.user.pk for review in reviews),
     }
-    if run is not None:
-        context |= payload_context(request, run, "conversation")
+    context |= subjects.subject_context(request, item, run, "conversation")
     return render_page(
         request,
         "annotations/item_detail.html",
@@ -197,12 +194,14 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
     )
 
 
-def _answers(queue: AnnotationQueue, reviews: list[Review]) -> list[dict[str, Any]]:
+def _answers(item: QueueItem, reviews: list[Review]) -> list[dict[str, Any]]:
     """Return a row per rubric question with each reviewer's answer in words."""
     rows = []
-    for question in queue.rubric_items.all():
+    for question in item.queue.rubric_items.all():
         given = [review.scores.get(question.feedback_key) for review in reviews]
         words = [answer_words(answer, question) for answer in given]
+        if subjects.is_pair(item):
+            words = [subjects.letter_of(item, said) for said in words]
         rows.append({"question": question, "words": words, "differ": len(set(words)) > 1})
     return rows
 

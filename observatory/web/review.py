@@ -22,9 +22,8 @@ from annotations import corrections, drafts, overview, reservations, reviews, wo
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
 from annotations.workbench import Form, Frame, Opened
-from observatory.runs import listing
-from observatory.web import bench
-from observatory.web.context import TABS, context_tab
+from observatory.web import bench, subjects
+from observatory.web.context import TABS
 from observatory.web.http import WebRequest, is_ours, privately, render_page, require
 from observatory.web.queues import item_or_404, queue_or_404
 from observatory.web.titles import OPENING_CHARS
@@ -140,12 +139,13 @@ def review_context(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
     if not request.htmx:
         address = reverse("review", args=[request.workspace.slug, queue.uuid])
         return redirect(f"{address}?item={item.uuid}&tab={tab if tab in dict(TABS) else ''}")
-    run = listing.stored(request.workspace, item.run_id)
+    run = subjects.run_of(request.workspace, item)
+    chosen = bench.identifier(request.GET.get("run"))
     context = {
         "item": item,
         "queue": queue,
         "run": run,
-        **context_tab(request, item, run, tab, bench.identifier(request.GET.get("run"))),
+        **subjects.subject_context(request, item, run, tab, chosen),
     }
     return privately(render(request, "annotations/_context.html", context))
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotations import overview, queues
-from annotations.models import QueueItem
+from annotations.models import AnnotationQueue, QueueItem
 from observatory.feedback.models import Feedback
 from observatory.feedback.summary import feedback_stats
 from observatory.runs import listing, search, sharing, spending
@@ -304,7 +304,7 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
             if queues.visible(request.workspace, request.user).filter(pk=item.queue_id).exists()
         ],
         "open_queues": queues.visible(request.workspace, request.user)
-        .filter(archived_at=None)
+        .filter(archived_at=None, queue_type=AnnotationQueue.QueueType.SINGLE)
         .order_by("name")
         if can(request, Permission.MANAGE_QUEUES)
         else [],
@@ -332,7 +332,10 @@ def run_enqueue(request: WebRequest, run_id: UUID) -> HttpResponse:
         wanted = UUID(request.POST.get("queue", ""))
     except ValueError:
         raise Http404("no such queue") from None
-    queue = queues.visible(request.workspace, request.user).filter(uuid=wanted).first()
+    singles = queues.visible(request.workspace, request.user).filter(
+        queue_type=AnnotationQueue.QueueType.SINGLE
+    )
+    queue = singles.filter(uuid=wanted).first()
     if queue is None:
         raise Http404("no such queue")
     queues.add_runs(

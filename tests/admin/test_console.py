@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from uuid import uuid4
@@ -365,6 +366,7 @@ def queue_form(acme, **fields) -> dict:
     return {
         "workspace": acme.pk,
         "name": "Refunds",
+        "queue_type": "single",
         "reviewers_per_item": 2,
         "access": "any",
         "reservation_minutes": 10,
@@ -385,6 +387,58 @@ def test_a_queue_is_made_with_its_rubric_and_its_dataset(acme, ada) -> None:
     assert RubricItem.objects.get(queue=queue).feedback_key == "correct"
     assert RubricVersion.objects.get(queue=queue).version == 1
     assert Harvest.objects.get(queue=queue).dataset == dataset
+
+
+WHEN_WRONG = '{"join": "all", "rules": [{"key": "correct", "op": "is", "values": [0]}]}'
+
+
+def test_conditions_patterns_and_assertions_are_edited_beside_the_question(acme, ada) -> None:
+    why = {**QUESTION, "position": 1, "feedback_key": "why", "kind": "freeform", "level": "text"}
+    why |= {"visible_if": WHEN_WRONG, "required_if": WHEN_WRONG, "regex_validator": "^[A-Z]"}
+    client, add = signed_in(ada), page("annotations_annotationqueue_add")
+    rows = [{**QUESTION, "is_assertion": "on"}, why]
+    answer = client.post(add, queue_form(acme, **rubric(rows=rows)))
+    assert answer.status_code == 302, answer.context["errors"]
+    correct, asked = RubricItem.objects.order_by("position")
+    assert correct.extra == {"is_assertion": True}
+    assert asked.extra == {
+        "visible_if": json.loads(WHEN_WRONG),
+        "required_if": json.loads(WHEN_WRONG),
+        "regex_validator": "^[A-Z]",
+    }
+    shown = client.get(page("annotations_annotationqueue_change", correct.queue_id))
+    assert "is_one_of" not in shown.content.decode()
+    assert "&quot;key&quot;: &quot;correct&quot;" in shown.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"visible_if": "[]"}, "must be an object"),
+        ({"visible_if": WHEN_WRONG.replace("correct", "nobody")}, "no question of the rubric"),
+        ({"required_if": WHEN_WRONG.replace("all", "xor")}, "must be all or any"),
+        ({"regex_validator": "^a"}, "only a freeform question"),
+    ],
+)
+def test_a_condition_that_says_nothing_is_refused_by_field(acme, ada, wrong, words) -> None:
+    rows = [QUESTION, {**QUESTION, "position": 1, "feedback_key": "polite", **wrong}]
+    answer = signed_in(ada).post(
+        page("annotations_annotationqueue_add"), queue_form(acme, **rubric(rows=rows))
+    )
+    assert answer.status_code == 200
+    assert words in answer.content.decode()
+    assert not AnnotationQueue.objects.exists()
+
+
+def test_a_pairwise_queue_is_made_in_the_admin_and_takes_no_rules(acme, ada) -> None:
+    answer = signed_in(ada).post(
+        page("annotations_annotationqueue_add"), queue_form(acme, queue_type="pairwise", **rubric())
+    )
+    assert answer.status_code == 302, answer.context["errors"]
+    queue = AnnotationQueue.objects.get()
+    assert queue.rubric_items.get().feedback_key == "preference"
+    with pytest.raises(ValueError, match="not by rules"):
+        presets.install_presets(acme, queue, now=NOON)
 
 
 def test_another_rubric_is_a_version_and_another_number_of_reviewers_moves_the_seats(

@@ -26,6 +26,7 @@ class Question:
     minimum: float | None = None
     maximum: float | None = None
     is_required: bool = True
+    extra: dict = field(default_factory=dict)
 
 
 YES_NO = Question(kind="boolean")

@@ -8,8 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
+from annotations import reviews
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem, Seat
 from annotations.queues import add_runs
+from annotations.reviews import Submission
+from annotations.tasks import sweep
 from datasets_app.models import Harvest
 from observatory.feedback.models import Feedback
 from tests.conftest import NOON
@@ -106,7 +109,7 @@ def test_the_same_queue_sent_twice_is_one_and_another_with_its_id_a_conflict(
         ({"reviewer_access_mode": "everybody"}, "reviewer_access_mode"),
         ({"default_dataset": str(uuid4())}, "default_dataset"),
         ({"metadata": []}, "metadata"),
-        ({"queue_type": "pairwise"}, "queue_type"),
+        ({"queue_type": "triple"}, "queue_type"),
         ({"rubric_items": {}}, "rubric_items"),
         (
             {"rubric_items": [{"feedback_key": "a"}, {"feedback_key": "a"}]},
@@ -116,6 +119,33 @@ def test_the_same_queue_sent_twice_is_one_and_another_with_its_id_a_conflict(
         (
             {"rubric_items": [{"feedback_key": "a", "feedback_config": {"type": "x"}}]},
             "rubric_items.0.feedback_config",
+        ),
+        *(
+            ({"rubric_items": [{"feedback_key": "b"}, {"feedback_key": "a", **wrong}]}, f"{place}")
+            for wrong, place in [
+                ({"visible_if": []}, "rubric_items.1.visible_if"),
+                ({"visible_if": {"join": "xor", "rules": []}}, "rubric_items.1.visible_if.join"),
+                ({"required_if": {"join": "all", "rules": []}}, "rubric_items.1.required_if.rules"),
+                (
+                    {"visible_if": {"join": "all", "rules": [{"key": "b", "op": "="}]}},
+                    "rubric_items.1.visible_if.rules.0.op",
+                ),
+                (
+                    {"visible_if": {"join": "all", "rules": [{"key": "b", "op": "is"}]}},
+                    "rubric_items.1.visible_if.rules.0.values",
+                ),
+                (
+                    {"visible_if": {"join": "all", "rules": [{"key": "x", "op": "is_empty"}]}},
+                    "rubric_items.1.visible_if.rules.0.key",
+                ),
+                ({"regex_validator": "."}, "rubric_items.1.regex_validator"),
+                (
+                    {"feedback_config": {"type": "freeform"}, "regex_validator": "("},
+                    "rubric_items.1.regex_validator",
+                ),
+                ({"is_assertion": "yes"}, "rubric_items.1.is_assertion"),
+                ({"feedback_config_id": "nobody's"}, "rubric_items.1.feedback_config_id"),
+            ]
         ),
     ],
 )
@@ -151,13 +181,70 @@ def test_a_patch_changes_what_it_names_and_missing_is_not_named(api, acme) -> No
     assert api.patch(path, {"name": ""}).status_code == 422
 
 
-def test_all_reviewers_means_as_many_as_may_review(api, acme, ada, grace, alan) -> None:
+def test_all_reviewers_means_as_many_as_may_review_and_follows_them(
+    api, acme, ada, grace, alan
+) -> None:
     queue = made(api)
+    put(api, queue, RUN)
     assert queue["num_reviewers_per_item"] == 1
     path = f"/annotation-queues/{queue['id']}"
-    assert api.patch(path, {"num_reviewers_per_item": None}).json()["num_reviewers_per_item"] == 3
+    assert (
+        api.patch(path, {"num_reviewers_per_item": None}).json()["num_reviewers_per_item"] is None
+    )
+    assert Seat.objects.count() == 3
     AnnotationQueue.objects.get().assigned_reviewers.set([grace, alan])
-    assert api.patch(path, {"num_reviewers_per_item": None}).json()["num_reviewers_per_item"] == 2
+    sweep()
+    assert Seat.objects.count() == 2
+    assert api.patch(path, {"assigned_reviewers": []}).status_code == 200
+    assert Seat.objects.count() == 3
+    alan.memberships.all().delete()
+    sweep()
+    assert Seat.objects.count() == 2
+    assert api.patch(path, {"num_reviewers_per_item": 1}).json()["num_reviewers_per_item"] == 1
+    assert Seat.objects.count() == 1
+
+
+def test_assigned_access_asks_every_assigned_reviewer_unless_a_number_is_named(
+    api, acme, ada, grace, alan
+) -> None:
+    sent = {
+        "reviewer_access_mode": "assigned",
+        "assigned_reviewers": [str(grace.uuid), {"id": str(alan.uuid)}],
+    }
+    queue = made(api, **sent)
+    put(api, queue, RUN)
+    assert queue["num_reviewers_per_item"] is None
+    assert {one["id"] for one in queue["assigned_reviewers"]} == {str(grace.uuid), str(alan.uuid)}
+    item = QueueItem.objects.get()
+    for place, person in enumerate((grace, alan)):
+        assert item.state == "open"
+        reviews.submit(item, person, Submission(submission_id=uuid4(), scores={}), NOON)
+        item.refresh_from_db()
+        assert item.n_reviews == place + 1
+    assert item.state == "completed"
+    path = f"/annotation-queues/{queue['id']}"
+    assert api.patch(path, {"reviewer_access_mode": "any"}).json()["num_reviewers_per_item"] == 1
+    assert made(api, num_reviewers_per_item=2, **sent)["num_reviewers_per_item"] == 2
+    stranger = api.patch(path, {"assigned_reviewers": [str(uuid4())]})
+    assert stranger.status_code == 422
+    assert stranger.json()["detail"].startswith("assigned_reviewers.0")
+
+
+def test_one_assigned_reviewer_less_completes_what_the_others_have_judged(
+    api, acme, ada, grace, alan
+) -> None:
+    queue = made(
+        api,
+        reviewer_access_mode="assigned",
+        assigned_reviewers=[str(grace.uuid), str(alan.uuid)],
+    )
+    put(api, queue, RUN)
+    item = QueueItem.objects.get()
+    reviews.submit(item, grace, Submission(submission_id=uuid4(), scores={}), NOON)
+    path = f"/annotation-queues/{queue['id']}"
+    api.patch(path, {"assigned_reviewers": [str(grace.uuid)]})
+    item.refresh_from_db()
+    assert item.state == "completed"
 
 
 def test_more_reviewers_per_item_give_waiting_items_more_seats(api) -> None:
@@ -491,7 +578,8 @@ def test_reading_a_queue_costs_the_same_however_much_is_in_it(
     path = f"/annotation-queues/{queue['id']}"
     key, found = 1, 2  # the credential; the queue with its reviewers
     for limit in (1, 50):
-        with django_assert_num_queries(key + found + 5):  # items, runs, files, reviewers, holders
+        # items, runs, files, what runs below spent, reviewers, holders
+        with django_assert_num_queries(key + found + 6):
             runs_of(api, queue, limit=limit)
     with django_assert_num_queries(key + found + 1):  # rubric
         api.get(path)

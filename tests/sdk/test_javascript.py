@@ -130,6 +130,11 @@ def test_a_queue_is_made_filled_read_renamed_and_deleted(run_node, project) -> N
     assert told["at"] == told["second"]
     assert told["beyond"]["status"] == told["gone"]["status"] == 404
     assert told["left"] == [told["first"]]
+    assert told["items"] == ["RUN", "THREAD"]
+    assert (told["viewed"]["status"], told["viewed"]["is_archived"]) == ("viewed", False)
+    assert (told["placed"]["section"], told["placed"]["position"]) == ("needs_my_review", 1)
+    assert (told["count"], told["archived"]) == ({"count": 1}, {"size": 0})
+    assert (told["exported"], told["retrieved"]) == ("queue_run_id", "single")
     assert told["read"]["name"] == "Renamed"
     assert told["read"]["rubric_instructions"] == "Read all of it."
     (item,) = told["read"]["rubric_items"]

@@ -54,6 +54,7 @@ class QueueFields(TypedDict, total=False):
     reservation_minutes: Annotated[int, Meta(ge=1, le=1_440)] | None
     reviewer_access_mode: Literal["any", "assigned"] | None
     metadata: Object | None
+    assigned_reviewers: list[UUID | Object] | None
 
 
 class QueueCreate(QueueFields):
@@ -61,6 +62,9 @@ class QueueCreate(QueueFields):
 
     name: Name
     id: NotRequired[UUID | None]
+    queue_type: NotRequired[Literal["single", "pairwise"] | None]
+    session_ids: NotRequired[list[UUID] | None]
+    created_at: NotRequired[datetime | None]
 
 
 class QueueChange(QueueFields):
@@ -115,6 +119,8 @@ class QueueQuery(PageQuery, total=False):
     queue_type: str
     dataset_id: UUID
     assigned_to_me: bool
+    include_rubric_keys: bool
+    tag_value_id: list[UUID]
     sort_by: str
     sort_by_desc: bool
 
@@ -147,6 +153,8 @@ class QueueRun(Run):
     completed_by: list[UUID]
     reserved_by: list[UUID]
     source_proposed_example_id: UUID | None
+    item_type: Literal["RUN", "THREAD", "PAIR"]
+    paired_run_id: NotRequired[UUID]
 
 
 Status = Literal["needs_my_review", "needs_others_review", "completed"]
@@ -166,3 +174,150 @@ class QueueSizeQuery(TypedDict, total=False):
     status: Status
     start_time: datetime
     end_time: datetime
+
+
+class ItemTimes(TypedDict, total=False):
+    """When an item was added and last reviewed. Null and absent keep."""
+
+    added_at: datetime | None
+    last_reviewed_time: datetime | None
+
+
+class RunsDelete(TypedDict, total=False):
+    """Which runs leave the queue: those named, or all but those spared."""
+
+    run_ids: list[UUID] | None
+    delete_all: bool | None
+    exclude_run_ids: list[UUID] | None
+
+
+class QueueExport(TypedDict, total=False):
+    """Which completed items are exported, and whether each reviewer has columns."""
+
+    start_time: datetime | None
+    end_time: datetime | None
+    include_annotator_detail: bool | None
+
+
+class Populate(TypedDict):
+    """Which experiments fill which queue."""
+
+    queue_id: UUID
+    session_ids: list[UUID]
+
+
+class ItemStatus(TypedDict, total=False):
+    """The caller's own status on an item; null shows it to them again."""
+
+    status: Literal["viewed", "completed"] | None
+    override_added_at: datetime | None
+
+
+class ItemStatusSet(TypedDict):
+    """The caller's status on an item as it is now."""
+
+    queue_item_id: UUID
+    status: Literal["viewed", "completed"] | None
+    is_archived: bool
+    override_added_at: datetime | None
+
+
+class ItemCreate(TypedDict):
+    """A run or a thread to add. A thread needs its project."""
+
+    item_type: NotRequired[Literal["RUN", "THREAD"] | None]
+    run_id: NotRequired[UUID | None]
+    thread_id: NotRequired[str | None]
+    project_id: NotRequired[UUID | None]
+    session_id: NotRequired[UUID | None]
+    start_time: NotRequired[datetime | None]
+    source_proposed_example_id: NotRequired[UUID | None]
+
+
+class ItemsCreate(TypedDict):
+    """Items to add, each once."""
+
+    items: Annotated[list[ItemCreate], Meta(max_length=10_000)]
+
+
+class Item(TypedDict):
+    """An item of a queue, without its run."""
+
+    id: UUID
+    queue_id: UUID
+    item_type: Literal["RUN", "THREAD"]
+    run_id: UUID | None
+    thread_id: str | None
+    project_id: UUID | None
+    start_time: datetime | None
+    added_at: datetime
+    last_reviewed_time: datetime | None
+    source_proposed_example_id: UUID | None
+
+
+class ListedItem(Item):
+    """An item, and who has it or is done with it."""
+
+    effective_added_at: datetime
+    completed_by: list[UUID]
+    reserved_by: list[UUID]
+
+
+class ItemsCreated(TypedDict):
+    """The items of what was added."""
+
+    items: list[Item]
+
+
+class ItemPage(TypedDict):
+    """Items of a section, and the cursor of those that follow."""
+
+    items: list[ListedItem]
+    next_cursor: str | None
+
+
+Section = Literal["needs_my_review", "needs_others_review", "archived"]
+
+
+class ItemQuery(TypedDict, total=False):
+    """Which items are meant."""
+
+    status: Section
+    cursor: str
+    direction: Literal["forward", "backward"]
+    item_type: Literal["RUN", "THREAD"]
+    min_start_time: datetime
+    max_start_time: datetime
+    page_size: Annotated[int, Meta(ge=1, le=100)]
+
+
+class ItemCountQuery(TypedDict, total=False):
+    """Which items are counted; the archived between two times."""
+
+    status: Literal["all", "needs_my_review", "needs_others_review", "archived"]
+    item_type: Literal["RUN", "THREAD"]
+    start_time: datetime
+    end_time: datetime
+    min_start_time: datetime
+    max_start_time: datetime
+
+
+class ItemCount(TypedDict):
+    """How many items."""
+
+    count: int
+
+
+class ItemsDelete(TypedDict, total=False):
+    """Which items leave the queue."""
+
+    item_ids: list[UUID] | None
+
+
+class Placement(TypedDict):
+    """Where an item is: its section, its place there from 0, and a cursor that begins with it."""
+
+    item_type: Literal["RUN", "THREAD"]
+    section: Section
+    position: int
+    cursor: str

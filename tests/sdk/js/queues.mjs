@@ -32,6 +32,21 @@ await client.updateAnnotationQueue(queue.id, { name: "Renamed" });
 const read = await client.readAnnotationQueue(queue.id);
 const found = await all(client.listAnnotationQueues({ queueIds: [queue.id] }));
 const left = await all(client.listRunsFromAnnotationQueue(queue.id));
+
+// The generated resource: items by cursor, a thread, statuses, counts, export
+const queues = client.annotationQueues;
+const added = await queues.items.create(queue.id, {
+  items: [{ item_type: "THREAD", thread_id: "t", project_id: "0198c0de-0000-7000-8000-000000000002" }],
+});
+const items = [];
+for await (const item of queues.items.list(queue.id, { status: "needs_my_review", page_size: 1 })) items.push(item.item_type);
+const viewed = await queues.items.createStatus(added.items[0].id, { status: "viewed" });
+const placed = await queues.items.retrievePlacement(added.items[0].id, { queue_id: queue.id });
+await queues.items.deleteAll(queue.id, { item_ids: [added.items[0].id] });
+const count = await queues.items.retrieveCount(queue.id, { status: "all" });
+const exported = await queues.export(queue.id, { include_annotator_detail: true });
+const retrieved = await queues.retrieve(queue.id);
+const archived = await queues.retrieveTotalArchived(queue.id, {});
 await client.deleteAnnotationQueue(queue.id);
 
 const changed = await client.updateFeedbackConfig("js_stars", { isLowerScoreBetter: true });
@@ -48,6 +63,13 @@ print({
   read,
   found,
   left: left.map((run) => run.id),
+  items,
+  viewed,
+  placed,
+  count,
+  exported: typeof exported === "string" ? exported.split(",")[0] : exported,
+  retrieved: retrieved.queue_type,
+  archived,
   gone: await refusal(() => client.readAnnotationQueue(queue.id)),
   declared,
   changed,

@@ -24,6 +24,7 @@
   function arrived(words) {
     shownAt = performance.now();
     active = null;
+    reveal();
     mark(asks()[0], false);
     const heading = item().querySelector("h2");
     if (heading) heading.focus({ preventScroll: true });
@@ -43,7 +44,7 @@
   }
 
   // ---- questions ---------------------------------------------------------------------------
-  const asks = () => (item() ? [...item().querySelectorAll("[data-ask]")] : []);
+  const asks = () => (item() ? [...item().querySelectorAll("[data-ask]:not([hidden])")] : []);
   const current = () => (active && active.isConnected ? active : asks()[0]);
 
   function mark(ask, isFocused = true) {
@@ -61,6 +62,57 @@
     const field = ask.querySelector('input[type="number"], textarea');
     return !!field && field.value.trim() !== "";
   };
+
+  // ---- conditions: the server decides again, by the same rules (annotations/conditions.py) ----
+  const byKey = (key) => item().querySelector('[data-ask][data-key="' + CSS.escape(key) + '"]');
+
+  /* Return the answer of a question as {score, isEmpty}; hidden or "can't judge" is empty. */
+  function answerOf(key) {
+    const ask = byKey(key), none = { score: null, isEmpty: true };
+    if (!ask || ask.hidden || !isAnswered(ask) || ask.querySelector("[data-cant]:checked")) return none;
+    const field = ask.querySelector('input[type="radio"]:checked, input[type="number"]');
+    return { score: field ? Number(field.value) : null, isEmpty: false };
+  }
+
+  function holds(text) {
+    const condition = JSON.parse(text);
+    const told = condition.rules.map((rule) => {
+      const answer = answerOf(rule.key);
+      if (rule.op === "is_empty") return answer.isEmpty;
+      if (rule.op === "is_not_empty") return !answer.isEmpty;
+      return answer.score !== null && rule.values.includes(answer.score);
+    });
+    return condition.join === "all" ? told.every(Boolean) : told.some(Boolean);
+  }
+
+  /* Show the questions whose conditions hold. Chains settle in as many rounds as there are asks. */
+  function reveal() {
+    if (!item()) return;
+    const depending = [...item().querySelectorAll("[data-visible-if]")];
+    for (let round = 0; round <= depending.length; round++) {
+      let isSettled = true;
+      for (const ask of depending) {
+        const isHidden = !holds(ask.dataset.visibleIf);
+        if (isHidden !== ask.hidden) { ask.hidden = isHidden; isSettled = false; }
+      }
+      if (isSettled) break;
+    }
+    for (const ask of item().querySelectorAll("[data-required-if]")) {
+      ask.querySelector("[data-req]")?.toggleAttribute("hidden", !holds(ask.dataset.requiredIf));
+    }
+    if (active && active.hidden) active = null;
+  }
+
+  const isRequired = (ask) =>
+    ask.hasAttribute("data-required") || (!!ask.dataset.requiredIf && holds(ask.dataset.requiredIf));
+
+  function mismatch(ask) {
+    const field = ask.querySelector("textarea");
+    if (!ask.dataset.pattern || !field || !field.value.trim()) return "";
+    try {
+      return new RegExp(ask.dataset.pattern, "u").test(field.value.trim()) ? "" : "The answer must match " + ask.dataset.pattern;
+    } catch { return ""; } // a pattern of the server's own kind: it will say
+  }
 
   function step(by) {
     const all = asks(), place = all.indexOf(current());
@@ -81,6 +133,7 @@
     if (cant) cant.checked = false;
     clearError(ask);
     draft.touch();
+    reveal();
     if (number === 0) return mark(ask);
     const label = radios[number - 1].closest("label").querySelector("span").lastChild.textContent.trim();
     obs.say(ask.querySelector("legend").textContent.trim().split("\n")[0] + ": " + label);
@@ -106,7 +159,8 @@
       const number = ask.querySelector('input[type="number"]');
       let words = "";
       if (number && !number.validity.valid) words = number.validationMessage;
-      else if (ask.hasAttribute("data-required") && !isAnswered(ask)) words = "An answer is needed.";
+      else if (isRequired(ask) && !isAnswered(ask)) words = "An answer is needed.";
+      else if (!ask.querySelector("[data-cant]:checked")) words = mismatch(ask);
       if (words) { complain(ask, words); wrong = wrong || ask; }
     }
     const box = item().querySelector("[data-correction]");
@@ -348,12 +402,18 @@
       await this.running;
     },
   };
-  bench.addEventListener("input", (event) => { if (event.target.closest("#review-form")) { draft.touch(); beatSometimes(); } });
+  bench.addEventListener("input", (event) => { if (event.target.closest("#review-form")) {
+    const ask = event.target.closest("[data-ask]");
+    if (ask) clearError(ask);
+    draft.touch(); reveal(); beatSometimes();
+  } });
   bench.addEventListener("change", (event) => {
     const cant = event.target.closest("[data-cant]"), ask = event.target.closest("[data-ask]");
     if (cant && cant.checked) ask.querySelectorAll('input[type="radio"]').forEach((radio) => { radio.checked = false; });
     if (ask && event.target.type === "radio") ask.querySelector("[data-cant]").checked = false;
-    if (ask) clearError(ask);
+    // A field that is left also says "change": what was wrong with it still is.
+    if (ask && /^(radio|checkbox)$/.test(event.target.type)) clearError(ask);
+    if (ask) reveal();
     if (event.target.closest("#review-form")) draft.touch();
   });
   bench.addEventListener("focusin", (event) => {
@@ -411,6 +471,7 @@
 
   // ---- keys, buttons -----------------------------------------------------------------------
   const menu = () => $("[data-skip-menu]");
+  const isPair = () => !!item() && item().hasAttribute("data-pair");
   const toText = (selector) => { const area = $(selector); if (!area) return false; area.focus(); };
   const keys = {
     "mod+enter": (event) => { if (!event.repeat) submit(); },
@@ -433,7 +494,10 @@
       box.open = true; box.querySelector("textarea").focus();
     },
     x: () => { const cant = current() && current().querySelector("[data-cant]"); if (!cant) return false; cant.click(); },
+    a: () => (isPair() ? choose(1) : false),
+    b: () => (isPair() ? choose(2) : false),
     t: () => {
+      if (isPair()) return choose(3);
       const on = $('#ctx [data-tab="trace"]');
       if (!on) return false;
       (on.hasAttribute("aria-current") ? $('#ctx [data-tab="conversation"]') : on).click();

@@ -1,0 +1,136 @@
+"""A queue's rubric, question by question, with its conditions, patterns and assertions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from annotations import conditions
+from annotations.conditions import InvalidCondition
+from annotations.models import AnnotationQueue, RubricItem
+from observatory.workspaces.admin import WorkspaceInline
+from observatory.workspaces.roles import Permission
+
+if TYPE_CHECKING:  # it cannot be subscripted at run time
+    QuestionModelForm = forms.ModelForm[RubricItem]
+    QuestionFormSet = forms.BaseInlineFormSet[RubricItem, AnnotationQueue, QuestionModelForm]
+else:
+    QuestionModelForm = forms.ModelForm
+    QuestionFormSet = forms.BaseInlineFormSet
+
+MANAGE = Permission.MANAGE_QUEUES
+SMALL = forms.Textarea(attrs={"rows": 2, "cols": 80})
+CONDITION = '{"join": "all" or "any", "rules": [{"key": ..., "op": "is", "values": [1]}]}'
+KEPT = ("is_assertion", "regex_validator", *conditions.FIELDS)
+
+
+class RubricItemForm(QuestionModelForm):
+    """One question. What has no column of its own is kept in `extra`, as the SDKs send it."""
+
+    is_assertion = forms.BooleanField(
+        required=False, help_text="A statement that the answer must live up to"
+    )
+    regex_validator = forms.CharField(
+        required=False, help_text="A free text must contain a match of this regular expression"
+    )
+    visible_if = forms.JSONField(
+        required=False, widget=SMALL, help_text=f"Asked only if this holds: {CONDITION}"
+    )
+    required_if = forms.JSONField(
+        required=False, widget=SMALL, help_text="Needs an answer if this holds"
+    )
+
+    class Meta:
+        model = RubricItem
+        fields = (
+            "position",
+            "feedback_key",
+            "title",
+            "kind",
+            "level",
+            "is_required",
+            "minimum",
+            "maximum",
+            "description",
+            "categories",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kept = self.instance.extra or {}
+        self.initial.update({name: kept[name] for name in KEPT if name in kept})
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a scale nobody could answer on, and a condition or pattern that says nothing."""
+        sent = super().clean() or {}
+        categories = sent.get("categories") or []
+        is_read = isinstance(categories, list) and all(
+            isinstance(one, dict) and (one.get("label") or one.get("value") is not None)
+            for one in categories
+        )
+        if not is_read:
+            self.add_error("categories", "An array of objects, each with a value or a label")
+        elif sent.get("kind") == RubricItem.Kind.CATEGORICAL and len(categories) < 2:
+            self.add_error("categories", "A categorical question has two answers or more")
+        low, high = sent.get("minimum"), sent.get("maximum")
+        if low is not None and high is not None and low >= high:
+            self.add_error("maximum", "Must be greater than the minimum")
+        self._read_extra(sent)
+        return sent
+
+    def _read_extra(self, sent: dict[str, Any]) -> None:
+        read: dict[str, Any] = {"is_assertion": sent.get("is_assertion") or None}
+        for name in ("regex_validator", *conditions.FIELDS):
+            try:
+                if name == "regex_validator":
+                    read[name] = conditions.parse_pattern(sent.get(name), sent.get("kind") or "")
+                else:
+                    read[name] = conditions.parse(name, sent.get(name))
+            except InvalidCondition as error:
+                self.add_error(name, str(error))
+        extra = {**(self.instance.extra or {}), **read}
+        self.instance.extra = {name: value for name, value in extra.items() if value is not None}
+
+
+class RubricFormSet(QuestionFormSet):
+    def clean(self) -> None:
+        """Refuse conditions on questions that are not there, or that go in a circle."""
+        super().clean()
+        asked = [
+            (form.cleaned_data.get("feedback_key") or "", form.instance.extra or {})
+            for form in self.forms
+            if form.is_valid() and form.cleaned_data and not form.cleaned_data.get("DELETE")
+        ]
+        try:
+            conditions.check(asked)
+        except InvalidCondition as error:
+            place, _, field = error.field.partition(".")
+            raise ValidationError(
+                f"{asked[int(place)][0]}, {field.partition('.')[0]}: {error.reason}"
+            ) from None
+
+
+class RubricItemInline(WorkspaceInline):
+    model = RubricItem
+    form = RubricItemForm
+    formset = RubricFormSet
+    workspace_path = "queue__workspace"
+    may_add = may_change = may_delete = MANAGE
+    template = "admin/edit_inline/stacked.html"  # the columns would be wider than the page
+    fields = (
+        ("position", "feedback_key", "title"),
+        ("kind", "level", "is_required", "is_assertion"),
+        ("minimum", "maximum"),
+        "description",
+        "categories",
+        "regex_validator",
+        "visible_if",
+        "required_if",
+    )
+    formfield_overrides = {
+        models.TextField: {"widget": SMALL},
+        models.JSONField: {"widget": forms.Textarea(attrs={"rows": 3, "cols": 80})},
+    }

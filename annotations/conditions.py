@@ -1,0 +1,188 @@
+"""Arithmetic: when a rubric question is asked, when it needs an answer, what its text must match.
+
+A condition is the wire's `{join: all|any, rules: [{key, op, values}]}`. A rule looks at the score
+of another question of the rubric: `is` one number, `is_one_of` several, `is_empty`,
+`is_not_empty`. A question that is not asked, an answer of "can't judge" and no answer are empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import regex
+
+JOINS = ("all", "any")
+OPS = ("is", "is_one_of", "is_empty", "is_not_empty")
+MAX_RULES = 50
+MAX_PATTERN = 1_000  # characters
+MATCH_S = 0.2
+"""How long a pattern may work on one answer, in seconds: one that never ends is a complaint."""
+FIELDS = ("visible_if", "required_if")
+
+
+class InvalidCondition(ValueError):
+    """A condition or pattern that cannot be kept; `field` says where in the question."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class Question(Protocol):
+    """What this module reads of a rubric item. `extra` holds the conditions, if there are any."""
+
+    @property
+    def feedback_key(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def is_required(self) -> bool: ...
+    @property
+    def extra(self) -> Mapping[str, Any] | None: ...
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+def parse(field: str, raw: Any) -> dict[str, Any] | None:
+    """Return a condition with every part checked, None for null. Raises InvalidCondition."""
+    if raw is None:
+        return None
+    if not isinstance(raw, Mapping):
+        raise InvalidCondition(field, "must be an object with join and rules")
+    join, rules = raw.get("join"), raw.get("rules")
+    if join not in JOINS:
+        raise InvalidCondition(f"{field}.join", "must be all or any")
+    if not isinstance(rules, list) or not 1 <= len(rules) <= MAX_RULES:
+        raise InvalidCondition(f"{field}.rules", f"must be an array of 1 to {MAX_RULES} rules")
+    read = [_rule(f"{field}.rules.{place}", rule) for place, rule in enumerate(rules)]
+    return {"join": join, "rules": read}
+
+
+def _rule(field: str, raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise InvalidCondition(field, "must be an object with key, op and values")
+    key, op, values = raw.get("key"), raw.get("op"), raw.get("values")
+    if not isinstance(key, str) or not key:
+        raise InvalidCondition(f"{field}.key", "is missing")
+    if op not in OPS:
+        raise InvalidCondition(f"{field}.op", f"must be one of {', '.join(OPS)}")
+    if op in {"is_empty", "is_not_empty"}:
+        return {"key": key, "op": op}
+    is_read = isinstance(values, list) and all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in values
+    )
+    if not is_read or not values:
+        raise InvalidCondition(f"{field}.values", f"{op} needs an array of numbers")
+    if op == "is" and len(values) != 1:
+        raise InvalidCondition(f"{field}.values", "is compares with one number; use is_one_of")
+    return {"key": key, "op": op, "values": list(values)}
+
+
+def parse_pattern(raw: Any, kind: str, field: str = "regex_validator") -> str | None:
+    """Return a pattern that answers of a question of `kind` must contain a match of.
+
+    Raises InvalidCondition: no text, too long, no regular expression, or not on free text.
+    """
+    if raw is None or raw == "":
+        return None
+    if not isinstance(raw, str) or len(raw) > MAX_PATTERN:
+        raise InvalidCondition(field, f"must be a text of at most {MAX_PATTERN} characters")
+    if kind != "freeform":
+        raise InvalidCondition(field, "only a freeform question can have one")
+    try:
+        regex.compile(raw)
+    except regex.error as error:
+        raise InvalidCondition(field, f"is not a regular expression: {error}") from None
+    return raw
+
+
+def check(questions: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Check that the conditions of a rubric, as (key, extra), name its questions and end.
+
+    Raises InvalidCondition, its field beginning with the place: a key that no question has, or
+    questions that are visible only if each other are.
+    """
+    rubric = list(questions)
+    places = {key: place for place, (key, _) in enumerate(rubric)}
+    waits: dict[str, set[str]] = {}
+    for place, (key, extra) in enumerate(rubric):
+        for name in FIELDS:
+            for number, rule in enumerate((extra.get(name) or {}).get("rules", [])):
+                field = f"{place}.{name}.rules.{number}.key"
+                if rule["key"] not in places:
+                    raise InvalidCondition(field, f"no question of the rubric is {rule['key']!r}")
+                if rule["key"] == key:
+                    raise InvalidCondition(field, "a question cannot depend on itself")
+                if name == "visible_if":
+                    waits.setdefault(key, set()).add(rule["key"])
+    while free := [key for key in waits if not waits[key] & waits.keys()]:
+        for key in free:
+            del waits[key]
+    if waits:
+        place = min(places[key] for key in waits)
+        raise InvalidCondition(f"{place}.visible_if", "the conditions go in a circle")
+
+
+# Asking -----------------------------------------------------------------------------------------
+
+
+def asked(
+    questions: Iterable[Question], answers: Mapping[str, Mapping[str, Any]]
+) -> tuple[set[str], set[str]]:
+    """Return the keys that are visible under canonical `answers`, and those that need an answer."""
+    by_key = {question.feedback_key: question for question in questions}
+    known: dict[str, bool] = {}
+
+    def is_visible(key: str) -> bool:
+        if key not in known:
+            known[key] = False  # a circle, from before they were refused: nothing of it shows
+            condition = (by_key[key].extra or {}).get("visible_if")
+            known[key] = condition is None or holds(condition, answer_of)
+        return known[key]
+
+    def answer_of(key: str) -> Mapping[str, Any] | None:
+        return answers.get(key) if key in by_key and is_visible(key) else None
+
+    visible = {key for key in by_key if is_visible(key)}
+    required = set()
+    for key in visible:
+        condition = (by_key[key].extra or {}).get("required_if")
+        if by_key[key].is_required or (condition is not None and holds(condition, answer_of)):
+            required.add(key)
+    return visible, required
+
+
+def holds(
+    condition: Mapping[str, Any], answer_of: Callable[[str], Mapping[str, Any] | None]
+) -> bool:
+    """Return whether a condition holds; `answer_of` gives the answer of a key, None for none."""
+    told = [_holds(rule, answer_of(rule["key"])) for rule in condition["rules"]]
+    return all(told) if condition["join"] == "all" else any(told)
+
+
+def _holds(rule: Mapping[str, Any], answer: Mapping[str, Any] | None) -> bool:
+    score = (answer or {}).get("score")
+    chosen = (answer or {}).get("scores") or ([] if score is None else [score])
+    is_empty = not chosen and not (answer or {}).get("value")
+    if rule["op"] == "is_empty":
+        return is_empty
+    if rule["op"] == "is_not_empty":
+        return not is_empty
+    return any(one in rule["values"] for one in chosen)
+
+
+def mismatch(extra: Mapping[str, Any] | None, text: str) -> str | None:
+    """Return why `text` does not fit the question's pattern, None when it does or has none."""
+    pattern = (extra or {}).get("regex_validator")
+    if not pattern:
+        return None
+    try:
+        found = regex.search(pattern, text, timeout=MATCH_S)
+    except TimeoutError:
+        return f"The pattern {pattern} takes too long on this answer."
+    except regex.error:  # kept before patterns were checked: it holds nobody up
+        return None
+    return None if found else f"The answer must match {pattern}"

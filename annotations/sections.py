@@ -1,0 +1,186 @@
+"""What waits for me, what waits for others, what is done: the parts of a queue, read in order.
+
+The workbench hands out what waits for me in the same order: by priority, then oldest first, and
+what I put at the end last. An item I skipped waits for others. Each open item is in one part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import (
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+from annotations.models import AnnotationQueue, Deferral, QueueItem, Review
+from observatory.runs.models import Run
+from observatory.workspaces.models import User
+
+MINE, OTHERS, DONE = "needs_my_review", "needs_others_review", "completed"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an item is in a section: its phase, and its key there. `is_inside`: it comes next."""
+
+    phase: int
+    key: Any
+    item_id: int
+    is_inside: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """Items in order, in phases that follow each other; each is one index scan for a page."""
+
+    phases: Sequence[QuerySet[QueueItem]]
+
+    def count(self) -> int:
+        return sum(phase.count() for phase in self.phases)
+
+    def page(self, start: int, stop: int) -> list[QueueItem]:
+        """Return the items from `start` to before `stop`, counted from 0."""
+        found: list[QueueItem] = []
+        skip, wanted = start, stop - start
+        for phase in self.phases:
+            rows = list(_ordered(phase)[skip : skip + wanted - len(found)])
+            found += rows
+            if len(found) >= wanted:
+                break
+            skip = skip - phase.count() if skip and not rows else 0
+        return found
+
+    def after(self, place: Place | None, n: int) -> list[QueueItem]:
+        """Return at most `n` items that come after `place`, from the front for None."""
+        found: list[QueueItem] = []
+        for number, phase in enumerate(self.phases):
+            if place is not None and number < place.phase:
+                continue
+            is_here = place is not None and number == place.phase
+            rows = phase.filter(_beyond(place)) if is_here and place else phase
+            found += _ordered(rows)[: n - len(found)]
+            if len(found) >= n:
+                break
+        return found
+
+    def before(self, place: Place, n: int) -> list[QueueItem]:
+        """Return the `n` items before `place`, in order."""
+        found: list[QueueItem] = []
+        for number in range(place.phase, -1, -1):
+            rows = self.phases[number]
+            if number == place.phase:
+                rows = rows.filter(_short_of(place))
+            rows = _ordered(rows).reverse()
+            found += rows[: n - len(found)]
+            if len(found) >= n:
+                break
+        return found[::-1]
+
+    def position(self, place: Place) -> int:
+        """Return how many items come before the one at `place`."""
+        earlier = sum(phase.count() for phase in self.phases[: place.phase])
+        return earlier + self.phases[place.phase].filter(_short_of(place)).count()
+
+
+# `requeued_at` orders the second phase; the first has none, and goes by priority.
+
+
+def _ordered(phase: QuerySet[Any]) -> QuerySet[QueueItem]:
+    if "requeued_at" in phase.query.annotations:
+        return phase.order_by("requeued_at", "pk")
+    return phase.order_by("-priority", "pk")
+
+
+def _beyond(place: Place) -> Q:
+    ahead = Q(pk__gte=place.item_id) if place.is_inside else Q(pk__gt=place.item_id)
+    if place.phase:
+        return Q(requeued_at__gt=place.key) | Q(requeued_at=place.key) & ahead
+    return Q(priority__lt=place.key) | Q(priority=place.key) & ahead
+
+
+def _short_of(place: Place) -> Q:
+    behind = Q(pk__lt=place.item_id)
+    if place.phase:
+        return Q(requeued_at__lt=place.key) | Q(requeued_at=place.key) & behind
+    return Q(priority__gt=place.key) | Q(priority=place.key) & behind
+
+
+def place_of(item: QueueItem, *, is_inside: bool = False) -> Place:
+    """Return where `item`, read from a section, is in it."""
+    requeued_at: datetime | None = getattr(item, "requeued_at", None)
+    if requeued_at is not None:
+        return Place(1, requeued_at, item.pk, is_inside)
+    return Place(0, item.priority, item.pk, is_inside)
+
+
+def section(
+    queue: AnnotationQueue,
+    name: str | None,
+    person: User | None,
+    condition: Q | None = None,
+) -> Section:
+    """Return a part of `queue` as `person` sees it; None: all that was not removed.
+
+    To nobody (None) everything open is what waits. `condition` narrows it further.
+    """
+    items = QueueItem.objects.filter(queue=queue)
+    if condition is not None:
+        items = with_start(items, queue).filter(condition)
+    if name is None:
+        return Section([items.exclude(state=QueueItem.State.REMOVED)])
+    if name == DONE:
+        return Section([items.filter(state=QueueItem.State.COMPLETED)])
+    items = items.filter(state=QueueItem.State.OPEN)
+    if person is None:
+        return Section([items if name == MINE else items.none()])
+    mine = Review.objects.filter(item=OuterRef("pk"), reviewer=person, retracted_at=None)
+    deferred = Deferral.objects.filter(item=OuterRef("pk"), reviewer=person)
+    skipped = Exists(deferred.filter(kind=Deferral.Kind.SKIP))
+    if name == OTHERS:
+        return Section([items.filter(Q(Exists(mine)) | Q(skipped))])
+    fresh = items.filter(~Exists(mine), ~Exists(deferred))
+    requeued = items.filter(
+        ~Exists(mine),
+        pk__in=Deferral.objects.filter(
+            reviewer=person, kind=Deferral.Kind.REQUEUE, item__queue=queue
+        ).values("item_id"),
+    ).annotate(requeued_at=Subquery(deferred.values("created_at")[:1]))
+    return Section([fresh, requeued])
+
+
+def whereabouts(
+    queue: AnnotationQueue, item: QueueItem, person: User | None
+) -> tuple[str, QueueItem] | None:
+    """Return the section that holds `item` and the item as read from it; None if removed."""
+    for name in (MINE, OTHERS, DONE):
+        for phase in section(queue, name, person).phases:
+            if (found := phase.filter(pk=item.pk).first()) is not None:
+                return name, found
+    return None
+
+
+def with_start(items: QuerySet[QueueItem], queue: AnnotationQueue) -> QuerySet[QueueItem]:
+    """Return items with `started_at`: their run's start, else the one they were added with."""
+    run = Run.objects.filter(workspace=queue.workspace_id, id=OuterRef("run_id"))
+    sent = Cast(KeyTextTransform("start_time", F("extra")), DateTimeField())
+    return items.annotate(
+        started_at=Coalesce(Subquery(run.values("start_time")[:1]), sent, Value(None))
+    )
+
+
+def started(items: QuerySet[Any], queue: AnnotationQueue) -> QuerySet[Any, tuple[int, Any]]:
+    """Return (item, its start) of each item."""
+    rows: QuerySet[Any] = with_start(items, queue)
+    return rows.values_list("pk", "started_at")

@@ -1,0 +1,115 @@
+"""A reviewer's standing on an item, set by the API: viewed, completed, or shown again.
+
+They are the workbench's own verbs: to view is to reserve, to complete is to submit a review whose
+answers are the feedback the reviewer gave by the API, to show again is to take it back.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db.models import Q
+
+from annotations import reservations, reviews, rubrics, subjects
+from annotations.bookmarks import Reason, Unavailable
+from annotations.models import Deferral, QueueItem, Review, RubricItem, Seat
+from observatory.feedback.models import Feedback
+from observatory.workspaces.models import User
+
+VIEWED, COMPLETED = "viewed", "completed"
+
+
+def review_of(item: QueueItem, person: User) -> Review | None:
+    return Review.objects.filter(item=item, reviewer=person, retracted_at=None).first()
+
+
+def view(item: QueueItem, person: User, now: datetime) -> None:
+    """Hold `item` for `person`, as opening it does. Whoever has reviewed it holds nothing.
+
+    Raises Unavailable.
+    """
+    try:
+        reservations.reserve(item, person, now)
+    except Unavailable as refusal:
+        if refusal.reason is not Reason.REVIEWED:
+            raise
+
+
+def complete(item: QueueItem, person: User, now: datetime) -> Review:
+    """Submit `person`'s review of `item` from the feedback they gave under the rubric's keys.
+
+    Twice is once. Raises InvalidReview when the rubric is not answered by that feedback,
+    Unavailable (NO_ACCESS).
+    """
+    if (known := review_of(item, person)) is not None:
+        return known
+    sent = reviews.Submission(submission_id=uuid4(), scores=_given(item, person), is_recorded=True)
+    try:
+        return reviews.submit(item, person, sent, now).review
+    except reviews.Conflict as conflict:
+        if conflict.clash is reviews.Clash.REVIEWED and conflict.standing is not None:
+            return conflict.standing  # the same call, sent twice at once
+        raise
+
+
+def show_again(item: QueueItem, person: User, now: datetime, at: datetime | None) -> None:
+    """Let `item` wait for `person` again: their review is taken back, a skip forgotten.
+
+    With `at` it goes to the end of their order, among others put there by that time. Raises
+    Unavailable (NO_ACCESS).
+    """
+    if (known := review_of(item, person)) is not None:
+        reviews.retract(known, person, now)
+    if at is None:
+        reviews.want_again(item, person)
+    else:
+        reviews.requeue(item, person, now, at=at)
+
+
+def of(item: QueueItem, person: User, now: datetime) -> tuple[str | None, datetime | None]:
+    """Return `person`'s status on `item`, and the time they put it at the end by."""
+    put_at = (
+        Deferral.objects.filter(item=item, reviewer=person, kind=Deferral.Kind.REQUEUE)
+        .values_list("created_at", flat=True)
+        .first()
+    )
+    if review_of(item, person) is not None:
+        return COMPLETED, put_at
+    held = Seat.objects.filter(item=item, reviewer=person, is_taken=False, expires_at__gt=now)
+    return (VIEWED if held.exists() else None), put_at
+
+
+def _given(item: QueueItem, person: User) -> dict[str, Any]:
+    """Return the newest feedback of `person` on the item under each key of its rubric."""
+    rubric = {row.feedback_key: row for row in item.queue.rubric_items.all()}
+    run_id, is_pair = _judged(item), item.item_type == QueueItem.ItemType.PAIR
+    if run_id is None:
+        return {}
+    found = Feedback.objects.filter(
+        Q(user=person) | Q(user=None, api_key__created_by=person),
+        workspace=item.workspace_id,
+        run_id=run_id,
+        key__in=list(rubric),
+        feedback_group_id__isnull=not is_pair,
+    ).exclude(extra__has_key="review")
+    return {row.key: _answer(rubric[row.key], row) for row in found.order_by("modified_at", "pk")}
+
+
+def _judged(item: QueueItem) -> UUID | None:
+    """Return the run that feedback on `item` is read from: of a pair, the first."""
+    if item.item_type == QueueItem.ItemType.PAIR:
+        return item.first_run_id
+    newest = subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
+    return newest[0] if newest else None
+
+
+def _answer(question: RubricItem, given: Feedback) -> dict[str, Any]:
+    if question.kind == RubricItem.Kind.FREEFORM:
+        return {"value": given.value if isinstance(given.value, str) else given.comment}
+    value = given.value if isinstance(given.value, str) else None
+    answer: dict[str, Any] = {"value": value} if given.score is None else {"score": given.score}
+    if given.comment and (given.score is not None or value):
+        answer["comment"] = given.comment[: rubrics.MAX_TEXT]
+    return answer

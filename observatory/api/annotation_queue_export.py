@@ -1,0 +1,187 @@
+"""/annotation-queues/{id}/export: completed items as CSV, with the answers reviewers gave.
+
+Only completed items are in it, so that no answer is told before its time (promise C4).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import StreamingHttpResponse
+from rest_framework.request import Request
+
+from annotations import subjects
+from annotations.models import AnnotationQueue, QueueItem, Review
+from datasets_app.formats import cell
+from observatory.api.annotation_queues import find
+from observatory.api.base import WorkspaceView
+from observatory.api.described import Binary, describe
+from observatory.api.errors import Unprocessable
+from observatory.api.rubric_items import MISSING
+from observatory.api.shapes import queues as shapes
+from observatory.feedback import judgement
+from observatory.feedback.judgement import InvalidFeedback
+from observatory.runs.models import Run
+from observatory.workspaces.models import User
+
+BATCH = 200  # items read at once
+FIXED = ("queue_run_id", "run_id", "name", "start_time", "inputs", "outputs")
+STANDING = ("added_at", "completed_at", "n_reviews")
+
+
+class AnnotationQueueExport(WorkspaceView):
+    """POST .../export: the items completed between two times, one line each.
+
+    A column per rubric key holds the answers, joined by " | " in the order they came. With
+    `include_annotator_detail` each reviewer has columns of their own instead.
+    """
+
+    @describe(body=shapes.QueueExport, answer=Binary, gives="text/csv")
+    def post(self, request: Request, queue_id: str) -> StreamingHttpResponse:
+        queue = find(self.workspace, queue_id)
+        body = request.data if isinstance(request.data, dict) else {}
+        items = QueueItem.objects.filter(queue=queue, state=QueueItem.State.COMPLETED)
+        try:
+            for name, lookup in (("start_time", "gte"), ("end_time", "lte")):
+                sent = None if body.get(name) == MISSING else body.get(name)
+                if (bound := judgement.parse_time(name, sent)) is not None:
+                    items = items.filter(Q(**{f"completed_at__{lookup}": bound}))
+        except InvalidFeedback as error:
+            raise Unprocessable(str(error)) from None
+        is_detailed = body.get("include_annotator_detail") is True
+        answer = StreamingHttpResponse(
+            _lines(queue, items, is_detailed), content_type="text/csv; charset=utf-8"
+        )
+        answer["Content-Disposition"] = f'attachment; filename="queue-{queue.uuid}.csv"'
+        return answer
+
+
+def _lines(
+    queue: AnnotationQueue, items: QuerySet[QueueItem], is_detailed: bool
+) -> Iterator[bytes]:
+    keys = list(queue.rubric_items.values_list("feedback_key", flat=True))
+    people = list(_reviewers(items)) if is_detailed else []
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow([cell(name) for name in _head(keys, people, is_detailed)])
+    yield text.getvalue().encode()
+    ids = list(items.order_by("completed_at", "pk").values_list("pk", flat=True))
+    for batch in _batches(ids):
+        text.seek(0)
+        text.truncate()
+        for row in _rows(queue, batch, keys, people, is_detailed):
+            lines.writerow([cell(value) for value in row])
+        yield text.getvalue().encode()
+
+
+def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
+
+
+def _reviewers(items: QuerySet[QueueItem]) -> QuerySet[User]:
+    """Return whose standing reviews are on the items, by name."""
+    reviews = Review.objects.filter(item__in=items, retracted_at=None)
+    return User.objects.filter(pk__in=reviews.values("reviewer_id")).order_by("username", "pk")
+
+
+def _head(keys: Sequence[str], people: Sequence[User], is_detailed: bool) -> list[str]:
+    head = [*FIXED, *STANDING]
+    if not is_detailed:
+        return [*head, *keys, "note", "correction"]
+    for person in people:
+        told = [name for key in keys for name in (key, f"{key} comment")]
+        head += [
+            f"{person.username}: {name}"
+            for name in (*told, "note", "correction", "reviewed_at", "is_counted")
+        ]
+    return head
+
+
+def _rows(
+    queue: AnnotationQueue,
+    ids: Sequence[int],
+    keys: Sequence[str],
+    people: Sequence[User],
+    is_detailed: bool,
+) -> Iterator[list[Any]]:
+    items = list(QueueItem.objects.filter(pk__in=ids).order_by("completed_at", "pk"))
+    shown = subjects.shown_runs(queue.workspace_id, items)
+    run_ids = [run_id for found in shown.values() for run_id in found]
+    runs = {run.id: run for run in Run.objects.filter(workspace=queue.workspace, id__in=run_ids)}
+    given: dict[int, list[Review]] = {}
+    for review in Review.objects.filter(item__in=ids, retracted_at=None).order_by(
+        "submitted_at", "pk"
+    ):
+        given.setdefault(review.item_id, []).append(review)
+    for item in items:
+        of_item = given.get(item.pk, [])
+        about = _about(item, [runs[one] for one in shown.get(item.pk, []) if one in runs])
+        standing = [item.added_at.isoformat(), None, len(of_item)]
+        if item.completed_at is not None:
+            standing[1] = item.completed_at.isoformat()
+        yield [
+            *about,
+            *standing,
+            *(_by_person(of_item, keys, people) if is_detailed else _together(of_item, keys)),
+        ]
+
+
+def _about(item: QueueItem, runs: Sequence[Run]) -> list[Any]:
+    """Return the fixed cells of an item; of a pair the runs' ids, names and outputs, A then B."""
+    ids = [str(run.id) for run in runs] or [str(one) for one in item.judged_runs]
+    started = [run.start_time.isoformat() for run in runs[:1] if run.start_time]
+    return [
+        str(item.uuid),
+        " | ".join(ids),
+        " | ".join(run.name or "" for run in runs),
+        started[0] if started else None,
+        runs[0].inputs if runs else None,
+        " | ".join(run.outputs or "" for run in runs) if runs else None,
+    ]
+
+
+def _words(answer: dict[str, Any] | None) -> str:
+    """Return an answer as one text: its label or text, else its number; "" for none."""
+    if not answer:
+        return ""
+    if "cant_judge" in answer:
+        return "can't judge"
+    value, score = answer.get("value"), answer.get("score")
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    return str(value) if value not in (None, "") else "" if score is None else f"{score:g}"
+
+
+def _together(reviews: Sequence[Review], keys: Sequence[str]) -> list[Any]:
+    told: list[Any] = [
+        " | ".join(filter(None, (_words(review.scores.get(key)) for review in reviews)))
+        for key in keys
+    ]
+    corrections = [review.correction for review in reviews if review.correction]
+    notes = " | ".join(review.note for review in reviews if review.note)
+    return [*told, notes, corrections[-1]["outputs"] if corrections else None]
+
+
+def _by_person(reviews: Sequence[Review], keys: Sequence[str], people: Sequence[User]) -> list[Any]:
+    by_reviewer = {review.reviewer_id: review for review in reviews}
+    told: list[Any] = []
+    for person in people:
+        review = by_reviewer.get(person.pk)
+        if review is None:
+            told += [None] * (2 * len(keys) + 4)
+            continue
+        for key in keys:
+            answer = review.scores.get(key)
+            told += [_words(answer), (answer or {}).get("comment")]
+        told += [
+            review.note,
+            review.correction["outputs"] if review.correction else None,
+            review.submitted_at.isoformat(),
+            "yes" if review.is_counted else "no",
+        ]
+    return told
