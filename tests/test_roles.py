@@ -38,13 +38,10 @@ LEAST = {  # route: the least role that may
     "review-undo": "reviewer",
     "dataset-list": "viewer",
     "dataset-detail": "viewer",
-<<<<<<< HEAD
     "compare": "viewer",
     "prompt": "viewer",
     "prompt-commit": "viewer",
-=======
     "trends": "viewer",
->>>>>>> 036f179 (Serve Adaline's log API, feedback trends and the words of feedback)
     "settings": "viewer",
     "taxonomies": "manager",
     "key-list": "manager",

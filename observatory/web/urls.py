@@ -18,12 +18,9 @@ from observatory.web import (
     review,
     runs,
     settings,
-<<<<<<< HEAD
     shared,
-=======
     taxonomies,
     trends,
->>>>>>> 036f179 (Serve Adaline's log API, feedback trends and the words of feedback)
 )
 
 # Below queues/<queue>/

@@ -21,11 +21,8 @@ def pages(scene) -> dict[str, str]:
         "review": f"{base}/queues/{queue}/review/",
         "datasets": f"{base}/datasets/",
         "dataset": f"{base}/datasets/{scene.dataset.uuid}/",
-<<<<<<< HEAD
         "compare": f"{base}/datasets/{scene.dataset.uuid}/compare/",
-=======
         "trends": f"{base}/trends/",
->>>>>>> 036f179 (Serve Adaline's log API, feedback trends and the words of feedback)
         "settings": f"{base}/settings/",
         "taxonomies": f"{base}/settings/feedback/",
         "keys": f"{base}/settings/keys/",
@@ -44,11 +41,8 @@ NAMES = [
     "review",
     "datasets",
     "dataset",
-<<<<<<< HEAD
     "compare",
-=======
     "trends",
->>>>>>> 036f179 (Serve Adaline's log API, feedback trends and the words of feedback)
     "settings",
     "taxonomies",
     "keys",
