@@ -24,8 +24,10 @@ from rest_framework.response import Response
 from observatory.api import adaline_bodies as bodies
 from observatory.api import adaline_rows as rows
 from observatory.api.base import WorkspaceView
+from observatory.api.described import describe
 from observatory.api.errors import Conflict
 from observatory.api.rendering import dumps
+from observatory.api.shapes import adaline as shapes
 from observatory.feedback import record, taxonomies
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.runs import ingest, logs, projects
@@ -36,6 +38,7 @@ from observatory.runs.ops import RunOp, parse_op
 from observatory.runs.search import TooSlow
 
 DEFAULT_LIMIT = 50
+_REFUSALS: Any = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422), shapes.LogError)
 
 
 class LogView(WorkspaceView):
@@ -95,6 +98,7 @@ class LogView(WorkspaceView):
 class LogTraceUpdate(LogView):
     """PATCH /v2/logs/update-log: what an older page of theirs calls PATCH /v2/logs/trace."""
 
+    @describe(body=bodies.UpdateTrace, answer=shapes.Updated, also=_REFUSALS)
     def patch(self, request: Request) -> Response:
         """Change status, end, attributes and tags of a trace that is here."""
         sent = bodies.read(bodies.UpdateTrace, request.data)
@@ -123,6 +127,7 @@ class LogTraceUpdate(LogView):
 class LogTraces(LogTraceUpdate):
     """POST and PATCH /v2/logs/trace (Monitor.log_trace, logs.traces.update)."""
 
+    @describe(body=bodies.CreateTrace, answer=shapes.TraceCreated, also=_REFUSALS)
     def post(self, request: Request) -> Response:
         """Store a trace with its spans. The same again is the same trace; another is refused."""
         sent = bodies.read(bodies.CreateTrace, request.data)
@@ -152,6 +157,7 @@ class LogTraces(LogTraceUpdate):
 class LogSpans(LogTraceUpdate):
     """POST and PATCH /v2/logs/span. Adaline documents no PATCH of a span: it is as a trace's."""
 
+    @describe(body=bodies.CreateSpan, answer=shapes.SpanCreated, also=_REFUSALS)
     def post(self, request: Request) -> Response:
         """Store a span. Its trace may come later if it is named by reference."""
         sent = bodies.read(bodies.CreateSpan, request.data)
@@ -177,6 +183,7 @@ class LogSpans(LogTraceUpdate):
             self.store([run])
         return Response({"spanId": str(run_id)})
 
+    @describe(body=bodies.UpdateSpan, answer=shapes.Updated, also=_REFUSALS)
     def patch(self, request: Request) -> Response:
         """Change status, end, attributes and tags of a span that is here."""
         sent = bodies.read(bodies.UpdateSpan, request.data)
@@ -238,6 +245,7 @@ class LogPages(LogView):
 class LogList(LogPages):
     """GET /v2/logs (logs.list): the traces of a project, by query parameters."""
 
+    @describe(query=shapes.LogQuery, answer=shapes.TracePage, also=_REFUSALS)
     def get(self, request: Request) -> Response:
         asked: dict[str, Any] = dict(request.query_params.items())
         for name in ("startedAfter", "startedBefore", "limit"):
@@ -254,14 +262,19 @@ class LogList(LogPages):
 class LogTraceSearch(LogPages):
     """POST /v2/logs/traces (logs.traces.search)."""
 
+    @describe(body=bodies.Search, answer=shapes.TracePage, also=_REFUSALS)
     def post(self, request: Request) -> Response:
         return self.page(request.data)
 
 
-class LogSpanSearch(LogTraceSearch):
+class LogSpanSearch(LogPages):
     """POST /v2/logs/spans (logs.spans.search)."""
 
     is_span = True
+
+    @describe(body=bodies.Search, answer=shapes.SpanPage, also=_REFUSALS)
+    def post(self, request: Request) -> Response:
+        return self.page(request.data)
 
 
 def _given(text: str | None) -> UUID | None:
