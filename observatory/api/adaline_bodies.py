@@ -50,6 +50,8 @@ class _Body(Struct, rename="camel"):
 
 
 class LogTrace(_Body):
+    """A trace to store. Times are epoch milliseconds."""
+
     name: Name
     status: Status
     started_at: Millis
@@ -61,6 +63,8 @@ class LogTrace(_Body):
 
 
 class LogSpan(_Body):
+    """A span to store; `content` says its type, input and output as JSON in a text."""
+
     name: Name
     status: Status
     started_at: Millis
@@ -79,28 +83,38 @@ class LogSpan(_Body):
 
 
 class CreateTrace(_Body):
+    """A trace, and spans of it."""
+
     project_id: Project
     trace: LogTrace
     spans: Annotated[list[LogSpan], Meta(max_length=MAX_SPANS)] | None = None
 
 
 class CreateSpan(_Body):
+    """A span of a trace that its id or its reference names."""
+
     project_id: Project
     span: LogSpan
 
 
 class AttributeOperation(_Body):
+    """Set an attribute (it needs a value), or take it away."""
+
     operation: Literal["create", "delete"]
     key: Key
     value: Value | None = None
 
 
 class TagOperation(_Body):
+    """Set a tag, or take it away."""
+
     operation: Literal["create", "delete"]
     tag: Name
 
 
 class Update(_Body):
+    """What to change; of several operations on one key the last counts."""
+
     status: Status | None = None
     ended_at: Millis | None = None
     attributes: Annotated[list[AttributeOperation], Meta(max_length=MAX_OPERATIONS)] | None = None
@@ -108,6 +122,8 @@ class Update(_Body):
 
 
 class UpdateTrace(_Body):
+    """A change of a trace that its id or its reference names."""
+
     project_id: Project
     log_trace: Update
     trace_id: Id | None = None
@@ -115,6 +131,8 @@ class UpdateTrace(_Body):
 
 
 class UpdateSpan(_Body):
+    """A change of a span, by its id or by its reference and its trace."""
+
     project_id: Project
     log_span: Update
     span_id: Id | None = None
@@ -124,6 +142,8 @@ class UpdateSpan(_Body):
 
 
 class Filter(_Body):
+    """A condition on a column; a column nobody knows is ignored."""
+
     type: str
     column: str
     operator: str
@@ -131,6 +151,8 @@ class Filter(_Body):
 
 
 class Search(_Body):
+    """Which traces or spans of a project to return, a page at a time."""
+
     project_id: Project
     prompt_id: str | None = None
     model: str | None = None

@@ -15,7 +15,7 @@ from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.shapes import Message
 from observatory.api.shapes import feedback as shapes
-from observatory.feedback import configs, judgement
+from observatory.feedback import configs, judgement, scales
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
 from observatory.workspaces.models import Workspace
@@ -49,6 +49,18 @@ def _read(body: Any) -> tuple[str, dict[str, Any] | None, dict[str, bool]]:
     return key, config, flags
 
 
+def _listed(body: Any, name: str) -> list[Any]:
+    """Return a list that a body names, empty if it names none."""
+    given = body.get(name) or []
+    if not isinstance(given, list) or len(given) > scales.MAX_CATEGORIES:
+        raise Unprocessable(f"{name}: must be a list of at most {scales.MAX_CATEGORIES}")
+    try:
+        cleaned: list[Any] = judgement.clean_document(name, given)
+    except InvalidFeedback as error:
+        raise Unprocessable(str(error)) from None
+    return cleaned
+
+
 class FeedbackConfigs(WorkspaceView):
     """GET, POST, PATCH and DELETE /feedback-configs, as the SDKs' *_feedback_config do."""
 
@@ -76,10 +88,18 @@ class FeedbackConfigs(WorkspaceView):
     def patch(self, request: Request) -> Response:
         key, config, flags = _read(request.data)
         changed = {**({} if config is None else {"config": config}), **flags}
+        categories = {
+            "added": _listed(request.data, "add_categories"),
+            "removed": _listed(request.data, "remove_categories"),
+        }
         try:
-            declared = configs.change(self.workspace, key, changed, now=timezone.now())
+            declared = configs.change(
+                self.workspace, key, changed, now=timezone.now(), **categories
+            )
         except FeedbackConfig.DoesNotExist:
             raise NotFound("Feedback config not found") from None
+        except InvalidFeedback as error:
+            raise Unprocessable(str(error)) from None
         return Response(shown(declared, self.workspace))
 
     @describe(query=shapes.FeedbackConfigNamed, answer=Message, errors=(404,))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
+from observatory.feedback import scales
+from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
 from observatory.workspaces.models import Workspace
 
@@ -45,13 +47,29 @@ def declare(
 
 @transaction.atomic
 def change(
-    workspace: Workspace, key: str, changed: Mapping[str, Any], *, now: datetime
+    workspace: Workspace,
+    key: str,
+    changed: Mapping[str, Any],
+    *,
+    now: datetime,
+    added: Sequence[Any] = (),
+    removed: Sequence[Any] = (),
 ) -> FeedbackConfig:
     """Change `config` or the FLAGS of a declared key. Raises FeedbackConfig.DoesNotExist.
 
-    Feedback given before keeps its score: a scale binds what comes after it.
+    `added` are categories to put at the end of its scale, `removed` values to take out of it.
+    Feedback given before keeps its score: a scale binds what comes after it. Raises
+    InvalidFeedback when the categories cannot be so.
     """
     declared = FeedbackConfig.objects.select_for_update().get(workspace=workspace, key=key)
+    if added or removed:
+        config = changed.get("config", declared.config)
+        try:
+            config = scales.recategorised(config, added, removed)
+        except ValueError as error:
+            field, _, reason = str(error).partition(": ")
+            raise InvalidFeedback(field, reason) from None
+        changed = {**changed, "config": config}
     for name, value in changed.items():
         setattr(declared, name, value)
     declared.modified_at = now

@@ -7,7 +7,7 @@ A config is the wire's `{type: continuous|categorical|freeform, min, max, catego
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 KINDS = frozenset({"continuous", "categorical", "freeform"})
@@ -75,6 +75,35 @@ def parse(raw: Any) -> dict[str, Any]:
     if categories is not None:
         parsed = [_category(place, category) for place, category in enumerate(categories)]
     return {"type": kind, "min": low, "max": high, "categories": parsed}
+
+
+def recategorised(
+    config: Mapping[str, Any], added: Sequence[Any], removed: Sequence[Any]
+) -> dict[str, Any]:
+    """Return a categorical `config` with categories `added` at its end and values `removed`.
+
+    Raises ValueError naming the field when it is not categorical, a value or label would be
+    there twice, a value to remove is not there, or fewer than two categories would remain.
+    """
+    if config["type"] != "categorical":
+        raise ValueError("feedback_config: is not categorical, so it has no categories")
+    kept = list(config.get("categories") or [])
+    for value in removed:
+        left = [category for category in kept if category["value"] != value]
+        if isinstance(value, bool) or len(left) == len(kept):
+            raise ValueError(f"remove_categories: {value!r} is not the value of a category")
+        kept = left
+    if removed and len(kept) < 2:
+        raise ValueError("remove_categories: at least two categories must remain")
+    for place, raw in enumerate(added):
+        category = _category(len(kept), raw)
+        for part in ("value", "label"):
+            if category[part] is not None and any(category[part] == one[part] for one in kept):
+                raise ValueError(f"add_categories.{place}: the {part} is there already")
+        kept.append(category)
+    if len(kept) > MAX_CATEGORIES:
+        raise ValueError(f"add_categories: more than {MAX_CATEGORIES} categories")
+    return {**config, "categories": kept}
 
 
 def complaint(config: Mapping[str, Any], score: float | None, value: Any) -> str | None:

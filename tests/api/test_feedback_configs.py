@@ -91,3 +91,48 @@ def test_a_scale_is_withdrawn_by_its_key(api, rival_api) -> None:
 )
 def test_a_scale_that_says_nothing_is_422(api, body) -> None:
     assert api.post("/feedback-configs", body).status_code == 422
+
+
+TOPICS = {
+    "type": "categorical",
+    "categories": [{"value": n, "label": word} for n, word in enumerate(["billing", "delivery"])],
+}
+
+
+def test_categories_are_added_at_the_end_and_removed_by_their_value(api) -> None:
+    api.post("/feedback-configs", {"feedback_key": "topic", "feedback_config": TOPICS})
+    more = [{"value": 2, "label": "returns"}]
+    told = api.patch("/feedback-configs", {"feedback_key": "topic", "add_categories": more}).json()
+    words = [category["label"] for category in told["feedback_config"]["categories"]]
+    assert words == ["billing", "delivery", "returns"]
+    told = api.patch(
+        "/feedback-configs", {"feedback_key": "topic", "remove_categories": [0]}
+    ).json()
+    words = [category["label"] for category in told["feedback_config"]["categories"]]
+    assert words == ["delivery", "returns"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"add_categories": [{"value": 1, "label": "new"}]}, "the value is there already"),
+        ({"add_categories": [{"value": 5, "label": "billing"}]}, "the label is there already"),
+        ({"add_categories": {"value": 5}}, "must be a list"),
+        ({"add_categories": [{"label": 5}]}, "must be a text"),
+        ({"remove_categories": [7]}, "7 is not the value of a category"),
+        ({"remove_categories": [0]}, "at least two categories must remain"),
+    ],
+)
+def test_categories_that_cannot_be_so_are_422_and_change_nothing(api, change, why) -> None:
+    api.post("/feedback-configs", {"feedback_key": "topic", "feedback_config": TOPICS})
+    before = api.get("/feedback-configs").json()
+    answer = api.patch("/feedback-configs", {"feedback_key": "topic", **change})
+    assert (answer.status_code, why in answer.json()["detail"]) == (422, True), answer.json()
+    assert api.get("/feedback-configs").json() == before
+
+
+def test_a_scale_without_categories_gets_none(api) -> None:
+    stars = {"type": "continuous", "min": 1, "max": 5}
+    api.post("/feedback-configs", {"feedback_key": "stars", "feedback_config": stars})
+    body = {"feedback_key": "stars", "add_categories": [{"value": 1, "label": "x"}]}
+    assert "is not categorical" in api.patch("/feedback-configs", body).json()["detail"]

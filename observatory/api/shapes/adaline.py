@@ -12,19 +12,27 @@ class LogError(TypedDict):
 
 
 class TraceCreated(TypedDict):
+    """The ids a trace and its spans were stored under, in their order."""
+
     traceId: str
     spanIds: list[str]
 
 
 class SpanCreated(TypedDict):
+    """The id a span was stored under."""
+
     spanId: str
 
 
 class Updated(TypedDict):
+    """The change is stored."""
+
     success: bool
 
 
 class LogPagination(TypedDict):
+    """What page this is, and how to ask for the next."""
+
     limit: int
     returned: int
     hasMore: bool

@@ -198,10 +198,12 @@ class TokenUseQuery(TypedDict, total=False):
 
 
 class FeedbackConfigChange(TypedDict):
-    """A declared scale to change; null keeps."""
+    """A declared scale to change; null keeps. Categories are added at the end, removed by value."""
 
     feedback_key: Key
     feedback_config: NotRequired[Scale | None]
+    add_categories: NotRequired[list[Category] | None]
+    remove_categories: NotRequired[list[float] | None]
     is_lower_score_better: NotRequired[bool | None]
     is_enforced: NotRequired[bool | None]
 
