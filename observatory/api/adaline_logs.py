@@ -38,7 +38,6 @@ from observatory.runs.ops import RunOp, parse_op
 from observatory.runs.search import TooSlow
 
 DEFAULT_LIMIT = 50
-_REFUSALS: Any = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422), shapes.LogError)
 
 
 class LogView(WorkspaceView):
@@ -98,7 +97,9 @@ class LogView(WorkspaceView):
 class LogTraceUpdate(LogView):
     """PATCH /v2/logs/update-log: what an older page of theirs calls PATCH /v2/logs/trace."""
 
-    @describe(body=bodies.UpdateTrace, answer=shapes.Updated, also=_REFUSALS)
+    @describe(
+        body=bodies.UpdateTrace, answer=shapes.Updated, errors=(404, 409), refusal=shapes.LogError
+    )
     def patch(self, request: Request) -> Response:
         """Change status, end, attributes and tags of a trace that is here."""
         sent = bodies.read(bodies.UpdateTrace, request.data)
@@ -127,7 +128,12 @@ class LogTraceUpdate(LogView):
 class LogTraces(LogTraceUpdate):
     """POST and PATCH /v2/logs/trace (Monitor.log_trace, logs.traces.update)."""
 
-    @describe(body=bodies.CreateTrace, answer=shapes.TraceCreated, also=_REFUSALS)
+    @describe(
+        body=bodies.CreateTrace,
+        answer=shapes.TraceCreated,
+        errors=(404, 409),
+        refusal=shapes.LogError,
+    )
     def post(self, request: Request) -> Response:
         """Store a trace with its spans. The same again is the same trace; another is refused."""
         sent = bodies.read(bodies.CreateTrace, request.data)
@@ -157,7 +163,12 @@ class LogTraces(LogTraceUpdate):
 class LogSpans(LogTraceUpdate):
     """POST and PATCH /v2/logs/span. Adaline documents no PATCH of a span: it is as a trace's."""
 
-    @describe(body=bodies.CreateSpan, answer=shapes.SpanCreated, also=_REFUSALS)
+    @describe(
+        body=bodies.CreateSpan,
+        answer=shapes.SpanCreated,
+        errors=(404, 409),
+        refusal=shapes.LogError,
+    )
     def post(self, request: Request) -> Response:
         """Store a span. Its trace may come later if it is named by reference."""
         sent = bodies.read(bodies.CreateSpan, request.data)
@@ -183,7 +194,9 @@ class LogSpans(LogTraceUpdate):
             self.store([run])
         return Response({"spanId": str(run_id)})
 
-    @describe(body=bodies.UpdateSpan, answer=shapes.Updated, also=_REFUSALS)
+    @describe(
+        body=bodies.UpdateSpan, answer=shapes.Updated, errors=(404, 409), refusal=shapes.LogError
+    )
     def patch(self, request: Request) -> Response:
         """Change status, end, attributes and tags of a span that is here."""
         sent = bodies.read(bodies.UpdateSpan, request.data)
@@ -245,7 +258,9 @@ class LogPages(LogView):
 class LogList(LogPages):
     """GET /v2/logs (logs.list): the traces of a project, by query parameters."""
 
-    @describe(query=shapes.LogQuery, answer=shapes.TracePage, also=_REFUSALS)
+    @describe(
+        query=shapes.LogQuery, answer=shapes.TracePage, errors=(404, 409), refusal=shapes.LogError
+    )
     def get(self, request: Request) -> Response:
         asked: dict[str, Any] = dict(request.query_params.items())
         for name in ("startedAfter", "startedBefore", "limit"):
@@ -262,7 +277,9 @@ class LogList(LogPages):
 class LogTraceSearch(LogPages):
     """POST /v2/logs/traces (logs.traces.search)."""
 
-    @describe(body=bodies.Search, answer=shapes.TracePage, also=_REFUSALS)
+    @describe(
+        body=bodies.Search, answer=shapes.TracePage, errors=(404, 409), refusal=shapes.LogError
+    )
     def post(self, request: Request) -> Response:
         return self.page(request.data)
 
@@ -272,7 +289,9 @@ class LogSpanSearch(LogPages):
 
     is_span = True
 
-    @describe(body=bodies.Search, answer=shapes.SpanPage, also=_REFUSALS)
+    @describe(
+        body=bodies.Search, answer=shapes.SpanPage, errors=(404, 409), refusal=shapes.LogError
+    )
     def post(self, request: Request) -> Response:
         return self.page(request.data)
 
