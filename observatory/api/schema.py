@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, NotRequired, get_args, get_origin, get_type_hints
 
 import msgspec
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -173,7 +173,16 @@ def _types(operation: Operation) -> Iterator[Any]:
         if one is not None and one is not Binary:
             yield one
     if operation.query is not None:
-        yield from get_type_hints(operation.query, include_extras=True).values()
+        yield from _hints(operation.query).values()
+
+
+def _hints(query: Any) -> dict[str, Any]:
+    """Return the parameters of a query, without the word of whether they are required."""
+    hints = get_type_hints(query, include_extras=True)
+    return {
+        name: get_args(hint)[0] if get_origin(hint) is NotRequired else hint
+        for name, hint in hints.items()
+    }
 
 
 def _operation(route: Route, method: str, operation: Operation, shapes: _Shapes) -> dict[str, Any]:
@@ -216,7 +225,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 def _query_parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, Any]]:
     if operation.query is None:
         return []
-    hints = get_type_hints(operation.query, include_extras=True)
+    hints = _hints(operation.query)
     return [
         {
             "name": name,
