@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from annotations.bookmarks import alone_with
 from annotations.models import (
@@ -477,3 +477,11 @@ def my_progress(queue: AnnotationQueue, user: User) -> tuple[int, int]:
         cursor.execute(_MINE, {"queue": queue.pk, "me": user.pk})
         n_done, n_left = cursor.fetchone()
     return n_done, n_left
+
+
+def last_added(workspace: Workspace, run_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Return when each of `run_ids` was last put in a queue that still holds it. One query."""
+    held = QueueItem.objects.filter(workspace=workspace, run_id__in=run_ids).exclude(
+        state=QueueItem.State.REMOVED
+    )
+    return dict(held.values_list("run_id").annotate(Max("added_at")).order_by())

@@ -30,6 +30,15 @@ RANKS = {
 """What examples are sorted by, besides `created_at` and `feedback.<key>`: the mean of the runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an example stands in the order that was asked for. `rank` is the mean sorted by."""
+
+    rank: float | None
+    created_at: datetime
+    pk: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """Which examples of which experiments, and how sorted. Filters are by experiment.
@@ -44,6 +53,7 @@ class Asked:
     is_ascending: bool = False
     offset: int = 0
     limit: int | None = None  # None: all there are
+    after: Place | None = None  # only what comes after the example at this place
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,7 @@ class ExampleRuns:
 
     revision: ExampleRevision
     runs: list[RunRow]
+    place: Place
 
 
 def plan(project: Project, sent: Mapping[str, Any]) -> None:
@@ -151,20 +162,21 @@ def by_example(
     with search.bounded():
         page = _page(dataset, projects, asked)
     ids = [run_id for _, run_ids in page for run_id in run_ids]
+    pks = [place.pk for place, _ in page]
     rows: dict[UUID, RunRow] = {}
     if ids:
         found = search.query(workspace, RunQuery(ids=ids, limit=len(ids), payloads=payloads))
         rows = {row.id: row for row in found.runs}
-    shown = _revisions([pk for pk, _ in page], _version_of(projects[0]))
+    shown = _revisions(pks, _version_of(projects[0]))
     return [
-        ExampleRuns(shown[pk], [rows[run_id] for run_id in run_ids if run_id in rows])
-        for pk, run_ids in page
-        if pk in shown
+        ExampleRuns(shown[place.pk], [rows[run_id] for run_id in run_ids if run_id in rows], place)
+        for place, run_ids in page
+        if place.pk in shown
     ]
 
 
 _PAGE = """
-SELECT e.id, x.run_ids FROM (
+SELECT x.rank, e.created_at, e.id, x.run_ids FROM (
     SELECT r.reference_example_id AS uuid,
         array_agg(r.id ORDER BY array_position(%s::int[], r.project_id), r.start_time, r.id)
             AS run_ids,
@@ -175,7 +187,7 @@ SELECT e.id, x.run_ids FROM (
     GROUP BY r.reference_example_id
     HAVING count(DISTINCT r.project_id) FILTER (WHERE r.project_id = ANY(%s::int[])) = %s
 ) x JOIN datasets_example e ON e.uuid = x.uuid AND e.workspace_id = %s
-WHERE e.dataset_id = %s{only}
+WHERE e.dataset_id = %s{only}{after}
 ORDER BY {order}
 LIMIT %s OFFSET %s
 """
@@ -183,7 +195,7 @@ LIMIT %s OFFSET %s
 
 def _page(
     dataset: Dataset, projects: Sequence[Project], asked: Asked
-) -> list[tuple[int, list[UUID]]]:
+) -> list[tuple[Place, list[UUID]]]:
     pks = [project.pk for project in projects]
     passes, passed = _passes(dataset.workspace, projects, asked)
     filtered = [project.pk for project in projects if asked.filters.get(project.uuid)]
@@ -195,14 +207,39 @@ def _page(
     elif asked.sort_by is not None:
         order = f"x.rank {way} NULLS LAST, {order}"
     only, chosen = ("", []) if asked.example_ids is None else (" AND e.uuid = ANY(%s)", [1])
+    after, place = _after(asked)
     params = [
         *(pks, *ranked, dataset.workspace_id, pks, *passed, filtered, len(filtered)),
         *(dataset.workspace_id, dataset.pk, *([list(asked.example_ids or [])] if chosen else [])),
-        *(asked.limit, asked.offset),
+        *(*place, asked.limit, asked.offset),
     ]
+    sql = _PAGE.format(rank=rank, passes=passes, only=only, after=after, order=order)
     with connection.cursor() as cursor:
-        cursor.execute(_PAGE.format(rank=rank, passes=passes, only=only, order=order), params)
-        return [(pk, run_ids) for pk, run_ids in cursor.fetchall()]
+        cursor.execute(sql, params)
+        return [(Place(*place), run_ids) for *place, run_ids in cursor.fetchall()]
+
+
+def _after(asked: Asked) -> tuple[str, list[Any]]:
+    """Return the condition of what comes after a place, in the order of `_page`."""
+    at = asked.after
+    if at is None:
+        return "", []
+    sign = ">" if asked.is_ascending else "<"
+    if asked.sort_by == "created_at":
+        return (
+            f" AND (e.created_at {sign} %s OR (e.created_at = %s AND e.id > %s))",
+            [at.created_at, at.created_at, at.pk],
+        )
+    older = "(e.created_at < %s OR (e.created_at = %s AND e.id > %s))"
+    params: list[Any] = [at.created_at, at.created_at, at.pk]
+    if asked.sort_by is None:
+        return f" AND {older}", params
+    if at.rank is None:
+        return f" AND x.rank IS NULL AND {older}", params
+    return (
+        f" AND (x.rank {sign} %s OR x.rank IS NULL OR (x.rank = %s AND {older}))",
+        [at.rank, at.rank, *params],
+    )
 
 
 def _passes(

@@ -12,8 +12,8 @@ METHODS = ["get", "post", "put", "patch", "delete"]
 HEAD = """# Endpoints
 
 LangSmith's wire, as the SDKs speak it. Every path is served with and without a trailing slash, and
-under `/`, `/api` and `/api/v1` (platform paths: under `/v1/platform` and `/api/v1/platform`). Written
-from the code by `python -m tests.reference`.
+under `/`, `/api` and `/api/v1` (platform paths: under `/v1/platform` and `/api/v1/platform`; v2 under
+`/api/v2` alone). Written from the code by `python -m tests.reference`.
 
 | path | methods | what |
 |---|---|---|
@@ -29,6 +29,7 @@ def rows() -> list[str]:
         ("/", urls.v1),
         ("/v1/platform/", urls.platform),
         ("/v2/", urls.adaline),
+        ("/api/v2/", urls.v2),
     ):
         for pattern in patterns:
             view = pattern.callback.view_class

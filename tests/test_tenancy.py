@@ -44,6 +44,10 @@ PUBLIC = {
         ("SharedRun", "SharedRuns", "SharedRunQueries", "SharedFeedback"),
         "a run that a person shared, by its token (tests/api/test_shared_runs)",
     ),
+    **dict.fromkeys(
+        ("SharedRunV2", "SharedRunQueriesV2"),
+        "the same in version 2 (tests/api/test_v2_runs)",
+    ),
     "not_found": "an API path that does not exist",
 }
 WRITES = ("POST", "PUT", "PATCH", "DELETE")

@@ -33,7 +33,7 @@ def switchboard() -> dict[str, Any]:
             "zstd_compression_enabled": True,
             "gzip_body_enabled": True,
             "ch_query_enabled": True,
-            "sdb_query_enabled": False,
+            "sdb_query_enabled": True,
         },
     }
 

@@ -53,7 +53,8 @@ def uuid_of(body: Mapping[str, Any], name: str) -> UUID | None:
     return found[0] if found else None
 
 
-def _flag(body: Mapping[str, Any], name: str) -> bool | None:
+def flag_of(body: Mapping[str, Any], name: str) -> bool | None:
+    """Return a boolean of the body, None if absent. Raises ParseError (400)."""
     given = body.get(name)
     if given is None or isinstance(given, bool):
         return given
@@ -121,7 +122,7 @@ def query_in(body: Any) -> RunQuery:
     """Return what the body of /runs/query and /runs/stats asks. Raises ParseError (400)."""
     if not isinstance(body, dict):
         raise ParseError("The body must be a JSON object")
-    is_root = _flag(body, "is_root")
+    is_root = flag_of(body, "is_root")
     if body.get("execution_order") == 1:
         is_root = True
     filters = [filter_of(body, name) for name in ("filter", "search_filter")]
@@ -133,7 +134,7 @@ def query_in(body: Any) -> RunQuery:
         parent_run_id=uuid_of(body, "parent_run"),
         run_type=text_of(body, "run_type"),
         is_root=is_root,
-        has_error=_flag(body, "error"),
+        has_error=flag_of(body, "error"),
         reference_examples=uuids_of(body, "reference_example"),
         started_from=moment_of(body, "start_time"),
         started_to=moment_of(body, "end_time"),

@@ -155,13 +155,13 @@ def _details(name: str, row: RunRow, *_: Any) -> dict[str, Any] | None:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _app_path(row: RunRow, workspace: Workspace) -> str:
-    project = f"/o/{workspace.uuid}/projects/p/{row.project}"
-    return f"{project}/r/{row.id}?trace_id={row.trace_id}"
+def app_path(workspace: Workspace, project: UUID | None, run_id: UUID, trace_id: UUID) -> str:
+    """Return the path of the page of a run."""
+    return f"/o/{workspace.uuid}/projects/p/{project}/r/{run_id}?trace_id={trace_id}"
 
 
 _MADE: dict[str, Callable[..., Any]] = {
-    "app_path": lambda row, workspace, told: _app_path(row, workspace),
+    "app_path": lambda row, workspace, told: app_path(workspace, row.project, row.id, row.trace_id),
     "inputs": lambda row, *_: _object(row.inputs, "input") or {},
     "outputs": lambda row, *_: _object(row.outputs, "output"),
     "events": lambda row, *_: _list(row.events),

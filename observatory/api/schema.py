@@ -34,7 +34,7 @@ REFUSALS: Final = {
     415: "The encoding or type of the body is not known",
     422: "A field or parameter is not valid; the detail names it",
     429: "Too many requests; see Retry-After",
-    501: "The feature is switched off here",
+    501: "The feature is not offered here; the detail says what instead",
     503: "The database is not available; see Retry-After",
 }
 _REF: Final = "#/components/schemas/{name}"

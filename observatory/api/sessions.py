@@ -32,6 +32,8 @@ from observatory.workspaces.models import Workspace
 MAX_LISTED = 100
 MAX_OFFSET = 1_000_000
 _SORTED_BY_STATS = ("last_run_start_time", "latency_p50", "latency_p99", "error_rate")
+EVALUATORS = "evaluators"
+"""The project that the SDKs trace evaluators to."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -272,6 +274,29 @@ class Sessions(WorkspaceView):
         except ProjectExists as error:
             raise Conflict(str(error)) from None
         return Response(_shown_alone(self.workspace, project))
+
+
+class SessionResolution(WorkspaceView):
+    """GET /sessions/resolutions (client.sessions.resolve): the project that an address names."""
+
+    @describe(query=shapes.SessionResolutionQuery, answer=shapes.Resolved, errors=(404,))
+    def get(self, request: Request) -> Response:
+        kind, wanted = parameters.one(request, "kind"), parameters.one(request, "id")
+        found = Project.objects.filter(workspace=self.workspace)
+        if kind == "EVALUATOR":
+            found = found.filter(name=EVALUATORS)
+        elif kind == "EXPERIMENT":
+            if wanted is None:
+                raise Unprocessable("id: is required for the kind EXPERIMENT")
+            found = found.filter(uuid=uuid_or_404(wanted), reference_dataset_id__isnull=False)
+        elif kind == "AGENT":
+            raise NotFound("This server keeps no agents: name the project by its session_id")
+        else:
+            raise Unprocessable("kind: expects AGENT, EXPERIMENT or EVALUATOR")
+        project = found.first()
+        if project is None:
+            raise NotFound("Project not found")
+        return Response({"session_id": project.uuid})
 
 
 class SessionDetail(WorkspaceView):

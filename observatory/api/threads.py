@@ -15,7 +15,7 @@ from observatory.api.shapes import runs as shapes
 from observatory.feedback import summary
 from observatory.runs import search, threads
 from observatory.runs.models import Project
-from observatory.runs.threads import Thread
+from observatory.runs.threads import Thread, ThreadQuery
 
 MAX_OFFSET = 10_000_000
 
@@ -74,9 +74,11 @@ class RunGroups(WorkspaceView):
         try:
             found = threads.listed(
                 project,
-                filter=filter_of(body, "filter"),
-                started_from=moment_of(body, "start_time"),
-                started_to=moment_of(body, "end_time"),
+                ThreadQuery(
+                    filter=filter_of(body, "filter"),
+                    started_from=moment_of(body, "start_time"),
+                    started_to=moment_of(body, "end_time"),
+                ),
                 limit=limit_of(body),
                 offset=_offset(body),
             )

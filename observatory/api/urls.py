@@ -7,7 +7,6 @@ the SDKs' POST into a GET.
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, re_path
-from django.views import View
 
 from observatory.api import (
     adaline_logs,
@@ -40,14 +39,8 @@ from observatory.api import (
     shared_runs,
     threads,
 )
-
-
-def at(route: str, view: type[View], name: str) -> URLPattern:
-    """Return the pattern of `route`, a regular expression without its ends."""
-    return re_path(rf"^{route}/?$", view.as_view(), name=name)
-
-
-UUID = r"[0-9a-fA-F-]{32,36}"
+from observatory.api.paths import UUID, at
+from observatory.api.v2.urls import v2
 
 REPO = "(?P<owner>[^/]+)/(?P<repo_handle>[^/]+)"
 
@@ -66,6 +59,7 @@ v1: list[URLPattern | URLResolver] = [
     at(f"runs/(?P<run_id>{UUID})", run_read.RunDetail, "run-detail"),
     at(f"runs/(?P<run_id>{UUID})/share", shared_runs.RunSharing, "run-share"),
     at("sessions", sessions.Sessions, "sessions"),
+    at("sessions/resolutions", sessions.SessionResolution, "session-resolution"),
     at("sessions/(?P<session_id>[^/]+)", sessions.SessionDetail, "session"),
     at("otel/v1/traces", otlp.Traces, "otlp-traces"),
     at("attachments/(?P<token>[A-Za-z0-9_:-]+)", attachments.SignedAttachment, "attachment"),
@@ -271,9 +265,12 @@ adaline: list[URLPattern | URLResolver] = [
 def mounted() -> list[URLPattern | URLResolver]:
     """Return v1 and platform under the prefixes that E = host, host/api and host/api/v1 give.
 
-    Adaline's log API is beside them under its own: its clients are given E/v2.
+    Adaline's log API is beside them under its own: its clients are given E/v2. The generated
+    clients know one prefix of v2, whatever E is.
     """
-    table: list[URLPattern | URLResolver] = []
+    table: list[URLPattern | URLResolver] = [
+        re_path("^api/v2/", include((v2, "v2"), namespace="v2"))
+    ]
     for number, prefix in enumerate(["", "api/", "api/v1/"]):
         table.append(re_path(f"^{prefix}", include((v1, "v1"), namespace=f"v1-{number}")))
     for number, prefix in enumerate(

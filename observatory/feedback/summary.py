@@ -118,6 +118,32 @@ def project_stats(
     return _collect(sql, {"workspace": workspace_id, "subjects": projects})
 
 
+def traces_stats(workspace_id: int, trace_ids: Iterable[UUID]) -> dict[str, Any]:
+    """Return `{key: {n, avg, ..}}` of all runs of the traces together, in one query."""
+    traces = list(trace_ids)
+    if not traces:
+        return {}
+    condition = (
+        "run_id IN (SELECT id FROM runs_run WHERE workspace_id = %(workspace)s"
+        " AND trace_id = ANY(%(subjects)s))"
+    )
+    sql = _STATS.format(subject="0", condition=condition)
+    return _collect(sql, {"workspace": workspace_id, "subjects": traces}).get(0, {})
+
+
+def said_of_threads(project: Project, thread_ids: Iterable[str]) -> dict[str, Any]:
+    """Return `{key: {n, avg, ..}}` of the feedback on the threads themselves, in one query."""
+    threads = list(thread_ids)
+    if not threads:
+        return {}
+    condition = "project_id = %(project)s AND feedback_thread_id = ANY(%(subjects)s)"
+    sql = _STATS.format(subject="0", condition=condition)
+    found = _collect(
+        sql, {"workspace": project.workspace_id, "project": project.pk, "subjects": threads}
+    )
+    return found.get(0, {})
+
+
 def thread_stats(project: Project, thread_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return the same by thread of `project`: of all runs of its traces, roots and below."""
     threads = list(thread_ids)

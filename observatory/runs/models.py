@@ -297,3 +297,19 @@ class ModelPrice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider or 'any provider'}: {self.model}"
+
+
+class ThreadShare(models.Model):
+    """A token that opens the traces of one thread to anybody, also those still to come."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    thread_id = models.TextField()
+    token = models.UUIDField(unique=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "thread_id"], name="thread_share_is_one_a_thread"
+            )
+        ]

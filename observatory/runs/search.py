@@ -17,7 +17,15 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 from observatory.runs import tree
-from observatory.runs.filters.compile import SQL, judged_by, reads_documents, where, where_in_trace
+from observatory.runs.filters.compile import (
+    EVER,
+    SQL,
+    Judged,
+    judged_by,
+    reads_documents,
+    where,
+    where_in_trace,
+)
 from observatory.runs.filters.grammar import And, Node, Term
 from observatory.workspaces.models import Workspace
 
@@ -47,6 +55,7 @@ class RunRow:
     project_id: int | None = None
     project: UUID | None = None
     project_name: str | None = None
+    reference_dataset_id: UUID | None = None
     dotted_order: str | None = None
     name: str | None = None
     run_type: str | None = None
@@ -88,7 +97,11 @@ _SMALL = {
         *("prompt_tokens", "completion_tokens", "total_tokens"),
         *("prompt_cost", "completion_cost", "total_cost"),
     )
-} | {"project": "p.uuid", "project_name": "p.name"}
+} | {
+    "project": "p.uuid",
+    "project_name": "p.name",
+    "reference_dataset_id": "p.reference_dataset_id",
+}
 PAYLOADS = ("inputs", "outputs", "events", "serialized", "extra", "metadata", "usage_details")
 """Columns that are read only when they are selected."""
 
@@ -98,14 +111,16 @@ class RunQuery:
     """What to look for. Everything given must hold; None means "any".
 
     `ids` given: nothing else counts but the page. `trace_id` given: all runs of the trace, no
-    pages. `started_from` and `started_to` are inclusive. `payloads` names the JSON columns to
-    read. `limit` is at most MAX_LIMIT.
+    pages. With `is_narrowed` both are conditions like any other. `started_from` and `started_to`
+    are inclusive, `started_before` is not. `judged` bounds the feedback that the filters see.
+    `payloads` names the JSON columns to read.
     """
 
     projects: Sequence[UUID] | None = None
     reference_dataset_id: UUID | None = None
     ids: Sequence[UUID] | None = None
     trace_id: UUID | None = None
+    is_narrowed: bool = False
     parent_run_id: UUID | None = None
     run_type: str | None = None
     is_root: bool | None = None
@@ -113,9 +128,11 @@ class RunQuery:
     reference_examples: Sequence[UUID] | None = None
     started_from: datetime | None = None
     started_to: datetime | None = None
+    started_before: datetime | None = None
     filter: Node | None = None
     trace_filter: Node | None = None
     tree_filter: Node | None = None
+    judged: Judged = EVER
     text: str | None = None
     order: Literal["asc", "desc"] = "desc"
     limit: int = MAX_LIMIT
@@ -145,11 +162,12 @@ def query(workspace: Workspace, wanted: RunQuery) -> Page:
     """
     edge: Key | None = None
     with bounded():
-        if wanted.ids is not None or wanted.trace_id is not None:
+        is_named = wanted.ids is not None or wanted.trace_id is not None
+        if is_named and not wanted.is_narrowed:
             keys = _keys_of_named(workspace, wanted)
         else:
             keys, edge = _keys_of_projects(workspace, wanted)
-        is_paged = wanted.trace_id is None or wanted.ids is not None
+        is_paged = wanted.trace_id is None or wanted.ids is not None or wanted.is_narrowed
         page = keys[: wanted.limit] if is_paged else keys
         rows = _rows(workspace.pk, [run_id for _, run_id in page], wanted.payloads)
     runs = [rows[run_id] for _, run_id in page if run_id in rows]
@@ -236,6 +254,7 @@ def conditions(workspace: Workspace, wanted: RunQuery) -> SQL:
         ("r.run_type = %s", wanted.run_type),
         ("r.start_time >= %s", wanted.started_from),
         ("r.start_time <= %s", wanted.started_to),
+        ("r.start_time < %s", wanted.started_before),
     ):
         if value is not None:
             parts.append((sql, [value]))
@@ -245,16 +264,17 @@ def conditions(workspace: Workspace, wanted: RunQuery) -> SQL:
     ):
         if flag is not None:
             parts.append((sql.format("" if flag else "NOT "), []))
+    if wanted.is_narrowed and wanted.ids is not None:
+        parts.append(("r.id = ANY(%s)", [list(wanted.ids)]))
     if wanted.reference_examples is not None:
         parts.append(("r.reference_example_id = ANY(%s)", [list(wanted.reference_examples)]))
     if wanted.text:
         parts.append(where(Term("search", None, wanted.text)))
     if wanted.filter is not None:
-        parts.append(where(wanted.filter))
-    if wanted.trace_filter is not None:
-        parts.append(where_in_trace(wanted.trace_filter, root_only=True))
-    if wanted.tree_filter is not None:
-        parts.append(where_in_trace(wanted.tree_filter, root_only=False))
+        parts.append(where(wanted.filter, judged=wanted.judged))
+    for node, root_only in ((wanted.trace_filter, True), (wanted.tree_filter, False)):
+        if node is not None:
+            parts.append(where_in_trace(node, root_only=root_only, judged=wanted.judged))
     return (
         " AND ".join(sql for sql, _ in parts),
         [param for _, params in parts for param in params],
@@ -332,7 +352,8 @@ def _page(workspace: Workspace, wanted: RunQuery, project: SQL, edge: Key | None
     holds in the order of its runs: few of a project's runs may be judged so.
     """
     direction = "ASC" if wanted.order == "asc" else "DESC"
-    judged = judged_by(wanted.filter) if wanted.filter is not None and edge is None else None
+    is_ever = wanted.judged == EVER  # the shortcut knows no bounds of when it was judged
+    judged = judged_by(wanted.filter) if wanted.filter and edge is None and is_ever else None
     if judged is None:
         condition, params = conditions(workspace, wanted)
         after, after_params = _after(wanted, "r.start_time")

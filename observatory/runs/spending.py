@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection
@@ -39,16 +40,19 @@ def _lacks(row: RunRow) -> bool:
     return row.run_type != "llm" and (row.total_tokens is None or row.total_cost is None)
 
 
-def summed(workspace_id: int, rows: Iterable[RunRow]) -> list[RunRow]:
+def summed(
+    workspace_id: int, rows: Iterable[RunRow], *, instead_of_own: bool = False
+) -> list[RunRow]:
     """Return `rows` with the tokens and costs of parents: their own, or the sum of llm runs below.
 
     Tokens are counts, costs US dollars; each of the two is summed only where the run itself
     says nothing of it. An llm run says its own. Below a run is what its trace holds, for a
     root, and what names it in `dotted_order` (or as its parent) otherwise. One query, none
-    when no row needs it. Details (cached tokens and so on) are not summed.
+    when no row needs it. Details (cached tokens and so on) are not summed. With
+    `instead_of_own` a sum stands in place of what the run says itself.
     """
     listed = list(rows)
-    lacking = [row for row in listed if _lacks(row)]
+    lacking = [row for row in listed if _lacks(row) or (instead_of_own and row.run_type != "llm")]
     if not lacking:
         return listed
     inner = [row for row in lacking if row.trace_id != row.id]
@@ -61,14 +65,16 @@ def summed(workspace_id: int, rows: Iterable[RunRow]) -> list[RunRow]:
     with connection.cursor() as cursor:
         cursor.execute(_BELOW, params)
         below = {row[0]: row[1:] for row in cursor.fetchall()}
-    return [_with(row, below[row.id]) if _lacks(row) and row.id in below else row for row in listed]
+    asked = {row.id for row in lacking} & below.keys()
+    return [_with(row, below[row.id], instead_of_own) if row.id in asked else row for row in listed]
 
 
-def _with(row: RunRow, sums: tuple[Any, ...]) -> RunRow:
+def _with(row: RunRow, sums: tuple[Any, ...], instead_of_own: bool) -> RunRow:
     values = dict(zip((*TOKENS, *COSTS), sums, strict=True))
     told: dict[str, Any] = {}
-    if all(getattr(row, name) is None for name in TOKENS):
-        told |= {name: None if values[name] is None else int(values[name]) for name in TOKENS}
-    if all(getattr(row, name) is None for name in COSTS):
-        told |= {name: values[name] for name in COSTS}
+    for names, number in ((TOKENS, int), (COSTS, Decimal)):
+        if all(getattr(row, name) is None for name in names) or (
+            instead_of_own and any(values[name] is not None for name in names)
+        ):
+            told |= {name: None if values[name] is None else number(values[name]) for name in names}
     return replace(row, **told)

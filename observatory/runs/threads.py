@@ -16,7 +16,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from observatory.runs.filters.compile import where
+from observatory.runs import totals
+from observatory.runs.filters.compile import SQL, where, where_in_trace
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
 from observatory.runs.search import bounded
@@ -30,13 +31,16 @@ class Thread:
 
     Tokens and costs are those of the llm runs of its traces. `first_inputs` are the inputs of
     the earliest root, `last_outputs` and `last_error` the newest root's that has some: JSON
-    text, unparsed.
+    text, unparsed. `trace_ids` are the traces that were counted, in no order.
     """
 
     thread_id: str
     count: int
     first_start: datetime
     last_start: datetime
+    last_end: datetime | None
+    n_errors: int
+    trace_ids: list[UUID]
     latency_p50: float | None
     latency_p99: float | None
     prompt_tokens: int
@@ -57,6 +61,26 @@ class Thread:
         return filter_of(self.thread_id)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ThreadQuery:
+    """Which threads to look for. None means "any".
+
+    `filter` and the window choose among the root runs: a thread is told of those that they keep,
+    and is not found without one. `trace_filter` must hold for one of them, `tree_filter` for a
+    run of one of their traces. `started_from` and `started_to` are inclusive, `started_before`
+    is not. `after` is (last_start, thread_id) of the thread that a page ended with.
+    """
+
+    filter: Node | None = None
+    trace_filter: Node | None = None
+    tree_filter: Node | None = None
+    thread_ids: Sequence[str] | None = None
+    started_from: datetime | None = None
+    started_to: datetime | None = None
+    started_before: datetime | None = None
+    after: tuple[datetime, str] | None = None
+
+
 @dataclass(frozen=True)
 class Threads:
     """A page of threads and how many there are in all."""
@@ -65,31 +89,61 @@ class Threads:
     total: int
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Threads taken together. Latencies and first tokens in seconds, rates in [0, 1].
+
+    Latency and errors are of root runs; tokens, costs (US dollars) and first tokens of the llm
+    runs of each trace.
+    """
+
+    n_threads: int
+    n_traces: int
+    latency_p50: float | None
+    latency_p99: float | None
+    first_token_p50: float | None
+    first_token_p99: float | None
+    median_tokens: int | None
+    error_rate: float | None
+    streaming_rate: float | None
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_cost: Decimal | None
+    completion_cost: Decimal | None
+    total_cost: Decimal | None
+    trace_ids: list[UUID]
+    thread_ids: list[str]
+
+
 def filter_of(thread_id: str) -> str:
     """Return the filter that finds the runs of a thread, as both SDKs' read_thread writes it."""
     return f"eq(thread_id, {json.dumps(thread_id, ensure_ascii=False)})"
 
 
+# The roots that a query keeps; {hits}: whether each satisfies the filters that one of them must.
 _ROOTS = """
 WITH roots AS MATERIALIZED (
-    SELECT r.id, r.thread_id, r.start_time, r.latency_s, r.error FROM runs_run r
+    SELECT r.id, r.thread_id, r.start_time, r.end_time, r.latency_s, r.error{hits} FROM runs_run r
     WHERE r.workspace_id = %(workspace)s AND r.project_id = %(project)s
         AND r.parent_run_id IS NULL AND r.thread_id IS NOT NULL AND r.start_time IS NOT NULL
         {condition}
-), threads AS (
+)"""
+_PAGE = """, threads AS (
     SELECT thread_id, count(*) AS n, min(start_time) AS first_start, max(start_time) AS last_start,
+        max(end_time) AS last_end, count(error) AS n_errors,
         percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY latency_s) AS latency,
         (array_agg(id ORDER BY start_time, id))[1] AS first_id,
         (array_agg(id ORDER BY start_time DESC, id DESC))[1] AS last_id,
         (array_agg(error ORDER BY start_time DESC, id DESC) FILTER (WHERE error IS NOT NULL))[1]
             AS last_error,
         array_agg(id) AS ids
-    FROM roots GROUP BY thread_id
+    FROM roots GROUP BY thread_id{having}
 ), page AS (
     SELECT *, count(*) OVER () AS total FROM threads
     ORDER BY last_start DESC, thread_id LIMIT %(limit)s OFFSET %(offset)s
 )
-SELECT page.thread_id, n, first_start, last_start, latency, used.*,
+SELECT page.thread_id, n, first_start, last_start, last_end, n_errors, ids, latency, used.*,
     first_id, last_id,
     (SELECT inputs::text FROM runs_run WHERE workspace_id = %(workspace)s AND id = first_id),
     (SELECT r.outputs::text FROM runs_run r WHERE r.workspace_id = %(workspace)s
@@ -105,64 +159,147 @@ FROM page, LATERAL (
 ) used
 ORDER BY last_start DESC, page.thread_id
 """
-_COUNT = """
-SELECT count(DISTINCT r.thread_id) FROM runs_run r
-WHERE r.workspace_id = %(workspace)s AND r.project_id = %(project)s
-    AND r.parent_run_id IS NULL AND r.thread_id IS NOT NULL AND r.start_time IS NOT NULL
-    {condition}
+_COUNT = """, threads AS (SELECT thread_id FROM roots GROUP BY thread_id{having})
+SELECT count(*) FROM threads
+"""
+_TOTALS = """, threads AS (SELECT thread_id FROM roots GROUP BY thread_id{having}
+), traces AS (
+    SELECT roots.*, used.*,
+        extract(epoch from (first_token_time - start_time))::float8 AS first_token_s
+    FROM roots JOIN threads USING (thread_id), LATERAL (
+        SELECT sum(prompt_tokens)::bigint AS prompt_tokens,
+            sum(completion_tokens)::bigint AS completion_tokens,
+            sum(total_tokens)::bigint AS total_tokens, sum(prompt_cost) AS prompt_cost,
+            sum(completion_cost) AS completion_cost, sum(total_cost) AS total_cost,
+            min(first_token_time) AS first_token_time
+        FROM runs_run WHERE workspace_id = %(workspace)s AND trace_id = roots.id
+            AND run_type = 'llm'
+    ) used
+)
+SELECT count(DISTINCT thread_id), count(*),
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_s),
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY latency_s),
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY first_token_s),
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY first_token_s),
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_tokens),
+    avg((error IS NOT NULL)::int)::float8,
+    avg((first_token_time IS NOT NULL)::int) FILTER (WHERE end_time IS NOT NULL)::float8,
+    coalesce(sum(prompt_tokens), 0)::bigint, coalesce(sum(completion_tokens), 0)::bigint,
+    coalesce(sum(total_tokens), 0)::bigint,
+    sum(prompt_cost), sum(completion_cost), sum(total_cost),
+    coalesce(array_agg(id), '{{}}'), coalesce(array_agg(DISTINCT thread_id), '{{}}')
+FROM traces
+"""
+_TURNS = """
+SELECT id, number FROM (
+    SELECT id, row_number() OVER (ORDER BY start_time, id) AS number FROM runs_run
+    WHERE workspace_id = %s AND project_id = %s AND thread_id = %s AND parent_run_id IS NULL
+        AND start_time IS NOT NULL
+) turns WHERE id = ANY(%s)
 """
 
 
 def listed(
     project: Project,
+    asked: ThreadQuery = ThreadQuery(),
     *,
-    filter: Node | None = None,
-    thread_ids: Sequence[str] | None = None,
-    started_from: datetime | None = None,
-    started_to: datetime | None = None,
     limit: int = MAX_LISTED,
     offset: int = 0,
 ) -> Threads:
     """Return the threads of `project`, the most recently used first (then by thread id).
 
-    `filter`, `started_from` and `started_to` (inclusive) choose among the root runs; a thread
-    is told of those it keeps. At most MAX_LISTED a page. One statement, a second one when the
-    page is empty. Raises search.TooSlow.
+    At most MAX_LISTED a page; `total` counts those from `after` on. One statement, a second one
+    when the page is empty. Raises search.TooSlow.
     """
-    params: dict[str, Any] = {
-        "workspace": project.workspace_id,
-        "project": project.pk,
-        "limit": max(0, min(limit, MAX_LISTED)),
-        "offset": max(0, offset),
-    }
-    parts = []
-    if filter is not None:
-        sql, values = where(filter)
-        names = [f"filter_{number}" for number in range(len(values))]
-        parts.append(f"({sql % tuple(f'%({name})s' for name in names)})")
-        params |= dict(zip(names, values, strict=True))
-    narrowed: list[tuple[str, str, Any]] = [
-        ("r.start_time >= %(started_from)s", "started_from", started_from),
-        ("r.start_time <= %(started_to)s", "started_to", started_to),
-        ("r.thread_id = ANY(%(thread_ids)s)", "thread_ids", thread_ids and list(thread_ids)),
-    ]
-    for sql, name, value in narrowed:
-        if value is not None:
-            parts.append(sql)
-            params[name] = value
-    condition = "".join(f" AND {part}" for part in parts)
+    chosen = _Chosen(project, asked)
+    chosen.params |= {"limit": max(0, min(limit, MAX_LISTED)), "offset": max(0, offset)}
     with bounded(), connection.cursor() as cursor:
-        cursor.execute(_ROOTS.format(condition=condition), params)
+        cursor.execute(chosen.sql(_PAGE), chosen.params)
         rows = cursor.fetchall()
         if rows:
             return Threads([_thread(row) for row in rows], rows[0][-1])
-        cursor.execute(_COUNT.format(condition=condition), params)
+        cursor.execute(chosen.sql(_COUNT), chosen.params)
         counted = cursor.fetchone()
         assert counted is not None
         return Threads([], counted[0])
 
 
+def aggregated(project: Project, asked: ThreadQuery) -> Totals:
+    """Return what the threads that `asked` finds come to together. Raises search.TooSlow."""
+    chosen = _Chosen(project, asked)
+    with bounded(), connection.cursor() as cursor:
+        cursor.execute(chosen.sql(_TOTALS), chosen.params)
+        row = cursor.fetchone()
+    assert row is not None
+    return Totals(*row)
+
+
+def turns(project: Project, thread_id: str, trace_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return where each trace stands in its whole thread, from 1, by start. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TURNS, [project.workspace_id, project.pk, thread_id, list(trace_ids)])
+        return dict(cursor.fetchall())
+
+
+def details(workspace_id: int, found: Sequence[Thread]) -> dict[str, totals.Details]:
+    """Return by thread the tokens and costs of its traces by category. One query."""
+    pairs = [(thread.thread_id, trace) for thread in found for trace in thread.trace_ids]
+    return totals.details_of_groups(workspace_id, pairs)
+
+
+class _Chosen:
+    """The SQL of a ThreadQuery, with its parameters by name."""
+
+    def __init__(self, project: Project, asked: ThreadQuery) -> None:
+        self.params: dict[str, Any] = {"workspace": project.workspace_id, "project": project.pk}
+        self._condition = self._conditions(asked)
+        hits = [
+            self._named(compiled)
+            for compiled in (
+                where(asked.trace_filter) if asked.trace_filter else None,
+                where_in_trace(asked.tree_filter, root_only=False) if asked.tree_filter else None,
+            )
+            if compiled is not None
+        ]
+        self._hits = "".join(f", ({sql}) IS TRUE AS hit_{n}" for n, sql in enumerate(hits))
+        having = [f"bool_or(hit_{number})" for number in range(len(hits))]
+        if asked.after is not None:
+            self.params |= {"after": asked.after[0], "after_id": asked.after[1]}
+            having.append(
+                "(max(start_time) < %(after)s"
+                " OR (max(start_time) = %(after)s AND thread_id > %(after_id)s))"
+            )
+        self._having = f" HAVING {' AND '.join(having)}" if having else ""
+
+    def sql(self, rest: str) -> str:
+        """Return the statement that goes on from the chosen roots with `rest`."""
+        roots = _ROOTS.format(hits=self._hits, condition=self._condition)
+        return roots + rest.format(having=self._having)
+
+    def _conditions(self, asked: ThreadQuery) -> str:
+        parts = [] if asked.filter is None else [f"({self._named(where(asked.filter))})"]
+        ids = None if asked.thread_ids is None else list(asked.thread_ids)
+        narrowed: list[tuple[str, str, Any]] = [
+            ("r.start_time >= %(started_from)s", "started_from", asked.started_from),
+            ("r.start_time <= %(started_to)s", "started_to", asked.started_to),
+            ("r.start_time < %(started_before)s", "started_before", asked.started_before),
+            ("r.thread_id = ANY(%(thread_ids)s)", "thread_ids", ids),
+        ]
+        for sql, name, value in narrowed:
+            if value is not None:
+                parts.append(sql)
+                self.params[name] = value
+        return "".join(f" AND {part}" for part in parts)
+
+    def _named(self, compiled: SQL) -> str:
+        """Return the SQL with its parameters by name, which are kept."""
+        sql, values = compiled
+        names = [f"p{len(self.params) + number}" for number in range(len(values))]
+        self.params |= dict(zip(names, values, strict=True))
+        return sql % tuple(f"%({name})s" for name in names)
+
+
 def _thread(row: tuple[Any, ...]) -> Thread:
-    thread_id, n, first_start, last_start, latency, *rest, _ = row
+    thread_id, n, first_start, last_start, last_end, n_errors, ids, latency, *rest, _ = row
     p50, p99 = latency or (None, None)
-    return Thread(thread_id, n, first_start, last_start, p50, p99, *rest)
+    return Thread(thread_id, n, first_start, last_start, last_end, n_errors, ids, p50, p99, *rest)

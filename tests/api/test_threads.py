@@ -10,6 +10,7 @@ import pytest
 
 from observatory.runs import threads
 from observatory.runs.filters.grammar import parse
+from observatory.runs.threads import ThreadQuery
 from tests.conftest import NOON
 from tests.factories import ProjectFactory, judge, make_run
 
@@ -95,8 +96,10 @@ def test_threads_are_narrowed_by_filter_and_time(api, project) -> None:
     late = (NOON - timedelta(minutes=45)).isoformat()
     assert [t["group_key"] for t in group(api, project, start_time=late)["groups"]] == ["b"]
     assert [t["group_key"] for t in group(api, project, end_time=late)["groups"]] == ["a"]
-    assert threads.listed(project, filter=parse('eq(thread_id, "a")')).total == 1
-    assert [t.thread_id for t in threads.listed(project, thread_ids=["b"]).threads] == ["b"]
+    assert threads.listed(project, ThreadQuery(filter=parse('eq(thread_id, "a")'))).total == 1
+    assert [
+        t.thread_id for t in threads.listed(project, ThreadQuery(thread_ids=["b"])).threads
+    ] == ["b"]
 
 
 def test_a_thread_id_may_hold_anything(api, project) -> None:

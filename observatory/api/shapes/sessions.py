@@ -117,3 +117,22 @@ class SessionQuery(SessionReadQuery, total=False):
     sort_by_feedback_key: str
     limit: Annotated[int, Meta(ge=1, le=100)]
     offset: Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class AddressKind(TypedDict):
+    """What an address names."""
+
+    kind: Literal["AGENT", "EXPERIMENT", "EVALUATOR"]
+
+
+class SessionResolutionQuery(AddressKind, total=False):
+    """An address: `id` of an experiment; evaluators have none, and agents are not kept."""
+
+    id: str
+    environment: str
+
+
+class Resolved(TypedDict):
+    """The project that the address names."""
+
+    session_id: UUID

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -83,7 +85,18 @@ _CASTS = {
 _DOCUMENTS = {"input": "inputs", "output": "outputs"}
 
 
-def where(node: Node, alias: str = "r") -> SQL:
+@dataclass(frozen=True)
+class Judged:
+    """When feedback must last have changed for a filter to see it: from `since`, before `until`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVER = Judged()
+
+
+def where(node: Node, alias: str = "r", *, judged: Judged = EVER) -> SQL:
     """Return (sql, params): a boolean expression over `runs_run` aliased `alias`.
 
     The expression may be NULL where a value is missing: use it in WHERE, or as
@@ -92,12 +105,12 @@ def where(node: Node, alias: str = "r") -> SQL:
     """
     if not alias.isidentifier():
         raise ValueError(f"{alias!r} is not an alias")
-    return _compile(plan(node), alias)
+    return _compile(plan(node), alias, judged)
 
 
-def where_in_trace(node: Node, alias: str = "r", *, root_only: bool) -> SQL:
+def where_in_trace(node: Node, alias: str = "r", *, root_only: bool, judged: Judged = EVER) -> SQL:
     """Return the expression that `node` holds on the root (or on any run) of the run's trace."""
-    inner, params = where(node, "member")
+    inner, params = where(node, "member", judged=judged)
     link = "member.id" if root_only else "member.trace_id"
     sql = (
         f"EXISTS (SELECT 1 FROM runs_run member WHERE member.workspace_id = {alias}.workspace_id"
@@ -123,7 +136,7 @@ def judged_by(node: Node) -> tuple[SQL, SQL] | None:
             keys = _wanted_keys(list(part.terms))
             if keys is not None and len(keys) == 1:
                 condition, params = _joined([_term(each, "r") for each in part.terms], " AND ")
-                rest = [_compile(each, "r") for each in parts if each is not part]
+                rest = [_compile(each, "r", EVER) for each in parts if each is not part]
                 return (
                     (f"judged.comparative_experiment_id IS NULL AND {condition}", params),
                     _joined(rest, " AND ") if rest else ("TRUE", []),
@@ -148,20 +161,20 @@ def reads_documents(node: Node) -> bool:
     return any(reads_documents(arg) for arg in node.args)
 
 
-def _compile(node: Plan, alias: str) -> SQL:
+def _compile(node: Plan, alias: str, judged: Judged) -> SQL:
     if isinstance(node, Term):
         return _term(node, alias)
     if isinstance(node, Rows):
-        return _rows(node.family, list(node.terms), alias)
+        return _rows(node.family, list(node.terms), alias, judged)
     if isinstance(node, NoRow):
-        sql, params = _rows(node.family, [node.eq], alias)
+        sql, params = _rows(node.family, [node.eq], alias, judged)
         return f"NOT {sql}", params
     if isinstance(node, Neither):
-        sql, params = _compile(node.arg, alias)
+        sql, params = _compile(node.arg, alias, judged)
         return f"({sql}) IS NOT TRUE", params
     assert isinstance(node, (Every, Either))
     return _joined(
-        [_compile(arg, alias) for arg in node.args],
+        [_compile(arg, alias, judged) for arg in node.args],
         " AND " if isinstance(node, Every) else " OR ",
     )
 
@@ -309,10 +322,16 @@ def _json(operator: str, value: Any, column: str) -> SQL:
     return f'{text} COLLATE "C" {symbol} %s::text', [value]
 
 
-def _rows(family: str, terms: list[Term], alias: str) -> SQL:
+def _rows(family: str, terms: list[Term], alias: str, judged: Judged) -> SQL:
     """Return EXISTS(a row of `family` that satisfies every term)."""
     condition, params = _joined([_term(term, alias) for term in terms], " AND ")
     if family == "feedback":
+        for sql, value in (
+            (" AND judged.modified_at >= %s", judged.since),
+            (" AND judged.modified_at < %s", judged.until),
+        ):
+            if value is not None:
+                condition, params = condition + sql, [*params, value]
         sql = (
             "EXISTS (SELECT 1 FROM feedback_feedback judged"
             f" WHERE judged.workspace_id = {alias}.workspace_id AND judged.run_id = {alias}.id"

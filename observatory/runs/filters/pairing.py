@@ -68,6 +68,14 @@ def plan(node: Node) -> Plan:
     return _bound(family, [node])[0]
 
 
+def speaks_of(node: Node, family: str) -> bool:
+    """Return whether any term of `node` is about a row of `family`."""
+    if isinstance(node, Term):
+        return _family(node) == family
+    args = (node.arg,) if isinstance(node, Not) else node.args
+    return any(speaks_of(arg, family) for arg in args)
+
+
 def _family(node: Node) -> str | None:
     return node.spec.family if isinstance(node, Term) and node.spec else None
 

@@ -1,0 +1,50 @@
+"""Opaque cursors: where in an order a page ended, as base64 of a JSON array."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any
+
+import orjson
+from rest_framework.exceptions import ParseError
+
+MAX_CURSOR = 2_000
+"""Characters: a thread's id holds 200, each as many as 6 bytes of JSON."""
+
+
+def written(*parts: Any) -> str:
+    """Return the cursor of `parts`: texts, numbers, None and times."""
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode()
+
+
+def read(cursor: str, *kinds: type) -> list[Any]:
+    """Return the parts of a cursor; the kinds are str, int, float (or None) and datetime.
+
+    Raises ParseError for one that `written` did not give out.
+    """
+    try:
+        if len(cursor) > MAX_CURSOR:
+            raise ValueError("too long")
+        parts = orjson.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
+        if not isinstance(parts, list) or len(parts) != len(kinds):
+            raise ValueError("other parts")
+        return [_part(kind, part) for kind, part in zip(kinds, parts, strict=True)]
+    except (binascii.Error, ValueError):
+        raise ParseError("cursor: this cursor is none that was given out") from None
+
+
+def _part(kind: type, part: Any) -> Any:
+    if kind is datetime and isinstance(part, str):
+        moment = datetime.fromisoformat(part)
+        if moment.tzinfo is None:
+            raise ValueError("no zone")
+        return moment
+    if kind is float and (part is None or type(part) in (int, float)):
+        return part
+    if kind is int and type(part) is int and part.bit_length() < 63:
+        return part
+    if kind is str and isinstance(part, str) and "\x00" not in part:
+        return part
+    raise ValueError("another kind")

@@ -1,0 +1,162 @@
+"""The fields of a run that `selects` may name, and a run as the generated clients read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from annotations import queues
+from observatory.api import run_read
+from observatory.api.v2.bodies import choices_of
+from observatory.runs import sharing
+from observatory.runs.previews import MAX_PREVIEW, preview
+from observatory.runs.search import PAYLOADS, RunRow
+from observatory.workspaces.models import Workspace
+
+_DETAILS = (
+    *("prompt_token_details", "completion_token_details"),
+    *("prompt_cost_details", "completion_cost_details"),
+)
+_SAME = (
+    *("id", "name", "start_time", "end_time", "first_token_time", "error", "extra", "metadata"),
+    *("events", "inputs", "outputs", "parent_run_ids", "parent_run_id", "trace_id", "thread_id"),
+    *("dotted_order", "reference_example_id", "total_tokens", "prompt_tokens", "tags"),
+    *("completion_tokens", "total_cost", "prompt_cost", "completion_cost", "app_path"),
+    *("feedback_stats", *_DETAILS),
+)
+_RENAMED = {
+    "LATENCY_SECONDS": "latency",
+    "MANIFEST": "serialized",
+    "PROJECT_ID": "session_id",
+    "ATTACHMENTS": "s3_urls",
+    "IS_IN_DATASET": "in_dataset",
+}
+_FROM = {name.upper(): name for name in _SAME} | _RENAMED
+"""Field -> the field of a v1 run that it is told from."""
+_OF_THE_ROW = ("RUN_TYPE", "STATUS", "IS_ROOT", "ERROR_PREVIEW", "INPUTS_PREVIEW")
+_KNOWN_TO_NOBODY = ("PRICE_MODEL_ID", "THREAD_EVALUATION_TIME", "LS_USER_ID")
+"""Fields that no run here has: they may be selected, and are left out."""
+_STORED_BESIDE = ("REFERENCE_DATASET_ID", "LAST_QUEUED_AT", "SHARE_URL")
+FIELDS = frozenset(
+    {*_FROM, *_OF_THE_ROW, "OUTPUTS_PREVIEW", *_KNOWN_TO_NOBODY, *_STORED_BESIDE}
+    - {"PARENT_RUN_ID"}
+)
+"""What a query may select: langsmith.types.RunSelectField."""
+PUBLIC = frozenset(
+    (FIELDS | {"PARENT_RUN_ID"})
+    - {"APP_PATH", "IS_IN_DATASET", "REFERENCE_EXAMPLE_ID", *_STORED_BESIDE, "LS_USER_ID"}
+    | {"REFERENCE_DATASET_ID"}
+)
+"""What a visitor with a token may select."""
+AGGREGATES = frozenset({"TOTAL_TOKENS", "TOTAL_COST", "FIRST_TOKEN_TIME"})
+_USAGE = AGGREGATES | {
+    *("PROMPT_TOKENS", "COMPLETION_TOKENS", "PROMPT_COST", "COMPLETION_COST"),
+    *(name.upper() for name in _DETAILS),
+}
+
+
+def selected(body: Mapping[str, Any], known: Iterable[str] = FIELDS) -> frozenset[str]:
+    """Return the fields that `selects` names; none means the id alone. Raises ParseError."""
+    return frozenset(choices_of(body, "selects", known)) or frozenset({"ID"})
+
+
+def tells_usage(fields: frozenset[str]) -> bool:
+    """Return whether tokens, costs or the first token are told."""
+    return bool(fields & _USAGE)
+
+
+def tells_details(fields: frozenset[str]) -> bool:
+    """Return whether tokens or costs are told by category."""
+    return any(name.upper() in fields for name in _DETAILS)
+
+
+def payloads(fields: frozenset[str]) -> list[str]:
+    """Return the JSON columns that the fields are made of."""
+    wanted = set(run_read.payloads(_needed(fields)))
+    wanted |= {name for name in PAYLOADS if f"{name.upper()}_PREVIEW" in fields}
+    return sorted(wanted)
+
+
+def _needed(fields: frozenset[str]) -> frozenset[str]:
+    return frozenset(_FROM[field] for field in fields if field in _FROM)
+
+
+def runs_out(
+    workspace: Workspace,
+    rows: Sequence[RunRow],
+    fields: frozenset[str],
+    request: HttpRequest | Request,
+    *,
+    seen_as: Callable[[RunRow], RunRow] = lambda row: row,
+) -> list[dict[str, Any]]:
+    """Return runs with the selected fields alone, at a constant number of queries.
+
+    Usage is what each run says of itself, unless the rows hold what ran below it.
+    """
+    needed = _needed(fields) | run_read.REQUIRED
+    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+    stored = run_read.beside(workspace, rows, needed, base)
+    told = [run_read.run_out(seen_as(row), workspace, needed, stored) for row in rows]
+    beside = _beside(workspace, rows, fields, base)
+    return [
+        _run(row, run, fields, beside.get(row.id, {})) for row, run in zip(rows, told, strict=True)
+    ]
+
+
+def _run(
+    row: RunRow, told: Mapping[str, Any], fields: frozenset[str], beside: Mapping[str, Any]
+) -> dict[str, Any]:
+    run = {_name(field): _value(field, told[_FROM[field]]) for field in fields if field in _FROM}
+    made: dict[str, Any] = {
+        "RUN_TYPE": told["run_type"].upper(),
+        "STATUS": row.status.upper(),
+        "IS_ROOT": told["parent_run_id"] is None,
+        "ERROR_PREVIEW": None if row.error is None else row.error[:MAX_PREVIEW],
+    }
+    run |= {field.lower(): value for field, value in made.items() if field in fields}
+    for field, document in (("INPUTS_PREVIEW", row.inputs), ("OUTPUTS_PREVIEW", row.outputs)):
+        if field in fields:
+            run[field.lower()] = preview(document)
+    return {**run, **beside}
+
+
+def _name(field: str) -> str:
+    return {"LATENCY_SECONDS": "latency_seconds", "PROJECT_ID": "project_id"}.get(
+        field, field.lower()
+    )
+
+
+def _value(field: str, told: Any) -> Any:
+    if field == "ATTACHMENTS":
+        return {
+            name.removeprefix("attachment."): file["presigned_url"] for name, file in told.items()
+        }
+    if field.lower() in _DETAILS:
+        return None if told is None else {"raw": told}
+    return told
+
+
+def _beside(
+    workspace: Workspace,
+    rows: Sequence[RunRow],
+    fields: frozenset[str],
+    base: str,
+) -> dict[UUID, dict[str, Any]]:
+    """Return by run what is stored beside it, in one query a field."""
+    ids = [row.id for row in rows]
+    found: dict[UUID, dict[str, Any]] = {run_id: {} for run_id in ids}
+    if "SHARE_URL" in fields:
+        for run_id, token in sharing.tokens_of(workspace, ids).items():
+            found[run_id]["share_url"] = f"{base}/public/{token}/r"
+    if "LAST_QUEUED_AT" in fields:
+        for run_id, at in queues.last_added(workspace, ids).items():
+            found[run_id]["last_queued_at"] = at
+    if "REFERENCE_DATASET_ID" in fields:
+        for row in rows:
+            found[row.id]["reference_dataset_id"] = row.reference_dataset_id
+    return found

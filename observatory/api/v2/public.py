@@ -1,0 +1,99 @@
+"""What a share token opens to anybody: a run and what ran below it, or the traces of a thread."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from observatory.api.base import uuid_or_404
+from observatory.api.described import describe
+from observatory.api.run_query import TooSlow, moment_of
+from observatory.api.shapes import v2 as shapes
+from observatory.api.v2 import fields
+from observatory.api.v2.bodies import body_of, query_of
+from observatory.runs import search, sharing, thread_sharing
+from observatory.runs.search import Page, RunRow
+from observatory.workspaces.models import Workspace
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a token opens: one run by id, or all of them, and how a visitor sees each."""
+
+    workspace: Workspace
+    read: Callable[[UUID], RunRow | None]
+    query: Callable[[list[str]], Page]
+    seen_as: Callable[[RunRow], RunRow]
+
+
+def opened_or_404(token: str) -> Opened:
+    """Return what `token` opens. Raises NotFound."""
+    uuid = uuid_or_404(token)
+    if (run := sharing.shared(uuid)) is not None:
+        return Opened(
+            run.workspace,
+            functools.partial(sharing.read, run),
+            lambda payloads: sharing.query(run, limit=sharing.MAX_SHARED, payloads=payloads),
+            functools.partial(sharing.as_root, run),
+        )
+    if (thread := thread_sharing.shared(uuid)) is not None:
+        return Opened(
+            thread.project.workspace,
+            functools.partial(thread_sharing.read, thread),
+            lambda payloads: thread_sharing.query(thread, payloads=payloads),
+            thread_sharing.as_shared,
+        )
+    raise NotFound("Nothing is shared under this token")
+
+
+class SharedV2(APIView):
+    """A view of what is shared. The token in the path is the only credential."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    is_public = True
+
+    def shown(
+        self, opened: Opened, rows: Sequence[RunRow], selected: frozenset[str]
+    ) -> list[dict[str, Any]]:
+        return fields.runs_out(
+            opened.workspace, rows, selected, self.request, seen_as=opened.seen_as
+        )
+
+
+class SharedRunV2(SharedV2):
+    """GET /api/v2/public/{token}/run/{id} (client.public.runs.retrieve): a shared run."""
+
+    @describe(query=shapes.SharedReadQueryV2, answer=shapes.RunV2)
+    def get(self, request: Request, token: str, run_id: str) -> Response:
+        opened = opened_or_404(token)
+        asked = query_of(request, "selects")
+        selected = fields.selected(asked, fields.PUBLIC)
+        start = moment_of(asked, "start_time")
+        row = opened.read(uuid_or_404(run_id))
+        if row is None or (start is not None and row.start_time != start):
+            raise NotFound("Run not found")
+        (run,) = self.shown(opened, [row], selected)
+        return Response(run)
+
+
+class SharedRunQueriesV2(SharedV2):
+    """POST /api/v2/public/{token}/runs/query (client.public.runs.query): all of a shared trace."""
+
+    @describe(body=shapes.SharedQueryV2, answer=shapes.RunListV2)
+    def post(self, request: Request, token: str) -> Response:
+        opened = opened_or_404(token)
+        selected = fields.selected(body_of(request), fields.PUBLIC)
+        try:
+            page = opened.query(fields.payloads(selected))
+        except search.TooSlow as error:
+            raise TooSlow(str(error)) from None
+        return Response({"items": self.shown(opened, page.runs, selected)})

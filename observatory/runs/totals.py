@@ -1,0 +1,99 @@
+"""What a run and all that ran below it came to: usage, its details, the first token's time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from observatory.runs import spending
+from observatory.runs.search import RunRow
+from observatory.workspaces.models import Workspace
+
+Details = dict[str, dict[str, Any]]
+"""`prompt_token_details` and its like -> category -> tokens (int) or US dollars (float)."""
+COUNTED = (*spending.TOKENS, *spending.COSTS)
+# Every pair of a run that was asked for and one that is it or ran below it.
+_BELOW = """runs_run top JOIN runs_run below ON below.workspace_id = top.workspace_id
+    AND below.trace_id = top.trace_id
+    AND (below.id = top.id OR top.parent_run_id IS NULL
+         OR starts_with(below.dotted_order, top.dotted_order || '.'))"""
+_FIRST_TOKENS = (
+    f"SELECT top.id, min(below.first_token_time) FROM {_BELOW}"
+    " WHERE top.workspace_id = %s AND top.id = ANY(%s) AND below.first_token_time IS NOT NULL"
+    " GROUP BY top.id"
+)
+_DETAILS = """
+SELECT {subject}, part.key, member.key, sum(member.value::numeric)
+FROM {source}, LATERAL jsonb_each(below.usage_details) part, LATERAL jsonb_each_text(
+    CASE WHEN jsonb_typeof(part.value) = 'object' THEN part.value END) member
+WHERE {condition} AND below.run_type = 'llm' AND jsonb_typeof(below.usage_details) = 'object'
+    AND member.value IS NOT NULL
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+
+
+def with_what_ran_below(
+    workspace: Workspace, rows: Sequence[RunRow], *, details: bool = False
+) -> list[RunRow]:
+    """Return `rows` with the tokens, costs and first token of the whole tree below each.
+
+    What the llm runs below spent stands in place of what a parent says itself; a run without
+    any keeps its own. Runs below count whatever the page's filter or window was. `details` also
+    sums `usage_details`. Two queries, three with `details`.
+    """
+    ids = [row.id for row in rows]
+    if not ids:
+        return []
+    params: list[Any] = [workspace.pk, ids]
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_TOKENS, params)
+        first_tokens = dict(cursor.fetchall())
+    parts: dict[UUID, Details] = {}
+    if details:
+        parts = _details("top.id", _BELOW, "top.workspace_id = %s AND top.id = ANY(%s)", params)
+    summed = spending.summed(workspace.pk, rows, instead_of_own=True)
+    return [_with(row, first_tokens.get(row.id), parts.get(row.id)) for row in summed]
+
+
+def details_of_groups(workspace_id: int, pairs: Sequence[tuple[str, UUID]]) -> dict[str, Details]:
+    """Return by group the details of the llm runs of its traces, in one query.
+
+    `pairs` are (group, trace).
+    """
+    if not pairs:
+        return {}
+    names, traces = zip(*pairs, strict=True)
+    source = (
+        "unnest(%s::text[], %s::uuid[]) AS asked(name, trace_id)"
+        " JOIN runs_run below ON below.workspace_id = %s AND below.trace_id = asked.trace_id"
+    )
+    return _details("asked.name", source, "TRUE", [list(names), list(traces), workspace_id])
+
+
+def _with(row: RunRow, first_token: Any, details: Details | None) -> RunRow:
+    told: dict[str, Any] = {}
+    if first_token is not None:
+        told["first_token_time"] = first_token
+    if details is not None:
+        told["usage_details"] = json.dumps(details)
+    return replace(row, **told)
+
+
+def _details(subject: str, source: str, condition: str, params: list[Any]) -> dict[Any, Details]:
+    sql = _DETAILS.format(subject=subject, source=source, condition=condition)
+    found: dict[Any, Details] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        for of, part, category, amount in cursor.fetchall():
+            found.setdefault(of, {}).setdefault(part, {})[category] = _number(part, amount)
+    return found
+
+
+def _number(part: str, amount: Decimal) -> int | float:
+    return int(amount) if part.endswith("token_details") else float(amount)
