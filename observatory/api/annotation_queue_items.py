@@ -338,7 +338,7 @@ class QueueItemPlacement(WorkspaceView):
 
 
 class QueueItemFinal(WorkspaceView):
-    """PUT and DELETE .../items/{item}/finals/{key}: not offered, and refused as where finals are switched off."""
+    """PUT and DELETE .../items/{item}/finals/{key}: not offered, as where finals are off."""
 
     @describe(status=501, answer=Error)
     def put(self, request: Request, queue_id: str, item_id: str, key: str) -> Response:
