@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -12,10 +13,13 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 120.0
 OF_THE_TESTS = {
@@ -43,6 +47,15 @@ def open_directory() -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="observatory-") as directory:
         yield Path(directory)
+
+
+def run_apart(program: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Return what the coroutine of `program` returns, run in a thread of its own.
+
+    The browser tests leave a running event loop in this one.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(program())).result()
 
 
 @dataclass

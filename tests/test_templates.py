@@ -14,7 +14,7 @@ from django.utils import timezone
 from datasets_app import sharing as dataset_sharing
 from observatory.prompts.models import PromptRepo
 from observatory.runs import sharing as run_sharing
-from tests import scenes
+from tests import kinds, scenes
 from tests.scenes import submission
 from tests.web.test_pages import pages
 
@@ -75,6 +75,11 @@ def _visit(acme, ada, grace, mallory) -> None:
     for address in pages(scene).values():
         client.get(address)
     client.get(f"{pages(scene)['run']}?tab=feedback")
+    for queue in (
+        kinds.pairs(acme, timezone.now(), [("yes", "no")])[0].queue,
+        kinds.thread(acme, timezone.now(), scenes.RUBRIC),
+    ):
+        client.get(f"/w/acme/queues/{queue.uuid}/review/")
     prompt = PromptRepo.objects.create(workspace=acme, handle="greeter")
     client.get(f"/w/acme/prompts/{prompt.handle}/")
     share = run_sharing.share(acme, scene.runs[0].id)

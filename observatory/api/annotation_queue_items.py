@@ -13,7 +13,7 @@ import orjson
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from rest_framework.exceptions import APIException, NotFound, PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -132,18 +132,10 @@ def _condition(request: Request) -> Q | None:
     return asked or None
 
 
-class NoAgreement(APIException):
-    """The answer of a workspace without finals: the SDKs know it as 501."""
-
-    status_code = 501
-    default_detail = "Agreement and final answers of an item are not kept here"
-    default_code = "not_implemented"
-
-
 def _without_agreement(request: Request) -> None:
     for name in ("agreement", "has_unresolved_keys"):
         if parameters.one(request, name) is not None:
-            raise NoAgreement(f"{name}: agreement is not a filter of items here")
+            raise Unprocessable(f"{name}: agreement is not a filter of items here")
 
 
 def _status(request: Request, known: Mapping[str, Any]) -> str:
@@ -156,7 +148,7 @@ def _status(request: Request, known: Mapping[str, Any]) -> str:
 class QueueItems(WorkspaceView):
     """GET and POST /platform/annotation-queues/{id}/items: a section by cursor; adding."""
 
-    @describe(query=shapes.ItemQuery, answer=shapes.ItemPage, errors=(501,))
+    @describe(query=shapes.ItemQuery, answer=shapes.ItemPage)
     def get(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         _without_agreement(request)
@@ -260,7 +252,7 @@ def _subject(field: str, raw: Any) -> tuple[UUID | subjects.Thread, str | None]:
 class QueueItemCount(WorkspaceView):
     """GET .../items/count: how many items are in a section, or in all of them."""
 
-    @describe(query=shapes.ItemCountQuery, answer=shapes.ItemCount, errors=(501,))
+    @describe(query=shapes.ItemCountQuery, answer=shapes.ItemCount)
     def get(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         _without_agreement(request)
@@ -338,12 +330,11 @@ class QueueItemPlacement(WorkspaceView):
 
 
 class QueueItemFinal(WorkspaceView):
-    """PUT and DELETE .../items/{item}/finals/{key}: not offered, as where finals are off."""
+    """PUT and DELETE .../items/{item}/finals/{key}: not offered."""
 
-    @describe(status=501, answer=Error)
+    @describe(status=404, answer=Error)
     def put(self, request: Request, queue_id: str, item_id: str, key: str) -> Response:
-        _item(find(self.workspace, queue_id), item_id)
-        raise NoAgreement
+        raise NotFound("Final answers of an item are not offered here")
 
     delete = put
 
@@ -418,7 +409,7 @@ class QueueItemStatus(WorkspaceView):
 class QueuePopulate(WorkspaceView):
     """POST /annotation-queues/populate: add the runs (or pairs) of experiments to a queue."""
 
-    @describe(body=shapes.Populate, answer=Message)
+    @describe(body=shapes.Populate, answer=Message, errors=(404,))
     def post(self, request: Request) -> Response:
         body = request.data if isinstance(request.data, dict) else {}
         queue_id = parameters.sent_uuid(body, "queue_id")

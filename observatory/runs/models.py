@@ -169,7 +169,6 @@ class Run(models.Model):
                 name="run_root_metadata",
                 condition=Q(parent_run_id=None),
             ),
-            GinIndex(fields=["tags"], name="run_root_tags", condition=Q(parent_run_id=None)),
             # These two hold only runs whose elders have not arrived: see ingest._adopt.
             models.Index(
                 fields=["workspace", "parent_run_id"],

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from uuid import uuid4
-
 import pytest
 from playwright.sync_api import expect
 
-from annotations import queues, subjects
+from annotations import queues
 from annotations.models import QueueItem, Review, Seat
 from observatory.feedback.models import Feedback
 from observatory.runs.models import Project
-from tests import scenes
+from tests import kinds, scenes
 from tests.browser.test_review import settle, submit, wait_for_next
 from tests.browser.test_screens import complaints
 
@@ -27,34 +24,8 @@ ANSWERS = [
 
 @pytest.fixture
 def pairs(acme, now):
-    """A pairwise queue over three examples of two experiments; the middle pair is swapped."""
-    queue = queues.create_queue(
-        acme,
-        "Which prompt?",
-        now=now,
-        queue_type="pairwise",
-        rubric=subjects.preferences([]),
-        instructions="Prefer what **answers the question**.",
-    )
-    found = []
-    projects = [Project.objects.create(workspace=acme, name=f"prompt-{n}") for n in (1, 2)]
-    for place, answers in enumerate(ANSWERS):
-        question = {"question": scenes.QUESTIONS[place][0]}
-        runs = [
-            scenes.make_run(
-                acme,
-                project,
-                now,
-                name=f"secret-{project.name}",
-                inputs=question,
-                outputs={"answer": answer},
-            )
-            for project, answer in zip(projects, answers, strict=True)
-        ]
-        found.append(subjects.Pair(runs[0].id, runs[1].id, uuid4()))
-    items = subjects.add(queue, found, source="api", now=now)
-    for place, item in enumerate(items):
-        QueueItem.objects.filter(pk=item.pk).update(is_swapped=place == 1)
+    items = kinds.pairs(acme, now, ANSWERS)
+    QueueItem.objects.filter(pk=items[1].pk).update(is_swapped=True)
     return list(QueueItem.objects.order_by("pk"))
 
 
@@ -225,18 +196,7 @@ def test_a_question_appears_when_its_condition_holds_and_is_enforced(
 
 
 def test_a_thread_shows_its_turns(acme, grace, page, live_server, sign_in, now, picture) -> None:
-    project = Project.objects.create(workspace=acme, name="chat")
-    for place, (question, answer) in enumerate(scenes.QUESTIONS[:3]):
-        scenes.make_run(
-            acme,
-            project,
-            now + timedelta(minutes=place),
-            inputs={"question": question},
-            outputs={"answer": answer},
-            metadata={"thread_id": "chat-7"},
-        )
-    queue = queues.create_queue(acme, "Chats", now=now, rubric=CONDITIONAL[:1])
-    subjects.add(queue, [subjects.Thread(project.uuid, "chat-7")], source="api", now=now)
+    queue = kinds.thread(acme, now, CONDITIONAL[:1])
     open_queue(page, live_server, sign_in, grace, queue)
     expect(page.locator("#item-title")).to_have_text("Thread chat-7")
     for question, _ in scenes.QUESTIONS[:3]:

@@ -198,7 +198,7 @@ class _Alone:
 
     def __enter__(self) -> None:
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(ingest, "_adopt", lambda *_: None)
+        self.patch.setattr(ingest, "_adopt", lambda *_: [])
 
     def __exit__(self, *_: object) -> None:
         self.patch.undo()

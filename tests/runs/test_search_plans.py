@@ -72,7 +72,6 @@ def _plan_of(written: history.History, **wanted: Any) -> tuple[set[str], int, bo
         ({}, "run_project_newest", 110),
         ({"is_root": True}, "run_project_newest_root", 110),
         ({"run_type": "llm"}, "run_project_newest", 600),
-        ({"is_root": True, "filter": 'has(tags, "vip")'}, "run_root_tags", 400),
         (
             {
                 "is_root": True,

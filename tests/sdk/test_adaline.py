@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from uuid import UUID, uuid4
@@ -27,6 +26,8 @@ from adaline_api.models.update_log_trace_request_tag_item import (
 )
 from adaline_api.models.update_log_trace_request_trace import UpdateLogTraceRequestTrace
 from adaline_api.rest import ApiException
+
+from tests.live import run_apart
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore")]
 
@@ -105,7 +106,7 @@ def test_a_program_logs_and_gives_feedback_later(server, client) -> None:
         await adaline.client.close()
         return found.traces, again.traces, spans.spans, listed
 
-    found, again, spans, listed = asyncio.run(program())
+    found, again, spans, listed = run_apart(program)
     (trace,) = found
     assert (trace.name, trace.status, trace.tags) == ("answer", "success", ["beta"])
     assert trace.attributes == {"tier": "gold", "attempt": "2.0"}  # the SDK sends floats
@@ -136,7 +137,7 @@ def test_a_program_logs_and_gives_feedback_later(server, client) -> None:
         )
         await adaline.client.close()
 
-    asyncio.run(changes_their_mind())
+    run_apart(changes_their_mind)
     after = feedback_of(client, trace.id, 3)
     assert (after["user_feedback"].id, after["user_feedback"].score) == (
         given["user_feedback"].id,
@@ -155,7 +156,7 @@ def test_an_unknown_trace_is_told_as_the_sdk_expects(server) -> None:
             await adaline.client.close()
 
     with pytest.raises(ApiException) as refused:
-        asyncio.run(program())
+        run_apart(program)
     assert refused.value.status == 404
     assert json.loads(refused.value.body) == {"error": "projectId: there is no such project"}
 

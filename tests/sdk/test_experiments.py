@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from langsmith import Client, aevaluate, evaluate, evaluate_existing
 from langsmith.evaluation import evaluate_comparative
+
+from tests.live import run_apart
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore")]
 
@@ -116,9 +117,7 @@ def test_an_asynchronous_evaluation_and_one_of_an_existing_experiment(client, da
         )
         return results.experiment_name
 
-    # In a thread: the browser tests leave a running event loop in this one.
-    with ThreadPoolExecutor(1) as pool:
-        name = pool.submit(lambda: asyncio.run(run())).result()
+    name = run_apart(run)
     client.flush()
     before = client.read_project(project_name=name, include_stats=True)
     assert before.run_count == 4

@@ -13,6 +13,8 @@ from langsmith import AsyncClient, Client
 from langsmith.schemas import PromptSortField
 from langsmith.utils import LangSmithConflictError, LangSmithNotFoundError
 
+from tests.live import run_apart
+
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore")]
 
 
@@ -194,9 +196,6 @@ def test_a_public_prompt_is_read_by_other_workspaces_and_changed_by_none(client,
 
 
 def test_the_asynchronous_client_pushes_and_pulls_too(server, client) -> None:
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
     name = f"async-{uuid4().hex}"
     prompt = PromptTemplate.from_template("Tell of {thing}")
 
@@ -207,8 +206,7 @@ def test_the_asynchronous_client_pushes_and_pulls_too(server, client) -> None:
             assert (await own.pull_prompt(name)).template == prompt.template
             assert (await own.get_prompt(name)).num_commits == 1
 
-    with ThreadPoolExecutor(1) as pool:  # the browser tests leave a running loop in this thread
-        pool.submit(lambda: asyncio.run(story())).result()
+    run_apart(story)
 
 
 def test_the_seeds_versions_are_pinned_and_routed_by_user(run_python) -> None:

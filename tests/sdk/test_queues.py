@@ -14,6 +14,7 @@ import pytest
 from langsmith import Client, evaluate
 from langsmith.schemas import Example, Run
 
+from tests.live import run_apart
 from tests.sdk.test_python import project, traced_run  # noqa: F401
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore")]
@@ -27,7 +28,7 @@ def generated(client: Client, program: Callable[[Any], Awaitable[None]]) -> None
     async def run() -> None:
         await program(client.annotation_queues)
 
-    asyncio.run(run())
+    run_apart(run)
 
 
 def stored(client: Client, project: str, n: int) -> list[Any]:  # noqa: F811

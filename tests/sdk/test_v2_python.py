@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -12,6 +11,8 @@ from langsmith import AsyncClient, Client, NotFoundError, evaluate
 from langsmith.evaluation import evaluate_comparative
 from langsmith.run_helpers import traceable, tracing_context
 from langsmith.utils import LangSmithNotFoundError
+
+from tests.live import run_apart
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -55,7 +56,7 @@ def within(server, work) -> None:
         async with AsyncClient(api_url=server.endpoint, api_key=server.key) as client:
             await work(client)
 
-    asyncio.run(run())
+    run_apart(run)
 
 
 # The generated resources ---------------------------------------------------------------------------
@@ -370,8 +371,7 @@ def test_the_async_client_keeps_datasets_queues_and_scales(server, client, proje
         await client.delete_run_from_annotation_queue(queue.id, run_id=run_id)
         assert [one async for one in client.list_runs_from_annotation_queue(queue.id)] == []
         await client.delete_annotation_queue(queue.id)
-        with pytest.raises(LangSmithNotFoundError):
-            await client.read_annotation_queue(queue.id)
+        assert [one async for one in client.list_annotation_queues(queue_ids=[queue.id])] == []
 
         key, scale = f"scale-{project}", {"type": "continuous", "min": 0, "max": 1}
         await client.create_feedback_config(key, feedback_config=scale)

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("runs", "0005_find_by_tag_and_metadata"),
+        ("runs", "0005_find_by_metadata"),
     ]
 
     operations = [

@@ -19,10 +19,4 @@ class Migration(migrations.Migration):
                 name="run_root_metadata",
             ),
         ),
-        migrations.AddIndex(
-            model_name="run",
-            index=django.contrib.postgres.indexes.GinIndex(
-                condition=models.Q(("parent_run_id", None)), fields=["tags"], name="run_root_tags"
-            ),
-        ),
     ]
