@@ -357,7 +357,7 @@ class QueueItemStatus(WorkspaceView):
         item = self._item(item_id)
         body = request.data if isinstance(request.data, dict) else {}
         status = None if body.get("status") == MISSING else body.get("status")
-        if status not in {None, standing.VIEWED, standing.COMPLETED}:
+        if status not in (None, standing.VIEWED, standing.COMPLETED):  # a list: it may be no text
             raise Unprocessable("status: must be viewed, completed or null")
         try:
             at = judgement.parse_time("override_added_at", body.get("override_added_at"))
