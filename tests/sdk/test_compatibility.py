@@ -37,7 +37,7 @@ def at_hand(server: Server) -> Iterator[dict[str, World]]:
     loop.stop()
 
 
-@pytest.mark.parametrize(("probe", "kind", "called"), programs())
+@pytest.mark.parametrize(("probe", "kind", "called"), list(programs()))
 def test_python_sees_what_is_declared(
     at_hand: dict[str, World], probe: Probe, kind: str, called: list[str]
 ) -> None:

@@ -46,58 +46,6 @@ class Probe:
 
 
 PROBES: list[Probe] = []
-# Programs of these wait until the server answers; whoever builds one removes its line.
-NOT_YET = {
-    "annotation_queues.create_run_status": 404,
-    "annotation_queues.export": 404,
-    "annotation_queues.populate": 405,
-    "annotation_queues.items.clear_final": 404,
-    "annotation_queues.items.create": 404,
-    "annotation_queues.items.create_status": 404,
-    "annotation_queues.items.delete_all": 404,
-    "annotation_queues.items.list": 404,
-    "annotation_queues.items.retrieve_count": 404,
-    "annotation_queues.items.retrieve_placement": 404,
-    "annotation_queues.items.set_final": 404,
-    "annotation_queues.items.update": 404,
-    "annotation_queues.runs.delete_all": 405,
-    "annotation_queues.runs.update": 405,
-    "datasets.examples.delete": 404,
-    "datasets.examples.update_metadata": 405,
-    "datasets.experiment_runs.query": 404,
-    "datasets.list_v2": 404,
-    "public.runs.query": 404,
-    "public.runs.retrieve": 404,
-    "runs.get_url": 404,
-    "runs.query": 404,
-    "runs.query_v2": 404,
-    "runs.retrieve": 404,
-    "runs.retrieve_v2": 404,
-    "runs.share.create": 404,
-    "runs.share.delete": 404,
-    "runs.streaming.query_v2": 404,
-    "runs.streaming.query_v2_items": 404,
-    "sessions.create_v2": 404,
-    "sessions.dashboard": 404,
-    "sessions.list_v2": 404,
-    "sessions.resolve": 404,
-    "sessions.retrieve_v2": 404,
-    "sessions.update_v2": 404,
-    "threads.aggregate_stats": 404,
-    "threads.list_traces": 404,
-    "threads.query": 404,
-    "threads.share.create": 404,
-    "threads.share.delete": 404,
-    "threads.share.retrieve": 404,
-    "threads.stats": 404,
-    "threads.streaming.query": 404,
-    "threads.streaming.query_items": 404,
-    "traces.list_runs": 404,
-    "traces.query": 404,
-    "traces.streaming.query": 404,
-    "traces.streaming.query_items": 404,
-}
-NOT_BUILT = "not built yet"
 BOTH = ("Client", "AsyncClient")
 Program = Callable[["World"], Any]
 
@@ -118,10 +66,6 @@ def _declared(
     methods: tuple[str, ...], of: Iterable[str], seen: str, why: str
 ) -> Callable[[Program], Program]:
     def keep(call: Program) -> Program:
-        waits = [method for method in methods if method in NOT_YET]
-        assert waits in ([], list(methods)), f"{call.__name__}: split it, some of it is built"
-        if waits and why != NOT_BUILT:
-            return call
         PROBES.append(Probe(call, methods, tuple(of), seen, why))
         return call
 
@@ -135,10 +79,6 @@ def refused_calls(
     for method, call in calls.items():
         call.__name__ = method
         refused(method, seen=seen, why=why, of=of)(call)
-
-
-class Ignored(Exception):
-    """The server took the call and changed nothing."""
 
 
 def outcome(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import pytest
 from langsmith import schemas
 from langsmith.utils import LangSmithNotFoundError
 
-from tests.sdk.probes import World, ids, works
+from tests.sdk.probes import World, ids, refused, works
 
 SYNC, ASYNC = ("Client",), ("AsyncClient",)
 
@@ -321,7 +321,11 @@ def the_runs_of_experiments_are_read_by_example(w: World) -> None:
     assert {row.id for row in rows} == {str(id_) for id_ in example_ids}
 
 
-@works("datasets.list_v2")
+@refused(
+    "datasets.list_v2",
+    seen="NotFoundError 404",
+    why="not built yet; list_datasets lists the same",
+)
 def datasets_are_listed_by_cursor(w: World) -> None:
     dataset_id, _ = w.dataset()
     found = w.client.datasets.list_v2(id=[str(dataset_id)], page_size=1)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from tests.sdk.probes import NOON, World, ids, works
+from tests.sdk.probes import NOON, World, ids, refused_calls, works
 
 SYNC = ("Client",)
 SINCE = NOON - timedelta(days=1)
@@ -93,10 +93,8 @@ def traces_are_queried(w: World) -> None:
     run = w.run()
     project = str(run.session_id)
     (trace,) = w.client.traces.query(project_id=project, min_start_time=SINCE)
-    assert trace.trace_id == str(run.trace_id)
-    listed = w.client.traces.list_runs(
-        str(run.trace_id), project_id=project, min_start_time=SINCE, selects=FIELDS
-    )
+    assert trace.root_run.id == str(run.trace_id)
+    listed = w.client.traces.list_runs(str(run.trace_id), project_id=project, selects=FIELDS)
     assert [item.id for item in listed.items] == [str(run.id)]
 
 
@@ -106,7 +104,7 @@ def traces_are_streamed(w: World) -> None:
     asked = {"project_id": str(run.session_id), "min_start_time": SINCE}
     assert str(run.trace_id) in str(w.client.traces.streaming.query(**asked))
     (trace,) = w.client.traces.streaming.query_items(**asked)
-    assert trace.trace_id == str(run.trace_id)
+    assert trace.root_run.id == str(run.trace_id)
 
 
 # Threads -----------------------------------------------------------------------------------------
@@ -173,25 +171,34 @@ def the_generated_client_keeps_projects(w: World) -> None:
     assert not w.plain.has_project(name)
 
 
-@works(
-    "sessions.create_v2",
-    "sessions.retrieve_v2",
-    "sessions.update_v2",
-    "sessions.list_v2",
+def project_of(w: World) -> str:
+    return str(w.run().session_id)
+
+
+refused_calls(
+    {
+        "sessions.create_v2": lambda w: w.client.sessions.create_v2(
+            type="PROJECT", name=w.name("project")
+        ),
+        "sessions.retrieve_v2": lambda w: w.client.sessions.retrieve_v2(project_of(w)),
+        "sessions.update_v2": lambda w: w.client.sessions.update_v2(project_of(w), description="e"),
+        "sessions.list_v2": lambda w: w.client.sessions.list_v2(name=w.name("project")),
+    },
+    seen="NotFoundError 404",
+    why="projects have no v2 yet; the methods without _v2 do the same",
     of=SYNC,
 )
-def the_generated_client_keeps_projects_by_v2(w: World) -> None:
-    sessions, name = w.client.sessions, w.name("project")
-    made = sessions.create_v2(type="PROJECT", name=name)
-    sessions.update_v2(made.id, description="e")
-    assert sessions.retrieve_v2(made.id).description == "e"
-    assert list(ids(sessions.list_v2(name=name))) == [made.id]
 
-
-@works("sessions.dashboard", of=SYNC)
-def a_project_has_a_dashboard(w: World) -> None:
-    run = w.run()
-    assert w.client.sessions.dashboard(str(run.session_id), start_time=SINCE) is not None
+refused_calls(
+    {
+        "sessions.dashboard": lambda w: w.client.sessions.dashboard(
+            project_of(w), start_time=SINCE
+        ),
+    },
+    seen="NotFoundError 404",
+    why="not built yet; the figures of a project are on its page",
+    of=SYNC,
+)
 
 
 @works("sessions.resolve", of=SYNC)
