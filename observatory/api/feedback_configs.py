@@ -24,7 +24,6 @@ from observatory.workspaces.models import Workspace
 def shown(declared: FeedbackConfig, workspace: Workspace) -> dict[str, Any]:
     """Return a declared scale as the wire shows it."""
     return {
-        "id": configs.id_of(workspace, declared.key),
         "feedback_key": declared.key,
         "feedback_config": declared.config,
         "tenant_id": workspace.uuid,

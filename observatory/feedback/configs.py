@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
 
 from django.db import transaction
 
@@ -15,11 +14,6 @@ from observatory.feedback.models import FeedbackConfig
 from observatory.workspaces.models import Workspace
 
 FLAGS = ("is_lower_score_better", "is_enforced")
-
-
-def id_of(workspace: Workspace, key: str) -> UUID:
-    """Return the id of the scale of `key`, declared or not: a key has one scale in a workspace."""
-    return uuid5(workspace.uuid, key)
 
 
 class ConfigConflict(Exception):

@@ -220,7 +220,6 @@ class FeedbackConfigCreate(TypedDict):
 class FeedbackConfig(TypedDict):
     """A declared scale."""
 
-    id: UUID
     feedback_key: str
     feedback_config: Object
     tenant_id: UUID
