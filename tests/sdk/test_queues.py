@@ -201,6 +201,7 @@ def test_a_queue_is_filled_from_experiments(client) -> None:
             client=client,
         )
         sessions.append(str(client.read_project(project_name=results.experiment_name).id))
+    client.flush()  # `evaluate` returns before its last runs have been sent
 
     async def program(queues: Any) -> None:
         single = await queues.annotation_queues(name="Singles")
