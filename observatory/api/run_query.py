@@ -1,4 +1,4 @@
-"""POST /runs/query and /runs/stats: find runs by the filter language."""
+"""POST /runs/query: find runs by the filter language. What its body and that of others asks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rest_framework.response import Response
 
 from observatory.api.base import WorkspaceView
 from observatory.api.described import describe
-from observatory.api.run_read import DEFAULT, REQUIRED, payloads, runs_out
+from observatory.api.run_read import DEFAULT, REQUIRED, SELECTABLE, payloads, runs_out
 from observatory.api.shapes import runs as shapes
-from observatory.runs import search, stats
+from observatory.runs import search
 from observatory.runs.documents import BadItem
 from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.search import MAX_LIMIT, RunQuery
@@ -118,13 +118,28 @@ def _order(body: Mapping[str, Any]) -> Any:
     return given
 
 
+SOURCES = ("current", "historical", "lite", "root_lite", "runs_feedbacks_rmt_wide")
+"""The hosted service's tables. Here is one; of them `root_lite` alone holds other runs: roots."""
+
+
+def _is_root(body: Mapping[str, Any]) -> bool | None:
+    """Return whether roots are asked for, in any of the three ways. Raises ParseError (400)."""
+    given, source = flag_of(body, "is_root"), body.get("data_source_type")
+    order = body.get("execution_order")
+    if order is not None and (isinstance(order, bool) or order != 1):
+        raise ParseError("execution_order: expects 1, which means root runs")
+    if source is not None and source not in SOURCES:
+        raise ParseError(f"data_source_type: expects one of {', '.join(SOURCES)}")
+    if order is None and source != "root_lite":
+        return given
+    return True
+
+
 def query_in(body: Any) -> RunQuery:
     """Return what the body of /runs/query and /runs/stats asks. Raises ParseError (400)."""
     if not isinstance(body, dict):
         raise ParseError("The body must be a JSON object")
-    is_root = flag_of(body, "is_root")
-    if body.get("execution_order") == 1:
-        is_root = True
+    is_root = _is_root(body)
     filters = [filter_of(body, name) for name in ("filter", "search_filter")]
     return RunQuery(
         projects=uuids_of(body, "session"),
@@ -155,6 +170,9 @@ def selected(body: Mapping[str, Any]) -> frozenset[str]:
         return DEFAULT
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         raise ParseError("select: expects a list of field names")
+    for name in given:
+        if name not in SELECTABLE:
+            raise ParseError(f"select: {name[:60]!r} is no field of a run")
     return REQUIRED | frozenset(given)
 
 
@@ -165,6 +183,10 @@ class RunQueries(WorkspaceView):
     def post(self, request: Request) -> Response:
         body: Any = request.data
         wanted, fields = query_in(body), selected(body)
+        if flag_of(body, "include_messages"):
+            fields |= {"messages"}
+        flag_of(body, "skip_prev_cursor")  # no cursor leads back here
+        is_alone = flag_of(body, "skip_pagination") is True
         try:
             page = search.query(self.workspace, replace(wanted, payloads=payloads(fields)))
         except search.BadCursor as error:
@@ -174,38 +196,6 @@ class RunQueries(WorkspaceView):
         return Response(
             {
                 "runs": runs_out(self.workspace, page.runs, fields, request),
-                "cursors": {"next": page.next_cursor, "prev": None},
+                "cursors": {"next": None if is_alone else page.next_cursor, "prev": None},
             }
-        )
-
-
-class RunStats(WorkspaceView):
-    """POST /runs/stats, as the SDK's get_run_stats sends it; with group_by a map of groups."""
-
-    @describe(body=shapes.RunStatsQuery, answer=shapes.RunStats)
-    def post(self, request: Request) -> Response:
-        body: Any = request.data
-        wanted, group = query_in(body), body.get("group_by")
-        try:
-            if group is None:
-                return Response(stats.of_runs(self.workspace, wanted))
-            return Response(self._grouped(wanted, group))
-        except search.TooSlow as error:
-            raise TooSlow(str(error)) from None
-
-    def _grouped(self, wanted: RunQuery, group: Any) -> dict[str, Any]:
-        if not isinstance(group, dict):
-            raise ParseError("group_by: expects an object")
-        attribute, path = group.get("attribute"), text_of(group, "path") or ""
-        if attribute not in ("name", "run_type", "tag", "metadata"):
-            raise ParseError("group_by.attribute: expects name, run_type, tag or metadata")
-        if attribute == "metadata" and not path:
-            raise ParseError("group_by.path: names the metadata key")
-        most = group.get("max_groups")
-        return stats.grouped(
-            self.workspace,
-            wanted,
-            attribute=attribute,
-            path=path,
-            max_groups=most if isinstance(most, int) else stats.MAX_GROUPS,
         )

@@ -14,14 +14,18 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
+from annotations import queues
+from datasets_app.messages import extracted
 from datasets_app.models import Example
+from observatory.api import parameters
 from observatory.api.base import uuid_or_404
 from observatory.api.described import describe
 from observatory.api.rendering import dumps
 from observatory.api.runs import RunPatch
 from observatory.api.shapes import runs as shapes
 from observatory.feedback import summary
-from observatory.runs import attachments, search, spending, tree
+from observatory.runs import attachments, search, sharing, spending, tree
+from observatory.runs.previews import preview
 from observatory.runs.search import RunRow
 from observatory.workspaces.models import Workspace
 
@@ -43,15 +47,28 @@ _DETAILS = (
 )
 WHOLE = DEFAULT | {"serialized", "child_run_ids", "in_dataset", *_DETAILS}
 """What is told of a single run."""
+_MADE_OF = {
+    "extra": ("extra", "metadata"),
+    "inputs_preview": ("inputs",),
+    "outputs_preview": ("outputs",),
+    "messages": ("inputs", "outputs"),
+    **dict.fromkeys(_DETAILS, ("usage_details",)),
+}
+KNOWN_TO_NOBODY = frozenset(
+    {"manifest", "manifest_id", "manifest_s3_id", "price_model_id", "ttl_seconds", "trace_upgrade"}
+    | {"trace_tier", "trace_first_received_at", "trace_min_max_start_time"}
+    | {"inputs_s3_urls", "outputs_s3_urls"}
+    | {f"{name}_or_signed_url" for name in ("inputs", "outputs", "error", "events")}
+    | {"extra_or_signed_url", "serialized_or_signed_url"}
+)
+"""Fields of the hosted service's storage: they may be selected, and are left out."""
 
 
 def payloads(selected: frozenset[str]) -> list[str]:
     """Return the JSON columns that the selected wire fields are made of."""
     wanted = {name for name in search.PAYLOADS if name in selected}
-    if "extra" in selected:
-        wanted.add("metadata")
-    if selected.intersection(_DETAILS):
-        wanted.add("usage_details")
+    for name in selected & _MADE_OF.keys():
+        wanted.update(_MADE_OF[name])
     return sorted(wanted)
 
 
@@ -63,6 +80,8 @@ class Beside:
     child_run_ids: Mapping[UUID, Any] = field(default_factory=dict)
     in_dataset: frozenset[UUID] = frozenset()
     s3_urls: Mapping[UUID, Any] = field(default_factory=dict)
+    share_tokens: Mapping[UUID, UUID] = field(default_factory=dict)
+    last_queued_at: Mapping[UUID, Any] = field(default_factory=dict)
 
 
 def beside(
@@ -76,10 +95,14 @@ def beside(
             summary.feedback_stats(workspace.pk, ids) if "feedback_stats" in selected else {}
         ),
         child_run_ids=(
-            search.children_of(workspace.pk, runs) if "child_run_ids" in selected else {}
+            search.children_of(workspace.pk, runs)
+            if selected & {"child_run_ids", "direct_child_run_ids"}
+            else {}
         ),
         in_dataset=_in_dataset(workspace, ids) if "in_dataset" in selected else frozenset(),
         s3_urls=(attachments.s3_urls(workspace.pk, ids, base_url) if "s3_urls" in selected else {}),
+        share_tokens=sharing.tokens_of(workspace, ids) if "share_token" in selected else {},
+        last_queued_at=queues.last_added(workspace, ids) if "last_queued_at" in selected else {},
     )
 
 
@@ -124,6 +147,7 @@ _PLAIN = frozenset(
         *("end_time", "error", "first_token_time", "tags", "reference_example_id", "thread_id"),
         *("prompt_tokens", "completion_tokens", "total_tokens"),
         *("prompt_cost", "completion_cost", "total_cost"),
+        "reference_dataset_id",
     }
 )
 
@@ -155,6 +179,16 @@ def _details(name: str, row: RunRow, *_: Any) -> dict[str, Any] | None:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def _messages(row: RunRow, *_: Any) -> list[Any] | None:
+    """Return what was said to the model and what it answered, as OpenAI messages; None if none."""
+    said: list[Any] = []
+    for text in (row.inputs, row.outputs):
+        document = orjson.loads(text) if text and text.lstrip()[:1] == "{" else None
+        found = None if document is None else extracted(document)
+        said += found[0] if found else []
+    return said or None
+
+
 def app_path(workspace: Workspace, project: UUID | None, run_id: UUID, trace_id: UUID) -> str:
     """Return the path of the page of a run."""
     return f"/o/{workspace.uuid}/projects/p/{project}/r/{run_id}?trace_id={trace_id}"
@@ -170,11 +204,21 @@ _MADE: dict[str, Callable[..., Any]] = {
     "metadata": lambda row, *_: orjson.Fragment(row.metadata or "{}"),
     "parent_run_ids": lambda row, *_: tree.path_ids(row.dotted_order, row.parent_run_id),
     "feedback_stats": lambda row, _, told: told.feedback_stats.get(row.id, {}),
+    "direct_child_run_ids": lambda row, _, told: told.child_run_ids.get(row.id, []),
+    "share_token": lambda row, _, told: told.share_tokens.get(row.id),
+    "last_queued_at": lambda row, _, told: told.last_queued_at.get(row.id),
+    "inserted_at": lambda row, *_: row.received_at,
+    "execution_order": lambda row, *_: 1 if row.is_root else 2,
+    "inputs_preview": lambda row, *_: preview(row.inputs),
+    "outputs_preview": lambda row, *_: preview(row.outputs),
+    "messages": _messages,
     "child_run_ids": lambda row, _, told: told.child_run_ids.get(row.id, []),
     "in_dataset": lambda row, _, told: row.id in told.in_dataset,
     "s3_urls": lambda row, _, told: told.s3_urls.get(row.id, {}),
     "latency": lambda row, *_: row.latency_s,
 } | {name: functools.partial(_details, name) for name in _DETAILS}
+SELECTABLE = frozenset({*REQUIRED, *_PLAIN, *_MADE, *KNOWN_TO_NOBODY})
+"""What a query of runs may select."""
 
 
 def runs_out(
@@ -201,10 +245,20 @@ def runs_out(
 class RunDetail(RunPatch):
     """/runs/{id}: GET, as both SDKs' read_run sends it, and PATCH. A run answered for is there."""
 
-    @describe(answer=shapes.Run)
+    @describe(query=shapes.RunReadQuery, answer=shapes.Run)
     def get(self, request: HttpRequest, run_id: str) -> HttpResponse:
+        asked = Request(request)
+        project = parameters.uuid(asked, "session_id")
+        parameters.moment(asked, "start_time")  # a hint where it is stored: its form counts
         row = search.get(self.workspace, uuid_or_404(run_id))
-        if row is None:
+        if row is None or (project is not None and row.project != project):
             raise NotFound("Run not found")
-        (run,) = runs_out(self.workspace, [row], WHOLE, request)
+        fields = set(WHOLE)
+        if parameters.flag(asked, "include_messages"):
+            fields.add("messages")
+        if parameters.flag(asked, "exclude_serialized"):
+            fields.remove("serialized")
+        if parameters.flag(asked, "exclude_s3_stored_attributes"):
+            fields.remove("s3_urls")
+        (run,) = runs_out(self.workspace, [row], frozenset(fields), request)
         return HttpResponse(dumps(run), content_type="application/json")

@@ -28,7 +28,7 @@ from observatory.runs import search, sharing
 from observatory.runs.models import RunShare
 from observatory.runs.search import RunRow
 
-UNSEEN = frozenset({"in_dataset"})
+UNSEEN = frozenset({"in_dataset", "last_queued_at", "reference_dataset_id", "share_token"})
 """What is not told of a shared run, because it speaks of other things than the run."""
 
 

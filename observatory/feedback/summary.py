@@ -9,7 +9,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from observatory.runs.filters.compile import SQL, named
 from observatory.runs.models import Project
+from observatory.runs.search import bounded
 
 MAX_LABELS = 50
 MAX_LABEL = 200  # characters
@@ -21,7 +23,7 @@ _STATS = """
 WITH f AS (
     SELECT {subject} AS subject, id, created_at, key, score, value, comment, source_type, is_error,
            feedback_thread_id
-    FROM feedback_feedback
+    FROM {source}
     WHERE workspace_id = %(workspace)s AND comparative_experiment_id IS NULL AND {condition}
 ), numbers AS (
     SELECT subject, key, count(*) AS n,
@@ -56,6 +58,10 @@ SELECT subject, key, n, avg, low, high, stdev, errors, sources, has_thread,
 FROM numbers LEFT JOIN labels USING (subject, key) LEFT JOIN notes USING (subject, key)
 ORDER BY subject, key
 """
+
+
+def _stats(*, subject: str, condition: str, source: str = "feedback_feedback") -> str:
+    return _STATS.format(subject=subject, condition=condition, source=source)
 
 
 def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[str, Any]]]:
@@ -97,7 +103,7 @@ def feedback_stats(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, dic
     runs = list(run_ids)
     if not runs:
         return {}
-    sql = _STATS.format(subject="run_id", condition="run_id = ANY(%(subjects)s)")
+    sql = _stats(subject="run_id", condition="run_id = ANY(%(subjects)s)")
     return _collect(sql, {"workspace": workspace_id, "subjects": runs})
 
 
@@ -112,9 +118,7 @@ def project_stats(
     if not projects:
         return {}
     about = "run_id IS NOT NULL" if level == "run" else "run_id IS NULL"
-    sql = _STATS.format(
-        subject="project_id", condition=f"project_id = ANY(%(subjects)s) AND {about}"
-    )
+    sql = _stats(subject="project_id", condition=f"project_id = ANY(%(subjects)s) AND {about}")
     return _collect(sql, {"workspace": workspace_id, "subjects": projects})
 
 
@@ -127,8 +131,39 @@ def traces_stats(workspace_id: int, trace_ids: Iterable[UUID]) -> dict[str, Any]
         "run_id IN (SELECT id FROM runs_run WHERE workspace_id = %(workspace)s"
         " AND trace_id = ANY(%(subjects)s))"
     )
-    sql = _STATS.format(subject="0", condition=condition)
+    sql = _stats(subject="0", condition=condition)
     return _collect(sql, {"workspace": workspace_id, "subjects": traces}).get(0, {})
+
+
+def stats_of_chosen(
+    workspace_id: int, chosen: SQL, *, level: Literal["run", "thread"] = "run"
+) -> dict[str | None, dict[str, Any]]:
+    """Return `{label: {key: {n, avg, ..}}}` of the runs that a statement chooses, in one query.
+
+    `chosen` is one of runs.stats.Chosen.rows: its `chosen_label` is the group. `thread` counts
+    what was said of their threads as such instead.
+    """
+    statement, params = named(chosen)
+    if level == "run":
+        source = f"({statement}) chosen JOIN feedback_feedback ON run_id = chosen_id"
+    else:
+        source = (
+            "(SELECT DISTINCT chosen_label, chosen_project, chosen_thread"
+            f" FROM ({statement}) runs) chosen JOIN feedback_feedback"
+            " ON project_id = chosen_project AND feedback_thread_id = chosen_thread"
+        )
+    # A label may be missing, and joins by subject need one: every other begins with "=".
+    sql = _stats(subject="coalesce('=' || chosen_label, '')", condition="TRUE", source=source)
+    with bounded():
+        found = _collect(sql, {"workspace": workspace_id, **params})
+    return {label[1:] if label else None: stats for label, stats in found.items()}
+
+
+def said_of_projects(workspace_id: int, project_ids: Iterable[int]) -> dict[str, Any]:
+    """Return `{key: {n, avg, ..}}` of the feedback on the projects themselves, in one query."""
+    condition = "project_id = ANY(%(subjects)s) AND run_id IS NULL"
+    sql = _stats(subject="0", condition=condition)
+    return _collect(sql, {"workspace": workspace_id, "subjects": list(project_ids)}).get(0, {})
 
 
 def said_of_threads(project: Project, thread_ids: Iterable[str]) -> dict[str, Any]:
@@ -137,7 +172,7 @@ def said_of_threads(project: Project, thread_ids: Iterable[str]) -> dict[str, An
     if not threads:
         return {}
     condition = "project_id = %(project)s AND feedback_thread_id = ANY(%(subjects)s)"
-    sql = _STATS.format(subject="0", condition=condition)
+    sql = _stats(subject="0", condition=condition)
     found = _collect(
         sql, {"workspace": project.workspace_id, "project": project.pk, "subjects": threads}
     )
@@ -161,7 +196,7 @@ def thread_stats(project: Project, thread_ids: Iterable[str]) -> dict[str, dict[
         " WHERE root.project_id = %(project)s AND root.thread_id = ANY(%(subjects)s)"
         " AND root.parent_run_id IS NULL AND root.workspace_id = %(workspace)s)"
     )
-    sql = _STATS.format(subject=root, condition=traces)
+    sql = _stats(subject=root, condition=traces)
     return _collect(
         sql, {"workspace": project.workspace_id, "project": project.pk, "subjects": threads}
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.db import connection
@@ -15,47 +17,63 @@ Attribute = Literal["name", "run_type", "tag", "metadata"]
 MAX_GROUPS = 100
 
 # {counted}: the runs whose number, latency and errors are told; {used}: whose tokens and costs.
-_AGGREGATES = """
-    count(*) FILTER (WHERE {counted}) AS run_count,
-    percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY r.latency_s)
-        FILTER (WHERE {counted}) AS latency,
-    percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
-        ORDER BY extract(epoch from (r.first_token_time - r.start_time))::float8)
-        FILTER (WHERE {used}) AS first_token,
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY r.total_tokens)
-        FILTER (WHERE {used}) AS median_tokens,
-    coalesce(sum(r.prompt_tokens) FILTER (WHERE {used}), 0)::bigint AS prompt_tokens,
-    coalesce(sum(r.completion_tokens) FILTER (WHERE {used}), 0)::bigint AS completion_tokens,
-    coalesce(sum(r.total_tokens) FILTER (WHERE {used}), 0)::bigint AS total_tokens,
-    sum(r.prompt_cost) FILTER (WHERE {used}) AS prompt_cost,
-    sum(r.completion_cost) FILTER (WHERE {used}) AS completion_cost,
-    sum(r.total_cost) FILTER (WHERE {used}) AS total_cost,
-    avg((r.error IS NOT NULL)::int) FILTER (WHERE {counted})::float8 AS error_rate,
-    avg((r.first_token_time IS NOT NULL)::int) FILTER (WHERE {used})::float8 AS streaming_rate,
-    max(r.start_time) AS last_run_start_time
-"""
-_COLUMNS = (
-    *("run_count", "latency", "first_token", "median_tokens"),
-    *("prompt_tokens", "completion_tokens", "total_tokens"),
+_EXPRESSIONS = {
+    "run_count": "count(*) FILTER (WHERE {counted})",
+    "latency_p50": "percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_s)"
+    " FILTER (WHERE {counted})",
+    "latency_p99": "percentile_cont(0.99) WITHIN GROUP (ORDER BY r.latency_s)"
+    " FILTER (WHERE {counted})",
+    "latency_avg": "avg(r.latency_s) FILTER (WHERE {counted})",
+    "first_token_p50": "percentile_cont(0.5) WITHIN GROUP (ORDER BY {first_token})"
+    " FILTER (WHERE {used})",
+    "first_token_p99": "percentile_cont(0.99) WITHIN GROUP (ORDER BY {first_token})"
+    " FILTER (WHERE {used})",
+    "prompt_tokens": "coalesce(sum(r.prompt_tokens) FILTER (WHERE {used}), 0)::bigint",
+    "completion_tokens": "coalesce(sum(r.completion_tokens) FILTER (WHERE {used}), 0)::bigint",
+    "total_tokens": "coalesce(sum(r.total_tokens) FILTER (WHERE {used}), 0)::bigint",
+    "prompt_cost": "sum(r.prompt_cost) FILTER (WHERE {used})",
+    "completion_cost": "sum(r.completion_cost) FILTER (WHERE {used})",
+    "total_cost": "sum(r.total_cost) FILTER (WHERE {used})",
+    "error_rate": "avg((r.error IS NOT NULL)::int) FILTER (WHERE {counted})::float8",
+    "streaming_rate": "avg((r.first_token_time IS NOT NULL)::int) FILTER (WHERE {used})::float8",
+    "last_run_start_time": "max(r.start_time)",
+} | {
+    name: f"percentile_disc({share}) WITHIN GROUP (ORDER BY r.{column}) FILTER (WHERE {{used}})"
+    for name, share, column in (
+        ("median_tokens", 0.5, "total_tokens"),
+        ("tokens_p99", 0.99, "total_tokens"),
+        ("prompt_tokens_p50", 0.5, "prompt_tokens"),
+        ("prompt_tokens_p99", 0.99, "prompt_tokens"),
+        ("completion_tokens_p50", 0.5, "completion_tokens"),
+        ("completion_tokens_p99", 0.99, "completion_tokens"),
+        ("cost_p50", 0.5, "total_cost"),
+        ("cost_p99", 0.99, "total_cost"),
+    )
+}
+FIELDS = tuple(_EXPRESSIONS)
+"""What can be told of a set of runs; percentiles of latency and first token in seconds."""
+_STREAMED_AFTER = "extract(epoch from (r.first_token_time - r.start_time))::float8"
+OF_A_PROJECT = (
+    *("run_count", "latency_p50", "latency_p99", "first_token_p50", "first_token_p99"),
+    *("median_tokens", "prompt_tokens", "completion_tokens", "total_tokens"),
     *("prompt_cost", "completion_cost", "total_cost"),
     *("error_rate", "streaming_rate", "last_run_start_time"),
 )
-_EVERY_RUN = _AGGREGATES.format(counted="TRUE", used="TRUE")
+
+
+def _aggregates(fields: Iterable[str], *, counted: str = "TRUE", used: str = "TRUE") -> str:
+    """Return the SELECT list of `fields`, in their order."""
+    return ", ".join(
+        _EXPRESSIONS[name].format(counted=counted, used=used, first_token=_STREAMED_AFTER)
+        for name in fields
+    )
+
+
 # Of a project: traces are counted, and tokens only where they are spent, as a parent's may
 # repeat those of its children.
-_PROJECT = _AGGREGATES.format(counted="r.parent_run_id IS NULL", used="r.run_type = 'llm'")
-
-
-def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
-    """Return a row of aggregates under the wire's names; percentiles in seconds or None."""
-    values = dict(zip(_COLUMNS, row, strict=True))
-    for name in ("latency", "first_token"):
-        p50, p99 = values.pop(name) or (None, None)
-        values |= {f"{name}_p50": p50, f"{name}_p99": p99}
-    return values
-
-
-NOTHING = _shown((0, None, None, None, 0, 0, 0, None, None, None, None, None, None))
+_PROJECT = _aggregates(OF_A_PROJECT, counted="r.parent_run_id IS NULL", used="r.run_type = 'llm'")
+_ZERO = frozenset({"run_count", "prompt_tokens", "completion_tokens", "total_tokens"})
+NOTHING: dict[str, Any] = {name: 0 if name in _ZERO else None for name in OF_A_PROJECT}
 
 
 def of_projects(
@@ -83,7 +101,7 @@ def of_projects(
             params,
         )
         for project_id, *row in cursor.fetchall():
-            found[project_id] = _shown(tuple(row))
+            found[project_id] = dict(zip(OF_A_PROJECT, row, strict=True))
     return found
 
 
@@ -108,62 +126,126 @@ _SPENT = (
 )
 
 
-def _of_every_run(wanted: RunQuery, condition: str) -> tuple[str, str, str]:
-    """Return (aggregates, FROM, WHERE) over the runs that `condition` names.
+@dataclass(frozen=True, kw_only=True)
+class Grouping:
+    """Told apart by `attribute`; `path` is the metadata's key. At most `max_groups` groups.
 
-    Of roots alone (`is_root`), tokens and costs are summed up from below, as reading them does.
-    Of anything else they are the runs' own, since a set may hold both a run and its parent.
+    `labels` names the groups that are wanted, None among them the runs without the attribute;
+    without it those runs are left out.
     """
-    if not wanted.is_root:
-        return _EVERY_RUN, "runs_run r", condition
-    aggregates = _EVERY_RUN
-    for name in _SPENT:
-        aggregates = aggregates.replace(f"r.{name}", f"coalesce(r.{name}, r.{name}_below)")
-    return aggregates, f"{_ROOTS.format(condition=condition)} r", "TRUE"
+
+    attribute: Attribute
+    path: str = ""
+    max_groups: int = MAX_GROUPS
+    labels: Sequence[str | None] | None = None
 
 
-def of_runs(workspace: Workspace, wanted: RunQuery) -> dict[str, Any]:
-    """Return the statistics of exactly the runs that `wanted` describes. Raises TooSlow."""
+@dataclass(frozen=True)
+class Chosen:
+    """The runs of a query as a FROM, `{source} r WHERE {condition}`, and the label of each."""
+
+    source: str
+    condition: str
+    params: list[Any]
+    label: str = "NULL::text"
+    sums_traces: bool = False
+
+    def rows(self) -> SQL:
+        """Return the statement of their ids, labels, projects and threads, columns chosen_*."""
+        return (
+            f"SELECT r.id AS chosen_id, {self.label} AS chosen_label,"
+            " r.project_id AS chosen_project, r.thread_id AS chosen_thread,"
+            " r.name AS chosen_name, r.run_type AS chosen_type, r.status AS chosen_status,"
+            f" r.tags AS chosen_tags FROM {self.source} WHERE {self.condition}",
+            self.params,
+        )
+
+
+def chosen(
+    workspace: Workspace,
+    wanted: RunQuery,
+    grouping: Grouping | None = None,
+    *,
+    with_sums: bool = False,
+) -> Chosen:
+    """Return the runs that `wanted` describes (its page aside), labelled by `grouping`.
+
+    Of roots alone (`is_root`), `with_sums` sums tokens and costs up from below, as reading them
+    does. Of anything else they are the runs' own, since a set may hold a run and its parent.
+    """
     condition, params = _where(workspace, wanted)
-    aggregates, source, condition = _of_every_run(wanted, condition)
-    with bounded(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT {aggregates} FROM {source} WHERE {condition}", params)
-        row = cursor.fetchone()
-        assert row is not None
-        return _shown(row)
+    sums = bool(wanted.is_root) and with_sums
+    runs = "runs_run r"
+    if sums:
+        runs, condition = f"{_ROOTS.format(condition=condition)} r", "TRUE"
+    if grouping is None:
+        return Chosen(runs, condition, params, sums_traces=sums)
+    label, beside, before = _label(grouping)
+    # The path of the label stands before the conditions, unless those are in the FROM already.
+    ordered = [*params, *before] if sums else [*before, *params]
+    if grouping.labels is None:
+        condition += f" AND {label} IS NOT NULL"
+    else:
+        condition += f" AND ({label} = ANY(%s){_or_null(grouping, label)})"
+        ordered.append([each for each in grouping.labels if each is not None])
+    return Chosen(f"{runs}{beside}", condition, ordered, label, sums)
+
+
+def _label(grouping: Grouping) -> tuple[str, str, list[Any]]:
+    """Return (label, what to join for it, its parameters)."""
+    if grouping.attribute == "tag":
+        return (
+            "tag.label",
+            " LEFT JOIN LATERAL (SELECT DISTINCT unnest(r.tags) AS label) tag ON TRUE",
+            [],
+        )
+    if grouping.attribute == "metadata":
+        return "value.label", ", LATERAL (SELECT r.metadata ->> %s AS label) value", [grouping.path]
+    return f"r.{grouping.attribute}", "", []
+
+
+def _or_null(grouping: Grouping, label: str) -> str:
+    return f" OR {label} IS NULL" if None in (grouping.labels or ()) else ""
+
+
+def of_runs(
+    workspace: Workspace, wanted: RunQuery, fields: Sequence[str] = FIELDS
+) -> dict[str, Any]:
+    """Return `fields` of exactly the runs that `wanted` describes. Raises TooSlow."""
+    return next(iter(_counted(workspace, wanted, fields, None).values()))
 
 
 def grouped(
-    workspace: Workspace,
-    wanted: RunQuery,
-    *,
-    attribute: Attribute,
-    path: str = "",
-    max_groups: int = MAX_GROUPS,
-) -> dict[str, dict[str, Any]]:
-    """Return the statistics by name, run_type, tag or the metadata under `path`.
+    workspace: Workspace, wanted: RunQuery, grouping: Grouping, fields: Sequence[str] = FIELDS
+) -> dict[str | None, dict[str, Any]]:
+    """Return `fields` by name, run_type, tag or the metadata under a path. Raises TooSlow.
 
-    Most frequent groups first; a run with several tags counts in each; one without the
-    attribute in none. Raises TooSlow.
+    Most frequent groups first; a run with several tags counts in each. `group_count`, always
+    there, is the number of groups before `max_groups`.
     """
-    condition, params = _where(workspace, wanted)
-    aggregates, runs, condition = _of_every_run(wanted, condition)
-    source, before = "", []
-    label = {"name": "r.name", "run_type": "r.run_type"}.get(attribute, "label")
-    if attribute == "tag":
-        source = ", LATERAL (SELECT DISTINCT unnest(r.tags) AS label) tag"
-    elif attribute == "metadata":
-        source, before = ", LATERAL (SELECT r.metadata ->> %s AS label) value", [path]
-    # The path of `source` stands before the conditions, unless those are in the FROM already.
-    ordered = [*params, *before] if wanted.is_root else [*before, *params]
+    return _counted(workspace, wanted, fields, grouping)
+
+
+def _counted(
+    workspace: Workspace, wanted: RunQuery, fields: Sequence[str], grouping: Grouping | None
+) -> dict[str | None, dict[str, Any]]:
+    runs = chosen(workspace, wanted, grouping, with_sums=True)
+    aggregates = _aggregates(fields) or "NULL"
+    if runs.sums_traces:
+        for name in _SPENT:
+            aggregates = aggregates.replace(f"r.{name}", f"coalesce(r.{name}, r.{name}_below)")
+    names, label, ending, params = tuple(fields), "NULL", "", list(runs.params)
+    if grouping is not None:
+        label, names = runs.label, ("group_count", *fields)
+        aggregates = f"count(*) OVER (), {aggregates}"
+        ending = f" GROUP BY {label} ORDER BY count(*) DESC, {label} LIMIT %s"
+        params.append(max(0, min(grouping.max_groups, MAX_GROUPS)))
     with bounded(), connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {label}, {aggregates} FROM {runs}{source}"
-            f" WHERE {condition} AND {label} IS NOT NULL"
-            f" GROUP BY {label} ORDER BY count(*) DESC, {label} LIMIT %s",
-            [*ordered, max(0, min(max_groups, MAX_GROUPS))],
+            f"SELECT {label}, {aggregates} FROM {runs.source} WHERE {runs.condition}{ending}",
+            params,
         )
-        return {str(name): _shown(tuple(row)) for name, *row in cursor.fetchall()}
+        return {name: dict(zip(names, row, strict=False)) for name, *row in cursor.fetchall()}
 
 
 def _where(workspace: Workspace, wanted: RunQuery) -> SQL:
@@ -174,3 +256,45 @@ def _where(workspace: Workspace, wanted: RunQuery) -> SQL:
         f"r.project_id = ANY(%s) AND {condition}",
         [project_ids(workspace, wanted), *params],
     )
+
+
+# Facets: what a person narrows the set down by ----------------------------------------------------
+
+MAX_FACETS = 10
+_FACETS = """
+WITH chosen AS MATERIALIZED ({chosen}), counted AS (
+    SELECT chosen_label, 'name' AS key, chosen_name AS value, count(DISTINCT chosen_id) AS n
+    FROM chosen GROUP BY 1, 3
+    UNION ALL SELECT chosen_label, 'run_type', chosen_type, count(DISTINCT chosen_id)
+    FROM chosen GROUP BY 1, 3
+    UNION ALL SELECT chosen_label, 'status', chosen_status, count(DISTINCT chosen_id)
+    FROM chosen GROUP BY 1, 3
+    UNION ALL SELECT chosen_label, 'tag', each.tag, count(DISTINCT chosen_id)
+    FROM chosen, LATERAL unnest(chosen_tags) AS each(tag) GROUP BY 1, 3
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY chosen_label, key ORDER BY n DESC, value) AS place
+    FROM counted WHERE value IS NOT NULL
+)
+SELECT chosen_label, key, value, n FROM ranked WHERE place <= %s
+ORDER BY chosen_label, array_position(ARRAY['name', 'run_type', 'status', 'tag'], key), place
+"""
+
+
+def facets(
+    workspace: Workspace, wanted: RunQuery, grouping: Grouping | None = None
+) -> dict[str | None, list[dict[str, Any]]]:
+    """Return by group the MAX_FACETS commonest names, run types, states and tags of the runs.
+
+    Each is `{key, value, n, query}`: how many runs have it, and the filter that finds them.
+    Raises TooSlow.
+    """
+    sql, params = chosen(workspace, wanted, grouping).rows()
+    found: dict[str | None, list[dict[str, Any]]] = {}
+    with bounded(), connection.cursor() as cursor:
+        cursor.execute(_FACETS.format(chosen=sql), [*params, MAX_FACETS])
+        for label, key, value, n in cursor.fetchall():
+            text = json.dumps(value, ensure_ascii=False)
+            query = f"has(tags, {text})" if key == "tag" else f"eq({key}, {text})"
+            facet = {"key": key, "value": value, "n": n, "query": query}
+            found.setdefault(label, []).append(facet)
+    return found

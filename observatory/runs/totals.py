@@ -12,7 +12,8 @@ from uuid import UUID
 from django.db import connection
 
 from observatory.runs import spending
-from observatory.runs.search import RunRow
+from observatory.runs.filters.compile import SQL
+from observatory.runs.search import RunRow, bounded
 from observatory.workspaces.models import Workspace
 
 Details = dict[str, dict[str, Any]]
@@ -74,6 +75,21 @@ def details_of_groups(workspace_id: int, pairs: Sequence[tuple[str, UUID]]) -> d
         " JOIN runs_run below ON below.workspace_id = %s AND below.trace_id = asked.trace_id"
     )
     return _details("asked.name", source, "TRUE", [list(names), list(traces), workspace_id])
+
+
+def details_of_chosen(
+    workspace_id: int, chosen: SQL, *, whole_traces: bool
+) -> dict[str | None, Details]:
+    """Return by label the details of the llm runs that a statement chooses, in one query.
+
+    `chosen` is one of stats.Chosen.rows. With `whole_traces` it chooses roots, and the llm runs
+    of their traces count. Raises search.TooSlow.
+    """
+    sql, params = chosen
+    link = "below.trace_id = chosen_id" if whole_traces else "below.id = chosen_id"
+    source = f"({sql}) chosen JOIN runs_run below ON below.workspace_id = %s AND {link}"
+    with bounded():
+        return _details("chosen_label", source, "TRUE", [*params, workspace_id])
 
 
 def _with(row: RunRow, first_token: Any, details: Details | None) -> RunRow:

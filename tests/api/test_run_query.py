@@ -148,10 +148,10 @@ def test_pages_follow_each_other_by_cursor(api, project) -> None:
 
 def test_only_what_is_selected_and_required_is_told(api, project) -> None:
     make_run(project, inputs={"q": 1}, outputs={"a": 2})
-    (bare,) = api.post("/runs/query", {"select": ["outputs", "nonsense"]}).json()["runs"]
+    (bare,) = api.post("/runs/query", {"select": ["outputs", "manifest_s3_id"]}).json()["runs"]
     assert bare["outputs"] == {"a": 2}
     assert "inputs" not in bare
-    assert "nonsense" not in bare
+    assert "manifest_s3_id" not in bare
     schemas.Run(**bare)
     (default,) = api.post("/runs/query", {}).json()["runs"]
     assert default["inputs"] == {"q": 1}
@@ -159,6 +159,68 @@ def test_only_what_is_selected_and_required_is_told(api, project) -> None:
     assert "child_run_ids" not in default
     (told,) = api.post("/runs/query", {"select": ["child_run_ids", "in_dataset"]}).json()["runs"]
     assert (told["child_run_ids"], told["in_dataset"]) == ([], False)
+
+
+def test_fields_beside_the_run_are_told_when_selected(api, project) -> None:
+    root = make_run(project, inputs={"question": "Why?"}, outputs={"answer": "So."})
+    child = make_run(project, parent=root, name="child")
+    token = api.client.put(f"/runs/{root.id}/share", content_type="application/json").json()
+    body = {
+        "id": [str(root.id)],
+        "select": [
+            *("inputs_preview", "outputs_preview", "share_token", "direct_child_run_ids"),
+            *("execution_order", "reference_dataset_id", "last_queued_at", "inserted_at"),
+        ],
+    }
+    (told,) = api.post("/runs/query", body).json()["runs"]
+    assert (told["inputs_preview"], told["outputs_preview"]) == ("Why?", "So.")
+    assert told["share_token"] == token["share_token"]
+    assert told["direct_child_run_ids"] == [str(child.id)]
+    assert (told["execution_order"], told["last_queued_at"]) == (1, None)
+    assert told["reference_dataset_id"] is None
+
+
+def test_messages_are_told_when_they_are_asked_for(api, project) -> None:
+    run = make_run(
+        project,
+        run_type="llm",
+        inputs={"messages": [{"type": "human", "content": "Hi"}]},
+        outputs={"choices": [{"message": {"role": "assistant", "content": "Hello"}}]},
+    )
+    plain = make_run(project, inputs={"question": "Why?"}, start_time=NOON)
+    said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    body = {"include_messages": True, "select": ["id"]}
+    told = api.post("/runs/query", body).json()["runs"]
+    assert {one["id"]: one["messages"] for one in told} == {
+        str(run.id): said,
+        str(plain.id): None,
+    }
+    assert api.client.get(f"/runs/{run.id}?include_messages=true").json()["messages"] == said
+    assert "messages" not in api.get(f"/runs/{run.id}").json()
+
+
+def test_a_single_run_is_told_as_asked(api, project) -> None:
+    run = make_run(project, serialized={"lc": 1})
+    whole = api.get(f"/runs/{run.id}?session_id={project.uuid}&start_time=2026-11-20T11:00:00Z")
+    assert whole.json()["serialized"] == {"lc": 1}
+    less = api.get(f"/runs/{run.id}?exclude_serialized=True&exclude_s3_stored_attributes=true")
+    assert not {"serialized", "s3_urls"} & less.json().keys()
+    assert api.get(f"/runs/{run.id}?session_id={uuid4()}").status_code == 404
+    for query in ("session_id=x", "start_time=x", "include_messages=x", "exclude_serialized=x"):
+        refused = api.get(f"/runs/{run.id}?{query}")
+        assert refused.status_code == 422
+        assert refused.json()["detail"].startswith(query.split("=")[0])
+
+
+def test_one_page_without_a_cursor_and_roots_by_their_source(api, project) -> None:
+    root = make_run(project, name="root")
+    make_run(project, name="child", parent=root)
+    body = {"session": [str(project.uuid)], "limit": 1}
+    assert api.post("/runs/query", body).json()["cursors"]["next"] is not None
+    alone = api.post("/runs/query", body | {"skip_pagination": True}).json()
+    assert (len(alone["runs"]), alone["cursors"]["next"]) == (1, None)
+    assert _names(api, data_source_type="root_lite") == ["root"]
+    assert len(_names(api, data_source_type="historical", skip_prev_cursor=True)) == 2
 
 
 def test_ids_and_trace_override_what_the_sdk_documents(api, project) -> None:
@@ -185,6 +247,11 @@ def test_ids_and_trace_override_what_the_sdk_documents(api, project) -> None:
         ({"is_root": "yes"}, "is_root: "),
         ({"start_time": "yesterday"}, "start_time: "),
         ({"select": "id"}, "select: "),
+        ({"select": ["id", "nonsense"]}, "select: 'nonsense' is no field of a run"),
+        ({"data_source_type": "cold"}, "data_source_type: expects one of current, "),
+        ({"execution_order": 2}, "execution_order: "),
+        ({"skip_pagination": "yes"}, "skip_pagination: "),
+        ({"include_messages": "all"}, "include_messages: "),
         ({"query": "a\x00b"}, "query: "),
         ({"query": "x" * 10_241}, "query: "),
         ([], "must be a JSON object"),

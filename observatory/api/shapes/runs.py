@@ -101,6 +101,15 @@ class Run(TypedDict):
     end_time: NotRequired[datetime | None]
     first_token_time: NotRequired[datetime | None]
     latency: NotRequired[float | None]
+    inputs_preview: NotRequired[str | None]
+    outputs_preview: NotRequired[str | None]
+    messages: NotRequired[list[Object] | None]
+    reference_dataset_id: NotRequired[UUID | None]
+    direct_child_run_ids: NotRequired[list[UUID]]
+    execution_order: NotRequired[int]
+    last_queued_at: NotRequired[datetime | None]
+    share_token: NotRequired[UUID | None]
+    inserted_at: NotRequired[datetime | None]
     error: NotRequired[str | None]
     inputs: NotRequired[Object]
     outputs: NotRequired[Object | None]
@@ -128,6 +137,16 @@ class Run(TypedDict):
     completion_cost_details: NotRequired[Object | None]
 
 
+class RunReadQuery(TypedDict, total=False):
+    """How a run is told. `start_time` is a hint of where the hosted service keeps it."""
+
+    session_id: Annotated[UUID, Meta(description="The project that the run must be in")]
+    start_time: Moment
+    include_messages: bool
+    exclude_serialized: bool
+    exclude_s3_stored_attributes: Annotated[bool, Meta(description="No `s3_urls`")]
+
+
 class RunQueryFields(TypedDict, total=False):
     """Which runs are meant. With `id` nothing else counts; with `trace` all runs of it."""
 
@@ -147,11 +166,22 @@ class RunQueryFields(TypedDict, total=False):
     trace_filter: Filter | None
     tree_filter: Filter | None
     search_filter: Filter | None
-    execution_order: int | None
+    execution_order: Annotated[int, Meta(ge=1, le=1, description="1: root runs")] | None
+    data_source_type: (
+        Annotated[
+            Literal["current", "historical", "lite", "root_lite", "runs_feedbacks_rmt_wide"],
+            Meta(description="The hosted service's tables; root_lite means root runs"),
+        ]
+        | None
+    )
+    skip_pagination: Annotated[bool, Meta(description="One page, without a cursor")] | None
 
 
 class RunQuery(RunQueryFields, total=False):
     """A page of runs."""
+
+    include_messages: Annotated[bool, Meta(description="Tell `messages` too")] | None
+    skip_prev_cursor: bool | None
 
     select: list[str] | None
     order: Literal["asc", "desc"] | None
@@ -178,24 +208,52 @@ class GroupBy(TypedDict, total=False):
 
     attribute: Literal["name", "run_type", "tag", "metadata"]
     path: str | None
-    max_groups: int | None
+    max_groups: Annotated[int, Meta(ge=1, description="5 if absent, at most 100")] | None
 
 
 class RunStatsQuery(RunQueryFields, total=False):
     """The runs to count."""
 
     group_by: GroupBy | None
+    groups: (
+        Annotated[
+            list[str | None],
+            Meta(max_length=100, description="Groups to tell of; null: without the attribute"),
+        ]
+        | None
+    )
+    select: list[str] | None
+    include_details: Annotated[bool, Meta(description="Tokens and costs by category")] | None
+    use_experimental_search: bool | None
+
+
+class Facet(TypedDict):
+    """A value that runs of the set have in common, and the filter that finds them."""
+
+    key: Literal["name", "run_type", "status", "tag"]
+    value: str
+    n: int
+    query: Filter
 
 
 class RunStats(TypedDict, total=False):
     """Counts, percentiles (seconds), tokens and costs (US dollars); grouped, a map of them."""
 
     run_count: int
+    group_count: Annotated[int, Meta(description="Groups, those beyond max_groups too")]
     latency_p50: float | None
     latency_p99: float | None
+    latency_avg: float | None
     first_token_p50: float | None
     first_token_p99: float | None
     median_tokens: int | None
+    tokens_p99: int | None
+    prompt_tokens_p50: int | None
+    prompt_tokens_p99: int | None
+    completion_tokens_p50: int | None
+    completion_tokens_p99: int | None
+    cost_p50: float | None
+    cost_p99: float | None
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
@@ -205,6 +263,14 @@ class RunStats(TypedDict, total=False):
     error_rate: float | None
     streaming_rate: float | None
     last_run_start_time: datetime | None
+    feedback_stats: dict[str, FeedbackStats]
+    session_feedback_stats: dict[str, FeedbackStats]
+    thread_feedback_stats: dict[str, FeedbackStats]
+    run_facets: list[Facet]
+    prompt_token_details: dict[str, float]
+    completion_token_details: dict[str, float]
+    prompt_cost_details: dict[str, float]
+    completion_cost_details: dict[str, float]
 
 
 class RunShareCreate(TypedDict, total=False):
@@ -222,9 +288,7 @@ class RunShare(TypedDict):
 
 
 class SharedRun(Run):
-    """A run that is shared: it tells nothing of the workspace."""
-
-    share_token: UUID
+    """A run that is shared, with its `share_token`: it tells nothing of the workspace."""
 
 
 class SharedRuns(TypedDict):

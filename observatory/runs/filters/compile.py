@@ -108,6 +108,13 @@ def where(node: Node, alias: str = "r", *, judged: Judged = EVER) -> SQL:
     return _compile(plan(node), alias, judged)
 
 
+def named(compiled: SQL, prefix: str = "p") -> tuple[str, dict[str, Any]]:
+    """Return `compiled` with its parameters by name, `prefix` and a number."""
+    sql, values = compiled
+    names = [f"{prefix}{number}" for number in range(len(values))]
+    return sql % tuple(f"%({name})s" for name in names), dict(zip(names, values, strict=True))
+
+
 def where_in_trace(node: Node, alias: str = "r", *, root_only: bool, judged: Judged = EVER) -> SQL:
     """Return the expression that `node` holds on the root (or on any run) of the run's trace."""
     inner, params = where(node, "member", judged=judged)
