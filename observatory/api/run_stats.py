@@ -122,14 +122,15 @@ class RunStats(WorkspaceView):
         """Return the groups with what is stored beside runs, in one query a kind."""
         workspace = self.workspace
         by_label: dict[str, Mapping[str | None, Any]] = {}
-        runs = stats.chosen(workspace, wanted, grouping).rows()
+        chosen = stats.chosen(workspace, wanted, grouping)
+        runs = chosen.rows()
         for name, level in (("feedback_stats", "run"), ("thread_feedback_stats", "thread")):
             if name in names:
                 by_label[name] = summary.stats_of_chosen(
                     workspace.pk, runs, level="run" if level == "run" else "thread"
                 )
         if "run_facets" in names:
-            by_label["run_facets"] = stats.facets(workspace, wanted, grouping)
+            by_label["run_facets"] = stats.facets(chosen)
         if set(names) & set(DETAILS):
             parts = totals.details_of_chosen(workspace.pk, runs, whole_traces=bool(wanted.is_root))
             for name in set(names) & set(DETAILS):

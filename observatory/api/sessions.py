@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +19,14 @@ from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.run_query import TooSlow, filter_of
 from observatory.api.shapes import Object
 from observatory.api.shapes import sessions as shapes
 from observatory.feedback import summary
-from observatory.runs import catalogue, stats
+from observatory.runs import catalogue, search, stats
 from observatory.runs.catalogue import ProjectExists, ProjectQuery
 from observatory.runs.documents import BadItem
+from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
 from observatory.runs.projects import MAX_NAME_LENGTH
 from observatory.runs.times import parse_time
@@ -34,7 +37,11 @@ MAX_OFFSET = 1_000_000
 _SORTED_BY_STATS = ("last_run_start_time", "latency_p50", "latency_p99", "error_rate")
 EVALUATORS = "evaluators"
 """The project that the SDKs trace evaluators to."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LIVE = "last_run_start_time_live"
+STATS = frozenset(
+    {*stats.OF_A_PROJECT, LIVE, "run_facets", "feedback_stats", "session_feedback_stats"}
+)
+"""What `stats_select` may name."""
 
 
 def session_out(
@@ -59,24 +66,63 @@ def session_out(
     }
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Which statistics of projects are asked for, and over which of their runs.
+
+    `select` None means all; facets cost a query and are told only when they are asked for.
+    """
+
+    since: datetime | None = None
+    only: Node | None = None
+    select: frozenset[str] | None = None
+    facets: bool = False
+
+    def wants(self, name: str) -> bool:
+        return self.select is None or name in self.select
+
+
 def _told(
-    workspace: Workspace, projects: Sequence[Project], since: datetime | None
+    workspace: Workspace, projects: Sequence[Project], asked: Counted
 ) -> dict[int, dict[str, Any]]:
     """Return the statistics of each project, in a constant number of queries."""
     ids = [project.pk for project in projects]
-    counted = stats.of_projects(workspace.pk, ids, since=since)
-    of_runs = summary.project_stats(workspace.pk, ids, level="run")
-    of_project = summary.project_stats(workspace.pk, ids, level="session")
-    return {
-        project_id: {
-            **counted[project_id],
-            "last_run_start_time_live": counted[project_id]["last_run_start_time"],
-            "run_facets": [],
+    counted, of_runs, of_project, facets = {}, {}, {}, {}
+    chosen = stats.chosen_of_projects(workspace.pk, ids, since=asked.since, only=asked.only)
+    try:
+        if any(asked.wants(name) for name in (*stats.OF_A_PROJECT, LIVE)):
+            counted = stats.of_projects(workspace.pk, ids, since=asked.since, only=asked.only)
+        if asked.wants("feedback_stats"):
+            of_runs = _judged(workspace, ids, asked, chosen)
+        if asked.facets and asked.wants("run_facets") and ids:
+            facets = stats.facets(chosen)
+    except search.TooSlow as error:
+        raise TooSlow(str(error)) from None
+    if asked.wants("session_feedback_stats"):
+        of_project = summary.project_stats(workspace.pk, ids, level="session")
+    told = {}
+    for project_id in ids:
+        figures = counted.get(project_id, stats.NOTHING)
+        every = {
+            **figures,
+            LIVE: figures["last_run_start_time"],
+            "run_facets": facets.get(str(project_id), []),
             "feedback_stats": of_runs.get(project_id, {}),
             "session_feedback_stats": of_project.get(project_id, {}),
         }
-        for project_id in ids
-    }
+        told[project_id] = {name: value for name, value in every.items() if asked.wants(name)}
+    return told
+
+
+def _judged(
+    workspace: Workspace, ids: list[int], asked: Counted, chosen: stats.Chosen
+) -> dict[int, Any]:
+    if asked.since is None and asked.only is None:
+        return summary.project_stats(workspace.pk, ids, level="run")
+    if not ids:
+        return {}
+    found = summary.stats_of_chosen(workspace.pk, chosen.rows())
+    return {int(label): told for label, told in found.items() if label is not None}
 
 
 def _shown_alone(
@@ -89,7 +135,7 @@ def _shown_alone(
 def listed_out(workspace: Workspace, asked: ProjectQuery, window: slice) -> list[dict[str, Any]]:
     """Return a page of projects, newest first, with their statistics."""
     page = list(catalogue.listed(workspace, asked)[window])
-    counted = _told(workspace, page, None)
+    counted = _told(workspace, page, Counted())
     come = experiments.progress(workspace, page)
     return [
         session_out(project, workspace, {**come.get(project.pk, {}), **counted[project.pk]})
@@ -192,6 +238,27 @@ def _metadata(request: Request) -> dict[str, Any] | None:
         raise Unprocessable("metadata: expects a JSON object") from None
 
 
+def _counted(request: Request) -> Counted:
+    """Return what the query asks of statistics. Raises 422, and 400 for a malformed filter."""
+    select = parameters.listed(request, "stats_select")
+    for name in select:
+        if name not in STATS:
+            raise Unprocessable(f"stats_select: {name[:60]!r} is no statistic of a project")
+    text = parameters.one(request, "stats_filter")
+    return Counted(
+        since=parameters.moment(request, "stats_start_time"),
+        only=filter_of({"stats_filter": text}, "stats_filter"),
+        select=frozenset(select) or None,
+        facets=parameters.flag(request, "facets") is True,
+    )
+
+
+def _untagged(body: Mapping[str, Any]) -> None:
+    """Raise 422 for resource tags, which are not kept: nobody may believe they were set."""
+    if body.get("tag_value_ids"):
+        raise Unprocessable("tag_value_ids: this server keeps no resource tags")
+
+
 class Sessions(WorkspaceView):
     """/sessions, as both SDKs' create_project, list_projects and read_project send it."""
 
@@ -211,37 +278,44 @@ class Sessions(WorkspaceView):
                 metadata=_metadata(request),
             ),
         )
+        if parameters.listed(request, "tag_value_id"):  # no project has a resource tag
+            found = found.none()
         limit = parameters.number(request, "limit", MAX_LISTED, 1, MAX_LISTED)
         offset = parameters.number(request, "offset", 0, 0, MAX_OFFSET)
-        since = parameters.moment(request, "stats_start_time")
+        asked = _counted(request)
         sort_by = parameters.one(request, "sort_by") or "start_time"
         is_descending = parameters.flag(request, "sort_by_desc") is not False
         if sort_by in ("name", "start_time"):
             sign = "-" if is_descending else ""
             page = list(found.order_by(f"{sign}{sort_by}", f"{sign}id")[offset : offset + limit])
         else:
-            ranked = self._ranked(list(found), sort_by, since, is_descending)
+            ranked = self._ranked(list(found), sort_by, asked, is_descending)
             page = ranked[offset : offset + limit]
         told = experiments.progress(self.workspace, page)
         if parameters.flag(request, "include_stats"):
-            for pk, counted in _told(self.workspace, page, since).items():
+            for pk, counted in _told(self.workspace, page, asked).items():
                 told[pk] = {**told.get(pk, {}), **counted}
         return Response(
             [session_out(project, self.workspace, told.get(project.pk)) for project in page]
         )
 
     def _ranked(
-        self, found: list[Project], sort_by: str, since: datetime | None, is_descending: bool
+        self, found: list[Project], sort_by: str, asked: Counted, is_descending: bool
     ) -> list[Project]:
         """Return every project by a statistic; those without it last."""
         ids = [project.pk for project in found]
         ranks: dict[int, Any]
         if sort_by == "feedback":
             key = parameters.one(self.request, "sort_by_feedback_key") or ""
-            judged = summary.project_stats(self.workspace.pk, ids)
+            only = Counted(asked.since, asked.only, frozenset({"feedback_stats"}))
+            judged = {
+                pk: told["feedback_stats"]
+                for pk, told in _told(self.workspace, found, only).items()
+            }
             ranks = {pk: judged.get(pk, {}).get(key, {}).get("avg") for pk in ids}
         elif sort_by in _SORTED_BY_STATS:
-            counted = stats.of_projects(self.workspace.pk, ids, since=since)
+            only = Counted(since=asked.since, only=asked.only, select=frozenset({sort_by}))
+            counted = _told(self.workspace, found, only)
             ranks = {pk: counted[pk][sort_by] for pk in ids}
         else:
             known = ", ".join(("name", "start_time", *_SORTED_BY_STATS, "feedback"))
@@ -261,6 +335,7 @@ class Sessions(WorkspaceView):
         values = _values(body)
         if "name" not in values:
             raise Unprocessable("name: this field is required")
+        _untagged(body)
         given, planned = body.get("id"), _planned(body)
         try:
             with transaction.atomic():
@@ -315,8 +390,7 @@ class SessionDetail(WorkspaceView):
         project = self._project(session_id)
         told = {}
         if parameters.flag(request, "include_stats"):
-            since = parameters.moment(request, "stats_start_time")
-            told = _told(self.workspace, [project], since)[project.pk]
+            told = _told(self.workspace, [project], _counted(request))[project.pk]
         return Response(_shown_alone(self.workspace, project, told))
 
     @describe(body=shapes.SessionChange, answer=shapes.Session, errors=(409,))

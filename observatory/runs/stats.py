@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from django.db import connection
 
-from observatory.runs.filters.compile import SQL
+from observatory.runs.filters.compile import SQL, where
+from observatory.runs.filters.grammar import Node
 from observatory.runs.search import RunQuery, bounded, conditions, project_ids
 from observatory.workspaces.models import Workspace
 
@@ -77,28 +80,30 @@ NOTHING: dict[str, Any] = {name: 0 if name in _ZERO else None for name in OF_A_P
 
 
 def of_projects(
-    workspace_id: int, ids: Iterable[int], *, since: Any = None
+    workspace_id: int,
+    ids: Iterable[int],
+    *,
+    since: datetime | None = None,
+    only: Node | None = None,
 ) -> dict[int, dict[str, Any]]:
     """Return the statistics of each project (internal id), NOTHING for one without runs.
 
     `run_count`, `latency_p50`, `latency_p99` (s) and `error_rate` [0, 1] are of root runs;
     tokens, costs (US dollars), `first_token_p50`, `first_token_p99` (s) and `streaming_rate`
-    of llm runs; `last_run_start_time` of any. `since` leaves earlier runs out. One query.
+    of llm runs; `last_run_start_time` of any. `since` leaves earlier runs out, `only` those that
+    the filter does not find. One query. Raises TooSlow.
     """
     wanted = list(ids)
     found = {project_id: dict(NOTHING) for project_id in wanted}
     if not wanted:
         return found
-    condition = ""
-    params: list[Any] = [workspace_id, wanted]
-    if since is not None:
-        condition, params = " AND r.start_time >= %s", [*params, since]
-    with connection.cursor() as cursor:
+    runs = chosen_of_projects(workspace_id, wanted, since=since, only=only)
+    # A project's own index bounds the query; somebody's filter may not.
+    with bounded() if only is not None else nullcontext(), connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT r.project_id, {_PROJECT} FROM runs_run r"
-            f" WHERE r.workspace_id = %s AND r.project_id = ANY(%s){condition}"
+            f"SELECT r.project_id, {_PROJECT} FROM {runs.source} WHERE {runs.condition}"
             " GROUP BY r.project_id",
-            params,
+            runs.params,
         )
         for project_id, *row in cursor.fetchall():
             found[project_id] = dict(zip(OF_A_PROJECT, row, strict=True))
@@ -191,6 +196,29 @@ def chosen(
     return Chosen(f"{runs}{beside}", condition, ordered, label, sums)
 
 
+def chosen_of_projects(
+    workspace_id: int,
+    ids: Sequence[int],
+    *,
+    since: datetime | None = None,
+    only: Node | None = None,
+) -> Chosen:
+    """Return the runs of projects (internal ids), labelled by the project's id as text."""
+    parts: list[SQL] = [
+        ("r.workspace_id = %s AND r.project_id = ANY(%s)", [workspace_id, list(ids)])
+    ]
+    if since is not None:
+        parts.append(("r.start_time >= %s", [since]))
+    if only is not None:
+        parts.append(where(only))
+    return Chosen(
+        "runs_run r",
+        " AND ".join(sql for sql, _ in parts),
+        [param for _, params in parts for param in params],
+        "r.project_id::text",
+    )
+
+
 def _label(grouping: Grouping) -> tuple[str, str, list[Any]]:
     """Return (label, what to join for it, its parameters)."""
     if grouping.attribute == "tag":
@@ -280,15 +308,13 @@ ORDER BY chosen_label, array_position(ARRAY['name', 'run_type', 'status', 'tag']
 """
 
 
-def facets(
-    workspace: Workspace, wanted: RunQuery, grouping: Grouping | None = None
-) -> dict[str | None, list[dict[str, Any]]]:
-    """Return by group the MAX_FACETS commonest names, run types, states and tags of the runs.
+def facets(runs: Chosen) -> dict[str | None, list[dict[str, Any]]]:
+    """Return by label the MAX_FACETS commonest names, run types, states and tags of the runs.
 
     Each is `{key, value, n, query}`: how many runs have it, and the filter that finds them.
     Raises TooSlow.
     """
-    sql, params = chosen(workspace, wanted, grouping).rows()
+    sql, params = runs.rows()
     found: dict[str | None, list[dict[str, Any]]] = {}
     with bounded(), connection.cursor() as cursor:
         cursor.execute(_FACETS.format(chosen=sql), [*params, MAX_FACETS])

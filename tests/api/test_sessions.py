@@ -163,6 +163,37 @@ def test_statistics_count_traces_and_what_llm_runs_spent(api, acme) -> None:
     assert "run_count" not in api.get(f"/sessions/{project.uuid}").json()
 
 
+def test_statistics_are_of_the_runs_and_the_names_that_are_asked_for(api, acme) -> None:
+    project = _measured(acme)
+    asked = {
+        "include_stats": "true",
+        "stats_select": ["run_count", "feedback_stats"],
+        "stats_filter": "gt(latency, 1.5)",
+    }
+    (session,) = api.get("/sessions", id=str(project.uuid), **asked).json()
+    assert (session["run_count"], session["feedback_stats"]["score"]["avg"]) == (2, 2.5)
+    assert not {"latency_p50", "run_facets", "session_feedback_stats"} & session.keys()
+    assert session == api.get(f"/sessions/{project.uuid}", **asked).json()
+    later = {"include_stats": "true", "stats_start_time": "2026-11-20T12:03:00Z"}
+    assert api.get(f"/sessions/{project.uuid}", **later).json()["feedback_stats"]["score"]["n"] == 1
+    faceted = {"include_stats": "true", "facets": "true", "stats_filter": "eq(is_root, true)"}
+    facets = api.get(f"/sessions/{project.uuid}", **faceted).json()["run_facets"]
+    assert facets[0] == {"key": "name", "value": "answer", "n": 3, "query": 'eq(name, "answer")'}
+    for name, value in (("stats_select", "x"), ("facets", "x"), ("stats_start_time", "x")):
+        refused = api.get("/sessions", **{name: value})
+        assert (refused.status_code, refused.json()["detail"][: len(name)]) == (422, name)
+    assert api.get("/sessions", stats_filter="eq(").status_code == 400
+
+
+def test_resource_tags_are_refused_and_find_nothing(api, acme) -> None:
+    tag = str(uuid4())
+    refused = api.post("/sessions", {"name": "tagged", "tag_value_ids": [tag]})
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("tag_value_ids")
+    assert api.post("/sessions", {"name": "plain", "tag_value_ids": []}).status_code == 200
+    assert _names(api, tag_value_id=tag) == []
+
+
 def test_projects_are_ranked_by_a_statistic_those_without_it_last(api, acme) -> None:
     _measured(acme)
     ProjectFactory(workspace=acme, name="empty")

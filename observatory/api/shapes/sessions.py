@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 from uuid import UUID
 
 from msgspec import Meta
 
 from observatory.api.shapes import JSONText, Moment, Object
-from observatory.api.shapes.runs import FeedbackStats
+from observatory.api.shapes.runs import Facet, FeedbackStats, Filter
 
 
 class Switchboard(TypedDict):
@@ -76,7 +76,7 @@ class Session(TypedDict):
     error_rate: NotRequired[float | None]
     streaming_rate: NotRequired[float | None]
     last_run_start_time: NotRequired[datetime | None]
-    run_facets: NotRequired[list[Any]]
+    run_facets: NotRequired[list[Facet]]
     feedback_stats: NotRequired[dict[str, FeedbackStats]]
     session_feedback_stats: NotRequired[dict[str, FeedbackStats]]
 
@@ -92,6 +92,9 @@ class SessionReadQuery(TypedDict, total=False):
 
     include_stats: bool
     stats_start_time: datetime
+    stats_select: list[str]
+    stats_filter: Filter
+    facets: Annotated[bool, Meta(description="Count `run_facets`, too")]
 
 
 class SessionQuery(SessionReadQuery, total=False):
@@ -115,6 +118,7 @@ class SessionQuery(SessionReadQuery, total=False):
     ]
     sort_by_desc: bool
     sort_by_feedback_key: str
+    tag_value_id: list[UUID]
     limit: Annotated[int, Meta(ge=1, le=100)]
     offset: Annotated[int, Meta(ge=0, le=1_000_000)]
 
