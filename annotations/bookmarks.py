@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from annotations.models import AnnotationQueue, QueueItem
+from observatory import prepared
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission, allows
 
@@ -83,7 +84,7 @@ def sit_down(queue: AnnotationQueue, reviewer: User) -> Desk:
     the order of locks everywhere, so that two verbs never wait for each other in a circle.
     `queue` is refreshed in the fields that decide about reviewing, and keeps them so long.
     """
-    with connection.cursor() as cursor:  # migration 0003
+    with prepared.cursor() as cursor:  # migration 0003
         cursor.execute("SELECT * FROM annotations_sit_down(%s, %s)", [queue.pk, reviewer.pk])
         row = cursor.fetchone()
     (bookmark_id, places, searched_at), (is_invited, role) = row[:3], row[-2:]

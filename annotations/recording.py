@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.db import connection
 from psycopg.types.json import Jsonb
 
 from annotations import bookmarks, reservations, rubrics, subjects
 from annotations.bookmarks import Desk
 from annotations.models import QueueItem, Review, RubricItem
+from observatory import prepared
 from observatory.feedback import record
 from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback
@@ -39,7 +39,7 @@ review AS (
         reviewer_id, rubric_version, scores, correction, note, is_counted, is_blind, dwell_ms,
         submitted_at)
     SELECT %(workspace)s, %(uuid)s, %(submission_id)s, %(queue)s, %(item)s,
-        %(reviewer)s, %(rubric_version)s, %(scores)s, %(correction)s, %(note)s,
+        %(reviewer)s, %(rubric_version)s, %(scores)s, %(correction)s::jsonb, %(note)s,
         EXISTS (SELECT FROM seat), %(is_blind)s, %(dwell_ms)s::integer, %(now)s
     RETURNING id, is_counted
 ),
@@ -98,7 +98,7 @@ def store(
         "completes": completes,
     }
     held_by_lease: UUID | None
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_STORE, parameters)
         review.pk, review.is_counted, held_by_lease = cursor.fetchone()
     review._state.adding = False

@@ -26,10 +26,12 @@ from annotations import (
 )
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
+from observatory import prepared
 from observatory.events import announce
 from observatory.feedback.judgement import InvalidFeedback, clean_document, clean_text
 from observatory.runs import changes
 from observatory.runs.models import Change, Run
+from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission, allows
 
@@ -186,14 +188,15 @@ class _Earlier:
 
 
 # Whether it is mine is settled by my bookmark's lock, so it may be read as the item is locked.
-_OPEN = """
-SELECT i.*,
+_ITEM = Columns(QueueItem, "i")
+_OPEN = f"""
+SELECT {_ITEM.sql},
     (SELECT jsonb_agg(to_jsonb(q) ORDER BY q.position, q.id)
-     FROM annotations_rubricitem q WHERE q.queue_id = i.queue_id) AS asked,
+     FROM annotations_rubricitem q WHERE q.queue_id = i.queue_id)::text,
     (SELECT jsonb_agg(jsonb_build_array(
         v.id, v.submission_id, v.item_id, v.reviewer_id, v.retracted_at IS NULL) ORDER BY v.id)
      FROM annotations_review v
-     WHERE v.item_id = i.id OR v.submission_id = %(submission_id)s) AS known
+     WHERE v.item_id = i.id OR v.submission_id = %(submission_id)s)::text
 FROM annotations_queueitem i WHERE i.id = %(item)s FOR NO KEY UPDATE OF i
 """
 
@@ -206,15 +209,19 @@ def _open(
     Those are the reviews of the item and the one that `submission_id` made. One statement:
     three would cost as many round trips, and this runs for every review.
     """
-    parameters = {"item": item.pk, "submission_id": submission_id}
-    locked: Any = next(iter(QueueItem.objects.raw(_OPEN, parameters)), None)
-    if locked is None:
+    with prepared.cursor() as cursor:
+        cursor.execute(_OPEN, {"item": item.pk, "submission_id": submission_id})
+        found = cursor.fetchone()
+    if found is None:
         raise QueueItem.DoesNotExist
+    row = list(found)
+    locked: QueueItem = _ITEM.instance(_ITEM.take(row))
     locked.queue = item.queue
-    questions = [RubricItem(**row) for row in json.loads(locked.asked or "[]")]
+    asked, earlier = row
+    questions = [RubricItem(**question) for question in json.loads(asked or "[]")]
     known = [
         _Earlier(pk, UUID(sent), item_id, reviewer_id, is_standing)
-        for pk, sent, item_id, reviewer_id, is_standing in json.loads(locked.known or "[]")
+        for pk, sent, item_id, reviewer_id, is_standing in json.loads(earlier or "[]")
     ]
     return locked, questions, known
 

@@ -13,8 +13,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from annotations.models import (
     AnnotationQueue,
     QueueItem,
@@ -25,13 +23,14 @@ from annotations.models import (
 )
 from annotations.queues import DONE_BY_ME, LEFT_FOR_ME
 from annotations.reservations import RESERVE_NEXT, reserve_parameters
+from observatory import prepared
 from observatory.runs.models import Run
 from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission, allows
 
 N_RECENT = 10
-MANY = 5_000
+MANY = 1_000
 """Items and reviews from which on a count may be a little old, for counting grows with them."""
 PATIENCE = 50  # such a count is used for so many times as long as it took
 
@@ -114,7 +113,7 @@ AND (%(manages)s OR q.access = 'any' OR EXISTS (
 """
 _FRAME = f"""
 SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
-    CASE WHEN %(is_counting)s THEN {LEFT_FOR_ME.format(queue="q.id")} END,
+    {{n_left}},
     (SELECT count(DISTINCT s.reviewer_id) FROM annotations_seat s
      WHERE s.queue_id = q.id AND NOT s.is_taken AND s.reviewer_id IS NOT NULL
        AND s.expires_at > %(now)s),
@@ -133,6 +132,9 @@ SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
          AND r.id = coalesce(i.first_run_id, i.run_id))
 FROM annotations_annotationqueue q WHERE {_MAY_OPEN}
 """
+# Two texts: one that may count is planned anew each time, for its plan of all cases is dear.
+_COUNTING = _FRAME.format(n_left=LEFT_FOR_ME.format(queue="q.id"))
+_NOT_COUNTING = _FRAME.format(n_left="NULL::bigint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +183,9 @@ def frame_of(
         "now": now,
         "showing": showing,
         "n_chars": n_chars,
-        "is_counting": is_counting,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_FRAME, parameters)
+    with prepared.cursor() as cursor:
+        cursor.execute(_COUNTING if is_counting else _NOT_COUNTING, parameters)
         found = cursor.fetchone()
     if found is None:
         return None
@@ -265,7 +266,7 @@ def open_item(item: QueueItem, reviewer: User, seat: Seat | None) -> Opened:
 
 
 def _opened(queue: AnnotationQueue, sql: str, parameters: dict[str, Any]) -> Opened | None:
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(sql, parameters)
         found = cursor.fetchone()
     if found is None:
@@ -304,7 +305,7 @@ class Form:
 
 def form_of(member: Membership, queue_uuid: UUID, item_uuid: UUID) -> Form | None:
     """Return what a form sent for this item is about; None when `member` may not open it."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_FORM, {**_who(member, queue_uuid), "item": item_uuid})
         found = cursor.fetchone()
     if found is None:

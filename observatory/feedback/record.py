@@ -18,6 +18,7 @@ from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
 from observatory.feedback.models import Feedback, FeedbackConfig
 from observatory.runs import changes
 from observatory.runs.models import Change, Project
+from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import ApiKey, User, Workspace
 
 __all__ = [
@@ -41,11 +42,16 @@ class Recorded:
     refused: list[tuple[FeedbackInput, InvalidFeedback]]
 
 
-_DECLARED = "SELECT * FROM feedback_feedbackconfig WHERE workspace_id = %s AND key = ANY(%s)"
+_CONFIG = Columns(FeedbackConfig, "c")
+_DECLARED = (
+    f"SELECT {_CONFIG.sql} FROM feedback_feedbackconfig c"
+    " WHERE c.workspace_id = %s AND c.key = ANY(%s::text[])"
+)
 
 # One statement: the run and the project are looked up as the rows go in. A row that belongs to
 # another person is left alone (the WHERE of the update), so it is missing from RETURNING.
-_UPSERT = """
+_FEEDBACK = Columns(Feedback, "feedback_feedback")
+_UPSERT = f"""
 INSERT INTO feedback_feedback (
     workspace_id, uuid, run_id, trace_id, project_id, run_start_time, is_root, key, score, value,
     comment, correction, source_type, source_metadata, user_id, api_key_id, config, is_error,
@@ -78,7 +84,7 @@ ON CONFLICT (workspace_id, uuid) DO UPDATE SET
     feedback_thread_id = excluded.feedback_thread_id, extra = excluded.extra,
     modified_at = excluded.modified_at
 WHERE feedback_feedback.user_id IS NOT DISTINCT FROM excluded.user_id
-RETURNING *
+RETURNING {_FEEDBACK.sql}
 """
 
 
@@ -173,8 +179,10 @@ def store(
     off an enforced scale, the id of another person's feedback, feedback on no run and no project.
     """
     keys = {sent.key for sent in inputs}
-    configs = FeedbackConfig.objects.raw(_DECLARED, [workspace.pk, list(keys)])
-    declared = {config.key: config for config in configs}
+    with prepared.cursor() as cursor:
+        cursor.execute(_DECLARED, [workspace.pk, sorted(keys)])
+        configs = [_CONFIG.instance(_CONFIG.take(list(row))) for row in cursor.fetchall()]
+    declared: dict[str, FeedbackConfig] = {config.key: config for config in configs}
     unknown = _check_projects(workspace, inputs)
     rows: dict[str, dict[str, Any]] = {}
     of_row: dict[str, FeedbackInput] = {}
@@ -199,7 +207,11 @@ def store(
         "now": now,
         "rows": json.dumps(list(rows.values())),
     }
-    stored = list(Feedback.objects.raw(_UPSERT, parameters))
+    with prepared.cursor() as cursor:
+        cursor.execute(_UPSERT, parameters)
+        stored: list[Feedback] = [
+            _FEEDBACK.instance(_FEEDBACK.take(list(row))) for row in cursor.fetchall()
+        ]
     taken = set(rows) - {str(feedback.uuid) for feedback in stored}
     refused += [
         (of_row[uuid], InvalidFeedback("id", "is the id of another person's feedback"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -147,6 +148,7 @@ def item_context(
     names = {question.feedback_key: str(question) for question in frame.questions}
     return {
         "item": item,
+        "to": item_links(request.workspace.slug, item.queue.uuid, item.uuid),
         "queue": item.queue,
         "run": run,
         "seat": opened.seat,
@@ -294,33 +296,53 @@ def _same(score: Any, worth: str) -> bool:
 def bench_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
     """Return the frame around an item: my progress in the queue and my last reviews."""
     total = frame.n_done + frame.n_left
-    addresses = _addresses(request.workspace.slug, frame.queue.uuid)
+    links = links_of(request.workspace.slug, frame.queue.uuid)
     return {
         "workspace": request.workspace,
         "queue": frame.queue,
+        "links": links,
         "n_done": frame.n_done,
         "n_left": frame.n_left,
         "n_total": total,
         "share_done": f"{100 * frame.n_done / total if total else 0:.1f}",
-        "recent": [_recent(recent, *addresses) for recent in frame.recent],
+        "recent": [_recent(recent, links) for recent in frame.recent],
     }
 
 
-def _recent(recent: Recent, item_address: str, undo_address: str) -> dict[str, Any]:
+def _recent(recent: Recent, links: Mapping[str, str]) -> dict[str, Any]:
     is_stored = recent.is_stored
     return {
         "review": recent,
         "name": title_of(recent.name, recent.opening) if is_stored else NOT_RECEIVED,
-        "href": item_address.replace(_NOBODY, str(recent.item_uuid)),
-        "undo_href": undo_address.replace(_NOBODY, str(recent.uuid)),
+        "href": links["item"].replace(_NOBODY, str(recent.item_uuid)),
+        "undo_href": links["undo"].replace(_NOBODY, str(recent.uuid)),
     }
 
 
+_OF_QUEUE = {"next": "review-next", "review": "review", "queue": "queue-detail"}
+_OF_ITEM = ("context", "draft", "heartbeat", "release", "skip", "requeue", "submit", "diff")
+
+
 @lru_cache(maxsize=1024)
-def _addresses(slug: str, queue_uuid: UUID) -> tuple[str, str]:
-    """Return the addresses of an item and of taking a review back, _NOBODY for its uuid."""
-    item = reverse("item-detail", args=[slug, queue_uuid, _NOBODY])
-    return item, reverse("review-undo", args=[slug, queue_uuid, _NOBODY])
+def links_of(slug: str, queue_uuid: UUID) -> Mapping[str, str]:
+    """Return the addresses of a queue's workbench by name; those of an item are of _NOBODY's.
+
+    The resolver takes longer to make the ten of a page than the page's parts take to render.
+    """
+    found = {name: reverse(view, args=[slug, queue_uuid]) for name, view in _OF_QUEUE.items()}
+    found["item"] = reverse("item-detail", args=[slug, queue_uuid, _NOBODY])
+    found["undo"] = reverse("review-undo", args=[slug, queue_uuid, _NOBODY])
+    for name in _OF_ITEM:
+        found[name] = reverse(f"review-{name}", args=[slug, queue_uuid, _NOBODY])
+    return MappingProxyType(found)
+
+
+def item_links(slug: str, queue_uuid: UUID, item_uuid: UUID) -> dict[str, str]:
+    """Return the addresses of what can be done with an item, by name."""
+    links, mine = links_of(slug, queue_uuid), str(item_uuid)
+    found = {name: links[name].replace(_NOBODY, mine) for name in _OF_ITEM}
+    found["open"] = f"{links['review']}?item={mine}"
+    return found
 
 
 def shown_diff(typed: Typed, document: str | None) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from observatory.workspaces.models import Membership, User, Workspace
-from observatory.workspaces.people import membership_of
+from observatory.workspaces.people import membership_of, memberships_of
 from observatory.workspaces.roles import PERMISSIONS, Permission, allows
 
 OUR_FETCH = "X-Obs-Fetch"
@@ -129,9 +129,11 @@ def shell(request: WebRequest, section: str) -> dict[str, Any]:
                 Permission.EDIT_DATASETS,
             )
         },
-        "others": Workspace.objects.filter(memberships__user=request.user)
-        .exclude(pk=request.workspace.pk)
-        .order_by("name"),
+        "others": [
+            membership.workspace
+            for membership in memberships_of(request.user)
+            if membership.workspace_id != request.workspace.pk
+        ],
     }
 
 

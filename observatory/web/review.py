@@ -145,6 +145,7 @@ def review_context(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
         "item": item,
         "queue": queue,
         "run": run,
+        "to": bench.item_links(request.workspace.slug, queue.uuid, item.uuid),
         **subjects.subject_context(request, item, run, tab, chosen),
     }
     return privately(render(request, "annotations/_context.html", context))

@@ -30,6 +30,9 @@ class User(AbstractUser):
     has_single_key_shortcuts = models.BooleanField(default=True)
     is_demo = models.BooleanField(default=False, editable=False)
 
+    memberships_read: list[Membership] | None = None
+    """What `people.Backend` read with the person who makes a request; None: not read."""
+
 
 class Workspace(models.Model):
     """A tenant. Every other row belongs to exactly one; on the wire it is `tenant_id`."""

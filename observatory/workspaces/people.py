@@ -7,20 +7,22 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.utils import timezone
 
+from observatory import prepared
 from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Membership, User, Workspace
 
 _USER = Columns(User, "u")
 _MEMBERSHIP = Columns(Membership, "m")
 _WORKSPACE = Columns(Workspace, "w")
-_FIND_USER = f"SELECT {_USER.sql} FROM workspaces_user u WHERE u.id = %s"
-_FIND_MEMBERSHIP = f"""
-SELECT {_MEMBERSHIP.sql}, {_WORKSPACE.sql}
-FROM workspaces_membership m JOIN workspaces_workspace w ON w.id = m.workspace_id
-WHERE m.user_id = %s AND w.slug = %s
+# One row for each workspace of the person; one row without any for who has none.
+_FIND_USER = f"""
+SELECT {_USER.sql}, {_MEMBERSHIP.sql}, {_WORKSPACE.sql}
+FROM workspaces_user u
+LEFT JOIN workspaces_membership m ON m.user_id = u.id
+LEFT JOIN workspaces_workspace w ON w.id = m.workspace_id
+WHERE u.id = %s ORDER BY w.name, w.id
 """
 _FIND_SESSION = (
     "SELECT session_key, session_data, expire_date FROM django_session"
@@ -28,21 +30,23 @@ _FIND_SESSION = (
 )
 
 
-def _one(sql: str, parameters: list[Any]) -> list[Any] | None:
-    with connection.cursor() as cursor:
+def _rows(sql: str, parameters: list[Any]) -> list[list[Any]]:
+    with prepared.cursor() as cursor:
         cursor.execute(sql, parameters)
-        row = cursor.fetchone()
-    return None if row is None else list(row)
+        return [list(row) for row in cursor.fetchall()]
 
 
 class Backend(ModelBackend):
     """Django's own, with the lookup that every page of a signed-in person makes."""
 
     def get_user(self, user_id: int) -> User | None:
-        row = _one(_FIND_USER, [user_id])
-        if row is None:
+        """Return the person with their memberships at hand for `memberships_of`."""
+        rows = _rows(_FIND_USER, [user_id])
+        if not rows:
             return None
-        user: User = _USER.instance(_USER.take(row))
+        users: list[User] = [_USER.instance(_USER.take(row)) for row in rows]
+        user = users[0]
+        user.memberships_read = _memberships(user, rows)
         return user if self.user_can_authenticate(user) else None
 
 
@@ -50,20 +54,39 @@ class SessionStore(DatabaseSessionStore):
     """Django's own, with the lookup that every page makes."""
 
     def _get_session_from_db(self) -> Session | None:
-        row = _one(_FIND_SESSION, [self.session_key, timezone.now()])
-        if row is None:
+        rows = _rows(_FIND_SESSION, [self.session_key, timezone.now()])
+        if not rows:
             self._session_key = None
             return None
-        session_key, session_data, expire_date = row
+        session_key, session_data, expire_date = rows[0]
         return Session(session_key=session_key, session_data=session_data, expire_date=expire_date)
+
+
+def _memberships(user: User, rows: list[list[Any]]) -> list[Membership]:
+    """Return what `user` is in each workspace, by its name; `rows` without the user's columns."""
+    found = []
+    for row in rows:
+        membership_values, workspace_values = _MEMBERSHIP.take(row), _WORKSPACE.take(row)
+        if membership_values[0] is None:
+            break
+        membership: Membership = _MEMBERSHIP.instance(membership_values)
+        membership.workspace = _WORKSPACE.instance(workspace_values)
+        membership.user = user
+        found.append(membership)
+    return found
+
+
+def memberships_of(user: User) -> list[Membership]:
+    """Return what `user` is in each of their workspaces, which come with it, by their names.
+
+    Of the person who makes a request they were read with the person, once.
+    """
+    if user.memberships_read is not None:
+        return user.memberships_read
+    found = Membership.objects.filter(user=user).select_related("workspace", "user")
+    return list(found.order_by("workspace__name", "workspace_id"))
 
 
 def membership_of(user: User, slug: str) -> Membership | None:
     """Return what `user` is in the workspace `slug`, which comes with it; None: no member."""
-    row = _one(_FIND_MEMBERSHIP, [user.pk, slug])
-    if row is None:
-        return None
-    membership: Membership = _MEMBERSHIP.instance(_MEMBERSHIP.take(row))
-    membership.workspace = _WORKSPACE.instance(_WORKSPACE.take(row))
-    membership.user = user
-    return membership
+    return next((each for each in memberships_of(user) if each.workspace.slug == slug), None)

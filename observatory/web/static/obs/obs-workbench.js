@@ -337,11 +337,11 @@
     if (isLocked) return;
     isLocked = true;
     await stored();
-    const undoForm = target && target.isConnected ? target : $("#rail [data-undo]");
-    if (!undoForm) { isLocked = false; obs.toast("Nothing to take back."); return; }
+    const button = target && target.isConnected ? target : $("#rail [data-undo]");
+    if (!button) { isLocked = false; obs.toast("Nothing to take back."); return; }
     try {
       await draft.flush();
-      const answer = await obs.fetch(undoForm.action, { method: "POST", body: new FormData(undoForm) });
+      const answer = await obs.fetch(button.formAction, { method: "POST", body: new FormData(button.form) });
       if (!answer.ok) throw new Error(String(answer.status));
       if (answer.redirected) { location.href = answer.url; return; }
       const interrupted = isItem() ? item() : null;
@@ -555,7 +555,7 @@
 
   // Enter in a number or Ctrl+Enter anywhere must never submit natively.
   bench.addEventListener("submit", (event) => {
-    if (event.target.matches("[data-undo]")) { event.preventDefault(); undo(event.target); return; }
+    if (event.submitter && event.submitter.matches("[data-undo]")) { event.preventDefault(); undo(event.submitter); return; }
     if (event.target.id !== "review-form") return;
     event.preventDefault();
     const by = event.submitter;
