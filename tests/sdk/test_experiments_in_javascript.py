@@ -37,6 +37,14 @@ def test_three_experiments_are_compared_and_projects_managed(run_node, client) -
     assert [one["name"] for one in three["experiments_info"]] == told["names"]
     assert three["extra"]["metadata"]["judge"] == "equality"
     assert three["feedback_stats"]["preferred"]["n"] == 12  # three times two, each twice
+    assert told["nested"] == 2
+    assert "POST /api/v2/runs/query" in told["asked"]
+    assert "POST /api/runs/query" not in told["asked"]
+    nested = next(one for one in listed if one["name"].startswith("nested"))
+    assert nested["feedback_stats"]["shallow"]["n"] == 8  # two times two, each twice
+    for name in told["names"]:  # what compares is no opinion of the runs themselves
+        read = client.read_project(project_name=name, include_stats=True)
+        assert not {"preferred", "shallow"} & read.feedback_stats.keys()
     assert [one["id"] for one in told["own"]["experiments_info"]] == [
         told["projects"][1]["id"],
         told["projects"][0]["id"],

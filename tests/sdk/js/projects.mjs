@@ -1,6 +1,6 @@
 // Projects, comparisons and results as the JavaScript SDK asks for them.
 import { evaluate, evaluateComparative } from "langsmith/evaluation";
-import { all, client, print, refusal } from "./observed.mjs";
+import { all, Client, client, print, refusal } from "./observed.mjs";
 
 const mark = process.env.LANGSMITH_PROJECT;
 const dataset = await client.createDataset(`compared-${mark}`);
@@ -56,6 +56,26 @@ const compared = await evaluateComparative(names, {
   ],
 });
 await client.awaitPendingTraceBatches();
+// /info announces version 2, which the SDK then reads the experiments by, children too
+const asked = [];
+const watched = new Client({
+  fetchImplementation: (url, options) => {
+    asked.push(`${options?.method ?? "GET"} ${new URL(url.url ?? url).pathname}`);
+    return fetch(url, options);
+  },
+});
+const nested = await evaluateComparative(names.slice(0, 2), {
+  client: watched,
+  experimentPrefix: "nested",
+  loadNested: true,
+  evaluators: [
+    ({ runs }) => ({
+      key: "shallow",
+      scores: Object.fromEntries(runs.map((run) => [run.id, run.child_runs ? 0 : 1])),
+    }),
+  ],
+});
+await watched.awaitPendingTraceBatches();
 const made = await client.createProject({
   projectName: `plain-${mark}`,
   description: "d",
@@ -81,6 +101,8 @@ print({
   names,
   projects,
   compared: compared.results.length,
+  nested: nested.results.length,
+  asked,
   made,
   taken,
   upserted: upserted.id === made.id,
