@@ -108,9 +108,15 @@ def feedback_stats(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, dic
 
 
 def project_stats(
-    workspace_id: int, project_ids: Iterable[int], *, level: Literal["run", "session"] = "run"
+    workspace_id: int,
+    project_ids: Iterable[int],
+    *,
+    level: Literal["run", "session"] = "run",
+    without: Iterable[str] = (),
 ) -> dict[int, dict[str, Any]]:
     """Return the same by project (internal id): of its runs, or (`session`) of the project itself.
+
+    What the reviews `without` (uuids) wrote does not count: somebody may not read it yet.
 
     Wire: `feedback_stats` and `session_feedback_stats` of a session.
     """
@@ -118,8 +124,11 @@ def project_stats(
     if not projects:
         return {}
     about = "run_id IS NOT NULL" if level == "run" else "run_id IS NULL"
+    unseen = list(without)
+    if unseen:
+        about += " AND coalesce(extra ->> 'review', '') <> ALL(%(unseen)s::text[])"
     sql = _stats(subject="project_id", condition=f"project_id = ANY(%(subjects)s) AND {about}")
-    return _collect(sql, {"workspace": workspace_id, "subjects": projects})
+    return _collect(sql, {"workspace": workspace_id, "subjects": projects, "unseen": unseen})
 
 
 def traces_stats(workspace_id: int, trace_ids: Iterable[UUID]) -> dict[str, Any]:

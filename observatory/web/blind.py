@@ -10,6 +10,9 @@ from annotations.models import Review
 from annotations.reviews import hidden_from
 from annotations.subjects import threads_of
 from observatory.feedback.models import Feedback
+from observatory.runs.filters.compile import EVER, Judged
+from observatory.runs.filters.grammar import Node
+from observatory.runs.filters.pairing import speaks_of
 from observatory.workspaces.models import User, Workspace
 
 
@@ -26,6 +29,17 @@ def hidden_runs(workspace: Workspace, user: User, run_ids: Iterable[UUID]) -> di
             for run_id in [*threads.get(item.run_id, []), *item.judged_runs]:
                 found.setdefault(run_id, set()).add(str(review.uuid))
     return found
+
+
+def seen_by(workspace: Workspace, user: User, *filters: Node | None) -> Judged:
+    """Return the feedback that filters of `user` may find runs by: none of a hidden review.
+
+    Else a filter of a key tells who was judged so, run by run. Asks nothing when no filter
+    speaks of feedback.
+    """
+    if not any(node is not None and speaks_of(node, "feedback") for node in filters):
+        return EVER
+    return Judged(unseen=tuple(sorted(map(str, hidden_from(user, workspace.pk)))))
 
 
 def may_read(feedback: Feedback, hidden: set[str]) -> bool:

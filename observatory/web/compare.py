@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_GET
 
+from annotations.reviews import hidden_from
 from datasets_app import experiments
 from datasets_app.experiments import Asked, ExampleRuns
 from datasets_app.models import Dataset
@@ -83,7 +84,8 @@ def _figures(request: WebRequest, projects: list[Project]) -> list[dict[str, Any
     """Return each experiment with its figures and the mean of each key."""
     ids = [one.pk for one in projects]
     counted = stats.of_projects(request.workspace.pk, ids)
-    judged = summary.project_stats(request.workspace.pk, ids)
+    hidden = hidden_from(request.user, request.workspace.pk)
+    judged = summary.project_stats(request.workspace.pk, ids, without=map(str, hidden))
     return [
         {"project": one, "stats": counted[one.pk], "judged": judged.get(one.pk, {})}
         for one in projects

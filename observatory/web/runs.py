@@ -21,7 +21,7 @@ from observatory.runs import listing, search, sharing, spending
 from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.models import Project, Run
 from observatory.web import rendering, shapes, traces
-from observatory.web.blind import hidden_runs, may_read, without_reviews
+from observatory.web.blind import hidden_runs, may_read, seen_by, without_reviews
 from observatory.web.http import WebRequest, can, privately, render_page, require
 from observatory.workspaces.models import Workspace
 from observatory.workspaces.roles import Permission
@@ -64,6 +64,7 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
             projects=[project.uuid],
             is_root=None if shows_all else True,
             filter=node,
+            judged=seen_by(request.workspace, request.user, node),
             limit=listing.PAGE,
             cursor=request.GET.get("cursor") or None,
             payloads=("inputs", "outputs"),

@@ -10,7 +10,7 @@ import pytest
 from observatory.feedback.record import FeedbackInput, record_many
 from observatory.feedback.summary import MAX_COMMENTS, MAX_LABELS, feedback_stats, project_stats
 from tests.conftest import NOON
-from tests.factories import ProjectFactory
+from tests.factories import ProjectFactory, judge, make_run
 
 RUN, OTHER = UUID(int=1), UUID(int=2)
 
@@ -115,3 +115,13 @@ def test_any_number_of_runs_takes_one_query(acme, django_assert_num_queries) -> 
     with django_assert_num_queries(0):
         assert feedback_stats(acme.pk, []) == {}
         assert project_stats(acme.pk, []) == {}
+
+
+def test_what_somebody_may_not_read_yet_does_not_count(acme) -> None:
+    project = ProjectFactory(workspace=acme)
+    run = make_run(project)
+    judge(run, "tone", 1.0, extra={"review": "hidden"})
+    judge(run, "tone", 0.0, extra={"review": "mine"})
+    judge(run, "tone", 0.5)
+    stats = project_stats(acme.pk, [project.pk], without=["hidden"])
+    assert (stats[project.pk]["tone"]["n"], stats[project.pk]["tone"]["avg"]) == (2, 0.25)

@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from annotations.models import Deferral, Review, ReviewDraft, Seat
+from observatory.feedback.models import Feedback
 from tests.scenes import submission
 
 pytestmark = pytest.mark.django_db
@@ -344,6 +345,37 @@ def test_others_answers_stay_hidden_until_mine_is_in(scene, grace, alan, ada, as
     assert secret in after
     assert "secret-correction" in after
     assert secret in as_user(ada).get(pages[0]).content.decode()
+
+
+def test_a_filter_does_not_tell_what_others_answered_until_mine_is_in(
+    scene, grace, alan, ada, as_user
+) -> None:
+    """A reviewer who asks for each score in turn would read the answers off the list."""
+    item = scene.items[0]
+    scene.answer(alan, item, 0, timezone.now(), note="the-secret-note")
+    key = Feedback.objects.filter(user=alan).exclude(score=None).values_list("key", flat=True)[0]
+    address = f"/w/acme/projects/{scene.project.uuid}/"
+    asked = [
+        f"eq(feedback_key, '{key}')",
+        f"and(eq(feedback_key, '{key}'), eq(feedback_score, 0))",
+        "search(feedback_comment, 'secret')",
+        "eq(feedback_source, 'app')",
+    ]
+
+    def finds(person, text: str) -> bool:
+        answer = as_user(person).get(address, {"filter": text, "all": "1"})
+        assert answer.status_code == 200
+        return item.run_id in {row["run"].id for row in answer.context["rows"]}
+
+    for text in asked:
+        assert not finds(grace, text), text
+        assert not finds(ada, text), text
+        assert finds(alan, text) or "comment" in text, text
+    assert finds(grace, f"neq(feedback_key, '{key}')")
+    assert not finds(alan, f"neq(feedback_key, '{key}')")
+    scene.answer(grace, item, 2, timezone.now())
+    for text in asked[:2]:
+        assert finds(grace, text), text
 
 
 def test_a_database_that_takes_no_writes_is_503_not_500(bench, scene) -> None:

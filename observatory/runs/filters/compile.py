@@ -87,10 +87,14 @@ _DOCUMENTS = {"input": "inputs", "output": "outputs"}
 
 @dataclass(frozen=True)
 class Judged:
-    """When feedback must last have changed for a filter to see it: from `since`, before `until`."""
+    """Which feedback a filter sees: last changed from `since`, before `until`.
+
+    What a review of `unseen` (uuids as text) wrote does not exist for it: promise C4.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
+    unseen: tuple[str, ...] = ()
 
 
 EVER = Judged()
@@ -339,6 +343,9 @@ def _rows(family: str, terms: list[Term], alias: str, judged: Judged) -> SQL:
         ):
             if value is not None:
                 condition, params = condition + sql, [*params, value]
+        if judged.unseen:
+            condition += " AND coalesce(judged.extra ->> 'review', '') <> ALL(%s::text[])"
+            params = [*params, list(judged.unseen)]
         sql = (
             "EXISTS (SELECT 1 FROM feedback_feedback judged"
             f" WHERE judged.workspace_id = {alias}.workspace_id AND judged.run_id = {alias}.id"
