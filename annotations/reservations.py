@@ -18,6 +18,8 @@ from django.db.models import Q
 
 from annotations.bookmarks import Desk, Reason, Unavailable, sit_down
 from annotations.models import AnnotationQueue, Deferral, QueueItem, Review, Seat
+from observatory import prepared
+from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Role, User
 from observatory.workspaces.roles import Permission, allows
 
@@ -42,6 +44,8 @@ SELECT * FROM annotations_reserve_next(
     %(queue)s, %(reviewer)s, %(now)s, %(lease)s, %(exclude)s::bigint[], %(roles)s::text[],
     %(max_lengths)s, %(search_every)s)
 """
+_SEAT = Columns(Seat, "s")
+_NEXT_SEAT = f"SELECT {_SEAT.sql} FROM ({RESERVE_NEXT}) s"
 _REVIEWING_ROLES = [role for role in Role.values if allows(role, Permission.REVIEW)]
 
 
@@ -59,7 +63,13 @@ def reserve_next(
 
     In a queue with `is_reserving` off nothing is held: the seat comes without a lease.
     """
-    return _first(RESERVE_NEXT, reserve_parameters(queue, reviewer, now, exclude))
+    with prepared.cursor() as cursor:
+        cursor.execute(_NEXT_SEAT, reserve_parameters(queue, reviewer, now, exclude))
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    seat: Seat = _SEAT.instance(_SEAT.take(list(found)))
+    return seat
 
 
 def reserve_parameters(

@@ -122,7 +122,7 @@ def test_a_script_gets_progress_rail_and_the_item_after(
     nxt = bench.client.get(f"{bench.base}/review/next?showing={bench.item.uuid}", headers=OURS)
     showing = nxt.context["item"]
     assert showing != bench.item
-    with django_assert_max_num_queries(75):
+    with django_assert_max_num_queries(16):
         answer = bench.post("submit", submission(scene.queue, showing=str(showing.uuid)), **OURS)
     text = answer.content.decode()
     assert answer.status_code == 200
