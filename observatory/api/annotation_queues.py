@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -24,7 +24,7 @@ from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.rubric_items import MISSING
 from observatory.api.shapes import Message
 from observatory.api.shapes import queues as shapes
-from observatory.feedback import judgement
+from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
 from observatory.workspaces.models import User, Workspace
@@ -221,13 +221,13 @@ def _rubric(
     workspace: Workspace, raw: Any, queue: AnnotationQueue | None = None, *, is_pairwise: bool
 ) -> list[dict[str, Any]]:
     items = [item for item in (raw if isinstance(raw, list) else []) if isinstance(item, dict)]
-    configs = FeedbackConfig.objects.filter(workspace=workspace)
+    stored = FeedbackConfig.objects.filter(workspace=workspace)
     if not any(item.get("feedback_config_id") for item in items):  # an id names any of them
         keys = [item.get("feedback_key") for item in items]
-        configs = configs.filter(key__in=[key for key in keys if isinstance(key, str)])
+        stored = stored.filter(key__in=[key for key in keys if isinstance(key, str)])
     existing = {item.feedback_key: item for item in queue.rubric_items.all()} if queue else None
-    declared = {config.key: config.config for config in configs}
-    declared |= {str(uuid5(workspace.uuid, key)): config for key, config in declared.items()}
+    declared = {config.key: config.config for config in stored}
+    declared |= {str(configs.id_of(workspace, key)): config for key, config in declared.items()}
     rubric = rubric_items.read(raw, declared=declared, existing=existing)
     return subjects.preferences(rubric) if is_pairwise else rubric
 

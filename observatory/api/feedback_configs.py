@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView
 from observatory.api.described import describe
-from observatory.api.errors import Conflict, Unprocessable
+from observatory.api.errors import Unprocessable
 from observatory.api.shapes import Message
 from observatory.api.shapes import feedback as shapes
 from observatory.feedback import configs, judgement, scales
@@ -24,6 +24,7 @@ from observatory.workspaces.models import Workspace
 def shown(declared: FeedbackConfig, workspace: Workspace) -> dict[str, Any]:
     """Return a declared scale as the wire shows it."""
     return {
+        "id": configs.id_of(workspace, declared.key),
         "feedback_key": declared.key,
         "feedback_config": declared.config,
         "tenant_id": workspace.uuid,
@@ -73,7 +74,7 @@ class FeedbackConfigs(WorkspaceView):
             found = found.filter(key__icontains=part)
         return Response([shown(c, self.workspace) for c in found[parameters.window(request)]])
 
-    @describe(body=shapes.FeedbackConfigCreate, answer=shapes.FeedbackConfig, errors=(409,))
+    @describe(body=shapes.FeedbackConfigCreate, answer=shapes.FeedbackConfig)
     def post(self, request: Request) -> Response:
         key, config, flags = _read(request.data)
         if config is None:
@@ -81,7 +82,10 @@ class FeedbackConfigs(WorkspaceView):
         try:
             declared = configs.declare(self.workspace, key, config, flags, now=timezone.now())
         except configs.ConfigConflict:
-            raise Conflict(f"The key {key!r} has another feedback_config already") from None
+            # 400, as the SDK's create_feedback_config documents it, not 409
+            raise ParseError(
+                f"feedback_key: {key!r} has another feedback_config already; change it by PATCH"
+            ) from None
         return Response(shown(declared, self.workspace))
 
     @describe(body=shapes.FeedbackConfigChange, answer=shapes.FeedbackConfig, errors=(404,))

@@ -8,7 +8,7 @@ from typing import Any
 from annotations import conditions
 from annotations.conditions import InvalidCondition
 from annotations.models import RubricItem
-from observatory.feedback import judgement
+from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.workspaces.models import Workspace
 
@@ -182,7 +182,7 @@ def shown(item: RubricItem, workspace: Workspace) -> dict[str, Any]:
         "is_required": item.is_required,
         "is_assertion": item.extra.get("is_assertion"),
         "feedback_config": {
-            "id": item.feedback_key,
+            "id": configs.id_of(workspace, item.feedback_key),
             "feedback_key": item.feedback_key,
             "tenant_id": workspace.uuid,
             "modified_at": item.queue.updated_at,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 from django.db import transaction
 
@@ -14,6 +15,19 @@ from observatory.feedback.models import FeedbackConfig
 from observatory.workspaces.models import Workspace
 
 FLAGS = ("is_lower_score_better", "is_enforced")
+
+
+def id_of(workspace: Workspace, key: str) -> UUID:
+    """Return the id of the scale of `key`, by which a rubric item may name it."""
+    return uuid5(workspace.uuid, key)
+
+
+def lower_is_better(workspace: Workspace, keys: Iterable[str]) -> set[str]:
+    """Return those of `keys` whose lower scores are the better ones. One query."""
+    found = FeedbackConfig.objects.filter(
+        workspace=workspace, key__in=list(keys), is_lower_score_better=True
+    )
+    return set(found.values_list("key", flat=True))
 
 
 class ConfigConflict(Exception):
@@ -30,7 +44,8 @@ def declare(
 ) -> FeedbackConfig:
     """Declare the scale of `key`; the same again returns it. Raises ConfigConflict.
 
-    `flags` holds any of FLAGS; an absent one is False on creation and not compared after.
+    `flags` holds any of FLAGS; an absent one is False on creation and not compared after, nor is
+    an `is_enforced` of False, which the Python SDK always sends.
     """
     declared, is_new = FeedbackConfig.objects.get_or_create(
         workspace=workspace,
@@ -38,7 +53,9 @@ def declare(
         defaults={"config": config, "created_at": now, "modified_at": now, **flags},
     )
     differs = declared.config != config or any(
-        getattr(declared, flag) != wanted for flag, wanted in flags.items()
+        getattr(declared, flag) != wanted
+        for flag, wanted in flags.items()
+        if wanted or flag != "is_enforced"
     )
     if not is_new and differs:
         raise ConfigConflict

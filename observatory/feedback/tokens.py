@@ -81,6 +81,12 @@ def mint(
             workspace=workspace, uuid__in=[w.id for w in wanted if w.id]
         )
     }
+    said = {
+        feedback.uuid: (feedback.run_id, feedback.key)
+        for feedback in Feedback.objects.filter(
+            workspace=workspace, uuid__in=[w.id for w in wanted if w.id and w.id not in known]
+        )
+    }
     fresh: dict[UUID, PresignedToken] = {}
     minted: list[PresignedToken] = []
     for want in wanted:
@@ -89,10 +95,13 @@ def mint(
             raise InvalidFeedback("expires_at", f"more than {MAX_LIFE.days} days ahead")
         uuid = want.id or uuid4()
         token = known.get(uuid) or fresh.get(uuid)
+        if said.get(uuid, (want.run_id, want.key)) != (want.run_id, want.key):
+            raise InvalidFeedback("id", "is the id of other feedback")
         if token is None:
             token = PresignedToken(
                 workspace=workspace,
                 uuid=uuid,
+                feedback_uuid=uuid,  # the SDK's `feedback_id`: the id of the feedback to create
                 digest=_digest(_derive(workspace, uuid, settings.SECRET_KEY)),
                 run_id=want.run_id,
                 key=want.key,

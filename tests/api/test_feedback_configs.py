@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 STARS = {"type": "continuous", "min": 1, "max": 5}
@@ -17,6 +19,7 @@ def test_a_scale_is_declared_once_and_the_same_again_is_the_same(api, acme) -> N
     assert first.json() == declare(api).json()
     shown = first.json()
     assert shown.pop("modified_at")
+    assert UUID(shown.pop("id"))
     assert shown == {
         "feedback_key": "stars",
         "feedback_config": {**STARS, "categories": None},
@@ -26,10 +29,29 @@ def test_a_scale_is_declared_once_and_the_same_again_is_the_same(api, acme) -> N
     }
 
 
-def test_another_scale_for_the_key_is_a_conflict(api) -> None:
-    declare(api)
-    assert declare(api, config={"type": "freeform"}).status_code == 409
-    assert declare(api, is_lower_score_better=True).status_code == 409
+def test_another_scale_for_the_key_is_refused_as_the_sdk_documents(api) -> None:
+    declare(api, is_enforced=True)
+    for refused in (
+        declare(api, config={"type": "freeform"}),
+        declare(api, is_lower_score_better=True),
+    ):
+        assert refused.status_code == 400
+        assert refused.json()["detail"].startswith("feedback_key: 'stars' has another")
+    again = declare(api, is_enforced=False)  # what the SDK sends unless it is told otherwise
+    assert (again.status_code, again.json()["is_enforced"]) == (200, True)
+
+
+def test_a_rubric_item_names_a_scale_by_the_id_that_is_listed(api) -> None:
+    declared = declare(api).json()
+    item = {"feedback_key": "other", "feedback_config_id": declared["id"]}
+    queue = api.post("/annotation-queues", {"name": "q", "rubric_items": [item]}).json()
+    (shown,) = queue["rubric_items"]
+    assert shown["feedback_config"]["feedback_config"]["max"] == 5
+    listed = api.get("/feedback-configs", key="stars").json()
+    assert [one["id"] for one in listed] == [declared["id"]] == [shown["feedback_config_id"]]
+    own = {"name": "p", "rubric_items": [{"feedback_key": "stars"}]}
+    (shown,) = api.post("/annotation-queues", own).json()["rubric_items"]
+    assert shown["feedback_config"]["id"] == declared["id"]
 
 
 def test_two_workspaces_declare_the_same_key_apart(api, rival_api) -> None:

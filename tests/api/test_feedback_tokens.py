@@ -216,3 +216,18 @@ def test_hostile_bodies_without_a_credential_get_a_clear_answer(api, public, bod
         public.generic("POST", path_of(token), body, content_type="application/json").status_code
         == status
     )
+
+
+def test_the_feedback_of_a_token_has_the_id_it_was_made_with(api, public) -> None:
+    wanted = str(uuid4())
+    token = made(api, id=wanted)
+    assert token["id"] == wanted
+    assert post(public, token, {"score": 1}).status_code == 200
+    assert api.get(f"/feedback/{wanted}").json()["score"] == 1
+    other = api.post("/feedback", {"run_id": str(uuid4()), "key": "k", "score": 0}).json()
+    body = {"run_id": str(uuid4()), "feedback_key": "k", "id": other["id"]}
+    refused = api.post("/feedback/tokens", body)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        422,
+        "id: is the id of other feedback",
+    )

@@ -48,6 +48,16 @@ def test_feedback_in_all_its_forms_is_created_read_changed_listed_and_deleted(
     # The run has arrived by now: all that was said of it belongs to its project
     assert len({item["session_id"] for item in read.values()} - {None}) == 1
 
+    owner = told["project"]
+    assert (told["overall"]["run_id"], told["overall"]["session_id"]) == (None, owner["id"])
+    assert owner["session_feedback_stats"]["overall"]["avg"] == 0.5
+    assert told["preferred"]["comparative_experiment_id"].endswith("c0")
+    assert "accuracy" in told["judged"]
+    assert not {"preferred", "overall"} & told["judged"].keys()
+    turned = told["turned"]
+    assert (turned["score"], turned["value"], turned["comment"]) == (0, "down", "changed")
+    assert turned["correction"] == {"answer": "no"}
+
     assert (told["updated"]["score"], told["updated"]["comment"]) == (0.98, "Updated after review")
     assert told["goneRead"]["status"] == told["goneDelete"]["status"] == 404
     assert told["tooLong"]["status"] == 422
@@ -57,7 +67,7 @@ def test_feedback_in_all_its_forms_is_created_read_changed_listed_and_deleted(
     assert set(by_key(told["ofKeys"])) == {"accuracy", "correctness"}
     assert set(by_key(told["ofPeople"])) == {"thumb"}
     assert set(by_key(told["ofModels"])) == {"coherence"}
-    assert set(by_key(told["ofRun"])) == set(read) - {"stars"}
+    assert set(by_key(told["ofRun"])) == set(read) - {"stars"} | {"preferred"}
 
 
 def test_a_page_without_a_key_redeems_presigned_tokens(run_node, project) -> None:

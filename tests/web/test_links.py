@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from datasets_app import sharing as dataset_sharing
+from observatory.feedback.models import FeedbackConfig
 from observatory.prompts import commits
 from observatory.prompts.models import PromptRepo
 from observatory.runs import sharing
@@ -154,6 +155,24 @@ def test_experiments_stand_side_by_side(
     nothing = client.get(f"{base}?selectedSessions={uuid4()}").content.decode()
     assert "No experiment yet" in nothing
     assert client.get(f"/w/acme/datasets/{uuid4()}/compare/").status_code == 404
+
+
+def test_the_best_mean_is_marked_the_least_where_lower_is_better(
+    scene, experiments, acme, ada, as_user
+) -> None:
+    before, after = experiments
+    FeedbackConfig.objects.create(
+        workspace=acme, key="toxicity", config={"type": "freeform"}, is_lower_score_better=True
+    )
+    for project, score in ((before, 0.25), (after, 0.5)):
+        run = project.runs.get()
+        judge(run, "toxicity", score)
+        judge(run, "helpful", score)
+        judge(run, "same", 1.0)
+    answer = as_user(ada).get(f"/w/acme/datasets/{scene.dataset.uuid}/compare/")
+    best = {one["project"].name: one["best"] for one in answer.context["experiments"]}
+    assert best == {"before": {"toxicity"}, "after": {"helpful"}}
+    assert answer.content.decode().count("<strong>best</strong>") == 2
 
 
 def test_one_example_of_a_dataset_has_an_address(scene, ada, as_user) -> None:

@@ -220,6 +220,7 @@ class FeedbackConfigCreate(TypedDict):
 class FeedbackConfig(TypedDict):
     """A declared scale."""
 
+    id: UUID
     feedback_key: str
     feedback_config: Object
     tenant_id: UUID

@@ -70,6 +70,25 @@ await client.awaitPendingTraceBatches();
 const read = {};
 for (const [key, feedback] of Object.entries(made)) read[key] = await client.readFeedback(feedback.id);
 
+// Of a project as a whole, and of a comparison: neither is feedback of the run itself
+const project = await client.readProject({ projectName: process.env.LANGSMITH_PROJECT });
+const overall = await client.createFeedback({ projectId: project.id, key: "overall", score: 0.5 });
+const preferred = await client.createFeedback({
+  runId,
+  key: "preferred",
+  score: 1,
+  sessionId: project.id,
+  comparativeExperimentId: "0198c0de-0000-7000-8000-0000000000c0",
+  extendTraceRetention: false,
+});
+await client.updateFeedback(made.thumb.id, {
+  score: false,
+  value: "down",
+  correction: { answer: "no" },
+  comment: "changed",
+});
+const stats = await client.readProject({ projectName: project.name, includeStats: true });
+
 await client.updateFeedback(made.accuracy.id, { score: 0.98, comment: "Updated after review" });
 const updated = await client.readFeedback(made.accuracy.id);
 await client.deleteFeedback(made.stars.id);
@@ -80,6 +99,11 @@ print({
   ids: Object.fromEntries(Object.entries(made).map(([key, feedback]) => [key, feedback.id])),
   read,
   updated,
+  project: stats,
+  overall: await client.readFeedback(overall.id),
+  preferred: await client.readFeedback(preferred.id),
+  turned: await client.readFeedback(made.thumb.id),
+  judged: (await client.readRun(runId)).feedback_stats,
   goneRead: await refusal(() => client.readFeedback(made.stars.id)),
   goneDelete: await refusal(() => client.deleteFeedback(made.stars.id)),
   tooLong: await refusal(() => client.createFeedback(runId, "k".repeat(181), { score: 1 })),
