@@ -13,6 +13,7 @@ from django.db import connection
 from datasets_app import versions
 from datasets_app.models import Dataset, ExampleRevision, Experiment
 from observatory.runs import search
+from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
 from observatory.runs.search import RunQuery, RunRow
@@ -20,10 +21,10 @@ from observatory.workspaces.models import Workspace
 
 RANKS = {
     "latency": "r.latency_s",
-    "total_tokens": "r.total_tokens",
-    "tokens": "r.total_tokens",
-    "total_cost": "r.total_cost",
-    "cost": "r.total_cost",
+    "total_tokens": SPENT["total_tokens"].format(r="r"),
+    "tokens": SPENT["total_tokens"].format(r="r"),
+    "total_cost": SPENT["total_cost"].format(r="r"),
+    "cost": SPENT["total_cost"].format(r="r"),
     "start_time": "extract(epoch from r.start_time)",
     "error": "(r.error IS NOT NULL)::int",
 }

@@ -24,7 +24,7 @@ from observatory.api.rendering import dumps
 from observatory.api.runs import RunPatch
 from observatory.api.shapes import runs as shapes
 from observatory.feedback import summary
-from observatory.runs import attachments, search, sharing, spending, tree
+from observatory.runs import attachments, search, sharing, spending, totals, tree
 from observatory.runs.previews import preview
 from observatory.runs.search import RunRow
 from observatory.workspaces.models import Workspace
@@ -239,6 +239,8 @@ def runs_out(
     told = beside(workspace, listed, selected, base_url)
     if selected.intersection((*spending.TOKENS, *spending.COSTS)):
         listed = spending.summed(workspace.pk, listed)
+    if selected.intersection(_DETAILS):
+        listed = totals.with_details(workspace.pk, listed)
     return [run_out(seen_as(row), workspace, selected, told) for row in listed]
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.explain import Facts
 
 _FACTS = {
@@ -22,12 +23,7 @@ _FACTS = {
     "first_token_time": "r.first_token_time",
     "latency": "r.latency_s",
     "first_token_latency": "extract(epoch from (r.first_token_time - r.start_time))::float8",
-    "prompt_tokens": "r.prompt_tokens",
-    "completion_tokens": "r.completion_tokens",
-    "total_tokens": "r.total_tokens",
-    "prompt_cost": "r.prompt_cost",
-    "completion_cost": "r.completion_cost",
-    "total_cost": "r.total_cost",
+    **{name: sql.format(r="r") for name, sql in SPENT.items()},
     "parent_run_id": "r.parent_run_id",
     "session_id": "(SELECT p.uuid FROM runs_project p WHERE p.id = r.project_id)",
     "thread_id": "r.thread_id",

@@ -62,6 +62,16 @@ def with_what_ran_below(
     return [_with(row, first_tokens.get(row.id), parts.get(row.id)) for row in summed]
 
 
+def with_details(workspace_id: int, rows: Sequence[RunRow]) -> list[RunRow]:
+    """Return `rows` with the details of the llm runs below each that tells none. One query."""
+    wanted = [row.id for row in rows if row.run_type != "llm" and row.usage_details is None]
+    if not wanted:
+        return list(rows)
+    condition = "top.workspace_id = %s AND top.id = ANY(%s)"
+    parts = _details("top.id", _BELOW, condition, [workspace_id, wanted])
+    return [_with(row, None, parts.get(row.id)) for row in rows]
+
+
 def details_of_groups(workspace_id: int, pairs: Sequence[tuple[str, UUID]]) -> dict[str, Details]:
     """Return by group the details of the llm runs of its traces, in one query.
 

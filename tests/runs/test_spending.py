@@ -14,6 +14,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from observatory.runs import ingest, prices, search, spending, stats
+from observatory.runs.facts import facts_of
+from observatory.runs.filters.explain import matches
+from observatory.runs.filters.grammar import parse
 from observatory.runs.models import ModelPrice, Run
 from observatory.runs.ops import parse_op
 from observatory.runs.search import RunQuery
@@ -94,6 +97,50 @@ def test_another_workspaces_runs_of_the_same_trace_do_not_count(acme, rival, pro
     theirs = make_run(ProjectFactory(workspace=rival), id=root.id)
     model_call(theirs.project, theirs)
     assert spent(acme, root) == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("gt(total_tokens, 15)", {"root", "parent"}),
+        ("eq(total_tokens, 10)", {"call", "other", "said"}),
+        ("gte(total_cost, 1)", {"root", "parent"}),
+        ("and(eq(run_type, 'chain'), gt(total_tokens, 5))", {"root", "parent", "said"}),
+        ("eq(total_tokens, null)", {"alone"}),
+        ("in(total_tokens, [20])", {"root", "parent"}),
+        ("lt(prompt_cost, 0)", set()),
+    ],
+)
+def test_a_filter_finds_a_parent_by_what_was_spent_below_it(acme, project, text, found) -> None:
+    root = make_run(project, name="root")
+    parent = make_run(project, parent=root, name="parent")
+    for name in ("call", "other"):
+        run = model_call(project, parent)
+        Run.objects.filter(workspace=acme, id=run.id).update(name=name)
+    make_run(project, name="alone")
+    make_run(project, name="said", total_tokens=10)
+    node = parse(text)
+    page = search.query(acme, RunQuery(projects=[project.uuid], filter=node))
+    assert {row.name for row in page.runs} == found
+    facts = facts_of(acme.pk, list(Run.objects.filter(workspace=acme).values_list("id", flat=True)))
+    assert {one.name for one in facts.values() if matches(node, one)} == found
+
+
+def test_a_parent_tells_the_categories_of_what_was_spent_below_it(api, project) -> None:
+    root = make_run(project)
+    for _ in range(2):
+        make_run(
+            project,
+            parent=root,
+            run_type="llm",
+            total_tokens=10,
+            usage_details={"prompt_token_details": {"cache_read": 3, "audio": None}},
+        )
+    assert api.get(f"/runs/{root.id}").json()["prompt_token_details"] == {"cache_read": 6}
+    body = {"id": [str(root.id)], "select": ["prompt_token_details", "completion_cost_details"]}
+    (told,) = api.post("/runs/query", body).json()["runs"]
+    assert told["prompt_token_details"] == {"cache_read": 6}
+    assert told["completion_cost_details"] is None
 
 
 def test_any_number_of_rows_takes_one_query(acme, project, django_assert_num_queries) -> None:

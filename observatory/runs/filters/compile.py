@@ -30,6 +30,26 @@ from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan
 
 SQL = tuple[str, list[Any]]
 
+# A parent that says no tokens (or no cost) itself spent what the llm runs below it did, as
+# runs/spending.py tells it on reading. Own columns are looked at first, so that most runs cost
+# nothing more.
+_SPENT = """(CASE WHEN {{r}}.run_type IS DISTINCT FROM 'llm' AND {silent} THEN (
+    SELECT sum(below.{name}) FROM runs_run below WHERE below.workspace_id = {{r}}.workspace_id
+        AND below.trace_id = {{r}}.trace_id AND below.run_type = 'llm' AND below.id <> {{r}}.id
+        AND ({{r}}.trace_id = {{r}}.id OR below.parent_run_id = {{r}}.id
+             OR strpos(below.dotted_order, {{r}}.id::text) > 0)
+) ELSE {{r}}.{name} END)"""
+
+
+def _spent(kind: str) -> dict[str, str]:
+    names = [f"{part}_{kind}" for part in ("prompt", "completion", "total")]
+    silent = " AND ".join(f"{{r}}.{name} IS NULL" for name in names)
+    cast = "::bigint" if kind == "tokens" else ""
+    return {name: f"({_SPENT.format(silent=silent, name=name)}{cast})" for name in names}
+
+
+SPENT = _spent("tokens") | _spent("cost")
+"""Tokens and costs of a run `{r}` as they are read: a parent's are those below it."""
 _COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _COLUMNS = {
     "id": "{r}.id",
@@ -44,12 +64,7 @@ _COLUMNS = {
     "first_token_latency": (
         "(extract(epoch from ({r}.first_token_time - {r}.start_time))::float8)"
     ),
-    "prompt_tokens": "{r}.prompt_tokens",
-    "completion_tokens": "{r}.completion_tokens",
-    "total_tokens": "{r}.total_tokens",
-    "prompt_cost": "{r}.prompt_cost",
-    "completion_cost": "{r}.completion_cost",
-    "total_cost": "{r}.total_cost",
+    **SPENT,
     "execution_order": "(CASE WHEN {r}.parent_run_id IS NULL THEN 1 ELSE 2 END)",
     "trace_id": "{r}.trace_id",
     "parent_run_id": "{r}.parent_run_id",
