@@ -65,7 +65,9 @@ class IngestView(BareWorkspaceView):
 
     def store_runs(self, batch: Batch, mode: Mode) -> Stored:
         """Store the runs of `batch`, in the caller's transaction."""
-        return ingest.store(self.workspace, batch.ops, now=timezone.now(), mode=mode)
+        return ingest.store(
+            self.workspace, batch.ops, now=timezone.now(), mode=mode, asking=record.ANY_WAITS
+        )
 
     def take(self, request: HttpRequest, **names: str) -> list[Reject]:
         """Store what `request` carries, in one transaction; return what was set aside."""
@@ -94,7 +96,7 @@ class IngestView(BareWorkspaceView):
         attachments.record(self.workspace, saved)
         if batch.feedback:
             rejected += self._store_feedback(batch, mode)
-        if stored.run_ids:
+        if stored.run_ids and stored.answer:
             record.attach(self.workspace, stored.run_ids)
         for one in rejected:
             ingest.quarantine(self.workspace, one.kind, one.item_id, one.code, one.reason, one.raw)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -265,6 +265,12 @@ def delete(workspace: Workspace, uuid: UUID) -> bool:
     return True
 
 
+ANY_WAITS: Final = (
+    "exists(SELECT FROM (SELECT 1 FROM feedback_feedback f"
+    " WHERE f.workspace_id = change.workspace_id AND f.run_start_time IS NULL"
+    " AND f.run_id IS NOT NULL ORDER BY f.workspace_id, f.run_id LIMIT 1) waits)"
+)
+"""For `ingest.store`: whether any feedback of the workspace waits for its run."""
 _WAITS = "f.run_start_time IS NULL"
 _DIFFERS = """
 (f.run_start_time IS DISTINCT FROM r.start_time

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Self, TypedDict, TypeVar
+from typing import Any, Final, Self, TypedDict, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -34,7 +34,7 @@ T = TypeVar("T")
 MAX_RAW_BYTES = 1 << 20
 MAX_ATTEMPTS = 8
 WRITE_BYTES = 1 << 20
-AT_ONCE = 20  # ops: PostgreSQL has something to do early, and few messages are sent
+AT_ONCE = 50  # ops: PostgreSQL has something to do early, and few messages are sent
 _NOWHERE = -1
 
 
@@ -57,17 +57,22 @@ class Rejection(TypedDict):
 
 @dataclass
 class Stored:
-    """What `store` did: the runs it wrote, and the ops it set aside."""
+    """What `store` did: the runs it wrote, and the ops it set aside.
+
+    `answer` is what its `asking` found, True where nothing was asked.
+    """
 
     run_ids: list[UUID] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
+    answer: bool = True
 
 
 def transact(work: Callable[[Mode], T]) -> T:
     """Run `work` in one transaction and return its result; again when it can help.
 
-    A deadlock or a lost race runs it again, a value that PostgreSQL refuses runs it again
-    one by one. `work` gets the mode to pass on to `store`, and must be safe to repeat.
+    A deadlock, a lost race or a project that has gone runs it again, a value that PostgreSQL
+    refuses runs it again one by one. `work` gets the mode to pass on to `store`, and must be safe
+    to repeat.
     """
     mode = Mode.DIRECT
     for attempt in itertools.count(1):
@@ -78,6 +83,8 @@ def transact(work: Callable[[Mode], T]) -> T:
             if attempt == MAX_ATTEMPTS or not _is(error, psycopg.errors.UniqueViolation):
                 raise
             mode = max(mode, Mode.STAGED)
+        except projects.Moved:
+            mode = max(mode, Mode.STAGED)  # it asks for every project
         except DataError:
             if mode is Mode.ONE_BY_ONE or attempt == MAX_ATTEMPTS:
                 raise
@@ -97,7 +104,12 @@ def _is(error: Exception, *kinds: type[Exception]) -> bool:
 
 
 def store(
-    workspace: Workspace, ops: Iterable[RunOp], *, now: datetime, mode: Mode | None = None
+    workspace: Workspace,
+    ops: Iterable[RunOp],
+    *,
+    now: datetime,
+    mode: Mode | None = None,
+    asking: str = "true",
 ) -> Stored:
     """Fold `ops` into the runs of `workspace`, note the change, and return what was done.
 
@@ -105,23 +117,41 @@ def store(
     caller's. Projects named for the first time are made. An op that names an unknown project
     by id, or that PostgreSQL refuses, is quarantined; the others are stored. `ops` may be read
     while the first are stored already, and again after a conflict: each time the same.
+
+    `asking` is a condition in SQL, as for `changes.note`, that is asked once the runs are stored:
+    for the caller, and without a round trip of its own. `Stored.answer` is its answer.
     """
     if mode is None:
-        return transact(lambda mode: store(workspace, ops, now=now, mode=mode))
+        return transact(lambda mode: store(workspace, ops, now=now, mode=mode, asking=asking))
     stored = Stored()
+    places = _Places(workspace, is_bold=mode is Mode.DIRECT)
     if mode is Mode.DIRECT:
-        placed = _copy_as_they_come(workspace, ops, now, stored)
+        placed = _copy_as_they_come(workspace, places, ops, now, stored)
     else:
-        places = _Places(workspace)
         listed = list(ops)
         places.learn(listed)
         placed = [(op, p) for op in listed if (p := places.of(op, stored)) is not _NOWHERE]
         _write(workspace, placed, now, mode, stored)
     stored.run_ids = list({op.id.int: op.id for op, _ in placed}.values())
-    adopted = _adopt(workspace, stored.run_ids) if placed else []
     for rejection in stored.rejected:
         quarantine(workspace, "run", **rejection)
-    changes.note(workspace, Change.Kind.RUN, stored.run_ids + adopted)
+    answers = changes.note(
+        workspace,
+        Change.Kind.RUN,
+        stored.run_ids,
+        asking=[*_WAITING, asking, projects.STILL_THERE],
+        values=projects.still_there(places.recalled),
+    )
+    if answers:
+        waits_for_trace, waits_for_project, has_prices, stored.answer, is_there = answers
+        if not is_there:
+            projects.forget(workspace)
+            raise projects.Moved
+        if waits_for_trace or waits_for_project:
+            adopted = _adopt(workspace, stored.run_ids, waits_for_trace, waits_for_project)
+            changes.note(workspace, Change.Kind.RUN, adopted)
+        if has_prices:
+            prices.price(workspace, stored.run_ids)
     return stored
 
 
@@ -148,10 +178,16 @@ def _rejection(op: RunOp, code: str, reason: str) -> Rejection:
 
 
 class _Places:
-    """Which project each op goes to: asked for once a name, and made on first use."""
+    """Which project each op goes to: asked for once a name, and made on first use.
 
-    def __init__(self, workspace: Workspace) -> None:
+    `is_bold` takes what this process remembers of an earlier request: `recalled`, name -> id,
+    which is to be confirmed once the runs are stored (`projects.STILL_THERE`).
+    """
+
+    def __init__(self, workspace: Workspace, *, is_bold: bool) -> None:
         self._workspace = workspace
+        self._is_bold = is_bold
+        self.recalled: dict[str, int] = {}
         self._by_name: dict[str, int] = {}
         self._by_uuid: dict[UUID, int | None] = {}
 
@@ -162,6 +198,11 @@ class _Places:
             for op in ops
             if op.session_id is None and (name := _name_of(op)) and name not in self._by_name
         }
+        if names and self._is_bold:
+            found = projects.recall(self._workspace, names)
+            self.recalled |= found
+            self._by_name |= found
+            names -= found.keys()
         uuids = {op.session_id for op in ops if op.session_id is not None} - self._by_uuid.keys()
         return names, uuids
 
@@ -169,7 +210,9 @@ class _Places:
         """Ask for what is `unknown`."""
         names, uuids = self.unknown(ops)
         if names:
-            self._by_name |= projects.resolve(self._workspace, names)
+            found = projects.resolve(self._workspace, names)
+            projects.remember(self._workspace, found)
+            self._by_name |= found
         if uuids:
             self._by_uuid |= dict.fromkeys(uuids) | projects.by_uuid(self._workspace, uuids)
 
@@ -194,7 +237,7 @@ def _name_of(op: RunOp) -> str | None:
 
 
 def _copy_as_they_come(
-    workspace: Workspace, ops: Iterable[RunOp], now: datetime, stored: Stored
+    workspace: Workspace, places: _Places, ops: Iterable[RunOp], now: datetime, stored: Stored
 ) -> list[tuple[RunOp, int | None]]:
     """Copy creates into the table while `ops` are still being read, then merge the others.
 
@@ -202,7 +245,6 @@ def _copy_as_they_come(
     back with STAGED: cheaper than to ask for every run of every batch. PostgreSQL stores what
     it has been sent while the next ops are parsed.
     """
-    places = _Places(workspace)
     placed: list[tuple[RunOp, int | None]] = []
     others: list[tuple[RunOp, int | None]] = []
     met: set[int] = set()
@@ -328,19 +370,18 @@ class _Copying:
         self._copy.write(b"".join(pieces))
 
 
-def _adopt(workspace: Workspace, run_ids: list[UUID]) -> list[UUID]:
+def _adopt(
+    workspace: Workspace, run_ids: list[UUID], waits_for_trace: bool, waits_for_project: bool
+) -> list[UUID]:
     """Give runs that waited for it the trace of their parent and the project of their trace.
 
     A patch need not name its project, nor a child its trace; their elders may come later. Few
-    runs ever wait, and two partial indexes hold exactly those. Then price what came in, where
-    the workspace has a price table. Return those that got a project: they have changed, though
-    no op named them.
+    runs ever wait, and two partial indexes hold exactly those. Return those that got a project:
+    they have changed, though no op named them.
     """
     adopted: list[UUID] = []
+    changed = run_ids
     with prepared.cursor() as cursor:
-        cursor.execute(_WAITING, [workspace.pk, workspace.pk, workspace.pk])
-        waits_for_trace, waits_for_project, has_prices = cursor.fetchone()
-        changed = run_ids
         while waits_for_trace and changed:
             ids = prepared.uuid_array(changed)
             cursor.execute(_ADOPT_TRACE, [workspace.pk, ids, ids])
@@ -350,19 +391,18 @@ def _adopt(workspace: Workspace, run_ids: list[UUID]) -> list[UUID]:
             ids = prepared.uuid_array(run_ids)
             cursor.execute(_ADOPT_PROJECT, [workspace.pk, ids, ids])
             adopted = [row[0] for row in cursor.fetchall()]
-    if has_prices:
-        prices.price(workspace, run_ids)
     return adopted
 
 
 # ORDER BY, so that the planner can only take the two partial indexes: for a plain EXISTS it
 # expects to meet such a run early and reads the whole table.
-_WAITING = (
-    "SELECT (SELECT true FROM runs_run WHERE workspace_id = %s AND trace_id = id"
-    " AND parent_run_id IS NOT NULL ORDER BY workspace_id, parent_run_id LIMIT 1),"
-    " (SELECT true FROM runs_run WHERE workspace_id = %s AND project_id IS NULL"
-    " ORDER BY workspace_id, trace_id LIMIT 1),"
-    " (SELECT true FROM runs_modelprice WHERE workspace_id = %s LIMIT 1)"
+_WAITING: Final = (
+    "exists(SELECT FROM (SELECT 1 FROM runs_run r WHERE r.workspace_id = change.workspace_id"
+    " AND r.trace_id = r.id AND r.parent_run_id IS NOT NULL"
+    " ORDER BY r.workspace_id, r.parent_run_id LIMIT 1) waits_for_trace)",
+    "exists(SELECT FROM (SELECT 1 FROM runs_run r WHERE r.workspace_id = change.workspace_id"
+    " AND r.project_id IS NULL ORDER BY r.workspace_id, r.trace_id LIMIT 1) waits_for_project)",
+    "exists(SELECT FROM runs_modelprice p WHERE p.workspace_id = change.workspace_id)",
 )
 _ADOPT_TRACE = (
     "UPDATE runs_run r SET trace_id = parent.trace_id FROM runs_run parent"

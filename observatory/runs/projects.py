@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import connection
@@ -11,6 +13,52 @@ from observatory.workspaces.models import Workspace
 
 DEFAULT = "default"
 MAX_NAME_LENGTH = 512
+MOST_REMEMBERED: Final = 10_000
+STILL_THERE: Final = (
+    "%s = (SELECT count(*) FROM (SELECT 1 FROM runs_project p"
+    " WHERE p.workspace_id = change.workspace_id"
+    " AND (p.id, p.name) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))"
+    " FOR KEY SHARE OF p) there)"
+)
+"""For `changes.note`: whether all of these projects, remembered by name, are what they were.
+
+Like `resolve` it keeps them from being deleted until the transaction ends. Its values are
+`still_there`'s.
+"""
+
+_remembered: dict[tuple[int, str], int] = {}
+
+
+class Moved(Exception):
+    """A project that was remembered has been deleted or renamed: nothing may be stored by it."""
+
+
+def recall(workspace: Workspace, names: Iterable[str]) -> dict[str, int]:
+    """Return the project id of those of `names` that this process has resolved before.
+
+    Other processes may have deleted or renamed them since. So whoever uses the answer asks
+    STILL_THERE before the end of the transaction, and raises Moved if it is not so.
+    """
+    key = workspace.pk
+    return {name: found for name in names if (found := _remembered.get((key, name))) is not None}
+
+
+def remember(workspace: Workspace, ids: Mapping[str, int]) -> None:
+    """Keep what `resolve` returned, for `recall`."""
+    if len(_remembered) + len(ids) > MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered.update({(workspace.pk, name): found for name, found in ids.items()})
+
+
+def forget(workspace: Workspace) -> None:
+    """Remember no project of `workspace` any longer."""
+    for key in [key for key in list(_remembered) if key[0] == workspace.pk]:
+        _remembered.pop(key, None)
+
+
+def still_there(recalled: Mapping[str, int]) -> list[int | list[int] | list[str]]:
+    """Return the values of STILL_THERE for what `recall` returned."""
+    return [len(recalled), list(recalled.values()), list(recalled)]
 
 
 def resolve(workspace: Workspace, names: set[str]) -> dict[str, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from observatory.runs import ingest
 from observatory.runs.models import Change, Project, Rejected, Run
@@ -53,6 +55,35 @@ def test_a_patch_that_names_no_project_stays_in_the_project_of_its_run(acme, now
     run = Run.objects.get(id=run_id)
     assert (run.project.name, run.status) == ("bot", "error")
     assert not Project.objects.filter(name="default").exists()
+
+
+@pytest.mark.parametrize("change", ["deleted", "renamed", "replaced"])
+def test_a_project_that_another_process_changed_is_not_taken_from_memory(acme, now, change) -> None:
+    ingest.store(acme, [create(session_name="bot")], now=now)
+    old = Project.objects.get(workspace=acme, name="bot")
+    if change == "deleted":
+        Run.objects.all().delete()
+        old.delete()
+    else:
+        Project.objects.filter(pk=old.pk).update(name="older bot")
+    if change == "replaced":
+        Project.objects.create(workspace=acme, name="bot")
+    run_id = uuid4()
+    ingest.store(acme, [create(id=run_id, session_name="bot"), create(session_name="x")], now=now)
+    run = Run.objects.get(workspace=acme, id=run_id)
+    assert (run.project.name, run.project_id == old.pk) == ("bot", False)
+    assert Project.objects.filter(workspace=acme, name="bot").count() == 1
+    assert Run.objects.filter(project=old.pk).count() == (0 if change == "deleted" else 1)
+
+
+def test_a_batch_of_creates_for_a_known_project_costs_its_copy_and_one_statement(acme, now) -> None:
+    ingest.store(acme, [create(session_name="bot")], now=now)
+    batch = [create(session_name="bot") for _ in range(100)]
+    with CaptureQueriesContext(connection) as asked:
+        ingest.store(acme, batch, now=now)
+    # The savepoint and its release, the copy, and the change that answers every question.
+    assert len(asked.captured_queries) == 4
+    assert Run.objects.filter(workspace=acme).count() == 101
 
 
 def test_a_patch_before_its_post_takes_the_project_of_its_trace(acme, now) -> None:
