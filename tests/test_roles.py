@@ -53,6 +53,8 @@ PUBLIC = {
     *(
         "shared-run-page",
         "shared-run-below",
+        "shared-thread-page",
+        "shared-thread-run",
         "shared-dataset-page",
     ),  # by token: tests/web/test_links
 }

@@ -14,6 +14,7 @@ from django.utils import timezone
 from datasets_app import sharing as dataset_sharing
 from observatory.prompts.models import PromptRepo
 from observatory.runs import sharing as run_sharing
+from observatory.runs import thread_sharing
 from tests import kinds, scenes
 from tests.scenes import submission
 from tests.web.test_pages import pages
@@ -84,6 +85,9 @@ def _visit(acme, ada, grace, mallory) -> None:
     client.get(f"/w/acme/prompts/{prompt.handle}/")
     share = run_sharing.share(acme, scene.runs[0].id)
     client.get(f"/public/{share.token}/r")
+    scenes.make_run(acme, scene.project, timezone.now(), metadata={"thread_id": "t"})
+    thread = thread_sharing.share(scene.project, "t")
+    client.get(f"/public/{thread.token}/t")
     client.get(f"/public/{dataset_sharing.share(scene.dataset).token}/d")
     for _ in range(60):
         scenes.make_run(acme, scene.project, timezone.now())

@@ -19,7 +19,10 @@ TRACE_ROWS = 500
 
 @dataclass(frozen=True, slots=True)
 class ProjectRow:
-    """One project and its root runs that started within WINDOW; latencies in seconds."""
+    """One project and its root runs that started within WINDOW; latencies in seconds.
+
+    Tokens are those of its llm runs, where they are spent: a root may say none itself.
+    """
 
     project: Project
     run_count: int = 0
@@ -31,23 +34,26 @@ class ProjectRow:
 
 
 _ROWS = """
-SELECT p.id, coalesce(s.n, 0), s.errors, s.p50, s.p99, s.tokens, l.at
+SELECT p.id, coalesce(s.n, 0), s.errors, s.p50, s.p99, t.tokens, l.at
 FROM runs_project p
 LEFT JOIN LATERAL (
     SELECT count(*) AS n,
         count(*) FILTER (WHERE r.error IS NOT NULL)::float8 / nullif(count(*), 0) AS errors,
         percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_s) AS p50,
-        percentile_cont(0.99) WITHIN GROUP (ORDER BY r.latency_s) AS p99,
-        sum(r.total_tokens)::bigint AS tokens
+        percentile_cont(0.99) WITHIN GROUP (ORDER BY r.latency_s) AS p99
     FROM runs_run r
-    WHERE r.project_id = p.id AND r.parent_run_id IS NULL AND r.start_time >= %s
+    WHERE r.project_id = p.id AND r.parent_run_id IS NULL AND r.start_time >= %(since)s
 ) s ON true
+LEFT JOIN LATERAL (
+    SELECT sum(r.total_tokens)::bigint AS tokens FROM runs_run r
+    WHERE r.project_id = p.id AND r.run_type = 'llm' AND r.start_time >= %(since)s
+) t ON true
 LEFT JOIN LATERAL (
     SELECT r.start_time AS at FROM runs_run r
     WHERE r.project_id = p.id AND r.start_time IS NOT NULL
     ORDER BY r.start_time DESC, r.id DESC LIMIT 1
 ) l ON true
-WHERE p.workspace_id = %s
+WHERE p.workspace_id = %(workspace)s
 ORDER BY l.at DESC NULLS LAST, p.name
 """
 
@@ -56,7 +62,7 @@ def project_rows(workspace: Workspace, *, now: datetime) -> list[ProjectRow]:
     """Return every project, the most recently used first, with figures of the last WINDOW."""
     projects = {project.pk: project for project in Project.objects.filter(workspace=workspace)}
     with connection.cursor() as cursor:
-        cursor.execute(_ROWS, [now - WINDOW, workspace.pk])
+        cursor.execute(_ROWS, {"since": now - WINDOW, "workspace": workspace.pk})
         return [ProjectRow(projects[row[0]], *row[1:]) for row in cursor if row[0] in projects]
 
 

@@ -58,6 +58,24 @@ def query(found: ThreadShare, *, payloads: tuple[str, ...] | list[str] = PAYLOAD
     return search.query(found.project.workspace, wanted)
 
 
+def roots(found: ThreadShare, window: slice) -> tuple[list[RunRow], int]:
+    """Return the roots of the thread, oldest first, those of `window`, and how many there are."""
+    every = _roots(found.project, found.thread_id).exclude(start_time=None)
+    ids = list(every.order_by("start_time", "id").values_list("id", flat=True)[window])
+    rows = search.by_ids(found.project.workspace, ids, payloads=("inputs", "outputs"))
+    return [rows[run_id] for run_id in ids if run_id in rows], every.count()
+
+
+def trace(found: ThreadShare, trace_id: UUID, most: int) -> tuple[list[RunRow], int]:
+    """Return the first `most` runs of one of its traces, without payloads, and how many it has."""
+    every = Run.objects.filter(workspace=found.project.workspace_id, trace_id=trace_id)
+    ids = list(
+        every.order_by("dotted_order", "start_time", "id").values_list("id", flat=True)[:most]
+    )
+    rows = search.by_ids(found.project.workspace, ids, payloads=())
+    return [rows[run_id] for run_id in ids if run_id in rows], every.count()
+
+
 def read(found: ThreadShare, run_id: UUID) -> RunRow | None:
     """Return one run of the thread's traces as stored, None for any other."""
     wanted = RunQuery(

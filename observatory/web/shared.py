@@ -1,7 +1,8 @@
-"""Pages that need no account: a run or a dataset that was shared, by the token in the address."""
+"""Pages that need no account: a run, thread or dataset that was shared, by the token."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -9,20 +10,22 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets_app import overview
 from datasets_app import sharing as dataset_sharing
 from observatory.feedback.summary import feedback_stats
-from observatory.runs import listing, sharing, spending, tree
-from observatory.runs.models import RunShare
+from observatory.runs import listing, sharing, spending, thread_sharing, tree
 from observatory.runs.search import RunQuery, RunRow, query
 from observatory.web import rendering, shapes
 from observatory.web.http import WebRequest, public, require
 from observatory.web.runs import run_or_404
+from observatory.workspaces.models import Workspace
 from observatory.workspaces.roles import Permission
 
 EXAMPLES = 25
+TURNS = 25
 
 
 def _answer(request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
@@ -36,32 +39,128 @@ def _answer(request: HttpRequest, page: str, context: dict[str, Any]) -> HttpRes
 @require_GET
 @public
 def shared_run(request: HttpRequest, token: UUID, run_id: UUID | None = None) -> HttpResponse:
-    """Show a shared run, or one below it, beside the tree of what is shared."""
+    """Show a shared run, or one below it, beside the tree of what is shared.
+
+    A token that shares a thread leads to the thread.
+    """
     found = sharing.shared(token)
+    if found is None and run_id is None and thread_sharing.shared(token) is not None:
+        return redirect("shared-thread-page", token)
     row = None if found is None else sharing.read(found, run_id)
     if found is None or row is None:
         raise Http404("nothing is shared here")
-    run = spending.summed(found.workspace_id, [row])[0]
-    inputs, outputs = shapes.load(run.inputs), shapes.load(run.outputs)
+    ids, number = sharing.run_ids(found), _page(request)
+    known = ids[: number * listing.TRACE_ROWS]
+    shown = query(found.workspace, RunQuery(ids=known, limit=len(known) or 1, payloads=()))
+    rows = [sharing.as_root(found, one) for one in shown.runs]
+
+    def address(one: UUID) -> str:
+        if one == found.run_id:
+            return reverse("shared-run-page", args=[token])
+        return reverse("shared-run-below", args=[token, one])
+
     context = {
-        "token": token,
-        "run": run,
-        "branches": _tree(found),
-        "turns": shapes.conversation(inputs, outputs),
-        "parts": [
-            (title, rendering.payload(text) if text is not None else None)
-            for title, text in (("Inputs", run.inputs), ("Outputs", run.outputs))
-        ],
-        "stats": feedback_stats(found.workspace_id, [run.id]).get(run.id, {}),
+        **_run(found.workspace, row),
+        **_tree(rows, number, len(ids), address),
+        "what": "Shared runs",
     }
     return _answer(request, "public/run.html", context)
 
 
-def _tree(found: RunShare) -> list[tree.Branch[RunRow]]:
-    """Return what is shared as rows of a tree, at most listing.TRACE_ROWS."""
-    ids = sharing.run_ids(found)[: listing.TRACE_ROWS]
-    page = query(found.workspace, RunQuery(ids=ids, limit=len(ids) or 1, payloads=()))
-    return list(tree.flatten(tree.assemble(sharing.as_root(found, row) for row in page.runs)))
+def _page(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def _run(workspace: Workspace, row: RunRow) -> dict[str, Any]:
+    """Return what a page tells of one run."""
+    run = spending.summed(workspace.pk, [row])[0]
+    stats = feedback_stats(workspace.pk, [run.id]).get(run.id, {})
+    return {
+        "run": run,
+        "turns": shapes.conversation(shapes.load(run.inputs), shapes.load(run.outputs)),
+        "parts": [
+            (title, rendering.payload(text) if text is not None else None)
+            for title, text in (("Inputs", run.inputs), ("Outputs", run.outputs))
+        ],
+        "stats": stats,
+    }
+
+
+def _tree(
+    rows: list[RunRow], number: int, n_runs: int, address: Callable[[UUID], str]
+) -> dict[str, Any]:
+    """Return page `number` of a tree, listing.TRACE_ROWS a page; `rows` are those up to its end.
+
+    Each page is told as the whole tree would be: those before it are assembled, too.
+    """
+    size = listing.TRACE_ROWS
+    first = (number - 1) * size
+    branches = list(tree.flatten(tree.assemble(rows)))[first : first + size]
+    return {
+        "branches": [(branch, address(branch.run.id)) for branch in branches],
+        "n_runs": n_runs,
+        "first": first + 1,
+        "last": first + len(branches),
+        "page_number": number,
+        "previous_page": number - 1 if number > 1 else None,
+        "next_page": number + 1 if first + size < n_runs else None,
+    }
+
+
+@require_GET
+@public
+def shared_thread(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Show the turns of a shared thread, oldest first, those that came since it was shared too."""
+    found = thread_sharing.shared(token)
+    if found is None:
+        raise Http404("nothing is shared here")
+    number = _page(request)
+    first = (number - 1) * TURNS
+    rows, n_turns = thread_sharing.roots(found, slice(first, first + TURNS))
+    whole = spending.summed(found.project.workspace_id, rows)
+    turns = [
+        {
+            "number": place,
+            "run": run,
+            "messages": shapes.conversation(shapes.load(run.inputs), shapes.load(run.outputs)),
+        }
+        for place, run in enumerate(whole, first + 1)
+    ]
+    context = {
+        "token": token,
+        "thread_id": found.thread_id,
+        "turns": turns,
+        "n_turns": n_turns,
+        "page_number": number,
+        "previous_page": number - 1 if number > 1 else None,
+        "next_page": number + 1 if first + TURNS < n_turns else None,
+    }
+    return _answer(request, "public/thread.html", context)
+
+
+@require_GET
+@public
+def shared_thread_run(request: HttpRequest, token: UUID, run_id: UUID) -> HttpResponse:
+    """Show one run of a shared thread, beside the runs of its trace."""
+    found = thread_sharing.shared(token)
+    row = None if found is None else thread_sharing.read(found, run_id)
+    if found is None or row is None:
+        raise Http404("nothing is shared here")
+    number = _page(request)
+    rows, n_runs = thread_sharing.trace(found, row.trace_id, number * listing.TRACE_ROWS)
+
+    def address(one: UUID) -> str:
+        return reverse("shared-thread-run", args=[token, one])
+
+    context = {
+        **_run(found.project.workspace, thread_sharing.as_shared(row)),
+        **_tree([thread_sharing.as_shared(one) for one in rows], number, n_runs, address),
+        "what": "Runs of this turn",
+        "thread": found.thread_id,
+        "thread_address": reverse("shared-thread-page", args=[token]),
+    }
+    return _answer(request, "public/run.html", context)
 
 
 @require_GET

@@ -86,6 +86,8 @@ elsewhere: list[URLPattern | URLResolver] = [
     path("o/<uuid:tenant>/", include(tenant)),
     path("public/<uuid:token>/r", shared.shared_run, name="shared-run-page"),
     path("public/<uuid:token>/r/<uuid:run_id>", shared.shared_run, name="shared-run-below"),
+    path("public/<uuid:token>/t", shared.shared_thread, name="shared-thread-page"),
+    path("public/<uuid:token>/t/<uuid:run_id>", shared.shared_thread_run, name="shared-thread-run"),
     path("public/<uuid:token>/d", shared.shared_dataset, name="shared-dataset-page"),
     path("prompts/<str:handle>", links.to_prompt, name="to-prompt"),
     path("prompts/<str:handle>/<str:commit>", links.to_prompt, name="to-prompt-commit"),

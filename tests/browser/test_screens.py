@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from datasets_app import sharing as dataset_sharing
+from observatory.runs import sharing, thread_sharing
 from tests.web.test_pages import NAMES, pages
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +40,20 @@ def lived_in(scene, ada, grace, alan, now):
     return scene
 
 
+def shared(scene) -> dict[str, str]:
+    """Share a run, a thread with two turns and the dataset; return the pages that open them."""
+    run = scene.runs[0]
+    turns = scene.project.runs.filter(id__in=[one.id for one in scene.runs[:2]])
+    turns.update(metadata={"thread_id": "a conversation"})
+    thread = thread_sharing.share(scene.project, "a conversation").token
+    return {
+        "shared-run": f"/public/{sharing.share(scene.workspace, run.id).token}/r",
+        "shared-thread": f"/public/{thread}/t",
+        "shared-thread-run": f"/public/{thread}/t/{run.id}",
+        "shared-dataset": f"/public/{dataset_sharing.share(scene.dataset).token}/d",
+    }
+
+
 @pytest.mark.parametrize("width", [1440, 360])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_screen_is_accessible_and_fits(
@@ -63,6 +79,8 @@ def test_every_screen_is_accessible_and_fits(
         page.evaluate("window.__violations = []")  # axe itself adds a style
 
     look("login", "/accounts/login/")
+    for name, address in shared(lived_in).items():
+        look(name, address)
     sign_in(page.context, ada)
     for name in NAMES:
         if name != "review":
@@ -86,6 +104,25 @@ def test_the_empty_screens_say_what_to_do(acme, ada, page, live_server, sign_in,
         assert complaints(page) == []
         page.evaluate("window.__violations = []")
         picture(page, f"empty-{name.strip('/').replace('/', '-') or 'home'}")
+
+
+def test_a_shared_thread_is_read_by_keyboard(scene, page, live_server) -> None:
+    addresses = shared(scene)
+    page.goto(live_server.url + addresses["shared-thread"])
+
+    def press_to(name: str) -> None:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent").strip().startswith(name):
+                return
+        raise AssertionError(f"no Tab leads to {name}")
+
+    press_to("Turn 1")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{addresses['shared-thread']}/*")
+    press_to("Thread a conversation")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{addresses['shared-thread']}")
 
 
 def test_the_sheet_of_keys_opens_and_gives_the_focus_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -13,8 +14,9 @@ from datasets_app import sharing as dataset_sharing
 from observatory.feedback.models import FeedbackConfig
 from observatory.prompts import commits
 from observatory.prompts.models import PromptRepo
-from observatory.runs import sharing
+from observatory.runs import listing, sharing, thread_sharing
 from tests import scenes
+from tests.conftest import NOON
 from tests.factories import ProjectFactory, judge, make_run
 
 pytestmark = pytest.mark.django_db
@@ -219,6 +221,100 @@ def test_a_shared_run_is_read_by_anybody_until_it_is_not_shared(acme) -> None:
     assert client.get(f"/public/{uuid4()}/r").status_code == 404
     sharing.unshare(acme, run.id)
     assert client.get(base).status_code == client.get(f"{base}/{below.id}").status_code == 404
+
+
+def test_a_large_shared_trace_says_how_much_it_shows_and_leads_on(acme, monkeypatch) -> None:
+    monkeypatch.setattr(listing, "TRACE_ROWS", 3)
+    project = ProjectFactory(workspace=acme)
+    root = make_run(project, name="run 0")
+    below = [
+        make_run(project, name=f"run {n}", parent=root, start_time=NOON + timedelta(seconds=n))
+        for n in range(1, 8)
+    ]
+    share = sharing.share(acme, root.id)
+    assert share is not None
+    client, base = Client(), f"/public/{share.token}/r"
+
+    def told(query: str) -> tuple[list[str], str]:
+        answer = client.get(f"{base}{query}")
+        assert answer.status_code == 200
+        shown = [branch.run.name for branch, _ in answer.context["branches"]]
+        return shown, answer.content.decode()
+
+    shown, text = told("")
+    assert shown == ["run 0", "run 1", "run 2"]
+    assert "Runs 1 to 3 of 8." in text
+    assert 'href="?page=2"' in text
+    shown, text = told("?page=2")
+    assert shown == ["run 3", "run 4", "run 5"]
+    assert f'href="{base}/{below[2].id}?page=2"' in text
+    assert {branch.depth for branch, _ in client.get(f"{base}?page=2").context["branches"]} == {1}
+    shown, text = told("?page=3")
+    assert shown == ["run 6", "run 7"]
+    assert "Later runs" not in text
+    assert told("?page=9")[0] == []
+    assert told("?page=x")[0] == told("")[0]
+    monkeypatch.setattr(listing, "TRACE_ROWS", 500)
+    assert "Runs 1 to" not in told("")[1]
+
+
+def test_a_shared_thread_is_read_turn_by_turn_until_it_is_not_shared(acme) -> None:
+    project = ProjectFactory(workspace=acme, name="secret project")
+    turns = [
+        make_run(
+            project,
+            name=f"turn {n}",
+            start_time=NOON + timedelta(minutes=n),
+            inputs={"question": f"why {n}? {HOSTILE}"},
+            outputs={"answer": f"because {n}"},
+            metadata={"thread_id": f"t {HOSTILE}"},
+            error="boom" if n == 1 else None,
+        )
+        for n in range(2)
+    ]
+    below = make_run(project, name="model", parent=turns[0], run_type="llm", total_tokens=4321)
+    other = make_run(project, name="secret", metadata={"thread_id": "other"})
+    share = thread_sharing.share(project, f"t {HOSTILE}")
+    assert share is not None
+    client, base = Client(), f"/public/{share.token}/t"
+    answer = client.get(base)
+    text = answer.content.decode()
+    assert (answer["Cache-Control"], answer["X-Robots-Tag"]) == ("no-store", "noindex")
+    assert (
+        text.index("why 0?") < text.index("because 0") < text.index("why 1?") < text.index("boom")
+    )
+    assert "2 turns" in text
+    assert "4,321 tokens" in text
+    assert HOSTILE not in text
+    assert "secret" not in text
+    assert f'href="{base}/{turns[0].id}"' in text
+    read = client.get(f"{base}/{below.id}").content.decode()
+    assert "model" in read
+    assert f'href="{base}"' in read
+    assert f'href="{base}/{turns[0].id}"' in read
+    assert "secret" not in read
+    assert client.get(f"/public/{share.token}/r").headers["location"] == base
+    assert client.get(f"{base}/{other.id}").status_code == 404
+    assert client.get(f"/public/{uuid4()}/t").status_code == 404
+    assert "beyond the last turn" in client.get(f"{base}?page=2").content.decode()
+    thread_sharing.unshare(project, f"t {HOSTILE}")
+    assert client.get(base).status_code == client.get(f"{base}/{below.id}").status_code == 404
+
+
+def test_a_shared_thread_is_as_many_statements_however_long(
+    acme, django_assert_max_num_queries
+) -> None:
+    project = ProjectFactory(workspace=acme)
+    for n in range(30):
+        turn = make_run(
+            project, start_time=NOON + timedelta(minutes=n), metadata={"thread_id": "t"}
+        )
+        make_run(project, parent=turn, run_type="llm", total_tokens=1)
+    share = thread_sharing.share(project, "t")
+    assert share is not None
+    with django_assert_max_num_queries(6):
+        text = Client().get(f"/public/{share.token}/t").content.decode()
+    assert 'href="?page=2"' in text
 
 
 def test_a_shared_dataset_is_read_by_anybody_until_it_is_not_shared(scene) -> None:
