@@ -10,6 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from observatory.api import schema
 from tests.conftest import NOON
@@ -250,24 +252,30 @@ class Listed:
     make: Callable[[World], None]
     rows: Callable[[Any], list[Any]] = lambda answer: answer
     key: str = "id"
+    budget: int = 4  # queries: the key, its last use, the rows and what is told beside them
+    more: dict[str, str] = field(default_factory=dict)  # what makes it tell the most
 
 
 LISTS = {
-    "/sessions": Listed("/sessions", _make("/sessions")),
+    "/sessions": Listed(
+        "/sessions", _make("/sessions"), budget=12, more={"include_stats": "true", "facets": "true"}
+    ),
     "/feedback": Listed("/feedback", _feedback),
     "/feedback/tokens": Listed("/feedback/tokens", _make("/feedback/tokens")),
     "/feedback-configs": Listed(
         "/feedback-configs", _make("/feedback-configs"), key="feedback_key"
     ),
     "/annotation-queues": Listed("/annotation-queues", _make("/annotation-queues")),
-    "/annotation-queues/{queue_id}/runs": Listed("/annotation-queues/{queue}/runs", _item),
+    "/annotation-queues/{queue_id}/runs": Listed(
+        "/annotation-queues/{queue}/runs", _item, budget=9
+    ),
     "/annotation-queues/{run_id}/queues": Listed("/annotation-queues/{run}/queues", _queue_of_run),
     "/datasets": Listed("/datasets", _make("/datasets")),
     "/datasets/{dataset_id}/versions": Listed(
         "/datasets/{dataset}/versions", _make("/examples"), key="as_of"
     ),
     "/datasets/{dataset_id}/comparative": Listed(
-        "/datasets/{dataset}/comparative", _make("/datasets/comparative")
+        "/datasets/{dataset}/comparative", _make("/datasets/comparative"), budget=5
     ),
     "/examples": Listed("/examples?dataset={dataset}", _make("/examples")),
     "/repos": Listed("/repos", _make("/repos"), rows=lambda answer: answer["repos"]),
@@ -301,6 +309,23 @@ def _get(world: World, path: str, **query: Any) -> Any:
     answer = world.api.get(path, **extra, **query)
     assert answer.status_code == 200, answer.content
     return answer.json()
+
+
+@pytest.mark.parametrize("name", list(LISTS))
+def test_a_list_costs_the_same_number_of_queries_however_long(name, world) -> None:
+    listed = LISTS[name]
+    listed.make(world)
+    path = listed.path.format(**world.ids)
+    _get(world, path)  # what is cached from then on
+    costs = []
+    for n_more in (1, 2 * N):
+        for _ in range(n_more):
+            listed.make(world)
+        with CaptureQueriesContext(connection) as asked:
+            rows = listed.rows(_get(world, path, limit=100, **listed.more))
+        costs.append(len(asked))
+    assert len(rows) > 2 * N
+    assert costs[0] == costs[1] <= listed.budget, [one["sql"] for one in asked]
 
 
 @pytest.mark.parametrize("name", list(LISTS))
