@@ -6,13 +6,13 @@ by printing one JSON document, which the tests hold against what the SDK reads b
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +20,48 @@ import pytest
 from langsmith import Client
 
 from tests.live import Live, live_server
+from tests.sdk import versions
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
-JS = HERE / "js"
+JS = versions.JS
 PATIENCE_S = 120
 Run = Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class Borrowed:
+    """The server of the tests that started these tests."""
+
+    url: str
+    key: str
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.url}/api"
+
+
+Server = Live | Borrowed
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[Live]:
-    with live_server() as live:
-        yield live
+def server() -> Iterator[Server]:
+    if url := os.environ.get("SDK_TESTS_URL"):
+        yield Borrowed(url, os.environ["SDK_TESTS_KEY"])
+    else:
+        with live_server() as live:
+            yield live
 
 
 @pytest.fixture
-def client(server: Live) -> Iterator[Client]:
+def client(server: Server) -> Iterator[Client]:
     client = Client(api_url=server.endpoint, api_key=server.key)
     yield client
     client.flush()
-    client.close()
+    client.cleanup()
 
 
-def environment(server: Live, project: str, **more: str) -> dict[str, str]:
+def environment(server: Server, project: str, **more: str) -> dict[str, str]:
     """Return what a person would export, and nothing of the tests' own settings."""
     kept = {
         name: value
@@ -72,37 +91,34 @@ def _printed(command: list[str], directory: Path, variables: dict[str, str]) -> 
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-@pytest.fixture
-def run_python(server: Live) -> Run:
-    """`run_python("feedback", project, NAME=value)` runs programs/feedback.py."""
+@pytest.fixture(params=[versions.NEWEST, versions.YEAR_OLD])
+def run_python(request: pytest.FixtureRequest, server: Server) -> Run:
+    """`run_python("feedback", project, NAME=value)` runs programs/feedback.py, by either SDK."""
 
     def run(program: str, project: str, **variables: str) -> Any:
         command = [sys.executable, str(PROGRAMS / f"{program}.py")]
-        return _printed(command, PROGRAMS, environment(server, project, **variables))
+        exported = environment(server, project, **variables)
+        return _printed(command, PROGRAMS, versions.with_python(request.param, exported))
 
     return run
 
 
 @pytest.fixture(scope="session")
 def node() -> str:
-    """The JavaScript SDK, installed from the lock file once; returns the path of node."""
-    found, npm = shutil.which("node"), shutil.which("npm")
+    """The JavaScript SDKs, installed from their lock files once; returns the path of node."""
+    found = shutil.which("node")
     assert found, "the tests of the JavaScript SDK need node (Debian package nodejs)"
-    assert npm, "the tests of the JavaScript SDK need npm (Debian package npm)"
-    lock = hashlib.sha256((JS / "package-lock.json").read_bytes()).hexdigest()
-    mark = JS / "node_modules" / ".installed-from"
-    if not mark.exists() or mark.read_text() != lock:
-        subprocess.run([npm, "ci", "--ignore-scripts"], cwd=JS, check=True, timeout=600)
-        mark.write_text(lock)
+    for directory in (versions.JS, versions.JS_OLD):
+        versions.install_javascript(directory)
     return found
 
 
-@pytest.fixture
-def run_node(server: Live, node: str) -> Run:
-    """`run_node("feedback", project, NAME=value)` runs js/feedback.mjs."""
+@pytest.fixture(params=[versions.NEWEST, versions.YEAR_OLD])
+def run_node(request: pytest.FixtureRequest, server: Server, node: str) -> Run:
+    """`run_node("feedback", project, NAME=value)` runs js/feedback.mjs, by either SDK."""
 
     def run(program: str, project: str, **variables: str) -> Any:
-        command = [node, str(JS / f"{program}.mjs")]
+        command = [*versions.node_command(node, request.param), str(JS / f"{program}.mjs")]
         return _printed(command, JS, environment(server, project, **variables))
 
     return run

@@ -44,6 +44,7 @@ const results = await client.logEvaluationFeedback(
   run,
   { version: "2024-01" },
 );
+await client.flush(); // the newest SDK sends feedback in the background
 const flatForm = await refusal(() =>
   client.logEvaluationFeedback({ runId: run.id, key: "quality", score: 0.85 }),
 );
