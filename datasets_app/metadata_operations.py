@@ -91,7 +91,10 @@ def applied(
         before = told.get(one.key)
         items = list(before) if isinstance(before, list) else []
         if one.kind == "ARRAY_ADD":
-            items += [value for value in dict.fromkeys(one.values) if value not in items]
+            added = [value for value in dict.fromkeys(one.values) if value not in items]
+            if one.key == SPLIT and added:  # whoever is put into a split leaves `base`
+                items = [item for item in items if item != splits.BASE]
+            items += added
         else:
             items = [item for item in items if item not in one.values]
         told[one.key] = items

@@ -72,7 +72,9 @@ class Commits(WorkspaceView):
             raise Conflict(
                 "Nothing to commit: prompt has not changed since latest commit"
             ) from None
-        return Response({"commit": shown(repo, commit, has_model=True)})
+        # The JavaScript SDK 0.3 looks for the hash beside the commit, not in it.
+        told = {"commit": shown(repo, commit, has_model=True), "commit_hash": commit.commit_hash}
+        return Response(told)
 
 
 class CommitDetail(WorkspaceView):

@@ -188,7 +188,7 @@ def test_metadata_of_many_examples_changes_in_one_version(api, rival_api, datase
             "keep": 1,
             "model": {"name": "m1"},
             "seen": ["a"],
-            "dataset_split": ["base", "train"],
+            "dataset_split": ["train"],  # as PUT .../splits does, which the SDK used before
         }
     assert api.get(f"/examples/{ids[2]}").json()["metadata"]["seen"] == "x"
     assert len(api.get(f"/datasets/{dataset.uuid}/versions").json()) == 2

@@ -26,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
 JS = versions.JS
 PATIENCE_S = 120
+collect_ignore = [str(versions.SITE)]  # packages of others, with tests of their own
 Run = Callable[..., Any]
 
 
@@ -110,6 +111,7 @@ def node() -> str:
     assert found, "the tests of the JavaScript SDK need node (Debian package nodejs)"
     for directory in (versions.JS, versions.JS_OLD):
         versions.install_javascript(directory)
+    versions.lend_javascript_tools()
     return found
 
 

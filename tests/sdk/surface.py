@@ -6,7 +6,6 @@ A method is named as a person writes it after the client: `create_run`, `runs.sh
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import types
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from langsmith import AsyncClient, Client, evaluation
 from langsmith._resource import AsyncAPIResource, SyncAPIResource
 from langsmith.run_trees import RunTree
+
+from tests.live import run_apart
 
 CLIENTS = ("Client", "AsyncClient")
 _PYDANTIC = {"infer_defaults"}  # a validator of RunTree
@@ -68,16 +69,19 @@ def _own_methods(kind: type) -> Iterator[str]:
 def python_methods() -> dict[str, set[str]]:
     """Return the public methods of `Client`, `AsyncClient`, `RunTree` and of `langsmith.evaluation`."""
     offline = Client(**_NOWHERE, info=_INFO, auto_batch_tracing=False)
-    awaiting = AsyncClient(**_NOWHERE)
-    awaiting._info = offline.info  # what it would have asked the server for
+
+    async def of_awaiting() -> set[str]:
+        async with AsyncClient(**_NOWHERE, disable_prompt_cache=True) as awaiting:
+            awaiting._info = offline.info  # what it would have asked the server for
+            return set(_of_client(awaiting))
+
     found = {
         "Client": set(_of_client(offline)),
-        "AsyncClient": set(_of_client(awaiting)),
+        "AsyncClient": run_apart(of_awaiting),
         "RunTree": set(_own_methods(RunTree)),
         "evaluation": {
             name for name in evaluation.__all__ if inspect.isfunction(getattr(evaluation, name))
         },
     }
     offline.close()
-    asyncio.run(awaiting.aclose())
     return found

@@ -72,7 +72,7 @@ def table(node: str) -> Table:
 
 
 @pytest.fixture(scope="module")
-def page() -> str:
+def document() -> str:
     return TARGET.read_text()
 
 
@@ -86,8 +86,8 @@ def test_what_is_refused_says_why(table: Table) -> None:
     assert [row.method for row in table[1] if not row.works and not row.why] == []
 
 
-def test_the_page_names_every_method_of_the_installed_sdks(table: Table, page: str) -> None:
-    sections = re.split(r"^## ", page, flags=re.M)
+def test_the_page_names_every_method_of_the_installed_sdks(table: Table, document: str) -> None:
+    sections = re.split(r"^## ", document, flags=re.M)
     python = {
         name for section in sections[1:3] for name in re.findall(r"^\| `(\S+)`", section, re.M)
     }
@@ -98,9 +98,9 @@ def test_the_page_names_every_method_of_the_installed_sdks(table: Table, page: s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_page_counts_right(table: Table, page: str, kind: str) -> None:
+def test_the_page_counts_right(table: Table, document: str, kind: str) -> None:
     methods, rows = table
-    line = re.search(rf"^\| {re.escape(KINDS[kind])} \|(.+)\|$", page, re.M)
+    line = re.search(rf"^\| {re.escape(KINDS[kind])} \|(.+)\|$", document, re.M)
     assert line is not None
     _, *told = (cell.strip() for cell in line[1].split("|"))
     work = sum(row.works for row in rows if row.kind == kind)
@@ -111,8 +111,8 @@ def test_the_page_counts_right(table: Table, page: str, kind: str) -> None:
     ]
 
 
-def test_the_page_is_what_the_probes_declare(node: str, page: str) -> None:
-    assert page == compatibility.text(), "run `python -m tests.sdk.compatibility`"
+def test_the_page_is_what_the_probes_declare(node: str, document: str) -> None:
+    assert document == compatibility.text(), "run `python -m tests.sdk.compatibility`"
 
 
 def test_the_newest_releases_are_what_is_installed() -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from langsmith import Client, evaluate, evaluate_existing
 from langsmith.evaluation import evaluate_comparative
+from langsmith.schemas import Example, Run
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore")]
 
@@ -64,14 +65,19 @@ def test_a_target_and_an_evaluator_read_the_files_of_the_examples(client, datase
     assert project.feedback_stats["right_file"]["avg"] == 1
 
 
+def judged(run: Run) -> float:
+    raise RuntimeError("the judge is away")
+
+
+def broken(run: Run, example: Example) -> dict:
+    return {"key": "broken", "score": judged(run)}
+
+
 def test_what_fails_is_told_and_costs_only_itself(client, dataset) -> None:
     def fragile(inputs: dict) -> dict:
         if inputs["n"] == 3:
             raise ValueError("three is too much")
         return square(inputs)
-
-    def broken(outputs: dict) -> dict:
-        raise RuntimeError("the judge is away")
 
     def many(outputs: dict) -> dict:
         return {

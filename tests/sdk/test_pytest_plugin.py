@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.sdk import versions
 from tests.sdk.conftest import environment
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore")]
@@ -35,7 +36,8 @@ def test_wrong():
 """
 
 
-def test_a_marked_suite_is_a_dataset_and_an_experiment(client, server, tmp_path) -> None:
+@pytest.mark.parametrize("version", [versions.NEWEST, versions.YEAR_OLD])
+def test_a_marked_suite_is_a_dataset_and_an_experiment(client, server, tmp_path, version) -> None:
     suite = f"suite-{uuid4().hex[:8]}"
     (tmp_path / "test_suite.py").write_text(SUITE)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
@@ -43,7 +45,9 @@ def test_a_marked_suite_is_a_dataset_and_an_experiment(client, server, tmp_path)
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:django", "."],
             cwd=tmp_path,
-            env=environment(server, "suite", LANGSMITH_TEST_SUITE=suite),
+            env=versions.with_python(
+                version, environment(server, "suite", LANGSMITH_TEST_SUITE=suite)
+            ),
             capture_output=True,
             text=True,
             timeout=100,

@@ -167,11 +167,8 @@ def test_low_rated_runs_are_curated_into_a_dataset_that_is_read_back(
     assert example.metadata["source_run_id"] == runs["unhappy"]
     assert example.metadata["user_score"] == 0.0
     golden = list(client.list_examples(dataset_name=f"golden {project}"))
-    assert {example.inputs["customer_tier"] for example in golden} == {
-        "enterprise",
-        "free",
-        "premium",
-    }
+    tiers = {example.inputs["customer_tier"] for example in golden}
+    assert tiers == {"enterprise", "free", "premium"}
     named = client.list_datasets(dataset_name_contains=project)
     assert {dataset.name for dataset in named} == {f"failures of {project}", f"golden {project}"}
 

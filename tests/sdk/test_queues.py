@@ -37,6 +37,23 @@ def stored(client: Client, project: str, n: int) -> list[Any]:  # noqa: F811
     return [client.read_run(run_id) for run_id in ids]
 
 
+def test_the_hand_written_client_keeps_and_fills_a_queue(client, project) -> None:  # noqa: F811
+    name = f"plain-{uuid4().hex[:8]}"
+    made = client.create_annotation_queue(name=name, description="d")
+    first, second = stored(client, project, 2)
+    client.add_runs_to_annotation_queue(made.id, run_ids=[first.id, second.id])
+    assert client.get_run_from_annotation_queue(made.id, index=0).id == first.id
+    assert client.get_run_from_annotation_queue(made.id, index=1).inputs == second.inputs
+    client.update_annotation_queue(made.id, name=f"{name}-new", description="e")
+    read = client.read_annotation_queue(made.id)
+    assert (read.name, read.description) == (f"{name}-new", "e")
+    client.delete_run_from_annotation_queue(made.id, run_id=first.id)
+    assert client.get_run_from_annotation_queue(made.id, index=0).id == second.id
+    assert [one.id for one in client.list_annotation_queues(name_contains=name)] == [made.id]
+    client.delete_annotation_queue(made.id)
+    assert list(client.list_annotation_queues(name_contains=name)) == []
+
+
 def test_a_queue_of_every_field_is_made_read_and_changed(client) -> None:
     dataset = client.create_dataset(f"queue-{uuid4().hex[:8]}")
 

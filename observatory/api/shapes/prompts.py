@@ -128,6 +128,7 @@ class CommitAnswer(TypedDict):
     """A version, alone."""
 
     commit: Commit
+    commit_hash: str
 
 
 class Commits(TypedDict):

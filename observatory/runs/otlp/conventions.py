@@ -9,6 +9,8 @@ OpenLLMetry semantic conventions.
 from __future__ import annotations
 
 import ast
+import base64
+import binascii
 from typing import Any, Final
 
 from observatory.runs.otlp import messages
@@ -67,7 +69,7 @@ def inputs(attributes: Attributes, told: list[dict[str, Any]]) -> dict[str, Any]
     """Return what went in; `told` are the messages that events say went in."""
     spoken = messages.all_of_parts(attributes.take("gen_ai.input.messages"))
     rules = messages.all_of_parts(_instructions(attributes.take("gen_ai.system_instructions")))
-    own = attributes.take("gen_ai.prompt")
+    own = _of_bytes(attributes.take("gen_ai.prompt"))
     flat = messages.flat(attributes.tree("gen_ai.prompt"))
     wrapped = messages.wrapped(attributes.tree("llm.input_messages"))
     for found in (spoken, flat, wrapped):
@@ -98,6 +100,20 @@ def inputs(attributes: Attributes, told: list[dict[str, Any]]) -> dict[str, Any]
     return _as_object(said, "input")
 
 
+def _of_bytes(value: Any) -> Any:
+    """Return the object that a base64 text spells; any other value as it is.
+
+    LangSmith's SDKs of 2025 send the JSON of what went in and out as bytes.
+    """
+    if not isinstance(value, str) or not value.startswith(("eyJ", "e30")):  # `{"`, `{}`
+        return value
+    try:
+        said = parsed(base64.b64decode(value, validate=True).decode())
+    except (binascii.Error, UnicodeDecodeError):
+        return value
+    return said if isinstance(said, dict) else value
+
+
 def _instructions(value: Any) -> Any:
     """Return system instructions, a list of parts, as one message."""
     value = parsed(value)
@@ -110,7 +126,7 @@ def _instructions(value: Any) -> Any:
 def outputs(attributes: Attributes, told: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return what came out; `told` are the messages that events say came out."""
     spoken = messages.all_of_parts(attributes.take("gen_ai.output.messages"))
-    own = attributes.take("gen_ai.completion")
+    own = _of_bytes(attributes.take("gen_ai.completion"))
     flat = messages.flat(attributes.tree("gen_ai.completion"))
     wrapped = messages.wrapped(attributes.tree("llm.output_messages"))
     for found in (spoken, flat, wrapped):

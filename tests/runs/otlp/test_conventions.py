@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import string
 from typing import Any
@@ -267,6 +268,15 @@ def test_a_value_is_an_object_or_goes_under_a_name(value, told) -> None:
         "gen_ai.tool.call.arguments",
     ):
         assert inputs({key: value}) == told
+
+
+def test_json_sent_as_bytes_is_read_and_other_words_stay() -> None:
+    for said in ({"q": "6 x 7?"}, {}):
+        sent = base64.b64encode(json.dumps(said).encode()).decode()
+        assert inputs({"gen_ai.prompt": sent}) == said
+    for words in ("eyJ is how it starts", "eyJh", "eyJhIjog"):
+        assert inputs({"gen_ai.prompt": words}) == {"input": words}
+        assert outputs({"gen_ai.completion": words}) == {"output": words}
 
 
 def test_metadata_tags_project_and_the_rest() -> None:

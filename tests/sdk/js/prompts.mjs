@@ -17,13 +17,10 @@ const url = await client.pushPrompt(name, {
   readme: "r",
   tags: ["t"],
   isPublic: false,
-  commitTags: "prod",
-  commitDescription: "the first",
 });
 await client.pushPrompt(name, { object: manifest("2 {q}"), isPublic: true });
 const short = url.split("/").at(-1).split("?")[0];
-const first = await client.pullPromptCommit(`${name}:${short}`);
-const tagged = await client.pullPromptCommit(`${name}:prod`, { includeModel: true });
+const first = await client.pullPromptCommit(`${name}:${short}`, { includeModel: true });
 const latest = await client.pullPromptCommit(name, { skipCache: true });
 const same = await refusal(() => client.createCommit(name, manifest("2 {q}")));
 const stale = await refusal(() =>
@@ -31,8 +28,6 @@ const stale = await refusal(() =>
 );
 const third = await client.createCommit(name, manifest("3 {q}"), {
   parentCommitHash: latest.commit_hash,
-  tags: ["prod", "best"],
-  description: "the third",
 });
 const updated = await client.updatePrompt(name, {
   description: "new",
@@ -45,11 +40,11 @@ const liked = await client.likePrompt(name);
 const prompt = await client.getPrompt(name);
 const archived = await all(client.listPrompts({ query: name, isArchived: true }));
 const standing = await all(client.listPrompts({ query: name }));
-const commits = await all(client.listCommits(name));
+const commits = await all(client.listCommits(`-/${name}`));
 const unliked = await client.unlikePrompt(name);
-const moved = await client.pullPromptCommit(`${name}:best`, { skipCache: true });
+const moved = await client.pullPromptCommit(name, { skipCache: true });
 const again = await refusal(() => client.createPrompt(name));
-const deleted = await client.deletePrompt(name);
+await client.deletePrompt(name);
 print({
   before,
   missing,
@@ -57,7 +52,6 @@ print({
   url,
   short,
   first,
-  tagged,
   latest,
   same,
   stale,
@@ -71,7 +65,6 @@ print({
   unliked,
   moved,
   again,
-  deleted,
   after: await client.promptExists(name),
   gone: await refusal(() => client.pullPromptCommit(name, { skipCache: true })),
 });

@@ -225,6 +225,6 @@ refused_calls(
             )
         ),
     },
-    seen="InternalServerError 501",
+    seen="NotFoundError 404",
     why="the last word on an item is the reviews that stand; no final answers are kept",
 )

@@ -4,6 +4,7 @@ As written there but for one thing: the SDK takes a commit as `name:commit`, not
 and refuses `owner/name` of one's own.
 """
 
+import inspect
 import json
 import os
 import sys
@@ -12,6 +13,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from langsmith import Client
 
 ls_client = Client()
+# The SDK of a year ago kept nothing of what it pulled, and asked each time.
+HAS_CACHE = "skip_cache" in inspect.signature(Client.pull_prompt).parameters
 
 
 # ── Reading prompts ───────────────────────────────────────────────────────────
@@ -98,7 +101,7 @@ sys.stdout.write(
             "variants": {user: variant for user, (_, variant) in assigned.items()},
             "pinned": said(get_production_prompt(name, PROMPT_VERSIONS["control"])),
             "first_pulled": said(get_latest_prompt(name)),
-            "latest": ls_client.pull_prompt(name, skip_cache=True)
+            "latest": ls_client.pull_prompt(name, **({"skip_cache": True} if HAS_CACHE else {}))
             .invoke({"query": "q"})
             .to_string(),
         }
