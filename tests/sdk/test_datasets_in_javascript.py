@@ -37,7 +37,7 @@ def test_datasets_and_examples_are_written_read_and_versioned(run_node) -> None:
 
 
 # By the newest alone: the SDK of a year ago has no deleteExamples.
-@pytest.mark.parametrize("run_node", [versions.NEWEST], indirect=True)
+@pytest.mark.parametrize("release", [versions.NEWEST])
 def test_every_other_method_of_datasets_and_examples(run_node) -> None:
     mark = uuid4().hex[:8]
     told = run_node("dataset_methods", mark)

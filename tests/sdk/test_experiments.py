@@ -192,7 +192,7 @@ def test_experiments_are_compared_example_by_example_and_runs_keep_their_own_sco
 
 
 # By the newest alone: the seed prints results.url, which the SDK of a year ago does not have.
-@pytest.mark.parametrize("run_python", [versions.NEWEST], indirect=True)
+@pytest.mark.parametrize("release", [versions.NEWEST])
 def test_the_seeds_curation_evaluation_and_comparison(client, run_python) -> None:
     name = uuid4().hex[:8]
     project, golden, failures = f"production-{name}", f"golden-{name}", f"failures-{name}"

@@ -135,7 +135,7 @@ def test_flagged_runs_are_found_judged_and_turned_into_corrections(run_node, pro
 
 
 # The SDK of a year ago has no createFeedbackConfig and no listRunsFromAnnotationQueue.
-@pytest.mark.parametrize("run_node", [versions.NEWEST], indirect=True)
+@pytest.mark.parametrize("release", [versions.NEWEST])
 def test_a_queue_is_made_filled_read_renamed_and_deleted(run_node, project) -> None:
     told = run_node("queues", project)
     assert [run["id"] for run in told["listed"]] == [told["first"], told["second"]]

@@ -12,7 +12,7 @@ from tests.live import Live
 from tests.sdk import versions
 
 pytestmark = pytest.mark.sdk
-BY_THE_NEWEST = pytest.mark.parametrize("run_python", [versions.NEWEST], indirect=True)
+BY_THE_NEWEST = pytest.mark.parametrize("release", [versions.NEWEST])
 
 
 def project() -> str:

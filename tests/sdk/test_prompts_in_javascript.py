@@ -46,7 +46,7 @@ def test_a_prompt_is_pushed_pulled_liked_archived_and_deleted(run_node) -> None:
 
 
 # By the newest alone: with the SDK of a year ago a commit has no tags and no description.
-@pytest.mark.parametrize("run_node", [versions.NEWEST], indirect=True)
+@pytest.mark.parametrize("release", [versions.NEWEST])
 def test_commits_have_descriptions_and_tags_that_move(run_node) -> None:
     told = run_node("prompt_tags", uuid4().hex[:12])
     assert (told["tagged"], told["moved"]) == ("1 {q}", ["3 {q}", "3 {q}"])

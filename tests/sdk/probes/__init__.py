@@ -23,6 +23,7 @@ from uuid import UUID, uuid4
 
 from langsmith import Client
 from langsmith._base_client import BaseSyncPage
+from langsmith.prompt_cache import async_prompt_cache_singleton
 from langsmith.uuid import uuid7
 
 from tests.sdk.surface import is_resource
@@ -109,6 +110,8 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(timeout_s)
 
     def stop(self) -> None:
+        # The SDK has one cache of prompts for all loops, and a task of it waits in this one.
+        self.wait(async_prompt_cache_singleton.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
