@@ -72,10 +72,8 @@ for (const [key, feedback] of Object.entries(made)) read[key] = await client.rea
 
 // Of a project as a whole, and of a comparison: neither is feedback of the run itself
 const project = await client.readProject({ projectName: process.env.LANGSMITH_PROJECT });
-const overall = await client.createFeedback({ projectId: project.id, key: "overall", score: 0.5 });
-const preferred = await client.createFeedback({
-  runId,
-  key: "preferred",
+const overall = await client.createFeedback(null, "overall", { projectId: project.id, score: 0.5 });
+const preferred = await client.createFeedback(runId, "preferred", {
   score: 1,
   sessionId: project.id,
   comparativeExperimentId: "0198c0de-0000-7000-8000-0000000000c0",
