@@ -8,10 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.db import transaction
+
 from annotations import queues, reservations, reviews
 from annotations.models import AnnotationQueue, QueueItem, RoutingDecision, RoutingRule
 from datasets_app import models as datasets
 from observatory.feedback.models import Feedback
+from observatory.prompts import commits
+from observatory.prompts.models import PromptRepo
 from observatory.runs.models import Project, Run
 from observatory.workspaces.models import User, Workspace
 
@@ -261,7 +265,39 @@ def build(
         metadata={"reviewers": ["grace"], "rule": f"Low confidence {mark}"},
         splits=["base"],
     )
+    prompt, is_new = PromptRepo.objects.get_or_create(
+        workspace=workspace,
+        handle="support-answer",
+        defaults={
+            "description": f"What the bot is told {whole}",
+            "readme": f"Keep it **short**. {whole}",
+            "tags": ["support", *([mark] if mark else [])],
+        },
+    )
+    if is_new:
+        with transaction.atomic():
+            commits.push(prompt, chat_prompt(f"Answer in one sentence. {whole}"), parent=None)
     return Scene(workspace, project, queue, dataset, runs, items, rule)
+
+
+def chat_prompt(instruction: str) -> dict[str, Any]:
+    """Return the manifest of a prompt as langchain-core pushes it: what is said, a variable."""
+
+    def serialized(kind: str, **kwargs: Any) -> dict[str, Any]:
+        path = ["langchain", "prompts", "chat", kind]
+        return {"lc": 1, "type": "constructor", "id": path, "kwargs": kwargs}
+
+    return serialized(
+        "ChatPromptTemplate",
+        input_variables=["question"],
+        messages=[
+            serialized(
+                f"{who}MessagePromptTemplate",
+                prompt=serialized("PromptTemplate", template=text, input_variables=[]),
+            )
+            for who, text in (("System", instruction), ("Human", "{question}"))
+        ],
+    )
 
 
 def submission(

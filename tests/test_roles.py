@@ -39,6 +39,7 @@ LEAST = {  # route: the least role that may
     "dataset-list": "viewer",
     "dataset-detail": "viewer",
     "compare": "viewer",
+    "prompt-list": "viewer",
     "prompt": "viewer",
     "prompt-commit": "viewer",
     "trends": "viewer",

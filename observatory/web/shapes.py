@@ -142,6 +142,55 @@ def _arguments(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
+_TEMPLATE_ROLES = {
+    "SystemMessagePromptTemplate": "system",
+    "HumanMessagePromptTemplate": "user",
+    "AIMessagePromptTemplate": "assistant",
+}
+
+
+def templates_of(manifest: Any) -> list[Message]:
+    """Return the messages of a LangChain prompt as it is pushed, variables as they are written.
+
+    A prompt with its model is a sequence that begins with the prompt; one text is the user's.
+    Empty for a manifest of another shape.
+    """
+    kwargs = _kwargs(manifest)
+    if "first" in kwargs:
+        kwargs = _kwargs(kwargs["first"])
+    if isinstance(kwargs.get("template"), str):
+        return [Message("user", kwargs["template"])]
+    listed = kwargs.get("messages")
+    found = [_template(one) for one in listed] if isinstance(listed, list) else []
+    return [message for message in found if message is not None]
+
+
+def _template(entry: Any) -> Message | None:
+    kwargs, kind = _kwargs(entry), _kind(entry)
+    if kind == "MessagesPlaceholder":
+        return Message("tool", f"{{{kwargs.get('variable_name')}}}", name="messages")
+    if kind == "ChatMessagePromptTemplate":
+        role = ROLES.get(str(kwargs.get("role")).lower(), "user")
+    else:
+        role = _TEMPLATE_ROLES.get(kind, "")
+    if not role:
+        return _message(entry)
+    inner = kwargs.get("prompt")
+    parts = inner if isinstance(inner, list) else [inner]
+    texts = [text for part in parts if isinstance(text := _kwargs(part).get("template"), str)]
+    return Message(role, "\n\n".join(texts))
+
+
+def _kwargs(value: Any) -> dict[str, Any]:
+    kwargs = value.get("kwargs") if isinstance(value, dict) else None
+    return kwargs if isinstance(kwargs, dict) else {}
+
+
+def _kind(value: Any) -> str:
+    path = value.get("id") if isinstance(value, dict) else None
+    return str(path[-1]) if isinstance(path, list) and path else ""
+
+
 def line_of(value: Any, keys: tuple[str, ...]) -> str | None:
     """Return the one text that stands for `value`: a message, a known key, an only string."""
     if isinstance(value, str):

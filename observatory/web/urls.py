@@ -62,6 +62,7 @@ workspace: list[URLPattern | URLResolver] = [
     path("datasets/", datasets.dataset_list, name="dataset-list"),
     path("datasets/<uuid:dataset_uuid>/", datasets.dataset_detail, name="dataset-detail"),
     path("datasets/<uuid:dataset_uuid>/compare/", compare.compare, name="compare"),
+    path("prompts/", prompts.prompt_list, name="prompt-list"),
     path("prompts/<str:handle>/", prompts.prompt, name="prompt"),
     path("prompts/<str:handle>/<str:commit>/", prompts.prompt, name="prompt-commit"),
     path("settings/", settings.profile, name="settings"),

@@ -132,6 +132,15 @@ def test_a_prompts_address_shows_the_manifest_of_its_commit(acme, prompt, ada, a
     assert "No commit yet" in client.get("/w/acme/prompts/empty/").content.decode()
 
 
+def test_the_prompts_of_a_workspace_are_listed(acme, prompt, ada, as_user) -> None:
+    PromptRepo.objects.create(workspace=acme, handle="old", is_archived=True)
+    text = as_user(ada).get("/w/acme/prompts/").content.decode()
+    assert 'href="/w/acme/prompts/greeter/"' in text
+    assert "prompts/old/" not in text
+    prompt.delete()
+    assert "No prompt yet" in as_user(ada).get("/w/acme/prompts/").content.decode()
+
+
 def test_experiments_stand_side_by_side(
     scene, experiments, ada, as_user, django_assert_max_num_queries
 ) -> None:

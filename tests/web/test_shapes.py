@@ -90,6 +90,36 @@ def test_retrieved_documents_are_found() -> None:
     assert found == [{"text": "text", "metadata": {"score": 1}}]
 
 
+def serialized(kind: str, **kwargs):
+    return {"lc": 1, "type": "constructor", "id": ["langchain", "prompts", kind], "kwargs": kwargs}
+
+
+def test_a_pushed_prompt_is_read_message_by_message() -> None:
+    text = serialized("PromptTemplate", template="About {topic}.")
+    chat = serialized(
+        "ChatPromptTemplate",
+        messages=[
+            serialized("SystemMessagePromptTemplate", prompt=text),
+            serialized("MessagesPlaceholder", variable_name="history"),
+            serialized("HumanMessagePromptTemplate", prompt=[text, text]),
+            serialized("ChatMessagePromptTemplate", role="assistant", prompt=text),
+            serialized("AIMessage", content="Gladly."),
+        ],
+    )
+    turns = [
+        ("system", "About {topic}."),
+        ("tool", "{history}"),
+        ("user", "About {topic}.\n\nAbout {topic}."),
+        ("assistant", "About {topic}."),
+        ("assistant", "Gladly."),
+    ]
+    with_model = serialized("RunnableSequence", first=chat, last={"lc": 1})
+    for manifest in (chat, with_model):
+        assert [(one.role, one.text) for one in shapes.templates_of(manifest)] == turns
+    assert [one.text for one in shapes.templates_of(text)] == ["About {topic}."]
+    assert shapes.templates_of({"template": "not LangChain's"}) == []
+
+
 def test_a_glance_is_one_short_line() -> None:
     assert shapes.glance('{"question": "a\\n  b"}', shapes.QUESTION_KEYS) == "a b"
     assert len(shapes.glance(json.dumps({"question": "x" * 900_000}), shapes.QUESTION_KEYS)) == 160
@@ -133,4 +163,5 @@ def test_no_document_breaks_the_page(inputs, outputs) -> None:
         assert isinstance(turn.text, str)
         assert all(isinstance(name, str) and isinstance(text, str) for name, text in turn.calls)
     shapes.documents_of(outputs)
+    assert all(isinstance(turn.text, str) for turn in shapes.templates_of(inputs))
     shapes.glance(json.dumps(outputs), shapes.ANSWER_KEYS)

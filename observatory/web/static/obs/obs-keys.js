@@ -24,7 +24,7 @@
     return event.key;
   }
 
-  const places = { h: "", p: "projects/", q: "queues/", d: "datasets/", s: "settings/" };
+  const places = { h: "", p: "projects/", q: "queues/", d: "datasets/", t: "trends/", m: "prompts/", s: "settings/" };
 
   const everywhere = {
     "?": () => { const d = document.getElementById("help-dialog"); if (d && !d.open) d.showModal(); },
