@@ -431,6 +431,16 @@ def visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
     )
 
 
+def unsettled(workspace_id: int, run_ids: list[UUID] | None = None) -> set[UUID]:
+    """Return the uuids of the reviews of these runs (None: all) that nobody may read but authors.
+
+    Those of blind items that are still open: what shows no reader, such as a page that is shared
+    by link, leaves them out, for a reviewer may be the one who reads it (promise C4).
+    """
+    found = _of_runs(workspace_id, run_ids).filter(queue__is_blind=True)
+    return set(found.exclude(item__state=QueueItem.State.COMPLETED).values_list("uuid", flat=True))
+
+
 def hidden_from(user: User, workspace_id: int, run_ids: list[UUID] | None = None) -> set[UUID]:
     """Return the uuids of the reviews of these runs (None: all) that `user` may not read now.
 
@@ -439,12 +449,17 @@ def hidden_from(user: User, workspace_id: int, run_ids: list[UUID] | None = None
     Feedback that a review wrote names it in `extra["review"]`: a page that lists feedback of
     runs leaves out what names one of these, and its counts with it.
     """
-    of_runs = Review.objects.filter(workspace_id=workspace_id, retracted_at=None)
-    if run_ids is not None:
-        of_runs = of_runs.filter(
-            Q(item__run_id__in=[*run_ids, *subjects.threads_of(workspace_id, run_ids)])
-            | Q(item__first_run_id__in=run_ids)
-            | Q(item__second_run_id__in=run_ids)
-        )
     visible = visible_to(user, workspace_id)
+    of_runs = _of_runs(workspace_id, run_ids)
     return set(of_runs.exclude(pk__in=visible.values("pk")).values_list("uuid", flat=True))
+
+
+def _of_runs(workspace_id: int, run_ids: list[UUID] | None) -> QuerySet[Review]:
+    of_runs = Review.objects.filter(workspace_id=workspace_id, retracted_at=None)
+    if run_ids is None:
+        return of_runs
+    return of_runs.filter(
+        Q(item__run_id__in=[*run_ids, *subjects.threads_of(workspace_id, run_ids)])
+        | Q(item__first_run_id__in=run_ids)
+        | Q(item__second_run_id__in=run_ids)
+    )

@@ -11,6 +11,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotations.reviews import unsettled
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.described import describe
@@ -62,6 +63,13 @@ def shown(feedback: Feedback, *, has_user_names: bool = False) -> dict[str, Any]
 def readable(workspace: Workspace) -> QuerySet[Feedback]:
     """Return the feedback of `workspace` with what `shown` tells of it."""
     return Feedback.objects.filter(workspace=workspace).select_related("project", "user")
+
+
+def settled(workspace: Workspace, run_ids: list[UUID] | None = None) -> Q:
+    """Return the condition of what anybody may read: nothing of blind items that are open."""
+    unseen = [str(review) for review in unsettled(workspace.pk, run_ids)]
+    # A row without `extra` has no review: SQL's NULL must not take it away
+    return Q(extra__review__isnull=True) | ~Q(extra__review__in=unseen) if unseen else Q()
 
 
 def filters(request: Request) -> Q:

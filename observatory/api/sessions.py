@@ -14,6 +14,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotations.reviews import unsettled
 from datasets_app import experiments
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
@@ -71,12 +72,14 @@ class Counted:
     """Which statistics of projects are asked for, and over which of their runs.
 
     `select` None means all; facets cost a query and are told only when they are asked for.
+    What the reviews `unseen` (uuids) wrote does not count.
     """
 
     since: datetime | None = None
     only: Node | None = None
     select: frozenset[str] | None = None
     facets: bool = False
+    unseen: tuple[str, ...] = ()
 
     def wants(self, name: str) -> bool:
         return self.select is None or name in self.select
@@ -118,7 +121,7 @@ def _judged(
     workspace: Workspace, ids: list[int], asked: Counted, chosen: stats.Chosen
 ) -> dict[int, Any]:
     if asked.since is None and asked.only is None:
-        return summary.project_stats(workspace.pk, ids, level="run")
+        return summary.project_stats(workspace.pk, ids, level="run", without=asked.unseen)
     if not ids:
         return {}
     found = summary.stats_of_chosen(workspace.pk, chosen.rows())
@@ -133,9 +136,10 @@ def _shown_alone(
 
 
 def listed_out(workspace: Workspace, asked: ProjectQuery, window: slice) -> list[dict[str, Any]]:
-    """Return a page of projects, newest first, with their statistics."""
+    """Return a page of projects, newest first, with statistics that anybody may read."""
     page = list(catalogue.listed(workspace, asked)[window])
-    counted = _told(workspace, page, Counted())
+    unseen = tuple(map(str, unsettled(workspace.pk)))
+    counted = _told(workspace, page, Counted(unseen=unseen))
     come = experiments.progress(workspace, page)
     return [
         session_out(project, workspace, {**come.get(project.pk, {}), **counted[project.pk]})

@@ -19,6 +19,7 @@ from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
 from observatory.api.examples import shown as example_shown
 from observatory.api.experiments import comparisons_shown
+from observatory.api.feedback import settled
 from observatory.api.feedback import shown as feedback_shown
 from observatory.api.sessions import listed_out
 from observatory.api.shapes import Message, Object, PageQuery
@@ -153,7 +154,9 @@ class SharedFeedback(SharedView):
     def get(self, request: Request, token: str) -> Response:
         dataset = self.open_share(token).dataset
         found = Feedback.objects.filter(
-            workspace=dataset.workspace, project__reference_dataset_id=dataset.uuid
+            settled(dataset.workspace),
+            workspace=dataset.workspace,
+            project__reference_dataset_id=dataset.uuid,
         ).select_related("project", "user")
         for name, field in (("run", "run_id"), ("session", "project__uuid")):
             if ids := parameters.uuids(request, name):

@@ -117,6 +117,7 @@ def shared_out(
         wanted - UNSEEN,
         request,
         seen_as=functools.partial(sharing.as_root, found),
+        is_public=True,
     )
     for run in runs:
         below = "" if run["id"] == found.run_id else f"/{run['id']}"
@@ -176,9 +177,11 @@ class SharedFeedback(SharedRunView):
     @describe(query=FeedbackQuery, answer=list[Feedback])
     def get(self, request: Request, token: str) -> Response:
         found = self.share(token)
+        ids = sharing.run_ids(found)
         rows = (
             feedback.readable(found.workspace)
-            .filter(feedback.filters(request), run_id__in=sharing.run_ids(found))
+            .filter(feedback.filters(request), feedback.settled(found.workspace, ids))
+            .filter(run_id__in=ids)
             .order_by("-created_at", "-id")
         )
         return Response(

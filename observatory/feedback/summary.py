@@ -60,6 +60,9 @@ ORDER BY subject, key
 """
 
 
+_UNSEEN = " AND coalesce(extra ->> 'review', '') <> ALL(%(unseen)s::text[])"
+
+
 def _stats(*, subject: str, condition: str, source: str = "feedback_feedback") -> str:
     return _STATS.format(subject=subject, condition=condition, source=source)
 
@@ -92,19 +95,24 @@ def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[s
     return stats
 
 
-def feedback_stats(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+def feedback_stats(
+    workspace_id: int, run_ids: Iterable[UUID], *, without: Iterable[str] = ()
+) -> dict[UUID, dict[str, Any]]:
     """Return `{run id: {key: {n, avg, min, max, stdev, errors, values, comments, sources, ..}}}`.
 
     A run nobody judged is absent. `n` counts feedback with and without a score; `stdev` is the
     population's (0 for one score); `avg` and `stdev` are null without scores and beyond
     MAX_AVERAGED. `values` counts the commonest MAX_LABELS labels, `comments` are the newest
-    MAX_COMMENTS, cut at MAX_COMMENT characters. Comparative feedback does not count.
+    MAX_COMMENTS, cut at MAX_COMMENT characters. Comparative feedback does not count, nor what
+    the reviews `without` (uuids) wrote.
     """
     runs = list(run_ids)
     if not runs:
         return {}
-    sql = _stats(subject="run_id", condition="run_id = ANY(%(subjects)s)")
-    return _collect(sql, {"workspace": workspace_id, "subjects": runs})
+    unseen = list(without)
+    condition = f"run_id = ANY(%(subjects)s){_UNSEEN if unseen else ''}"
+    sql = _stats(subject="run_id", condition=condition)
+    return _collect(sql, {"workspace": workspace_id, "subjects": runs, "unseen": unseen})
 
 
 def project_stats(
@@ -126,7 +134,7 @@ def project_stats(
     about = "run_id IS NOT NULL" if level == "run" else "run_id IS NULL"
     unseen = list(without)
     if unseen:
-        about += " AND coalesce(extra ->> 'review', '') <> ALL(%(unseen)s::text[])"
+        about += _UNSEEN
     sql = _stats(subject="project_id", condition=f"project_id = ANY(%(subjects)s) AND {about}")
     return _collect(sql, {"workspace": workspace_id, "subjects": projects, "unseen": unseen})
 

@@ -131,18 +131,18 @@ LISTS = {
         "/v1/platform/annotation-queues/{queue}/items?status=needs_my_review", 7, "", _of("items")
     ),
     "POST /public/{token}/runs/query": Listed(
-        "/public/{run_token}/runs/query", 10, "{}", _of("runs")
+        "/public/{run_token}/runs/query", 12, "{}", _of("runs")
     ),
-    "GET /public/{token}/runs": Listed("/public/{run_token}/runs", 10),
-    "GET /public/{token}/feedbacks": Listed("/public/{run_token}/feedbacks", 3),
+    "GET /public/{token}/runs": Listed("/public/{run_token}/runs", 12),
+    "GET /public/{token}/feedbacks": Listed("/public/{run_token}/feedbacks", 5),
     "GET /public/{token}/examples": Listed("/public/{dataset_token}/examples", 2),
-    "GET /public/{token}/datasets/sessions": Listed("/public/{dataset_token}/datasets/sessions", 7),
+    "GET /public/{token}/datasets/sessions": Listed("/public/{dataset_token}/datasets/sessions", 8),
     "GET /public/{token}/datasets/comparative": Listed(
         "/public/{dataset_token}/datasets/comparative", 4
     ),
-    "GET /public/{token}/datasets/feedback": Listed("/public/{dataset_token}/datasets/feedback", 2),
+    "GET /public/{token}/datasets/feedback": Listed("/public/{dataset_token}/datasets/feedback", 3),
     "GET /public/datasets/sessions-bulk": Listed(
-        "/public/datasets/sessions-bulk?share_tokens={dataset_token}", 7
+        "/public/datasets/sessions-bulk?share_tokens={dataset_token}", 8
     ),
     "POST /api/v2/runs/query": Listed(
         "/api/v2/runs/query",

@@ -7,10 +7,14 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from annotations.models import Deferral, Review, ReviewDraft, Seat
+from datasets_app import sharing as dataset_sharing
 from observatory.feedback.models import Feedback
+from observatory.runs import sharing
+from observatory.runs.models import Project
 from tests.scenes import submission
 
 pytestmark = pytest.mark.django_db
@@ -353,11 +357,13 @@ def test_a_filter_does_not_tell_what_others_answered_until_mine_is_in(
     """A reviewer who asks for each score in turn would read the answers off the list."""
     item = scene.items[0]
     scene.answer(alan, item, 0, timezone.now(), note="the-secret-note")
-    key = Feedback.objects.filter(user=alan).exclude(score=None).values_list("key", flat=True)[0]
+    given = Feedback.objects.filter(user=alan).exclude(score=None).order_by("key").first()
+    assert given is not None
+    key, score = given.key, given.score
     address = f"/w/acme/projects/{scene.project.uuid}/"
     asked = [
         f"eq(feedback_key, '{key}')",
-        f"and(eq(feedback_key, '{key}'), eq(feedback_score, 0))",
+        f"and(eq(feedback_key, '{key}'), eq(feedback_score, {score:g}))",
         "search(feedback_comment, 'secret')",
         "eq(feedback_source, 'app')",
     ]
@@ -375,7 +381,46 @@ def test_a_filter_does_not_tell_what_others_answered_until_mine_is_in(
     assert not finds(alan, f"neq(feedback_key, '{key}')")
     scene.answer(grace, item, 2, timezone.now())
     for text in asked[:2]:
-        assert finds(grace, text), text
+        assert finds(grace, text), text  # theirs and hers alike
+
+
+def test_what_is_shared_by_link_does_not_tell_what_others_answered_meanwhile(
+    scene, acme, grace, alan
+) -> None:
+    """A reviewer needs no key to open a link: what it shows waits like everything else."""
+    item = scene.items[0]
+    scene.answer(alan, item, 0, timezone.now(), note="the-secret-note")
+    given = Feedback.objects.filter(user=alan).exclude(score=None).order_by("key").first()
+    assert given is not None
+    key = given.key
+    Feedback.objects.create(
+        workspace=acme, run_id=item.run_id, project=scene.project, key="plain", score=1
+    )
+    Project.objects.filter(pk=scene.project.pk).update(reference_dataset_id=scene.dataset.uuid)
+    run = sharing.share(acme, item.run_id).token
+    dataset = dataset_sharing.share(scene.dataset).token
+    selects = {"selects": ["FEEDBACK_STATS"]}
+
+    def told() -> dict[str, str]:
+        anybody = Client()
+        return {
+            "page": anybody.get(f"/public/{run}/r").content.decode(),
+            "run": anybody.get(f"/public/{run}/run").content.decode(),
+            "feedback": anybody.get(f"/public/{run}/feedbacks").content.decode(),
+            "v2": anybody.post(
+                f"/api/v2/public/{run}/runs/query", selects, content_type="application/json"
+            ).content.decode(),
+            "of a dataset": anybody.get(f"/public/{dataset}/datasets/feedback").content.decode(),
+            "experiments": anybody.get(f"/public/{dataset}/datasets/sessions").content.decode(),
+        }
+
+    for place, text in told().items():
+        assert key not in text, place
+        assert "the-secret-note" not in text, place
+        assert "plain" in text, place
+    scene.answer(grace, item, 2, timezone.now())
+    for place, text in told().items():
+        assert key in text, place
 
 
 def test_a_database_that_takes_no_writes_is_503_not_500(bench, scene) -> None:

@@ -65,7 +65,12 @@ class SharedV2(APIView):
         self, opened: Opened, rows: Sequence[RunRow], selected: frozenset[str]
     ) -> list[dict[str, Any]]:
         return fields.runs_out(
-            opened.workspace, rows, selected, self.request, seen_as=opened.seen_as
+            opened.workspace,
+            rows,
+            selected,
+            self.request,
+            seen_as=opened.seen_as,
+            is_public=True,
         )
 
 

@@ -57,6 +57,8 @@ ORDER BY r.start_time DESC, r.id DESC LIMIT 100
 _JUDGED = "EXISTS (SELECT FROM feedback_feedback f WHERE f.run_id = r.id AND f.workspace_id ="
 _JUDGED += " r.workspace_id AND {})"
 _ROOT = "r.parent_run_id IS NULL"
+_TOKENS = "(SELECT sum(b.total_tokens) FROM runs_run b WHERE b.workspace_id = r.workspace_id"
+_TOKENS += " AND b.trace_id = r.trace_id AND b.run_type = 'llm')"
 # name: (body of POST /runs/query, WHERE by hand)
 _FORMS: dict[str, tuple[dict[str, Any], str]] = {
     "newest page of a project": ({}, "TRUE"),
@@ -65,6 +67,12 @@ _FORMS: dict[str, tuple[dict[str, Any], str]] = {
     "error": ({"error": True}, "r.error IS NOT NULL"),
     "error, roots": ({"error": True, "is_root": True}, f"r.error IS NOT NULL AND {_ROOT}"),
     "latency, one in 150": ({"filter": 'gt(latency, "10s")'}, "r.latency_s > 10"),
+    "tokens of traces, one in 10": ({"filter": "gt(total_tokens, 830)", "is_root": True},
+                                    f"{_ROOT} AND {_TOKENS} > 830"),
+    "tokens of traces, none": ({"filter": "gt(total_tokens, 100000)", "is_root": True},
+                               f"{_ROOT} AND {_TOKENS} > 100000"),
+    "tokens of model calls, none": ({"filter": "gt(total_tokens, 100000)", "run_type": "llm"},
+                                    "r.run_type = 'llm' AND r.total_tokens > 100000"),
     "name": ({"filter": 'eq(name, "ChatOpenAI")'}, "r.name = 'ChatOpenAI'"),
     "tag, half": ({"filter": 'has(tags, "prod")'}, "r.tags @> '{prod}'"),
     "tag, one in 200": ({"filter": 'has(tags, "vip")'}, "r.tags @> '{vip}'"),
