@@ -21,6 +21,8 @@ works(
     assert.equal(listed.id, made.id);
     await w.client.deleteFeedback(made.id);
     assert.deepEqual(await all(w.client.listFeedback({ runIds: [run.id] })), []);
+    const whole = await w.client.createFeedback({ runId: run.id, key: "whole", score: 0.25 });
+    assert.equal((await w.client.readFeedback(whole.id)).score, 0.25);
   },
 );
 
