@@ -3,7 +3,8 @@
 The load is raw, pre-built multipart bodies of 100 finished runs (1.6 KB inputs, 1.1 KB
 outputs) over 1, 4 and 16 connections that stay open. The limit is psycopg's COPY of the same
 rows, a transaction every 100 of them, into one table with two jsonb columns, a uuid primary
-key and three btree indexes, prepared as text beforehand.
+key and three btree indexes, prepared as text beforehand. `--stored` measures twice, the second
+time with a history in the table, and prints what is left of the throughput.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import http.client
 import itertools
 import random
+import statistics
 import threading
 import time
 from argparse import ArgumentParser
@@ -24,7 +26,7 @@ import psycopg
 from django.core.management.base import OutputWrapper
 from django.db import connection
 
-from observatory.console.bench import scratch
+from observatory.console.bench import history, scratch
 from observatory.runs.models import Run
 from observatory.workspaces import keys
 from observatory.workspaces.models import Workspace
@@ -79,6 +81,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=20_000, help="runs a measurement (20000)")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--repeat", type=int, default=1, help="interleaved repetitions (1)")
+    parser.add_argument(
+        "--stored", type=int, default=0, help="measure again with so many runs stored (0: do not)"
+    )
 
 
 def _text(rng: random.Random, n_bytes: int) -> str:
@@ -259,46 +264,79 @@ def _read_back(web: scratch.Web, token: str, batches: list[Batch], rng: random.R
     return found
 
 
+HEADING = [
+    *("connections", "stored/s", "COPY/s", "ratio", "floor", "goal", "ack p50 ms", "p99 ms"),
+    *("web s/1000", "db s/1000", "COPY s/1000", "RSS MB", "PSS MB"),
+]
+
+
 def run(options: dict[str, Any], out: OutputWrapper) -> None:
     """Measure and print, beside the targets."""
     rng = random.Random(20_261_101)  # noqa: S311 - made-up data
     n_batches = max(4, options["runs"] // RUNS_A_BATCH)
+    numbers = itertools.count()
     with scratch.database() as name, scratch.web(name) as web:
         workspace = Workspace.objects.create(slug="bench", name="Benchmark")
         _, token = keys.mint(workspace, "bench")
-        numbers = itertools.count()
         send(web, token, [make_batch(rng, next(numbers)) for _ in range(24)], 8)  # warm
-        heading = ["connections", "stored/s", "COPY/s", "ratio", "floor", "goal", "ack p50 ms"]
-        rows: list[list[Any]] = [
-            [*heading, "p99 ms", "web s/1000", "db s/1000", "COPY s/1000", "RSS MB", "PSS MB"]
-        ]
-        for n_connections in options["connections"] * options["repeat"]:
-            batches = [make_batch(rng, next(numbers)) for _ in range(n_batches)]
-            before_s = web.database_cpu_s()
-            limit = copy_limit(name, batches, n_connections)
-            _settle()
-            limit_cpu_s = web.database_cpu_s() - before_s
-            with web.measured() as usage:
-                sent = send(web, token, batches, n_connections)
-            n_runs = len(batches) * RUNS_A_BATCH
-            n_found = _read_back(web, token, batches, rng)
-            if n_found != n_runs:
-                raise RuntimeError(f"{n_runs} runs were acknowledged and {n_found} are stored")
-            stored = n_runs / sent.elapsed_s
-            floor, goal = TARGETS["ratio"].get(n_connections, ("-", "-"))  # type: ignore[attr-defined]
-            rows.append(
-                [n_connections, round(stored), round(limit), f"{stored / limit:.2f}", floor, goal]
-                + [f"{sent.percentile(share) * 1000:.0f}" for share in (0.50, 0.99)]
-                + [f"{s * 1000 / n_runs:.3f}" for s in (usage.web_s, usage.database_s, limit_cpu_s)]
-                + [usage.peak_rss >> 20, usage.peak_pss >> 20]
-            )
-            out.write(scratch.table([rows[0], rows[-1]]))
-        out.write("\n" + scratch.table(rows))
+
+        def rates() -> dict[int, float]:
+            """Measure each number of connections, print it, and return the medians of runs/s."""
+            rows: list[list[Any]] = [HEADING]
+            found: dict[int, list[float]] = {}
+            for n_connections in options["connections"] * options["repeat"]:
+                batches = [make_batch(rng, next(numbers)) for _ in range(n_batches)]
+                rate, row = _measured(name, web, token, batches, n_connections, rng)
+                found.setdefault(n_connections, []).append(rate)
+                rows.append([n_connections, *row])
+                out.write(scratch.table([rows[0], rows[-1]]))
+            out.write("\n" + scratch.table(rows))
+            return {count: statistics.median(each) for count, each in found.items()}
+
+        empty = rates()
         out.write(_bytes_a_run())
+        if options["stored"]:
+            out.write(f"storing {options['stored']} runs")
+            history.write(workspace, options["stored"])
+            for n_connections, rate in rates().items():
+                left = rate / empty[n_connections]
+                out.write(
+                    f"with {options['stored']} runs stored, {n_connections} connections:"
+                    f" {left:.2f} of the empty table's throughput (floor 0.7, goal 0.9)"
+                )
         out.write(
             "floor / goal: processor (web + db) 0.27 / 0.16 s per 1000 runs, ack p99 at 4"
             " connections 200 / 80 ms, memory of the web's workers 300 / 200 MB"
         )
+
+
+def _measured(
+    name: str,
+    web: scratch.Web,
+    token: str,
+    batches: list[Batch],
+    n_connections: int,
+    rng: random.Random,
+) -> tuple[float, list[Any]]:
+    """Return the runs a second, and the cells of HEADING after the first."""
+    before_s = web.database_cpu_s()
+    limit = copy_limit(name, batches, n_connections)
+    _settle()
+    limit_cpu_s = web.database_cpu_s() - before_s
+    with web.measured() as usage:
+        sent = send(web, token, batches, n_connections)
+    n_runs = len(batches) * RUNS_A_BATCH
+    n_found = _read_back(web, token, batches, rng)
+    if n_found != n_runs:
+        raise RuntimeError(f"{n_runs} runs were acknowledged and {n_found} are stored")
+    stored = n_runs / sent.elapsed_s
+    floor, goal = TARGETS["ratio"].get(n_connections, ("-", "-"))  # type: ignore[attr-defined]
+    return stored, [
+        *(round(stored), round(limit), f"{stored / limit:.2f}", floor, goal),
+        *(f"{sent.percentile(share) * 1000:.0f}" for share in (0.50, 0.99)),
+        *(f"{s * 1000 / n_runs:.3f}" for s in (usage.web_s, usage.database_s, limit_cpu_s)),
+        *(usage.peak_rss >> 20, usage.peak_pss >> 20),
+    ]
 
 
 def _settle() -> None:
