@@ -43,15 +43,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Section:
-    """Items in order, in phases that follow each other; each is one index scan for a page."""
+    """Items in order, in phases that follow each other; each is one index scan for a page.
+
+    `by_state` are the parts of the only phase, where it spans states: an index has each in order.
+    """
 
     phases: Sequence[QuerySet[QueueItem]]
+    by_state: Sequence[QuerySet[QueueItem]] = ()
 
     def count(self) -> int:
         return sum(phase.count() for phase in self.phases)
 
     def page(self, start: int, stop: int) -> list[QueueItem]:
         """Return the items from `start` to before `stop`, counted from 0."""
+        if self.by_state:
+            first, *others = (_ordered(part)[:stop] for part in self.by_state)
+            heads = first.union(*others, all=True)
+            return list(heads.order_by("-priority", "id")[start:stop])
         found: list[QueueItem] = []
         skip, wanted = start, stop - start
         for phase in self.phases:
@@ -139,7 +147,11 @@ def section(
     if condition is not None:
         items = with_start(items, queue).filter(condition)
     if name is None:
-        return Section([items.exclude(state=QueueItem.State.REMOVED)])
+        states = QueueItem.State.OPEN, QueueItem.State.COMPLETED
+        return Section(
+            [items.exclude(state=QueueItem.State.REMOVED)],
+            [items.filter(state=state) for state in states],
+        )
     if name == DONE:
         return Section([items.filter(state=QueueItem.State.COMPLETED)])
     items = items.filter(state=QueueItem.State.OPEN)

@@ -14,20 +14,31 @@ from uuid import UUID
 import psycopg
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from psycopg.pq import Format
 
 
-def cursor() -> CursorWrapper:
+def cursor(*, is_binary: bool = False) -> CursorWrapper:
     """Return a cursor that prepares what it executes: `%s` are parameters, not text.
 
     Errors, query logs and execute wrappers are Django's, as with `connection.cursor()`. Parameters
-    have the types psycopg gives them; a list needs a cast, ids go as `uuid_array`.
+    have the types psycopg gives them; a list needs a cast, ids go as `uuid_array`. `is_binary`:
+    values come in PostgreSQL's own form, which halves the time of a page of rows, most of it
+    spent on reading times; a json or jsonb column then has to be cast to text.
     """
     connection.close_if_health_check_failed()
     connection.ensure_connection()
-    plain: Any = psycopg.Cursor(connection.connection)
-    if connection.queries_logged:
-        return connection.make_debug_cursor(plain)
-    return connection.make_cursor(plain)
+    is_logged = connection.queries_logged
+    plain: Any = (_Logged if is_logged else psycopg.Cursor)(connection.connection)
+    plain.format = Format.BINARY if is_binary else Format.TEXT
+    return connection.make_debug_cursor(plain) if is_logged else connection.make_cursor(plain)
+
+
+class _Logged(psycopg.Cursor[Any]):
+    """Keeps its statement where Django's query log looks for it, as psycopg's ClientCursor does."""
+
+    def _convert_query(self, query: Any, params: Any = None) -> Any:
+        self._query = super()._convert_query(query, params)
+        return self._query
 
 
 def uuid_array(ids: Iterable[UUID]) -> str:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
+from observatory import prepared
 from observatory.runs import tree
 from observatory.runs.filters.compile import (
     EVER,
@@ -104,6 +105,7 @@ _SMALL = {
 }
 PAYLOADS = ("inputs", "outputs", "events", "serialized", "extra", "metadata", "usage_details")
 """Columns that are read only when they are selected."""
+_COLUMNS = tuple(each.name for each in fields(RunRow))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +211,7 @@ def bounded(seconds: float | None = None) -> Iterator[None]:
     limit_s = settings.STATEMENT_TIMEOUT_S if seconds is None else seconds
     try:
         with transaction.atomic():
-            with connection.cursor() as cursor:
+            with prepared.cursor() as cursor:
                 # No parallel plans: a page stops at its limit, so starting workers costs more
                 # than they save, and a person's query must not take every core.
                 cursor.execute(
@@ -234,12 +236,12 @@ def project_ids(workspace: Workspace, wanted: RunQuery) -> list[int]:
     params: list[Any] = [workspace.pk]
     parts = ["workspace_id = %s"]
     if wanted.projects is not None:
-        parts.append("uuid = ANY(%s)")
-        params.append(list(wanted.projects))
+        parts.append("uuid = ANY(%s::uuid[])")
+        params.append(prepared.uuid_array(wanted.projects))
     if wanted.reference_dataset_id is not None:
         parts.append("reference_dataset_id = %s")
         params.append(wanted.reference_dataset_id)
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(f"SELECT id FROM runs_project WHERE {' AND '.join(parts)}", params)
         return [row[0] for row in cursor.fetchall()]
 
@@ -457,16 +459,17 @@ def _rows(
 ) -> dict[UUID, RunRow]:
     if not run_ids:
         return {}
-    columns = _SMALL | {name: f"r.{name}::text" for name in PAYLOADS if name in payloads}
-    with connection.cursor() as cursor:
+    columns = ", ".join(
+        _SMALL.get(name) or (f"r.{name}::text" if name in payloads else "NULL::text")
+        for name in _COLUMNS
+    )
+    with prepared.cursor(is_binary=True) as cursor:
         cursor.execute(
-            f"SELECT {', '.join(columns.values())} FROM runs_run r"
-            " LEFT JOIN runs_project p ON p.id = r.project_id"
-            " WHERE r.workspace_id = %s AND r.id = ANY(%s)",
-            [workspace_id, list(run_ids)],
+            f"SELECT {columns} FROM runs_run r LEFT JOIN runs_project p ON p.id = r.project_id"
+            " WHERE r.workspace_id = %s AND r.id = ANY(%s::uuid[])",
+            [workspace_id, prepared.uuid_array(run_ids)],
         )
-        found = (dict(zip(columns, row, strict=True)) for row in cursor.fetchall())
-        return {values["id"]: RunRow(**values) for values in found}
+        return {row[0]: RunRow(*row) for row in cursor.fetchall()}
 
 
 def children_of(workspace_id: int, rows: Iterable[RunRow]) -> dict[UUID, list[UUID]]:

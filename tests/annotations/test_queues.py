@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
 
-from annotations import queues
+from annotations import queues, sections
 from annotations.models import Deferral, QueueItem, Review, RubricVersion, Seat
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, QueueItemFactory, member
@@ -252,3 +254,32 @@ def test_an_archived_queue_comes_back_as_it_was(queue) -> None:
     queues.unarchive(queue)
     item.refresh_from_db()
     assert (queue.archived_at, item.state) == (None, "open")
+
+
+def test_all_that_a_queue_holds_pages_in_one_order_whatever_its_state(acme, queue) -> None:
+    for number in range(12):
+        state = ("open", "completed", "removed")[number % 3]
+        QueueItemFactory(queue=queue, priority=number % 4, state=state)
+    kept = QueueItem.objects.filter(queue=queue).exclude(state="removed")
+    ordered = list(kept.order_by("-priority", "pk"))
+    assert {item.state for item in ordered} == {"open", "completed"}
+    everything = sections.section(queue, None, None)
+    for start, stop in ((0, 3), (2, 7), (0, 100), (8, 9)):
+        assert everything.page(start, stop) == ordered[start:stop]
+    recent = sections.section(queue, None, None, Q(started_at=None))
+    assert recent.page(1, 6) == ordered[1:6]
+
+
+def test_a_page_of_a_long_queue_reads_no_more_than_it_shows(queue) -> None:
+    for _ in range(40):
+        QueueItemFactory(queue=queue)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+    with CaptureQueriesContext(connection) as asked:
+        assert len(sections.section(queue, None, None).page(0, 5)) == 5
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked.captured_queries[0]['sql']}")
+        plan = str(cursor.fetchone()[0])
+    assert plan.count("queue_item_order") == 2
+    assert "'Node Type': 'Limit'" in plan or '"Node Type": "Limit"' in plan

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 
 from observatory.feedback import record
@@ -118,6 +118,49 @@ def test_trace_and_tree_filters_look_at_the_root_and_at_any_run_of_the_trace(acm
     assert sorted(_names(acme, tree_filter=failed)) == ["bad child", "bad root"]
     assert _names(acme, trace_filter=failed) == []
     assert _names(acme, filter=is_child, trace_filter=tagged, tree_filter=failed) == []
+
+
+def test_a_trace_filter_finds_the_runs_below_a_judged_root(acme, project) -> None:
+    bad, good = make_run(project, name="bad"), make_run(project, name="good", tags=["x"])
+    for root in (bad, good):
+        make_run(project, name=f"{root.name} child", parent=root)
+    judge(bad, "user_rating", 0.0)
+    judge(good, "user_rating", 1.0)
+    judge(good, "tone", 0.0)
+    negative = 'and(eq(feedback_key, "user_rating"), lt(feedback_score, 0.4))'
+    assert sorted(_names(acme, trace_filter=parse(negative))) == ["bad", "bad child"]
+    assert _names(acme, trace_filter=parse(f'and({negative}, has(tags, "x"))')) == []
+    told = parse('and(eq(feedback_key, "tone"), has(tags, "x"))')
+    assert sorted(_names(acme, trace_filter=told)) == ["good", "good child"]
+
+
+def test_feedback_that_waits_for_its_root_is_no_match_until_the_root_is_there(
+    acme, project
+) -> None:
+    root_id = uuid4()
+    sent = record.FeedbackInput(key="user_rating", run_id=root_id, score=0.0)
+    record.record(acme, sent, now=NOON)
+    make_run(project, name="child", trace_id=root_id)
+    negative = parse('eq(feedback_key, "user_rating")')
+    assert _names(acme, trace_filter=negative) == []
+    make_run(project, name="root", id=root_id)
+    record.attach(acme, [root_id])
+    assert sorted(_names(acme, trace_filter=negative)) == ["child", "root"]
+
+
+def test_times_are_read_to_the_microsecond_and_in_utc(acme, project) -> None:
+    starts = ["2026-11-20T12:00:00Z", "2026-11-20T12:00:00.1+05:30", "0999-01-01T00:00:00.000001Z"]
+    for text in starts:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT %s::timestamptz", [text])
+            (found,) = cursor.fetchone()
+        assert found == datetime.fromisoformat(text)
+        assert found.tzinfo is UTC
+    for text in ("infinity", "0044-03-15 BC"):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT %s::timestamptz", [text])
+            with pytest.raises(DataError):
+                cursor.fetchone()
 
 
 def test_the_terms_of_one_and_bind_to_one_feedback(acme, project) -> None:

@@ -102,6 +102,7 @@ def write(workspace: Workspace, n_runs: int) -> History:
         "n": int(n_traces * FEEDBACK_PER_TRACE),
     }
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")  # a busy machine writes a batch for longer
         for first in range(0, n_traces, BATCH):
             last = min(first + BATCH, n_traces) - 1
             cursor.execute(_RUNS, {**given, "first": first, "last": last})
@@ -117,6 +118,7 @@ def write(workspace: Workspace, n_runs: int) -> History:
             [str(middle), workspace.pk, projects[0].pk],
         )
         trace, example = cursor.fetchone()
+        cursor.execute("RESET statement_timeout")
     return History(
         workspace=workspace,
         project=projects[0],

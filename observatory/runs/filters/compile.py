@@ -135,14 +135,41 @@ def named(compiled: SQL, prefix: str = "p") -> tuple[str, dict[str, Any]]:
 
 
 def where_in_trace(node: Node, alias: str = "r", *, root_only: bool, judged: Judged = EVER) -> SQL:
-    """Return the expression that `node` holds on the root (or on any run) of the run's trace."""
-    inner, params = where(node, "member", judged=judged)
-    link = "member.id" if root_only else "member.trace_id"
-    sql = (
+    """Return the expression that `node` holds on the root (or on any run) of the run's trace.
+
+    The root's feedback is looked up by the trace's id, without reading the root for it.
+    """
+    if not root_only:
+        return _on_a_member(where(node, "member", judged=judged), "member.trace_id", alias)
+    judgements: list[SQL] = []
+    rest: list[SQL] = []
+    for part in _conjuncts(plan(node)):
+        if isinstance(part, Rows) and part.family == "feedback":
+            judgements.append(_judged_root(list(part.terms), alias, judged))
+        else:
+            rest.append(_compile(part, "member", judged))
+    if rest:
+        judgements.append(_on_a_member(_joined(rest, " AND "), "member.id", alias))
+    return _joined(judgements, " AND ")
+
+
+def _on_a_member(condition: SQL, link: str, alias: str) -> SQL:
+    sql, params = condition
+    return (
         f"EXISTS (SELECT 1 FROM runs_run member WHERE member.workspace_id = {alias}.workspace_id"
-        f" AND {link} = {alias}.trace_id AND {inner})"
+        f" AND {link} = {alias}.trace_id AND {sql})",
+        params,
     )
-    return sql, params
+
+
+def _judged_root(terms: list[Term], alias: str, judged: Judged) -> SQL:
+    """Return EXISTS(a feedback of the root, which is stored, that satisfies every term)."""
+    # `is_root` is known once its run is stored (`record.attach`). Looking the root up as well
+    # would make the planner expect half the matches, and read all of them to sort a page.
+    is_here = "judged.is_root IS NOT NULL"
+    condition, params = _joined([_term(term, alias) for term in terms], " AND ")
+    condition, params = _seen(f"{condition} AND {is_here}", params, judged)
+    return _feedback(condition, alias, "trace_id"), params
 
 
 def judged_by(node: Node) -> tuple[SQL, SQL] | None:
@@ -352,25 +379,34 @@ def _rows(family: str, terms: list[Term], alias: str, judged: Judged) -> SQL:
     """Return EXISTS(a row of `family` that satisfies every term)."""
     condition, params = _joined([_term(term, alias) for term in terms], " AND ")
     if family == "feedback":
-        for sql, value in (
-            (" AND judged.modified_at >= %s", judged.since),
-            (" AND judged.modified_at < %s", judged.until),
-        ):
-            if value is not None:
-                condition, params = condition + sql, [*params, value]
-        if judged.unseen:
-            condition += " AND coalesce(judged.extra ->> 'review', '') <> ALL(%s::text[])"
-            params = [*params, list(judged.unseen)]
-        sql = (
-            "EXISTS (SELECT 1 FROM feedback_feedback judged"
-            f" WHERE judged.workspace_id = {alias}.workspace_id AND judged.run_id = {alias}.id"
-            f" AND judged.comparative_experiment_id IS NULL AND {condition})"
-        )
-        return sql, params
+        condition, params = _seen(condition, params, judged)
+        return _feedback(condition, alias, "id"), params
     if family == "metadata":
         return _metadata(condition, params, terms, alias)
     sql, before = _paths(f"{alias}.{_DOCUMENTS[family]}", _wanted_keys(terms))
     return f"EXISTS ({sql} SELECT 1 FROM pair WHERE {condition})", [*before, *params]
+
+
+def _seen(condition: str, params: list[Any], judged: Judged) -> SQL:
+    """Return the condition of feedback that also has to be what the filter may see."""
+    for sql, value in (
+        (" AND judged.modified_at >= %s", judged.since),
+        (" AND judged.modified_at < %s", judged.until),
+    ):
+        if value is not None:
+            condition, params = condition + sql, [*params, value]
+    if judged.unseen:
+        condition += " AND coalesce(judged.extra ->> 'review', '') <> ALL(%s::text[])"
+        params = [*params, list(judged.unseen)]
+    return condition, params
+
+
+def _feedback(condition: str, alias: str, link: str) -> str:
+    return (
+        "EXISTS (SELECT 1 FROM feedback_feedback judged"
+        f" WHERE judged.workspace_id = {alias}.workspace_id AND judged.run_id = {alias}.{link}"
+        f" AND judged.comparative_experiment_id IS NULL AND {condition})"
+    )
 
 
 def _wanted_keys(terms: list[Term]) -> list[str] | None:
