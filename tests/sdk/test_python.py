@@ -305,7 +305,7 @@ def test_scales_are_declared_and_enforced(client) -> None:
     assert [config.feedback_key for config in client.list_feedback_configs(feedback_key=[key])] == [
         key
     ]
-    with pytest.raises(utils.LangSmithConflictError):
+    with pytest.raises(utils.LangSmithError, match="another feedback_config"):
         client.create_feedback_config(key, feedback_config={"type": "freeform"})
     assert client.update_feedback_config(key, is_lower_score_better=True).is_lower_score_better
     client.delete_feedback_config(key)
