@@ -18,6 +18,7 @@ from observatory.api.run_read import DEFAULT, REQUIRED, SELECTABLE, payloads, ru
 from observatory.api.shapes import runs as shapes
 from observatory.runs import search
 from observatory.runs.documents import BadItem
+from observatory.runs.filters.fields import FIELDS, Field
 from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.search import MAX_LIMIT, RunQuery
 from observatory.runs.times import parse_time
@@ -90,13 +91,15 @@ def text_of(body: Mapping[str, Any], name: str) -> str | None:
     return given
 
 
-def filter_of(body: Mapping[str, Any], name: str) -> Node | None:
+def filter_of(
+    body: Mapping[str, Any], name: str, fields: Mapping[str, Field] = FIELDS
+) -> Node | None:
     """Return a filter of the body, parsed. Raises ParseError (400) with the position."""
     text = text_of(body, name)
     if text is None:
         return None
     try:
-        return parse(text)
+        return parse(text, fields)
     except FilterError as error:
         raise ParseError(f"{name}: {error}") from None
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import connection
 
 from observatory.runs import totals
+from observatory.runs.filters import compile
 from observatory.runs.filters.compile import SQL, where, where_in_trace
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
@@ -68,12 +69,14 @@ class ThreadQuery:
     `filter` and the window choose among the root runs: a thread is told of those that they keep,
     and is not found without one. `trace_filter` must hold for one of them, `tree_filter` for a
     run of one of their traces. `started_from` and `started_to` are inclusive, `started_before`
-    is not. `after` is (last_start, thread_id) of the thread that a page ended with.
+    is not. `thread_filter` (of fields.THREAD_FIELDS) must hold of the thread as it is told.
+    `after` is (last_start, thread_id) of the thread that a page ended with.
     """
 
     filter: Node | None = None
     trace_filter: Node | None = None
     tree_filter: Node | None = None
+    thread_filter: Node | None = None
     thread_ids: Sequence[str] | None = None
     started_from: datetime | None = None
     started_to: datetime | None = None
@@ -129,6 +132,29 @@ WITH roots AS MATERIALIZED (
         AND r.parent_run_id IS NULL AND r.thread_id IS NOT NULL AND r.start_time IS NOT NULL
         {condition}
 )"""
+# A field of a thread -> its SQL over the roots of one.
+_OF_A_GROUP = {
+    "thread_id": "thread_id",
+    "count": "count(*)",
+    "num_errored_turns": "count(error)",
+    "start_time": "max(start_time)",
+    "min_start_time": "min(start_time)",
+    "max_start_time": "max(start_time)",
+    "latency_p50": "percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_s)",
+    "latency_p99": "percentile_cont(0.99) WITHIN GROUP (ORDER BY latency_s)",
+    "last_error": (
+        "(array_agg(error ORDER BY start_time DESC, id DESC) FILTER (WHERE error IS NOT NULL))[1]"
+    ),
+} | {
+    f"{part}_{kind}": (
+        f"(SELECT {'coalesce(' if kind == 'tokens' else ''}sum(used.{part}_{kind})"
+        f"{', 0)' if kind == 'tokens' else ''} FROM runs_run used"
+        " WHERE used.workspace_id = %(workspace)s AND used.run_type = 'llm'"
+        " AND used.trace_id = ANY(array_agg(roots.id)))"
+    )
+    for kind in ("tokens", "cost")
+    for part in ("prompt", "completion", "total")
+}
 _PAGE = """, threads AS (
     SELECT thread_id, count(*) AS n, min(start_time) AS first_start, max(start_time) AS last_start,
         max(end_time) AS last_end, count(error) AS n_errors,
@@ -269,6 +295,8 @@ class _Chosen:
                 "(max(start_time) < %(after)s"
                 " OR (max(start_time) = %(after)s AND thread_id > %(after_id)s))"
             )
+        if asked.thread_filter is not None:
+            having.append(f"({self._named(compile.having(asked.thread_filter, _OF_A_GROUP))})")
         self._having = f" HAVING {' AND '.join(having)}" if having else ""
 
     def sql(self, rest: str) -> str:
@@ -296,7 +324,10 @@ class _Chosen:
         sql, values = compiled
         names = [f"p{len(self.params) + number}" for number in range(len(values))]
         self.params |= dict(zip(names, values, strict=True))
-        return sql % tuple(f"%({name})s" for name in names)
+        # %(workspace)s stands already, and stays.
+        pieces = sql.split("%s")
+        given = (*(f"%({name})s" for name in names), "")
+        return "".join(piece + name for piece, name in zip(pieces, given, strict=True))
 
 
 def _thread(row: tuple[Any, ...]) -> Thread:

@@ -118,6 +118,45 @@ def test_threads_are_found_by_their_roots_and_by_any_of_their_runs(api, project)
     assert found(api, project, min_start_time=after) == ["b"]
 
 
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("gt(count, 1)", ["a"]),
+        ("eq(count, 1)", ["b"]),
+        ("and(gte(num_errored_turns, 1), search(last_error, 'NO'))", ["a"]),
+        ("eq(last_error, null)", ["b"]),
+        ("not(eq(last_error, 'no'))", ["b"]),
+        ("in(thread_id, ['b', 'c'])", ["b"]),
+        ("like(thread_id, '%')", ["b", "a"]),
+        ("gt(total_tokens, 15)", ["a"]),
+        ("eq(total_tokens, 10)", ["b"]),
+        ("gte(total_cost, 1)", ["a"]),
+        ("or(lt(latency_p50, '1h'), gt(latency_p99, 3600))", ["b", "a"]),
+        ("gt(latency_p50, '1h')", []),
+    ],
+)
+def test_threads_are_found_by_what_they_come_to(api, project, text, ids) -> None:
+    for thread, minute, error in (("a", 0, "no"), ("a", 1, None), ("b", 2, None)):
+        turn(project, thread, minute, error=error)
+    assert found(api, project, thread_filter=text) == ids
+    body = {"project_id": str(project.uuid), "thread_filter": text, "select": ["THREAD_COUNT"]}
+    since = (NOON - timedelta(days=1)).isoformat()
+    told = api.post("/api/v2/threads/stats", {**body, "min_start_time": since})
+    assert told.json() == {"thread_count": len(ids)}
+
+
+def test_a_thread_filter_goes_with_others_and_with_pages(api, project) -> None:
+    for number in range(4):
+        for _ in range(1 + number % 2):
+            turn(project, f"t{number}", number, tags=["gold"] if number > 0 else [])
+    both = {"filter": 'has(tags, "gold")', "thread_filter": "gt(count, 1)"}
+    assert found(api, project, **both) == ["t3", "t1"]
+    first = ask(api, project, page_size=1, **both).json()
+    assert [one["thread_id"] for one in first["items"]] == ["t3"]
+    rest = ask(api, project, page_size=1, cursor=first["next_cursor"], **both).json()
+    assert ([one["thread_id"] for one in rest["items"]], rest["next_cursor"]) == (["t1"], None)
+
+
 def test_pages_of_threads_neither_repeat_nor_skip(api, project) -> None:
     for number in range(5):
         turn(project, f"t{number}", number // 2)
@@ -142,7 +181,9 @@ def test_pages_of_threads_neither_repeat_nor_skip(api, project) -> None:
         ({"page_size": 101}, 400, "page_size"),
         ({"filter": "("}, 400, "filter"),
         ({"cursor": "abc"}, 400, "cursor"),
-        ({"thread_filter": "gt(count, 1)"}, 501, "thread_filter"),
+        ({"thread_filter": "eq(name, 'x')"}, 400, "thread_filter: Unknown field 'name'; known are"),
+        ({"thread_filter": "search('x')"}, 400, "thread_filter: search expects a field first"),
+        ({"thread_filter": "gt(count, 'x')"}, 400, "thread_filter: count expects a number"),
         ({"ai_search": "angry"}, 501, "ai_search"),
     ],
 )

@@ -16,7 +16,6 @@ from observatory.api.run_query import TooSlow, filter_of, text_of
 from observatory.api.shapes import v2 as shapes
 from observatory.api.v2 import cursors, fields
 from observatory.api.v2.bodies import (
-    NotOffered,
     body_of,
     choices_of,
     project_of,
@@ -29,6 +28,7 @@ from observatory.api.v2.runs import page_of
 from observatory.api.v2.streaming import PageView
 from observatory.feedback import summary
 from observatory.runs import search, thread_sharing, threads, totals
+from observatory.runs.filters.fields import THREAD_FIELDS
 from observatory.runs.filters.grammar import Term
 from observatory.runs.models import Project
 from observatory.runs.previews import MAX_PREVIEW, preview
@@ -47,18 +47,14 @@ DETAILS = (
 
 
 def _query_in(body: Mapping[str, Any]) -> ThreadQuery:
-    """Return which threads the body asks for. Raises ParseError, and NotOffered (501)."""
-    if text_of(body, "thread_filter") is not None:
-        raise NotOffered(
-            "thread_filter: this server filters threads by filter, trace_filter"
-            " and tree_filter alone"
-        )
+    """Return which threads the body asks for. Raises ParseError."""
     since, before = recent_of(body)
     cursor = text_of(body, "cursor")
     return ThreadQuery(
         filter=filter_of(body, "filter"),
         trace_filter=filter_of(body, "trace_filter"),
         tree_filter=filter_of(body, "tree_filter"),
+        thread_filter=filter_of(body, "thread_filter", THREAD_FIELDS),
         started_from=since,
         started_before=before,
         after=None if cursor is None else tuple(cursors.read(cursor, datetime, str)),
@@ -258,9 +254,7 @@ class ThreadStats(WorkspaceView):
 class ThreadAggregates(WorkspaceView):
     """POST /api/v2/threads/stats (client.threads.aggregate_stats): threads taken together."""
 
-    @describe(
-        body=shapes.ThreadAggregateQuery, answer=shapes.ThreadAggregateStats, errors=(404, 501)
-    )
+    @describe(body=shapes.ThreadAggregateQuery, answer=shapes.ThreadAggregateStats, errors=(404,))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         project, wanted = project_of(self.workspace, body), _wanted(body, "select", AGGREGATES)

@@ -18,6 +18,7 @@ JSON values (metadata_value, input_value, output_value, feedback_value) compare
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +26,7 @@ from decimal import Decimal
 from typing import Any
 
 from observatory.runs.filters.fields import NUMERIC_TEXT, SEARCHED, Field, Kind, typed
-from observatory.runs.filters.grammar import Node, Not, Term
+from observatory.runs.filters.grammar import And, Node, Not, Term
 from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
 
 SQL = tuple[str, list[Any]]
@@ -132,6 +133,26 @@ def named(compiled: SQL, prefix: str = "p") -> tuple[str, dict[str, Any]]:
     sql, values = compiled
     names = [f"{prefix}{number}" for number in range(len(values))]
     return sql % tuple(f"%({name})s" for name in names), dict(zip(names, values, strict=True))
+
+
+def having(node: Node, columns: Mapping[str, str]) -> SQL:
+    """Return the expression that `node` holds of a group of rows: of THREAD_FIELDS, a thread.
+
+    `columns` holds the SQL of each field, aggregates among them, as the caller wrote it.
+    """
+    if isinstance(node, Term):
+        field = node.spec
+        if field is None:
+            raise ValueError("a group of rows has no text to search through")
+        value, column = typed(field, node.operator, node.value), columns[field.name]
+        if value is None:
+            return f"{column} IS {'' if node.operator == 'eq' else 'NOT '}NULL", []
+        return _plain(field, node.operator, value, column)
+    if isinstance(node, Not):
+        sql, params = having(node.arg, columns)
+        return f"({sql}) IS NOT TRUE", params
+    word = " AND " if isinstance(node, And) else " OR "
+    return _joined([having(arg, columns) for arg in node.args], word)
 
 
 def where_in_trace(node: Node, alias: str = "r", *, root_only: bool, judged: Judged = EVER) -> SQL:

@@ -115,6 +115,24 @@ _ALL = [
     Field("feedback_source", Kind.TEXT, "api, app, model or auto_eval", "feedback"),
 ]
 FIELDS: dict[str, Field] = {field.name: field for field in _ALL}
+_OF_A_THREAD = [
+    Field("thread_id", Kind.TEXT, "the thread"),
+    Field("count", Kind.NUMBER, "its traces"),
+    Field("num_errored_turns", Kind.NUMBER, "those that failed"),
+    Field("start_time", Kind.TIME, "when its newest trace started"),
+    Field("min_start_time", Kind.TIME, "when its first trace started"),
+    Field("max_start_time", Kind.TIME, "the same as start_time"),
+    Field("latency_p50", Kind.SECONDS, "of its traces"),
+    Field("latency_p99", Kind.SECONDS, "of its traces"),
+    Field("last_error", Kind.TEXT, "error of the newest trace that failed; missing without one"),
+    *(
+        FIELDS[f"{part}_{kind}"]
+        for kind in ("tokens", "cost")
+        for part in ("prompt", "completion", "total")
+    ),
+]
+THREAD_FIELDS: dict[str, Field] = {field.name: field for field in _OF_A_THREAD}
+"""What `thread_filter` of version 2 may name: a thread as it is told, tokens of all its runs."""
 SEARCHED = ("name", "inputs", "outputs", "error")
 """The fields that `search("text")` looks through."""
 

@@ -15,16 +15,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
-from observatory.runs.filters.fields import FIELDS, Field, Literal, typed
+from observatory.runs.filters.fields import FIELDS, THREAD_FIELDS, Field, Literal, typed
 
 MAX_BYTES = 10_240
 MAX_NODES = 100
 MAX_DEPTH = 10
 MAX_NUMBER = 40  # characters
+
+
+_EVERY = THREAD_FIELDS | FIELDS  # fields of one name are of one kind
 
 
 class FilterError(ValueError):
@@ -47,7 +50,7 @@ class Term:
 
     @property
     def spec(self) -> Field | None:
-        return FIELDS[self.field] if self.field else None
+        return _EVERY[self.field] if self.field else None
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,9 @@ def _number(token: _Token) -> int | float:
 class _Parser:
     """Recursive descent; depth and nodes are counted on the way, so it cannot run away."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, fields: Mapping[str, Field]) -> None:
         self.tokens = list(_tokens(text))
+        self.fields = fields
         self.index = 0
         self.n_nodes = 0
 
@@ -217,15 +221,17 @@ class _Parser:
 
     def term(self, name: str, token: _Token) -> Term:
         subject = self.take()
-        if name == "search" and subject.kind == "string" and self.is_next(")"):
+        is_of_runs = self.fields is FIELDS  # the fields that search("text") looks through
+        if name == "search" and subject.kind == "string" and self.is_next(")") and is_of_runs:
             self.take()
             return Term(name, None, _string(subject), token.position)
         if subject.kind != "name" or subject.text in _WORDS:
             raise FilterError(f"{name} expects a field first", subject.position)
-        field = FIELDS.get(subject.text)
+        field = self.fields.get(subject.text)
         if field is None:
+            known = ", ".join(self.fields)
             raise FilterError(
-                f"Unknown field {subject.text!r}; known are {', '.join(FIELDS)}", subject.position
+                f"Unknown field {subject.text!r}; known are {known}", subject.position
             )
         self.expect(",")
         position = self.token.position
@@ -265,8 +271,8 @@ class _Parser:
         return tuple(values)
 
 
-def parse(text: str) -> Node:
-    """Return the syntax tree of `text`.
+def parse(text: str, fields: Mapping[str, Field] = FIELDS) -> Node:
+    """Return the syntax tree of `text`, which may name `fields`.
 
     Raises FilterError, with the position in characters, when it is not a filter, names an
     unknown field, compares a field with what does not fit it, or is larger than MAX_BYTES,
@@ -274,7 +280,7 @@ def parse(text: str) -> Node:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise FilterError(f"A filter has at most {MAX_BYTES} bytes", MAX_BYTES)
-    parser = _Parser(text)
+    parser = _Parser(text, fields)
     node = parser.infix(1)
     if parser.token.kind != "end":
         raise FilterError(f"Unexpected {parser.token.text!r}", parser.token.position)
