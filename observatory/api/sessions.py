@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 from django.db import transaction
+from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -85,7 +86,7 @@ class Counted:
         return self.select is None or name in self.select
 
 
-def _told(
+def told_of(
     workspace: Workspace, projects: Sequence[Project], asked: Counted
 ) -> dict[int, dict[str, Any]]:
     """Return the statistics of each project, in a constant number of queries."""
@@ -139,7 +140,7 @@ def listed_out(workspace: Workspace, asked: ProjectQuery, window: slice) -> list
     """Return a page of projects, newest first, with statistics that anybody may read."""
     page = list(catalogue.listed(workspace, asked)[window])
     unseen = tuple(map(str, unsettled(workspace.pk)))
-    counted = _told(workspace, page, Counted(unseen=unseen))
+    counted = told_of(workspace, page, Counted(unseen=unseen))
     come = experiments.progress(workspace, page)
     return [
         session_out(project, workspace, {**come.get(project.pk, {}), **counted[project.pk]})
@@ -167,7 +168,7 @@ def _name(name: str, value: Any) -> str:
     return text
 
 
-def _uuid(name: str, value: Any) -> UUID:
+def uuid_in(name: str, value: Any) -> UUID:
     try:
         return UUID(str(value))
     except ValueError:
@@ -198,13 +199,13 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "extra": _object,
     "start_time": _moment,
     "end_time": _moment,
-    "reference_dataset_id": _uuid,
-    "default_dataset_id": _uuid,
+    "reference_dataset_id": uuid_in,
+    "default_dataset_id": uuid_in,
     "trace_tier": lambda name, value: _text(name, value, 32),
 }
 
 
-def _values(body: Any) -> dict[str, Any]:
+def values_of(body: Any) -> dict[str, Any]:
     """Return the fields of a project that the body sets; null keeps. Raises 422."""
     if not isinstance(body, dict):
         raise Unprocessable("The body must be a JSON object")
@@ -215,7 +216,7 @@ def _values(body: Any) -> dict[str, Any]:
     }
 
 
-def _planned(body: Mapping[str, Any]) -> dict[str, Any]:
+def planned_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an experiment announces of itself, as datasets_app keeps it. Raises 422."""
     planned: dict[str, Any] = {}
     for name, field in (("num_examples", "n_examples"), ("num_repetitions", "n_repetitions")):
@@ -232,7 +233,7 @@ def _planned(body: Mapping[str, Any]) -> dict[str, Any]:
     return planned
 
 
-def _metadata(request: Request) -> dict[str, Any] | None:
+def metadata_of(request: Request) -> dict[str, Any] | None:
     text = parameters.one(request, "metadata")
     if text is None:
         return None
@@ -242,8 +243,11 @@ def _metadata(request: Request) -> dict[str, Any] | None:
         raise Unprocessable("metadata: expects a JSON object") from None
 
 
-def _counted(request: Request) -> Counted:
-    """Return what the query asks of statistics. Raises 422, and 400 for a malformed filter."""
+def counted_of(request: Request, *, facets: str = "facets") -> Counted:
+    """Return what the query asks of statistics; `facets` is the name of that flag.
+
+    Raises 422, and 400 for a malformed filter.
+    """
     select = parameters.listed(request, "stats_select")
     for name in select:
         if name not in STATS:
@@ -253,14 +257,62 @@ def _counted(request: Request) -> Counted:
         since=parameters.moment(request, "stats_start_time"),
         only=filter_of({"stats_filter": text}, "stats_filter"),
         select=frozenset(select) or None,
-        facets=parameters.flag(request, "facets") is True,
+        facets=parameters.flag(request, facets) is True,
     )
 
 
-def _untagged(body: Mapping[str, Any]) -> None:
+def refuse_tags(body: Mapping[str, Any]) -> None:
     """Raise 422 for resource tags, which are not kept: nobody may believe they were set."""
     if body.get("tag_value_ids"):
         raise Unprocessable("tag_value_ids: this server keeps no resource tags")
+
+
+def ordered(
+    workspace: Workspace,
+    found: QuerySet[Project],
+    sort_by: str,
+    asked: Counted,
+    *,
+    is_descending: bool,
+    feedback_key: str = "",
+    feedback_level: str = "feedback_stats",
+) -> QuerySet[Project] | list[Project]:
+    """Return projects by a column, or all of them by a statistic; those without it last.
+
+    `feedback_level` is `feedback_stats` or `session_feedback_stats`. Raises 422.
+    """
+    if sort_by in ("name", "start_time"):
+        sign = "-" if is_descending else ""
+        return found.order_by(f"{sign}{sort_by}", f"{sign}id")
+    ranks: dict[int, Any]
+    projects = list(found)
+    if sort_by == "feedback":
+        only = Counted(asked.since, asked.only, frozenset({feedback_level}))
+        judged = {
+            pk: told[feedback_level] for pk, told in told_of(workspace, projects, only).items()
+        }
+        ranks = {pk: of.get(feedback_key, {}).get("avg") for pk, of in judged.items()}
+    elif sort_by in _SORTED_BY_STATS:
+        only = Counted(since=asked.since, only=asked.only, select=frozenset({sort_by}))
+        counted = told_of(workspace, projects, only)
+        ranks = {pk: of[sort_by] for pk, of in counted.items()}
+    else:
+        known = ", ".join(("name", "start_time", *_SORTED_BY_STATS, "feedback"))
+        raise Unprocessable(f"sort_by: expects one of {known}")
+    have = [project for project in projects if ranks[project.pk] is not None]
+    have.sort(key=lambda project: ranks[project.pk], reverse=is_descending)
+    return have + [project for project in projects if ranks[project.pk] is None]
+
+
+def shown(
+    workspace: Workspace, page: Sequence[Project], asked: Counted | None
+) -> list[dict[str, Any]]:
+    """Return projects as the wire shows them; `asked` None leaves their statistics out."""
+    told = experiments.progress(workspace, page)
+    if asked is not None:
+        for pk, counted in told_of(workspace, page, asked).items():
+            told[pk] = {**told.get(pk, {}), **counted}
+    return [session_out(project, workspace, told.get(project.pk)) for project in page]
 
 
 class Sessions(WorkspaceView):
@@ -279,54 +331,27 @@ class Sessions(WorkspaceView):
                 reference_datasets=parameters.uuids(request, "reference_dataset") or None,
                 is_reference_free=parameters.flag(request, "reference_free"),
                 dataset_version=parameters.one(request, "dataset_version"),
-                metadata=_metadata(request),
+                metadata=metadata_of(request),
             ),
         )
         if parameters.listed(request, "tag_value_id"):  # no project has a resource tag
             found = found.none()
         limit = parameters.number(request, "limit", MAX_LISTED, 1, MAX_LISTED)
         offset = parameters.number(request, "offset", 0, 0, MAX_OFFSET)
-        asked = _counted(request)
+        asked = counted_of(request)
         sort_by = parameters.one(request, "sort_by") or "start_time"
         is_descending = parameters.flag(request, "sort_by_desc") is not False
-        if sort_by in ("name", "start_time"):
-            sign = "-" if is_descending else ""
-            page = list(found.order_by(f"{sign}{sort_by}", f"{sign}id")[offset : offset + limit])
-        else:
-            ranked = self._ranked(list(found), sort_by, asked, is_descending)
-            page = ranked[offset : offset + limit]
-        told = experiments.progress(self.workspace, page)
-        if parameters.flag(request, "include_stats"):
-            for pk, counted in _told(self.workspace, page, asked).items():
-                told[pk] = {**told.get(pk, {}), **counted}
-        return Response(
-            [session_out(project, self.workspace, told.get(project.pk)) for project in page]
+        everyone = ordered(
+            self.workspace,
+            found,
+            sort_by,
+            asked,
+            is_descending=is_descending,
+            feedback_key=parameters.one(request, "sort_by_feedback_key") or "",
         )
-
-    def _ranked(
-        self, found: list[Project], sort_by: str, asked: Counted, is_descending: bool
-    ) -> list[Project]:
-        """Return every project by a statistic; those without it last."""
-        ids = [project.pk for project in found]
-        ranks: dict[int, Any]
-        if sort_by == "feedback":
-            key = parameters.one(self.request, "sort_by_feedback_key") or ""
-            only = Counted(asked.since, asked.only, frozenset({"feedback_stats"}))
-            judged = {
-                pk: told["feedback_stats"]
-                for pk, told in _told(self.workspace, found, only).items()
-            }
-            ranks = {pk: judged.get(pk, {}).get(key, {}).get("avg") for pk in ids}
-        elif sort_by in _SORTED_BY_STATS:
-            only = Counted(since=asked.since, only=asked.only, select=frozenset({sort_by}))
-            counted = _told(self.workspace, found, only)
-            ranks = {pk: counted[pk][sort_by] for pk in ids}
-        else:
-            known = ", ".join(("name", "start_time", *_SORTED_BY_STATS, "feedback"))
-            raise Unprocessable(f"sort_by: expects one of {known}")
-        have = [project for project in found if ranks[project.pk] is not None]
-        have.sort(key=lambda project: ranks[project.pk], reverse=is_descending)
-        return have + [project for project in found if ranks[project.pk] is None]
+        page = everyone[offset : offset + limit]
+        has_stats = parameters.flag(request, "include_stats") is True
+        return Response(shown(self.workspace, list(page), asked if has_stats else None))
 
     @describe(
         query=shapes.SessionUpsertQuery,
@@ -336,17 +361,17 @@ class Sessions(WorkspaceView):
     )
     def post(self, request: Request) -> Response:
         body: Any = request.data
-        values = _values(body)
+        values = values_of(body)
         if "name" not in values:
             raise Unprocessable("name: this field is required")
-        _untagged(body)
-        given, planned = body.get("id"), _planned(body)
+        refuse_tags(body)
+        given, planned = body.get("id"), planned_of(body)
         try:
             with transaction.atomic():
                 project = catalogue.create(
                     self.workspace,
                     values,
-                    uuid=None if given is None else _uuid("id", given),
+                    uuid=None if given is None else uuid_in("id", given),
                     upsert=parameters.flag(request, "upsert") is True,
                 )
                 experiments.plan(project, planned)
@@ -394,14 +419,14 @@ class SessionDetail(WorkspaceView):
         project = self._project(session_id)
         told = {}
         if parameters.flag(request, "include_stats"):
-            told = _told(self.workspace, [project], _counted(request))[project.pk]
+            told = told_of(self.workspace, [project], counted_of(request))[project.pk]
         return Response(_shown_alone(self.workspace, project, told))
 
     @describe(body=shapes.SessionChange, answer=shapes.Session, errors=(409,))
     def patch(self, request: Request, session_id: str) -> Response:
         project = self._project(session_id)
         try:
-            project = catalogue.change(project, _values(request.data))
+            project = catalogue.change(project, values_of(request.data))
         except ProjectExists as error:
             raise Conflict(str(error)) from None
         return Response(_shown_alone(self.workspace, project))

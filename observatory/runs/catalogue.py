@@ -55,9 +55,13 @@ def _taken(named: Project | None, given: Mapping[str, Any]) -> str:
     return f"A project with the {what} already exists"
 
 
-def change(project: Project, values: Mapping[str, Any]) -> Project:
-    """Set the fields that are given; None keeps what is there. Raises ProjectExists."""
+def change(project: Project, values: Mapping[str, Any], *, cleared: Sequence[str] = ()) -> Project:
+    """Set the fields that are given; None keeps what is there. Raises ProjectExists.
+
+    `cleared` fields lose what they hold.
+    """
     given = {name: value for name, value in values.items() if value is not None}
+    given |= {name: {} if name == "extra" else None for name in cleared}
     for name, value in given.items():
         setattr(project, name, value)
     if given:

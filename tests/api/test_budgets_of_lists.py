@@ -104,6 +104,7 @@ class World:
             )
             judge(of_example, "exact", 1.0)
             ProjectFactory(workspace=self.acme, reference_dataset_id=self.dataset.uuid)
+            DatasetFactory(workspace=self.acme)
             QueueItemFactory(queue=self.queue, run_id=self._turn().id)
 
 
@@ -166,6 +167,10 @@ LISTS = {
         8,
         "",
         _of("items"),
+    ),
+    "GET /api/v2/datasets": Listed("/api/v2/datasets", 6, "", _of("items")),
+    "GET /api/v2/sessions": Listed(
+        "/api/v2/sessions?include_stats=true&include_facets=true", 14, "", _of("items")
     ),
     "POST /api/v2/datasets/{dataset_id}/experiment-runs": Listed(
         "/api/v2/datasets/{dataset}/experiment-runs",

@@ -44,8 +44,8 @@ class DatasetChange(DatasetFields):
     patch_examples: NotRequired[dict[str, ExampleChange] | None]
 
 
-class Dataset(TypedDict):
-    """A dataset."""
+class DatasetHead(TypedDict):
+    """A dataset, but for the count of its examples."""
 
     id: UUID
     tenant_id: UUID
@@ -54,7 +54,6 @@ class Dataset(TypedDict):
     data_type: str
     created_at: datetime
     modified_at: datetime | None
-    example_count: int
     session_count: int
     last_session_start_time: datetime | None
     inputs_schema_definition: Object | None
@@ -64,6 +63,12 @@ class Dataset(TypedDict):
     extra: Object | None
     externally_managed: bool
     baseline_experiment_id: UUID | None
+
+
+class Dataset(DatasetHead):
+    """A dataset."""
+
+    example_count: int
 
 
 class DatasetQuery(PageQuery, total=False):

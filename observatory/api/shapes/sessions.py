@@ -48,8 +48,8 @@ class SessionChange(SessionFields):
     name: NotRequired[Annotated[str, Meta(min_length=1, max_length=512)] | None]
 
 
-class Session(TypedDict):
-    """A project. The statistics are there if `include_stats` asked for them."""
+class SessionHead(TypedDict):
+    """A project, but for what the versions of the wire say differently."""
 
     id: UUID
     tenant_id: UUID
@@ -60,7 +60,6 @@ class Session(TypedDict):
     extra: Object | None
     reference_dataset_id: UUID | None
     default_dataset_id: UUID | None
-    trace_tier: str | None
     run_count: NotRequired[int]
     latency_p50: NotRequired[float | None]
     latency_p99: NotRequired[float | None]
@@ -77,6 +76,12 @@ class Session(TypedDict):
     streaming_rate: NotRequired[float | None]
     last_run_start_time: NotRequired[datetime | None]
     run_facets: NotRequired[list[Facet]]
+
+
+class Session(SessionHead):
+    """A project. The statistics are there if `include_stats` asked for them."""
+
+    trace_tier: str | None
     feedback_stats: NotRequired[dict[str, FeedbackStats]]
     session_feedback_stats: NotRequired[dict[str, FeedbackStats]]
 

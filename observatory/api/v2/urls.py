@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver
 
 from observatory.api.paths import UUID, at
-from observatory.api.v2 import experiment_runs, public, runs, threads, traces
+from observatory.api.v2 import datasets, experiment_runs, public, runs, sessions, threads, traces
 
 THREAD = "(?P<thread_id>.+)"  # an id is the user's own text, a slash may be in it
 
@@ -21,6 +21,9 @@ v2: list[URLPattern | URLResolver] = [
     at(f"threads/{THREAD}/traces", threads.ThreadTraces, "thread-traces"),
     at(f"threads/{THREAD}/stats", threads.ThreadStats, "thread-stats"),
     at(f"threads/{THREAD}/share", threads.ThreadSharing, "thread-share"),
+    at("sessions", sessions.SessionsV2, "sessions"),
+    at("sessions/(?P<session_id>[^/]+)", sessions.SessionDetailV2, "session-detail"),
+    at("datasets", datasets.DatasetsV2, "datasets"),
     at(
         "datasets/(?P<dataset_id>[^/]+)/experiment-runs",
         experiment_runs.ExperimentRuns,

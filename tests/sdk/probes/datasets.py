@@ -9,7 +9,7 @@ import pytest
 from langsmith import schemas
 from langsmith.utils import LangSmithNotFoundError
 
-from tests.sdk.probes import World, ids, refused, works
+from tests.sdk.probes import World, ids, works
 
 SYNC, ASYNC = ("Client",), ("AsyncClient",)
 
@@ -321,12 +321,9 @@ def the_runs_of_experiments_are_read_by_example(w: World) -> None:
     assert {row.id for row in rows} == {str(id_) for id_ in example_ids}
 
 
-@refused(
-    "datasets.list_v2",
-    seen="NotFoundError 404",
-    why="not built yet; list_datasets lists the same",
-)
+@works("datasets.list_v2")
 def datasets_are_listed_by_cursor(w: World) -> None:
-    dataset_id, _ = w.dataset()
-    found = w.client.datasets.list_v2(id=[str(dataset_id)], page_size=1)
-    assert list(ids(found)) == [str(dataset_id)]
+    made = {str(w.dataset()[0]) for _ in range(3)}
+    found = list(w.client.datasets.list_v2(id=list(made), page_size=1, sort_by="example_count"))
+    assert set(ids(found)) == made
+    assert [dataset.example_count for dataset in found] == [3, 3, 3]

@@ -175,19 +175,31 @@ def project_of(w: World) -> str:
     return str(w.run().session_id)
 
 
-refused_calls(
-    {
-        "sessions.create_v2": lambda w: w.client.sessions.create_v2(
-            type="PROJECT", name=w.name("project")
-        ),
-        "sessions.retrieve_v2": lambda w: w.client.sessions.retrieve_v2(project_of(w)),
-        "sessions.update_v2": lambda w: w.client.sessions.update_v2(project_of(w), description="e"),
-        "sessions.list_v2": lambda w: w.client.sessions.list_v2(name=w.name("project")),
-    },
-    seen="NotFoundError 404",
-    why="projects have no v2 yet; the methods without _v2 do the same",
+@works(
+    "sessions.create_v2",
+    "sessions.retrieve_v2",
+    "sessions.update_v2",
+    "sessions.list_v2",
     of=SYNC,
 )
+def projects_are_kept_by_version_2(w: World) -> None:
+    sessions, name = w.client.sessions, w.name("project")
+    dataset_id, _ = w.dataset()
+    made = sessions.create_v2(type="PROJECT", name=f"{name}-1", description="d")
+    asked = {"type": "EXPERIMENT", "reference_dataset_id": str(dataset_id)}
+    experiment = sessions.create_v2(name=f"{name}-2", trace_tier="LONG_LIVED", **asked)
+    changed = sessions.update_v2(made.id, description=None, extra={"metadata": {"a": 1}})
+    assert (changed.description, changed.extra) == (None, {"metadata": {"a": 1}})
+    w.run(f"{name}-1")
+    read = sessions.retrieve_v2(made.id, include_stats=True)
+    assert (read.type, read.run_count, read.latency_p50) == ("PROJECT", 1, 2)
+    found = list(sessions.list_v2(name_contains=name, page_size=1, sort_by="NAME"))
+    assert list(ids(found)) == [experiment.id, made.id]
+    assert [project.type for project in found] == ["EXPERIMENT", "PROJECT"]
+    assert found[0].trace_tier == "LONG_LIVED"
+    of_type = sessions.list_v2(name_contains=name, type=["PROJECT"])
+    assert list(ids(of_type)) == [made.id]
+
 
 refused_calls(
     {
