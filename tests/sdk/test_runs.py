@@ -263,3 +263,35 @@ def test_every_keyword_of_list_projects_narrows_the_list(client, project) -> Non
     assert not client.has_project(f"{project}-renamed")
     with pytest.raises(utils.LangSmithError, match="tag_value_ids"):
         client.create_project(f"{project}-tagged", tag_value_ids=[uuid4()])
+
+
+def test_a_file_may_come_with_the_update_and_another_with_the_run(client, project) -> None:
+    root = uuid4()
+    order_ = order(root, START)
+    client.create_run(
+        "root",
+        {},
+        "chain",
+        id=root,
+        trace_id=root,
+        dotted_order=order_,
+        project_name=project,
+        start_time=START,
+        attachments={"first": ("text/plain", b"one")},
+    )
+    client.flush()
+    client.update_run(
+        root,
+        trace_id=root,
+        dotted_order=order_,
+        end_time=START,
+        outputs={"answer": 1},
+        attachments={"second": ("application/octet-stream", bytes(range(256)))},
+    )
+    client.flush()
+    (run,) = client.list_runs(project_name=project)
+    assert {name: one["reader"].read() for name, one in run.attachments.items()} == {
+        "first": b"one",
+        "second": bytes(range(256)),
+    }
+    assert run.attachments["second"]["mime_type"] == "application/octet-stream"
