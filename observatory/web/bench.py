@@ -152,7 +152,8 @@ def item_context(
         "queue": item.queue,
         "run": run,
         "seat": opened.seat,
-        "now": now,
+        "now_at": now.isoformat(),
+        "expires_at": _iso(opened.seat.expires_at if opened.seat else None),
         "decisions": opened.decisions,
         "questions": [
             _question(question, item, typed, complaints, number, names)
@@ -175,6 +176,10 @@ def item_context(
         "instructions": item.queue.instructions,
         **subjects.subject_context(request, item, run, tab),
     }
+
+
+def _iso(moment: datetime | None) -> str:
+    return "" if moment is None else moment.isoformat()
 
 
 def _editor(run: Run | None, typed: Typed) -> dict[str, Any]:

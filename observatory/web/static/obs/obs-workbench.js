@@ -556,12 +556,12 @@
   // Enter in a number or Ctrl+Enter anywhere must never submit natively.
   bench.addEventListener("submit", (event) => {
     if (event.submitter && event.submitter.matches("[data-undo]")) { event.preventDefault(); undo(event.submitter); return; }
+    const by = event.submitter;
+    if (event.target.id === "skip-form") { event.preventDefault(); menu().open = false; skip(by.dataset.skip); return; }
     if (event.target.id !== "review-form") return;
     event.preventDefault();
-    const by = event.submitter;
     if (!by || by.hasAttribute("data-compare")) return;
-    if (by.dataset.skip) { menu().open = false; skip(by.dataset.skip); }
-    else if (by.hasAttribute("data-requeue")) requeue();
+    if (by.hasAttribute("data-requeue")) requeue();
     else submit();
   });
   bench.addEventListener("click", (event) => {
