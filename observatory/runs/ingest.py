@@ -15,15 +15,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Final, Self, TypedDict, TypeVar
+from typing import Any, Self, TypedDict, TypeVar
 from uuid import UUID
 
 import psycopg
 import psycopg.errors
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
-from observatory import prepared
-from observatory.runs import changes, merge, prices, projects, rows
+from observatory.runs import adoption, changes, merge, prices, projects, rows
 from observatory.runs.merge import Order
 from observatory.runs.models import Change, Rejected
 from observatory.runs.ops import RunOp
@@ -139,7 +138,7 @@ def store(
         workspace,
         Change.Kind.RUN,
         stored.run_ids,
-        asking=[*_WAITING, asking, projects.STILL_THERE],
+        asking=[*adoption.WAITING, asking, projects.STILL_THERE],
         values=projects.still_there(places.recalled),
     )
     if answers:
@@ -148,7 +147,7 @@ def store(
             projects.forget(workspace)
             raise projects.Moved
         if waits_for_trace or waits_for_project:
-            adopted = _adopt(workspace, stored.run_ids, waits_for_trace, waits_for_project)
+            adopted = adoption.adopt(workspace, stored.run_ids, waits_for_trace, waits_for_project)
             changes.note(workspace, Change.Kind.RUN, adopted)
         if has_prices:
             prices.price(workspace, stored.run_ids)
@@ -368,58 +367,6 @@ class _Copying:
                 self._open = opening.pop_all()
             pieces = [rows.HEADER, *pieces]
         self._copy.write(b"".join(pieces))
-
-
-def _adopt(
-    workspace: Workspace, run_ids: list[UUID], waits_for_trace: bool, waits_for_project: bool
-) -> list[UUID]:
-    """Give runs that waited for it the trace of their parent and the project of their trace.
-
-    A patch need not name its project, nor a child its trace; their elders may come later. Few
-    runs ever wait, and two partial indexes hold exactly those. Return those that got a project:
-    they have changed, though no op named them.
-    """
-    adopted: list[UUID] = []
-    changed = run_ids
-    with prepared.cursor() as cursor:
-        while waits_for_trace and changed:
-            ids = prepared.uuid_array(changed)
-            cursor.execute(_ADOPT_TRACE, [workspace.pk, ids, ids])
-            changed = [row[0] for row in cursor.fetchall()]
-            run_ids = run_ids + changed
-        if waits_for_project:
-            ids = prepared.uuid_array(run_ids)
-            cursor.execute(_ADOPT_PROJECT, [workspace.pk, ids, ids])
-            adopted = [row[0] for row in cursor.fetchall()]
-    return adopted
-
-
-# ORDER BY, so that the planner can only take the two partial indexes: for a plain EXISTS it
-# expects to meet such a run early and reads the whole table.
-_WAITING: Final = (
-    "exists(SELECT FROM (SELECT 1 FROM runs_run r WHERE r.workspace_id = change.workspace_id"
-    " AND r.trace_id = r.id AND r.parent_run_id IS NOT NULL"
-    " ORDER BY r.workspace_id, r.parent_run_id LIMIT 1) waits_for_trace)",
-    "exists(SELECT FROM (SELECT 1 FROM runs_run r WHERE r.workspace_id = change.workspace_id"
-    " AND r.project_id IS NULL ORDER BY r.workspace_id, r.trace_id LIMIT 1) waits_for_project)",
-    "exists(SELECT FROM runs_modelprice p WHERE p.workspace_id = change.workspace_id)",
-)
-_ADOPT_TRACE = (
-    "UPDATE runs_run r SET trace_id = parent.trace_id FROM runs_run parent"
-    " WHERE r.workspace_id = %s AND r.trace_id = r.id AND r.parent_run_id IS NOT NULL"
-    " AND parent.workspace_id = r.workspace_id AND parent.id = r.parent_run_id"
-    " AND parent.id <> r.id AND (r.parent_run_id = ANY(%s::uuid[]) OR r.id = ANY(%s::uuid[]))"
-    " AND (parent.parent_run_id IS NULL OR parent.trace_id <> parent.id)"
-    " RETURNING r.id"
-)
-_ADOPT_PROJECT = (
-    "UPDATE runs_run r SET project_id = root.project_id, is_adopted = true FROM runs_run root"
-    " WHERE r.workspace_id = %s AND r.project_id IS NULL"
-    " AND (r.trace_id = ANY(%s::uuid[]) OR r.id = ANY(%s::uuid[]))"
-    " AND root.workspace_id = r.workspace_id AND root.id = r.trace_id AND root.id <> r.id"
-    " AND root.project_id IS NOT NULL AND NOT root.is_adopted"
-    " RETURNING r.id"
-)
 
 
 def _ordering(order: Order, expression: str) -> str:

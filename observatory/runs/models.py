@@ -169,7 +169,7 @@ class Run(models.Model):
                 name="run_root_metadata",
                 condition=Q(parent_run_id=None),
             ),
-            # These two hold only runs whose elders have not arrived: see ingest._adopt.
+            # These two hold only runs whose elders have not arrived: see adoption.py.
             models.Index(
                 fields=["workspace", "parent_run_id"],
                 name="run_waits_for_its_trace",

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from observatory.runs import ingest, merge, projects
+from observatory.runs import adoption, ingest, merge, projects
 from observatory.runs.models import Change, Run
 from observatory.runs.ops import RunOp, parse_op
 from tests.factories import WorkspaceFactory
@@ -198,7 +198,7 @@ class _Alone:
 
     def __enter__(self) -> None:
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(ingest, "_adopt", lambda *_: [])
+        self.patch.setattr(adoption, "adopt", lambda *_: [])
 
     def __exit__(self, *_: object) -> None:
         self.patch.undo()
