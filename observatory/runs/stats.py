@@ -289,16 +289,18 @@ def _where(workspace: Workspace, wanted: RunQuery) -> SQL:
 # Facets: what a person narrows the set down by ----------------------------------------------------
 
 MAX_FACETS = 10
+# A run stands once under each label, so that its rows can be counted without looking at ids.
 _FACETS = """
-WITH chosen AS MATERIALIZED ({chosen}), counted AS (
-    SELECT chosen_label, 'name' AS key, chosen_name AS value, count(DISTINCT chosen_id) AS n
-    FROM chosen GROUP BY 1, 3
-    UNION ALL SELECT chosen_label, 'run_type', chosen_type, count(DISTINCT chosen_id)
-    FROM chosen GROUP BY 1, 3
-    UNION ALL SELECT chosen_label, 'status', chosen_status, count(DISTINCT chosen_id)
-    FROM chosen GROUP BY 1, 3
-    UNION ALL SELECT chosen_label, 'tag', each.tag, count(DISTINCT chosen_id)
-    FROM chosen, LATERAL unnest(chosen_tags) AS each(tag) GROUP BY 1, 3
+WITH chosen AS MATERIALIZED ({chosen}), plain AS (
+    SELECT chosen_label, chosen_name, chosen_type, chosen_status, count(*) AS n
+    FROM chosen GROUP BY 1, 2, 3, 4
+), counted AS (
+    SELECT chosen_label, 'name' AS key, chosen_name AS value, sum(n)::bigint AS n
+    FROM plain GROUP BY 1, 3
+    UNION ALL SELECT chosen_label, 'run_type', chosen_type, sum(n)::bigint FROM plain GROUP BY 1, 3
+    UNION ALL SELECT chosen_label, 'status', chosen_status, sum(n)::bigint FROM plain GROUP BY 1, 3
+    UNION ALL SELECT chosen_label, 'tag', each.tag, count(*)
+    FROM chosen, LATERAL (SELECT DISTINCT unnest(chosen_tags) AS tag) each GROUP BY 1, 3
 ), ranked AS (
     SELECT *, row_number() OVER (PARTITION BY chosen_label, key ORDER BY n DESC, value) AS place
     FROM counted WHERE value IS NOT NULL

@@ -22,6 +22,7 @@ from django.db import connection, transaction
 from observatory.api.run_query import query_in
 from observatory.console.bench import history, lists, scratch
 from observatory.console.bench.history import History
+from observatory.feedback import summary
 from observatory.runs import search, stats
 from observatory.workspaces.models import Workspace
 
@@ -252,6 +253,21 @@ def questions(written: History, stored: lists.Stored) -> Iterator[Question]:
     yield Question("page 50 by cursor", page({"cursor": _fiftieth(page)}))
     yield Question("stats of a day", lambda: stats.of_runs(workspace, query_in(
         {"session": [str(written.project.uuid)], **window})))  # fmt: skip
+    day = query_in({"session": [str(written.project.uuid)], **window})
+    yield Question("stats of a day, facets", lambda: stats.facets(stats.chosen(workspace, day)))
+    yield Question(
+        "stats of a day, feedback",
+        lambda: summary.stats_of_chosen(workspace.pk, stats.chosen(workspace, day).rows()),
+    )
+    every = query_in({"session": [str(written.project.uuid)]})
+    yield Question("stats of all runs", lambda: stats.of_runs(workspace, every))
+    yield Question(
+        "stats of all runs, facets", lambda: stats.facets(stats.chosen(workspace, every))
+    )
+    yield Question(
+        "stats of all runs, feedback",
+        lambda: summary.stats_of_chosen(workspace.pk, stats.chosen(workspace, every).rows()),
+    )
     yield Question("stats of a project, all", lambda: stats.of_projects(
         workspace.pk, [written.project.pk]))  # fmt: skip
     for listed in lists.questions(written, stored):
