@@ -10,8 +10,8 @@ from uuid import UUID
 
 import orjson
 from django.db import transaction
-from django.db.models import QuerySet
-from rest_framework.exceptions import NotFound
+from django.db.models import Q, QuerySet
+from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -25,10 +25,10 @@ from observatory.api.run_query import TooSlow, filter_of
 from observatory.api.shapes import Object
 from observatory.api.shapes import sessions as shapes
 from observatory.feedback import summary
-from observatory.runs import catalogue, search, stats
+from observatory.runs import catalogue, project_filters, search, stats
 from observatory.runs.catalogue import ProjectExists, ProjectQuery
 from observatory.runs.documents import BadItem
-from observatory.runs.filters.grammar import Node
+from observatory.runs.filters.grammar import FilterError, Node
 from observatory.runs.models import Project
 from observatory.runs.projects import MAX_NAME_LENGTH
 from observatory.runs.times import parse_time
@@ -243,6 +243,17 @@ def metadata_of(request: Request) -> dict[str, Any] | None:
         raise Unprocessable("metadata: expects a JSON object") from None
 
 
+def condition_of(request: Request) -> Q | None:
+    """Return what `filter` asks of projects. Raises ParseError with the position."""
+    text = parameters.one(request, "filter")
+    if not text:
+        return None
+    try:
+        return project_filters.condition(text)
+    except FilterError as error:
+        raise ParseError(f"filter: {error}") from None
+
+
 def counted_of(request: Request, *, facets: str = "facets") -> Counted:
     """Return what the query asks of statistics; `facets` is the name of that flag.
 
@@ -320,8 +331,6 @@ class Sessions(WorkspaceView):
 
     @describe(query=shapes.SessionQuery, answer=list[shapes.Session])
     def get(self, request: Request) -> Response:
-        if parameters.one(request, "filter"):
-            raise Unprocessable("filter: projects are not listed by filter; use name or metadata")
         found = catalogue.listed(
             self.workspace,
             ProjectQuery(
@@ -332,6 +341,7 @@ class Sessions(WorkspaceView):
                 is_reference_free=parameters.flag(request, "reference_free"),
                 dataset_version=parameters.one(request, "dataset_version"),
                 metadata=metadata_of(request),
+                filter=condition_of(request),
             ),
         )
         if parameters.listed(request, "tag_value_id"):  # no project has a resource tag

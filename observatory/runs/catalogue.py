@@ -124,6 +124,7 @@ class ProjectQuery:
     is_reference_free: bool | None = None
     dataset_version: str | None = None
     metadata: Mapping[str, Any] | None = None
+    filter: Q | None = None
 
 
 def listed(workspace: Workspace, wanted: ProjectQuery) -> QuerySet[Project]:
@@ -147,6 +148,8 @@ def listed(workspace: Workspace, wanted: ProjectQuery) -> QuerySet[Project]:
         conditions &= Q(extra__metadata__dataset_version=wanted.dataset_version)
     if wanted.metadata is not None:
         conditions &= Q(extra__contains={"metadata": dict(wanted.metadata)})
+    if wanted.filter is not None:
+        conditions &= wanted.filter
     if wanted == ProjectQuery() and not Project.objects.filter(workspace=workspace).exists():
         with transaction.atomic():
             projects.resolve(workspace, {projects.DEFAULT})

@@ -142,3 +142,73 @@ def test_projects_are_sorted_by_feedback_of_runs_or_of_themselves(api) -> None:
     stats = answer["items"][0]["session_feedback_stats"]["liked"]
     assert (stats["n"], stats["avg"], stats["type"]) == (1, 0.9, "PRIMARY")
     assert api.get(SESSIONS, **asked, sort_by_feedback_source="SIDE").status_code == 422
+
+
+FILTERS = {
+    'eq(name, "alpha")': ["alpha"],
+    'neq(name, "alpha")': ["beta", "gamma"],
+    'in(name, ["alpha", "gamma", "delta"])': ["alpha", "gamma"],
+    'search(name, "ET")': ["beta"],
+    'like(name, "%a_ma")': ["gamma"],
+    'like(name, "a.*")': [],
+    'like(name, "\\\\%lpha")': [],
+    'or(eq(name, "alpha"), not(eq(description, "first")))': ["alpha", "beta", "gamma"],
+    "eq(description, null)": ["beta", "gamma"],
+    "neq(description, null)": ["alpha"],
+    'gte(start_time, "2026-11-02")': ["beta", "gamma"],
+    'and(gt(start_time, "2026-11-01"), lt(start_time, "2026-11-03"))': ["alpha", "beta"],
+    'has(metadata, \'{"model": "m1"}\')': ["alpha"],
+    'exists(metadata, "model")': ["alpha", "beta"],
+    'not(exists(metadata, "model"))': ["gamma"],
+    'eq(metadata_key, "size")': ["beta"],
+    'neq(metadata_key, "size")': ["alpha", "gamma"],
+    'in(metadata_key, ["size", "none"])': ["beta"],
+    'and(eq(metadata_key, "model"), eq(metadata_value, "m2"))': ["beta"],
+    'and(eq(metadata_key, "model"), neq(metadata_value, "m2"))': ["alpha"],
+    'and(eq(metadata_key, "size"), eq(metadata_value, "3"), eq(name, "beta"))': ["beta"],
+    "eq(end_time, null)": ["alpha", "beta", "gamma"],
+    "eq(reference_dataset_id, null)": ["alpha", "beta", "gamma"],
+}
+
+
+@pytest.fixture
+def named(api) -> None:
+    for day, (name, fields) in enumerate(
+        {
+            "alpha": {"description": "first", "extra": {"metadata": {"model": "m1"}}},
+            "beta": {"extra": {"metadata": {"model": "m2", "size": 3}}},
+            "gamma": {},
+        }.items()
+    ):
+        project(api, name=name, start_time=f"2026-11-0{day + 1}T12:00:00Z", **fields)
+
+
+@pytest.mark.parametrize("text", FILTERS)
+def test_projects_are_listed_by_filter(api, named, text) -> None:
+    [found] = walked(api, SESSIONS, {"filter": text, "sort_by": "NAME", "sort_order": "asc"})
+    assert found == FILTERS[text]
+    by_version_1 = api.get("/sessions", filter=text, sort_by="name", sort_by_desc=False).json()
+    assert [one["name"] for one in by_version_1] == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "eq(name, ",
+        'eq(colour, "red")',
+        'eq(metadata_value, "m1")',
+        "has(metadata, '[]')",
+        'search("a")',
+        'gt(start_time, "soon")',
+        'search(metadata, "m")',
+        'eq(name, "a\\u0000b")',
+        'and(eq(metadata_key, "k"), eq(metadata_value, "a\\u0000b"))',
+        'exists(metadata, "\\ud800")',
+    ],
+)
+def test_a_filter_of_projects_that_cannot_be_read_says_where(api, text) -> None:
+    for path in ("/sessions", SESSIONS):
+        answer = api.get(path, filter=text)
+        assert answer.status_code == 400
+        assert answer.json()["detail"].startswith("filter: ")
+        assert "position" in answer.json()["detail"]

@@ -112,6 +112,7 @@ class SessionQuery(SessionReadQuery, total=False):
     reference_free: bool
     dataset_version: str
     metadata: JSONText
+    filter: Filter
     sort_by: Literal[
         "name",
         "start_time",

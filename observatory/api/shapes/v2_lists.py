@@ -99,6 +99,7 @@ class SessionQueryV2(PageQueryV2, SessionReadQueryV2, total=False):
     reference_dataset_id: list[UUID]
     dataset_version: str
     metadata: JSONText
+    filter: Filter
     sort_by: Literal[
         "NAME",
         "START_TIME",

@@ -17,6 +17,7 @@ from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.sessions import (
+    condition_of,
     counted_of,
     metadata_of,
     ordered,
@@ -85,8 +86,6 @@ class SessionsV2(WorkspaceView):
 
     @describe(query=shapes.SessionQueryV2, answer=shapes.SessionPageV2)
     def get(self, request: Request) -> Response:
-        if parameters.one(request, "filter"):
-            raise Unprocessable("filter: projects are not listed by filter; use name or metadata")
         place = pages.place_of(request, Project.objects.filter(workspace=self.workspace))
         found = catalogue.listed(
             self.workspace,
@@ -98,6 +97,7 @@ class SessionsV2(WorkspaceView):
                 is_reference_free=_is_reference_free(request),
                 dataset_version=parameters.one(request, "dataset_version"),
                 metadata=metadata_of(request),
+                filter=condition_of(request),
             ),
         ).filter(pk__lte=place.newest)
         types = parameters.listed(request, "type")

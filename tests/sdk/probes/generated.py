@@ -197,8 +197,8 @@ def projects_are_kept_by_version_2(w: World) -> None:
     assert list(ids(found)) == [experiment.id, made.id]
     assert [project.type for project in found] == ["EXPERIMENT", "PROJECT"]
     assert found[0].trace_tier == "LONG_LIVED"
-    of_type = sessions.list_v2(name_contains=name, type=["PROJECT"])
-    assert list(ids(of_type)) == [made.id]
+    for chosen in ({"type": ["PROJECT"]}, {"filter": "has(metadata, '{\"a\": 1}')"}):
+        assert list(ids(sessions.list_v2(name_contains=name, **chosen))) == [made.id]
 
 
 refused_calls(
