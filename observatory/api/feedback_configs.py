@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView
 from observatory.api.described import describe
-from observatory.api.errors import Unprocessable
+from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.shapes import Message
 from observatory.api.shapes import feedback as shapes
 from observatory.feedback import configs, judgement, scales
@@ -31,6 +31,8 @@ def shown(declared: FeedbackConfig, workspace: Workspace) -> dict[str, Any]:
         "modified_at": declared.modified_at,
         "is_lower_score_better": declared.is_lower_score_better,
         "is_enforced": declared.is_enforced,
+        "is_first": True,  # a key has one scale here, and none is kept that was withdrawn
+        "is_deleted": False,
     }
 
 
@@ -72,16 +74,21 @@ class FeedbackConfigs(WorkspaceView):
             found = found.filter(key__in=keys)
         if part := parameters.one(request, "name_contains"):
             found = found.filter(key__icontains=part)
+        if (is_enforced := parameters.flag(request, "is_enforced")) is not None:
+            found = found.filter(is_enforced=is_enforced)
+        parameters.flag(request, "include_all_configs")  # there are no others of a key
         return Response([shown(c, self.workspace) for c in found[parameters.window(request)]])
 
-    @describe(body=shapes.FeedbackConfigCreate, answer=shapes.FeedbackConfig)
+    @describe(body=shapes.FeedbackConfigCreate, answer=shapes.FeedbackConfig, errors=(409,))
     def post(self, request: Request) -> Response:
         key, config, flags = _read(request.data)
         if config is None:
             raise Unprocessable("feedback_config: is missing")
         try:
             declared = configs.declare(self.workspace, key, config, flags, now=timezone.now())
-        except configs.ConfigConflict:
+        except configs.ConfigConflict as conflict:
+            if conflict.is_enforced:
+                raise Conflict(f"feedback_key: {key!r} has an enforced feedback_config") from None
             # 400, as the SDK's create_feedback_config documents it, not 409
             raise ParseError(
                 f"feedback_key: {key!r} has another feedback_config already; change it by PATCH"
@@ -90,11 +97,15 @@ class FeedbackConfigs(WorkspaceView):
 
     @describe(body=shapes.FeedbackConfigChange, answer=shapes.FeedbackConfig, errors=(404,))
     def patch(self, request: Request) -> Response:
-        key, config, flags = _read(request.data)
+        body: Any = request.data
+        key, config, flags = _read(body)
+        named = parameters.sent_uuid(body, "id")
+        if named is not None and named != configs.id_of(self.workspace, key):
+            raise NotFound("Feedback config not found")
         changed = {**({} if config is None else {"config": config}), **flags}
         categories = {
-            "added": _listed(request.data, "add_categories"),
-            "removed": _listed(request.data, "remove_categories"),
+            "added": _listed(body, "add_categories"),
+            "removed": _listed(body, "remove_categories"),
         }
         try:
             declared = configs.change(
@@ -108,9 +119,13 @@ class FeedbackConfigs(WorkspaceView):
 
     @describe(query=shapes.FeedbackConfigNamed, answer=Message, errors=(404,))
     def delete(self, request: Request) -> Response:
-        key = parameters.one(request, "feedback_key")
+        key, named = parameters.one(request, "feedback_key"), parameters.uuid(request, "id")
+        if (key is None) == (named is None):
+            raise Unprocessable("feedback_key: name exactly one of feedback_key and id")
+        if named is not None:
+            key = configs.key_of(self.workspace, named)
         if key is None:
-            raise Unprocessable("feedback_key: is missing")
+            raise NotFound("Feedback config not found")
         if not configs.withdraw(self.workspace, key):
             raise NotFound("Feedback config not found")
         return Response({"message": "Feedback config deleted"})

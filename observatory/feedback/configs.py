@@ -31,7 +31,11 @@ def lower_is_better(workspace: Workspace, keys: Iterable[str]) -> set[str]:
 
 
 class ConfigConflict(Exception):
-    """The key has another scale already."""
+    """The key has another scale already; `is_enforced`: one that is enforced, as was asked for."""
+
+    def __init__(self, *, is_enforced: bool = False) -> None:
+        super().__init__("The key has another scale")
+        self.is_enforced = is_enforced
 
 
 def declare(
@@ -58,7 +62,7 @@ def declare(
         if wanted or flag != "is_enforced"
     )
     if not is_new and differs:
-        raise ConfigConflict
+        raise ConfigConflict(is_enforced=declared.is_enforced and flags.get("is_enforced") is True)
     return declared
 
 
@@ -92,6 +96,12 @@ def change(
     declared.modified_at = now
     declared.save(update_fields=[*changed, "modified_at"])
     return declared
+
+
+def key_of(workspace: Workspace, config_id: UUID) -> str | None:
+    """Return the key whose scale has this id, None if the workspace has none. One query."""
+    keys = FeedbackConfig.objects.filter(workspace=workspace).values_list("key", flat=True)
+    return next((key for key in keys if id_of(workspace, key) == config_id), None)
 
 
 def withdraw(workspace: Workspace, key: str) -> bool:

@@ -1,7 +1,8 @@
 """Arithmetic: what a feedback_config says a score may be, and where a score lies on its scale.
 
 A config is the wire's `{type: continuous|categorical|freeform, min, max, categories}`, as
-`parse` returns it: numbers are finite, categories are a list of `{value: number, label, name}`.
+`parse` returns it: numbers are finite, categories are a list of `{value: number, label, name}`,
+and `allows_multiple_categories` is there where it is true: a run may be given several of them.
 """
 
 from __future__ import annotations
@@ -74,7 +75,11 @@ def parse(raw: Any) -> dict[str, Any]:
     parsed = None
     if categories is not None:
         parsed = [_category(place, category) for place, category in enumerate(categories)]
-    return {"type": kind, "min": low, "max": high, "categories": parsed}
+    several = raw.get("allows_multiple_categories")
+    if several is not None and not isinstance(several, bool):
+        raise ValueError("allows_multiple_categories: must be true or false")
+    more = {"allows_multiple_categories": True} if several else {}
+    return {"type": kind, "min": low, "max": high, "categories": parsed, **more}
 
 
 def recategorised(

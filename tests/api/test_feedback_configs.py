@@ -26,6 +26,8 @@ def test_a_scale_is_declared_once_and_the_same_again_is_the_same(api, acme) -> N
         "tenant_id": str(acme.uuid),
         "is_lower_score_better": False,
         "is_enforced": False,
+        "is_first": True,
+        "is_deleted": False,
     }
 
 
@@ -158,3 +160,56 @@ def test_a_scale_without_categories_gets_none(api) -> None:
     api.post("/feedback-configs", {"feedback_key": "stars", "feedback_config": stars})
     body = {"feedback_key": "stars", "add_categories": [{"value": 1, "label": "x"}]}
     assert "is not categorical" in api.patch("/feedback-configs", body).json()["detail"]
+
+
+def test_a_scale_is_changed_and_withdrawn_by_its_id(api, rival_api) -> None:
+    named = declare(api)
+    other = declare(api, "other").json()["id"]
+    config_id = named.json()["id"]
+    change = {"feedback_key": "stars", "is_lower_score_better": True}
+    assert api.patch("/feedback-configs", {**change, "id": config_id}).status_code == 200
+    assert api.patch("/feedback-configs", {**change, "id": other}).status_code == 404
+    assert api.patch("/feedback-configs", {**change, "id": "x"}).status_code == 422
+    path = "/feedback-configs"
+    for query in ("", f"?feedback_key=stars&id={config_id}"):
+        refused = api.delete(f"{path}{query}")
+        assert refused.status_code == 422
+        assert refused.json()["detail"].startswith("feedback_key")
+    assert rival_api.delete(f"{path}?id={config_id}").status_code == 404
+    assert api.delete(f"{path}?id={config_id}").status_code == 200
+    assert api.delete(f"{path}?id={config_id}").status_code == 404
+    assert [one["feedback_key"] for one in api.get(path).json()] == ["other"]
+
+
+def test_enforced_scales_are_listed_apart_and_stand_against_another(api) -> None:
+    declare(api, "free")
+    declare(api, "bound", is_enforced=True)
+
+    def keys(**query) -> list[str]:
+        return [one["feedback_key"] for one in api.get("/feedback-configs", **query).json()]
+
+    assert keys(is_enforced="True") == ["bound"]
+    assert keys(is_enforced="False") == ["free"]
+    assert keys(include_all_configs="True") == ["bound", "free"]
+    assert declare(api, "bound", {"type": "freeform"}, is_enforced=True).status_code == 409
+    assert declare(api, "bound", {"type": "freeform"}).status_code == 400
+
+
+def test_a_scale_of_several_categories_says_so_until_it_is_replaced(api) -> None:
+    several = {
+        "type": "categorical",
+        "categories": [{"value": 0, "label": "a"}, {"value": 1, "label": "b"}],
+        "allows_multiple_categories": True,
+    }
+    assert declare(api, "topics", several).json()["feedback_config"] == {
+        **several,
+        "min": None,
+        "max": None,
+    }
+    added = {"feedback_key": "topics", "add_categories": [{"value": 2, "label": "c"}]}
+    changed = api.patch("/feedback-configs", added).json()["feedback_config"]
+    assert (changed["allows_multiple_categories"], len(changed["categories"])) == (True, 3)
+    bad = {**several, "allows_multiple_categories": "yes"}
+    refused = declare(api, "other", bad)
+    assert refused.status_code == 422
+    assert "allows_multiple_categories" in refused.json()["detail"]

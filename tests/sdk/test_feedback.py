@@ -271,6 +271,35 @@ def test_a_scale_is_declared_listed_changed_enforced_and_withdrawn(client, run_i
     found = client.list_feedback_configs(name_contains=key[2:].upper(), limit=5)
     assert [one.feedback_key for one in found] == [key]
     assert list(client.list_feedback_configs(feedback_key=[key], offset=1)) == []
-    client.delete_feedback_config(key)
+    enforced = client.list_feedback_configs(feedback_key=[key], is_enforced=True)
+    assert [one.id for one in enforced] == [made.id]
+    every = client.list_feedback_configs(feedback_key=[key], include_all_configs=True)
+    assert [(one.is_first, one.is_deleted) for one in every] == [(True, False)]
+    client.update_feedback_config(key, config_id=made.id, is_lower_score_better=True)
+    with pytest.raises(utils.LangSmithNotFoundError):
+        client.update_feedback_config(key, config_id=uuid4(), is_lower_score_better=True)
+    client.delete_feedback_config(config_id=made.id)
     with pytest.raises(utils.LangSmithNotFoundError):
         client.update_feedback_config(key, is_lower_score_better=True)
+
+
+def test_categories_are_added_and_removed_of_a_scale_of_several(client) -> None:
+    key = f"topics-{uuid4().hex[:8]}"
+    categories = [{"value": 0, "label": "billing"}, {"value": 1, "label": "shipping"}]
+    made = client.create_feedback_config(
+        key,
+        feedback_config={
+            "type": "categorical",
+            "categories": categories,
+            "allows_multiple_categories": True,
+        },
+    )
+    more = [{"value": 2, "label": "returns"}]
+    added = client.add_feedback_categories(key, more, config_id=made.id)
+    assert [one["label"] for one in added.feedback_config["categories"]] == [
+        *("billing", "shipping", "returns"),
+    ]
+    assert added.feedback_config["allows_multiple_categories"] is True
+    left = client.remove_feedback_categories(key, [0], config_id=made.id)
+    assert [one["value"] for one in left.feedback_config["categories"]] == [1, 2]
+    client.delete_feedback_config(key)

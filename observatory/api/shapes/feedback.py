@@ -201,6 +201,7 @@ class FeedbackConfigChange(TypedDict):
     """A declared scale to change; null keeps. Categories are added at the end, removed by value."""
 
     feedback_key: Key
+    id: NotRequired[UUID | None]
     feedback_config: NotRequired[Scale | None]
     add_categories: NotRequired[list[Category] | None]
     remove_categories: NotRequired[list[float] | None]
@@ -227,6 +228,8 @@ class FeedbackConfig(TypedDict):
     modified_at: datetime
     is_lower_score_better: bool | None
     is_enforced: bool
+    is_first: bool
+    is_deleted: bool
 
 
 class FeedbackConfigQuery(PageQuery, total=False):
@@ -234,9 +237,12 @@ class FeedbackConfigQuery(PageQuery, total=False):
 
     key: list[str]
     name_contains: str
+    is_enforced: bool
+    include_all_configs: bool
 
 
-class FeedbackConfigNamed(TypedDict):
-    """The scale to withdraw."""
+class FeedbackConfigNamed(TypedDict, total=False):
+    """The scale to withdraw, by exactly one of both."""
 
     feedback_key: str
+    id: UUID
