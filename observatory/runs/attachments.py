@@ -16,7 +16,9 @@ from django.core.files.base import File
 from django.core.files.storage import storages
 from django.db import connection, transaction
 
+from observatory import prepared
 from observatory.runs.models import Attachment
+from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Workspace
 
 SALT: Final = "observatory.runs.attachments"
@@ -133,6 +135,13 @@ SELECT written.path, before.path FROM written LEFT JOIN before ON true
 """
 
 
+_ATTACHMENT = Columns(Attachment, "a")
+_OF_RUNS = (
+    f"SELECT {_ATTACHMENT.sql} FROM runs_attachment a"
+    " WHERE a.workspace_id = %s AND a.run_id = ANY(%s::uuid[]) ORDER BY a.name"
+)
+
+
 def s3_urls(
     workspace_id: int, run_ids: Sequence[UUID], base_url: str | None = None
 ) -> dict[UUID, dict[str, dict[str, str]]]:
@@ -143,9 +152,10 @@ def s3_urls(
     """
     found: dict[UUID, dict[str, dict[str, str]]] = {}
     base = (settings.PUBLIC_URL if base_url is None else base_url).rstrip("/")
-    for one in Attachment.objects.filter(workspace_id=workspace_id, run_id__in=run_ids).order_by(
-        "name"
-    ):
+    with prepared.cursor() as cursor:  # each page of runs asks, and seldom is there one
+        cursor.execute(_OF_RUNS, [workspace_id, prepared.uuid_array(run_ids)])
+        attachments = [_ATTACHMENT.instance(_ATTACHMENT.take(list(row))) for row in cursor]
+    for one in attachments:
         found.setdefault(one.run_id, {})[f"attachment.{one.name}"] = {
             "presigned_url": f"{base}/api/attachments/{sign(one)}",
             "mime_type": one.mime_type,

@@ -7,8 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import connection
-
+from observatory import prepared
 from observatory.runs.search import RunRow
 
 TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -21,7 +20,7 @@ _SUMS = (
 # Of a root: its whole trace. Of any other: the runs whose path leads through it.
 _BELOW = f"""
 SELECT r.trace_id, {_SUMS} FROM runs_run r
-WHERE r.workspace_id = %(workspace)s AND r.trace_id = ANY(%(roots)s) AND r.run_type = 'llm'
+WHERE r.workspace_id = %(workspace)s AND r.trace_id = ANY(%(roots)s::uuid[]) AND r.run_type = 'llm'
     AND r.id <> r.trace_id
 GROUP BY r.trace_id
 UNION ALL
@@ -29,8 +28,8 @@ SELECT above.id::uuid, {_SUMS} FROM runs_run r, LATERAL (
     SELECT right(part, 36) AS id FROM unnest(string_to_array(r.dotted_order, '.')) part
     UNION SELECT r.parent_run_id::text
 ) above
-WHERE r.workspace_id = %(workspace)s AND r.trace_id = ANY(%(traces)s) AND r.run_type = 'llm'
-    AND above.id = ANY(%(parents)s) AND above.id <> r.id::text
+WHERE r.workspace_id = %(workspace)s AND r.trace_id = ANY(%(traces)s::uuid[]) AND r.run_type = 'llm'
+    AND above.id = ANY(%(parents)s::text[]) AND above.id <> r.id::text
 GROUP BY above.id
 """
 
@@ -58,11 +57,11 @@ def summed(
     inner = [row for row in lacking if row.trace_id != row.id]
     params: dict[str, Any] = {
         "workspace": workspace_id,
-        "roots": [row.id for row in lacking if row.trace_id == row.id],
-        "traces": list({row.trace_id for row in inner}),
+        "roots": prepared.uuid_array(row.id for row in lacking if row.trace_id == row.id),
+        "traces": prepared.uuid_array({row.trace_id for row in inner}),
         "parents": [str(row.id) for row in inner],
     }
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_BELOW, params)
         below = {row[0]: row[1:] for row in cursor.fetchall()}
     asked = {row.id for row in lacking} & below.keys()

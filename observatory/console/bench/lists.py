@@ -72,6 +72,10 @@ def store(written: History) -> Stored:
     return Stored(dataset, queue, secret)
 
 
+_RUNS = """
+SELECT r.*, r.inputs::text, r.outputs::text FROM runs_run r WHERE r.project_id = %(project)s
+ORDER BY r.start_time DESC, r.id DESC LIMIT 100
+"""
 _PROJECTS = """
 SELECT * FROM runs_project WHERE workspace_id = %(workspace)s ORDER BY start_time DESC LIMIT 100
 """
@@ -120,8 +124,18 @@ def questions(written: History, stored: Stored) -> Iterator[Listed]:
 
         return ask
 
+    def post(path: str, body: dict[str, Any]) -> Callable[[], Any]:
+        def ask() -> Any:
+            answer = client.post(f"/{path}", body, content_type="application/json", secure=True)
+            if answer.status_code != 200:
+                raise RuntimeError(f"{path}: {answer.status_code} {answer.content[:200]!r}")
+            return answer.content
+
+        return ask
+
     project, dataset = str(written.project.uuid), str(stored.dataset.uuid)
     queue = f"annotation-queues/{stored.queue.uuid}"
+    yield Listed("POST /runs/query", post("runs/query", {"session": [project]}), _RUNS)
     yield Listed("GET /sessions", get("sessions", limit=100), _PROJECTS)
     counted = get("sessions", limit=100, include_stats="true")
     yield Listed("GET /sessions, with stats", counted, _COUNTED)
