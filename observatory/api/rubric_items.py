@@ -16,6 +16,7 @@ MAX_ITEMS = 100
 MAX_TEXT = 20_000  # characters
 MISSING = {"__missing__": "__missing__"}  # how the generated client says "not provided"
 KEPT = ("is_assertion", "feedback_config_id", "regex_validator", "required_if", "visible_if")
+MULTIPLE = "allows_multiple_categories"
 UNIT_SCALE = {"type": "continuous", "min": 0, "max": 1, "categories": None}
 
 
@@ -70,6 +71,8 @@ def _question(item: Any, declared: Mapping[str, Mapping[str, Any]]) -> dict[str,
     else:
         kind, level = _KINDS[config["type"]]
     extra = _extra(item, kind)
+    if config.get(MULTIPLE) and kind == RubricItem.Kind.CATEGORICAL:
+        extra[MULTIPLE] = True
     categories = config.get("categories") if kind == RubricItem.Kind.CATEGORICAL else None
     is_continuous = kind == RubricItem.Kind.CONTINUOUS
     return {
@@ -191,6 +194,7 @@ def shown(item: RubricItem, workspace: Workspace) -> dict[str, Any]:
                 "min": item.minimum,
                 "max": item.maximum,
                 "categories": categories,
+                **({MULTIPLE: True} if item.extra.get(MULTIPLE) else {}),
             },
         },
         **{name: item.extra.get(name) for name in KEPT if name != "is_assertion"},

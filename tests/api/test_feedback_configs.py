@@ -56,6 +56,22 @@ def test_a_rubric_item_names_a_scale_by_the_id_that_is_listed(api) -> None:
     assert shown["feedback_config"]["id"] == declared["id"]
 
 
+def test_a_rubric_item_says_that_several_categories_may_hold(api) -> None:
+    config = {
+        "type": "categorical",
+        "categories": [{"value": 0, "label": "billing"}, {"value": 1, "label": "shipping"}],
+        "allows_multiple_categories": True,
+    }
+    item = {"feedback_key": "topics", "feedback_config": config}
+    made = api.post("/annotation-queues", {"name": "q", "rubric_items": [item]}).json()
+    [shown] = api.get(f"/annotation-queues/{made['id']}").json()["rubric_items"]
+    assert shown["feedback_config"]["feedback_config"]["allows_multiple_categories"] is True
+    item["feedback_config"] = config | {"allows_multiple_categories": False}
+    api.patch(f"/annotation-queues/{made['id']}", {"rubric_items": [item]})
+    [shown] = api.get(f"/annotation-queues/{made['id']}").json()["rubric_items"]
+    assert "allows_multiple_categories" not in shown["feedback_config"]["feedback_config"]
+
+
 def test_two_workspaces_declare_the_same_key_apart(api, rival_api) -> None:
     declare(api)
     assert declare(rival_api, config={"type": "freeform"}).status_code == 200

@@ -103,3 +103,15 @@ def test_normalising_needs_two_ends() -> None:
 def test_a_type_that_is_no_text_is_named(kind) -> None:
     with pytest.raises(ValueError, match="type: must be one of"):
         scales.parse({"type": kind or ["x"]})
+
+
+def test_a_scale_may_say_that_several_of_its_categories_hold() -> None:
+    categories = [{"value": 0, "label": "billing"}, {"value": 1, "label": "shipping"}]
+    for said, kept in ((True, {"allows_multiple_categories": True}), (False, {}), (None, {})):
+        config = scales.parse({"categories": categories, "allows_multiple_categories": said})
+        assert config == scales.parse({"categories": categories}) | kept
+    several = scales.parse({"categories": categories, "allows_multiple_categories": True})
+    changed = scales.recategorised(several, added=[{"value": 2, "label": "other"}], removed=[])
+    assert changed["allows_multiple_categories"] is True
+    with pytest.raises(ValueError, match="allows_multiple_categories: "):
+        scales.parse({"categories": categories, "allows_multiple_categories": 1})

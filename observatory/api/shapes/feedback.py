@@ -30,6 +30,7 @@ class Scale(TypedDict):
     min: NotRequired[float | None]
     max: NotRequired[float | None]
     categories: NotRequired[list[Category] | None]
+    allows_multiple_categories: NotRequired[bool | None]
 
 
 class FeedbackSourceCreate(TypedDict, total=False):

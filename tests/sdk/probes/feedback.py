@@ -77,7 +77,8 @@ def a_scale_is_declared_changed_and_withdrawn(w: World) -> None:
 @works("add_feedback_categories", "remove_feedback_categories")
 def categories_are_added_and_removed(w: World) -> None:
     key = w.name("grade")
-    w.plain.create_feedback_config(key, feedback_config=GRADES)
+    several = {**GRADES, "allows_multiple_categories": True}
+    w.plain.create_feedback_config(key, feedback_config=several)
     more = w.client.add_feedback_categories(key, [{"value": 2, "label": "half right"}])
     less = w.client.remove_feedback_categories(key, [0])
     values = [
@@ -85,6 +86,7 @@ def categories_are_added_and_removed(w: World) -> None:
         for scale in (more, less)
     ]
     assert values == [[0, 1, 2], [1, 2]]
+    assert less.feedback_config["allows_multiple_categories"] is True
 
 
 FORMULAS = "the SDK has given formulas up and raises before it asks any server"
