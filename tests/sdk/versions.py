@@ -7,6 +7,7 @@ once from their lock files: `python -m tests.sdk.versions`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -51,7 +52,9 @@ def lend_javascript_tools() -> None:
     """Let the SDK of a year ago find Jest and Vitest: those that the newest is tested with."""
     own = JS_OLD / "node_modules"
     for lent in (JS / "node_modules").iterdir():
-        if not lent.name.startswith(".") and not (own / lent.name).exists():
+        if lent.name.startswith("."):
+            continue
+        with contextlib.suppress(FileExistsError):  # its own, or lent before
             (own / lent.name).symlink_to(lent)
 
 

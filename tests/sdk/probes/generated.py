@@ -208,7 +208,7 @@ refused_calls(
         ),
     },
     seen="NotFoundError 404",
-    why="not built yet; the figures of a project are on its page",
+    why="dashboards are no part of Observatory; the figures of a project are on its page",
     of=SYNC,
 )
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { all, refused, works } from "./declared.mjs";
 
-const FIGURES = "not built yet; the figures of a project are on its page";
+const FIGURES = "dashboards are no part of Observatory; the figures of a project are on its page";
 const FIELDS = ["ID", "NAME", "INPUTS", "OUTPUTS", "STATUS", "START_TIME", "TRACE_ID"];
 
 async function conversation(w) {
