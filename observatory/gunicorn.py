@@ -39,7 +39,13 @@ accesslog = "-" if settings.HAS_ACCESS_LOG else None
 
 
 def when_ready(server: Any) -> None:
-    """Keep the collector from writing to pages that the workers share."""
+    """Compile every template once for all workers, and keep the collector from writing to pages
+    that they share.
+    """
+    from django.template.loader import get_template  # not before the application is loaded
+
+    for path in settings.TEMPLATES_DIR.rglob("*.html"):
+        get_template(str(path.relative_to(settings.TEMPLATES_DIR)))
     gc.freeze()
 
 
