@@ -58,6 +58,20 @@ def dataset_or_404(view: WorkspaceView, dataset_id: str | UUID) -> Dataset:
     return found
 
 
+def exactly(request: Request) -> dict[str, Any]:
+    """Return what a list of datasets is narrowed to by `id`, `name` and `data_type`: fields to
+    filter by.
+    """
+    exact: dict[str, Any] = {}
+    if ids := parameters.uuids(request, "id"):
+        exact["uuid__in"] = ids
+    if (name := parameters.one(request, "name")) is not None:
+        exact["name"] = name
+    if kinds := parameters.listed(request, "data_type"):
+        exact["data_type__in"] = kinds
+    return exact
+
+
 def instant_or_404(dataset: Dataset, as_of: str | None) -> datetime | None:
     """Return the time to read at (None: now). Raises 404 for an unknown tag."""
     try:
@@ -145,18 +159,11 @@ class Datasets(WorkspaceView):
 
     @describe(query=shapes.DatasetQuery, answer=list[shapes.Dataset])
     def get(self, request: Request) -> Response:
-        exact: dict[str, Any] = {}
-        if ids := parameters.uuids(request, "id"):
-            exact["uuid__in"] = ids
-        if (name := parameters.one(request, "name")) is not None:
-            exact["name"] = name
-        if kinds := parameters.listed(request, "data_type"):
-            exact["data_type__in"] = kinds
         found = catalogue.matching(
             catalogue.of_workspace(self.workspace),
             name_contains=parameters.one(request, "name_contains"),
             metadata=parameters.document(request, "metadata"),
-            **exact,
+            **exactly(request),
         )
         sort = catalogue.SORTABLE.get(parameters.one(request, "sort_by") or "", "created_at")
         order = (

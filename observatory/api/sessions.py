@@ -413,10 +413,11 @@ class SessionResolution(WorkspaceView):
         return Response({"session_id": project.uuid})
 
 
-class SessionDetail(WorkspaceView):
-    """/sessions/{id}, as both SDKs' read_project, update_project and delete_project send it."""
+class ProjectView(WorkspaceView):
+    """A view of one project, named in the path by its id."""
 
-    def _project(self, session_id: str) -> Project:
+    def project(self, session_id: str) -> Project:
+        """Return the project of the caller's workspace. Raises NotFound."""
         project = Project.objects.filter(
             workspace=self.workspace, uuid=uuid_or_404(session_id)
         ).first()
@@ -424,9 +425,13 @@ class SessionDetail(WorkspaceView):
             raise NotFound("Project not found")
         return project
 
+
+class SessionDetail(ProjectView):
+    """/sessions/{id}, as both SDKs' read_project, update_project and delete_project send it."""
+
     @describe(query=shapes.SessionReadQuery, answer=shapes.Session)
     def get(self, request: Request, session_id: str) -> Response:
-        project = self._project(session_id)
+        project = self.project(session_id)
         told = {}
         if parameters.flag(request, "include_stats"):
             told = told_of(self.workspace, [project], counted_of(request))[project.pk]
@@ -434,7 +439,7 @@ class SessionDetail(WorkspaceView):
 
     @describe(body=shapes.SessionChange, answer=shapes.Session, errors=(409,))
     def patch(self, request: Request, session_id: str) -> Response:
-        project = self._project(session_id)
+        project = self.project(session_id)
         try:
             project = catalogue.change(project, values_of(request.data))
         except ProjectExists as error:
@@ -443,5 +448,5 @@ class SessionDetail(WorkspaceView):
 
     @describe(answer=Object)
     def delete(self, request: Request, session_id: str) -> Response:
-        catalogue.remove(self._project(session_id))
+        catalogue.remove(self.project(session_id))
         return Response({})

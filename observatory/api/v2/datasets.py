@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import F
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
@@ -13,7 +11,7 @@ from datasets_app import catalogue
 from datasets_app.models import Dataset
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView
-from observatory.api.datasets import shown
+from observatory.api.datasets import exactly, shown
 from observatory.api.described import describe
 from observatory.api.shapes import v2_lists as shapes
 from observatory.api.v2 import pages
@@ -27,19 +25,12 @@ class DatasetsV2(WorkspaceView):
         sort = parameters.one(request, "sort_by") or "created_at"
         if sort not in catalogue.SORTABLE:
             raise ParseError(f"sort_by: expects one of {', '.join(catalogue.SORTABLE)}")
-        exact: dict[str, Any] = {}
-        if ids := parameters.uuids(request, "id"):
-            exact["uuid__in"] = ids
-        if (name := parameters.one(request, "name")) is not None:
-            exact["name"] = name
-        if kinds := parameters.listed(request, "data_type"):
-            exact["data_type__in"] = kinds
         place = pages.place_of(request, Dataset.objects.filter(workspace=self.workspace))
         found = catalogue.matching(
             catalogue.of_workspace(self.workspace).filter(pk__lte=place.newest),
             name_contains=parameters.one(request, "name_contains"),
             metadata=parameters.document(request, "metadata"),
-            **exact,
+            **exactly(request),
         )
         if parameters.listed(request, "tag_value_id"):  # no dataset has a resource tag
             found = found.none()

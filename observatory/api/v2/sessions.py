@@ -7,16 +7,16 @@ from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app import experiments
 from observatory.api import parameters
-from observatory.api.base import WorkspaceView, uuid_or_404
+from observatory.api.base import WorkspaceView
 from observatory.api.described import describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.sessions import (
+    ProjectView,
     condition_of,
     counted_of,
     metadata_of,
@@ -153,27 +153,19 @@ class SessionsV2(WorkspaceView):
         return Response(session_v2(shown(self.workspace, [project], None)[0]))
 
 
-class SessionDetailV2(WorkspaceView):
+class SessionDetailV2(ProjectView):
     """GET and PATCH /api/v2/sessions/{id} (client.sessions.retrieve_v2, update_v2)."""
-
-    def _project(self, session_id: str) -> Project:
-        project = Project.objects.filter(
-            workspace=self.workspace, uuid=uuid_or_404(session_id)
-        ).first()
-        if project is None:
-            raise NotFound("Project not found")
-        return project
 
     @describe(query=shapes.SessionReadQueryV2, answer=shapes.SessionV2)
     def get(self, request: Request, session_id: str) -> Response:
         has_stats = parameters.flag(request, "include_stats") is True
         asked = counted_of(request, facets="include_facets") if has_stats else None
-        [told] = shown(self.workspace, [self._project(session_id)], asked)
+        [told] = shown(self.workspace, [self.project(session_id)], asked)
         return Response(session_v2(told))
 
     @describe(body=shapes.SessionChangeV2, answer=shapes.SessionV2, errors=(409,))
     def patch(self, request: Request, session_id: str) -> Response:
-        project = self._project(session_id)
+        project = self.project(session_id)
         body: Any = request.data
         values = _values_v2(body)
         cleared = [name for name in CLEARABLE if name in body and body[name] is None]
