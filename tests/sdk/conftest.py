@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,14 @@ JS = versions.JS
 PATIENCE_S = 120
 collect_ignore = [str(versions.SITE)]  # packages of others, with tests of their own
 Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """The SDK has deprecated half of what is proved here, and the seeds call it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from uuid import uuid4
 
 import pytest
@@ -14,13 +13,6 @@ from tests.live import run_apart
 from tests.sdk import versions
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the SDK has deprecated half of what is proved here
-        yield
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from uuid import uuid4
 
 import pytest
@@ -11,13 +10,6 @@ from langsmith.evaluation import evaluate_comparative
 from langsmith.schemas import Example, Run
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,13 +11,6 @@ from langsmith import Client, schemas, utils
 from langsmith.run_helpers import traceable, tracing_context
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the seeds call what the SDK has deprecated
-        yield
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from uuid import uuid4
 
 import pytest
@@ -11,13 +10,6 @@ from langsmith import Client, utils
 from langsmith.run_helpers import traceable, tracing_context
 
 pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @pytest.fixture
