@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -88,14 +89,22 @@ def test_a_killed_parent_leaves_no_orphan_and_the_next_start_carries_on(installa
         assert made.stdout[:10] in live.observatory("apikey", "list").stdout
 
 
+def part_of(live, name: str) -> psutil.Process:
+    """Return the process of a part; the web answers before the last of them has begun."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for process in psutil.Process(live.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if any(name in word for word in process.cmdline()):
+                    return process
+        time.sleep(0.05)
+    raise AssertionError(f"no {name} after a minute: {live.log}")
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("victim", ["gunicorn", "worker", "beat", "postgres"])
 def test_a_part_that_is_killed_comes_back(live, victim) -> None:
-    killed = next(
-        p
-        for p in psutil.Process(live.process.pid).children()
-        if any(victim in word for word in p.cmdline())
-    )
+    killed = part_of(live, victim)
     below = killed.children(recursive=True)
     said = len(live.log)
     killed.kill()
