@@ -15,6 +15,7 @@ from django.db.models import Q
 from annotations import reservations, reviews, rubrics, subjects
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Review, RubricItem, Seat
+from observatory.feedback import sources
 from observatory.feedback.models import Feedback
 from observatory.workspaces.models import User
 
@@ -82,12 +83,16 @@ def of(item: QueueItem, person: User, now: datetime) -> tuple[str | None, dateti
 
 
 def _given(item: QueueItem, person: User) -> dict[str, Any]:
-    """Return the newest feedback of `person` on the item under each key of its rubric."""
+    """Return the newest judgement of `person` on the item under each key of its rubric.
+
+    What a model or an evaluator sent with the person's key is no judgement of theirs.
+    """
     rubric = {row.feedback_key: row for row in item.queue.rubric_items.all()}
     run_id, is_pair = _judged(item), item.item_type == QueueItem.ItemType.PAIR
     if run_id is None:
         return {}
     found = Feedback.objects.filter(
+        sources.of_people(),
         Q(user=person) | Q(user=None, api_key__created_by=person),
         workspace=item.workspace_id,
         run_id=run_id,

@@ -13,7 +13,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotations import reservations, reviews
-from annotations.models import AnnotationQueue, Deferral, QueueItem, Review, RubricItem, Seat
+from annotations.models import (
+    AnnotationQueue,
+    Deferral,
+    QueueItem,
+    Rating,
+    Review,
+    RubricItem,
+    Seat,
+)
 from annotations.reviews import Submission
 from datasets_app.models import Comparison
 from observatory.feedback.models import Feedback
@@ -81,6 +89,33 @@ def test_viewed_holds_the_item_completed_reviews_it_and_null_shows_it_again(mine
     assert [run["queue_run_id"] for run in runs_of(mine, queue, status="needs_my_review")] == [
         entry["id"]
     ]
+
+
+@pytest.mark.parametrize(
+    "by_a_program",
+    [
+        {"feedback_source": {"type": "model"}},
+        {"feedback_source": {"type": "auto_eval"}},
+        {"feedback_source": {"type": "api", "metadata": {"__run": {"run_id": str(OTHER)}}}},
+        {"feedback_source": {"type": "app", "metadata": {"__run": {"run_id": str(OTHER)}}}},
+        {"error": True},
+    ],
+)
+def test_what_a_program_sent_with_my_key_never_becomes_my_review(mine, by_a_program) -> None:
+    queue = made(mine, rubric_items=[RATED])
+    (entry,) = put(mine, queue, RUN)
+    judged = {"run_id": str(RUN), "key": "correct", "score": 1.0}
+    assert mine.post("/feedback", {**judged, **by_a_program}).status_code == 200
+    refused = set_status(mine, entry["id"], "completed")
+    assert refused.status_code == 422
+    assert "correct" in refused.json()["detail"]
+    assert not Review.objects.exists()
+    assert not Rating.objects.exists()
+
+    mine.post("/feedback", {**judged, "score": 0.0, "feedback_source": {"metadata": {"app": "x"}}})
+    mine.post("/feedback", {**judged, **by_a_program})  # newer, and still not mine
+    assert set_status(mine, entry["id"], "completed").status_code == 200
+    assert Review.objects.get().scores == {"correct": {"score": 0.0}}
 
 
 def test_an_item_put_off_by_time_comes_last_and_keeps_its_time(mine, ada) -> None:
