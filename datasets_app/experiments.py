@@ -141,6 +141,82 @@ def _share(plan: Experiment, n_done: int, judged: Mapping[str, int]) -> dict[str
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How many runs of an experiment have a score under a key, and of how many examples."""
+
+    n_runs: int
+    n_examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What the means of an experiment rest on. Repeated trials of an example are runs of it."""
+
+    n_runs: int = 0
+    n_errors: int = 0
+    n_examples: int = 0
+    most_trials: int = 0  # of one example
+    by_key: Mapping[str, Scored] = field(default_factory=dict)
+
+
+_COVERED = """
+SELECT project_id, sum(n), sum(n_errors), count(*), max(n) FROM (
+    SELECT project_id, reference_example_id, count(*) AS n,
+        count(*) FILTER (WHERE error IS NOT NULL) AS n_errors
+    FROM runs_run
+    WHERE workspace_id = %(workspace)s AND project_id = ANY(%(projects)s)
+        AND parent_run_id IS NULL AND reference_example_id IS NOT NULL
+    GROUP BY project_id, reference_example_id
+) trials GROUP BY project_id
+"""
+_SCORED = """
+SELECT f.project_id, f.key, count(DISTINCT f.run_id), count(DISTINCT r.reference_example_id)
+FROM feedback_feedback f
+JOIN runs_run r ON r.workspace_id = f.workspace_id AND r.id = f.run_id
+WHERE f.workspace_id = %(workspace)s AND f.project_id = ANY(%(projects)s)
+    AND f.score IS NOT NULL AND f.comparative_experiment_id IS NULL
+    AND coalesce(f.extra ->> 'review', '') <> ALL(%(without)s::text[])
+GROUP BY f.project_id, f.key
+"""
+_COMMON = """
+SELECT count(*) FROM (
+    SELECT reference_example_id FROM runs_run
+    WHERE workspace_id = %(workspace)s AND project_id = ANY(%(projects)s)
+        AND parent_run_id IS NULL AND reference_example_id IS NOT NULL
+    GROUP BY reference_example_id HAVING count(DISTINCT project_id) = %(n)s
+) common
+"""
+
+
+def coverage(
+    workspace: Workspace, projects: Sequence[Project], *, without: Sequence[str] = ()
+) -> tuple[dict[int, Coverage], int]:
+    """Return by project what its means rest on, and how many examples all of them ran.
+
+    What the reviews `without` (uuids) wrote does not count. Three queries for any number.
+    """
+    parameters: dict[str, Any] = {
+        "workspace": workspace.pk,
+        "projects": [project.pk for project in projects],
+        "without": list(without),
+        "n": len(projects),
+    }
+    by_key: dict[int, dict[str, Scored]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_SCORED, parameters)
+        for pk, key, n_runs, n_examples in cursor.fetchall():
+            by_key.setdefault(pk, {})[key] = Scored(n_runs, n_examples)
+        cursor.execute(_COVERED, parameters)
+        covered = {
+            pk: Coverage(int(n), int(n_errors), n_examples, most, by_key.get(pk, {}))
+            for pk, n, n_errors, n_examples, most in cursor.fetchall()
+        }
+        cursor.execute(_COMMON, parameters)
+        (n_common,) = cursor.fetchone()
+    return {project.pk: covered.get(project.pk, Coverage()) for project in projects}, n_common
+
+
 def by_example(
     dataset: Dataset, asked: Asked, *, payloads: Sequence[str] = search.PAYLOADS
 ) -> list[ExampleRuns]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -20,14 +20,6 @@ FLAGS = ("is_lower_score_better", "is_enforced")
 def id_of(workspace: Workspace, key: str) -> UUID:
     """Return the id of the scale of `key`, by which a rubric item may name it."""
     return uuid5(workspace.uuid, key)
-
-
-def lower_is_better(workspace: Workspace, keys: Iterable[str]) -> set[str]:
-    """Return those of `keys` whose lower scores are the better ones. One query."""
-    found = FeedbackConfig.objects.filter(
-        workspace=workspace, key__in=list(keys), is_lower_score_better=True
-    )
-    return set(found.values_list("key", flat=True))
 
 
 class ConfigConflict(Exception):

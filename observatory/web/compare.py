@@ -13,7 +13,7 @@ from annotations.reviews import hidden_from
 from datasets_app import experiments
 from datasets_app.experiments import Asked, ExampleRuns
 from datasets_app.models import Dataset
-from observatory.feedback import configs, summary
+from observatory.feedback import summary
 from observatory.runs import search, spending, stats
 from observatory.runs.models import Project
 from observatory.runs.search import RunRow
@@ -67,7 +67,7 @@ def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
     context = {
         "workspace": request.workspace,
         "dataset": dataset,
-        "experiments": _figures(request, projects),
+        **_figures(request, projects),
         "others": every.exclude(pk__in=[one.pk for one in projects])[:50],
         "chosen": query["selectedSessions"],
         "rows": rows,
@@ -80,41 +80,34 @@ def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
     )
 
 
-def _figures(request: WebRequest, projects: list[Project]) -> list[dict[str, Any]]:
-    """Return each experiment with its figures and the mean of each key."""
+def _figures(request: WebRequest, projects: list[Project]) -> dict[str, Any]:
+    """Return each experiment with its figures, and what the means rest on.
+
+    No experiment is marked as the best: no test of the difference stands behind a mean.
+    """
     ids = [one.pk for one in projects]
     counted = stats.of_projects(request.workspace.pk, ids)
-    hidden = hidden_from(request.user, request.workspace.pk)
-    judged = summary.project_stats(request.workspace.pk, ids, without=map(str, hidden))
-    best = _best(request, judged)
-    return [
-        {
-            "project": one,
-            "stats": counted[one.pk],
-            "judged": judged.get(one.pk, {}),
-            "best": {key for key, winners in best.items() if one.pk in winners},
-        }
-        for one in projects
-    ]
-
-
-def _best(request: WebRequest, judged: dict[int, dict[str, Any]]) -> dict[str, set[int]]:
-    """Return by key the experiments of the best mean, where they differ.
-
-    The greatest, or the least of a key that is declared so.
-    """
-    means: dict[str, dict[int, float]] = {}
-    for pk, figures_by_key in judged.items():
-        for key, figures in figures_by_key.items():
-            if figures["avg"] is not None:
-                means.setdefault(key, {})[pk] = figures["avg"]
-    lower = configs.lower_is_better(request.workspace, means)
-    best: dict[str, set[int]] = {}
-    for key, of in means.items():
-        wanted = (min if key in lower else max)(of.values())
-        if len(set(of.values())) > 1:
-            best[key] = {pk for pk, mean in of.items() if mean == wanted}
-    return best
+    hidden = [str(uuid) for uuid in hidden_from(request.user, request.workspace.pk)]
+    judged = summary.project_stats(request.workspace.pk, ids, without=hidden)
+    covered, n_common = experiments.coverage(request.workspace, projects, without=hidden)
+    return {
+        "experiments": [
+            {
+                "project": one,
+                "stats": counted[one.pk],
+                "covered": covered[one.pk],
+                "judged": [
+                    {"key": key, "figures": figures, "scored": covered[one.pk].by_key.get(key)}
+                    for key, figures in judged.get(one.pk, {}).items()
+                ],
+            }
+            for one in projects
+        ],
+        "n_common": n_common,
+        "is_uneven": any(one.n_examples != n_common for one in covered.values()),
+        "has_trials": any(one.most_trials > 1 for one in covered.values()),
+        "has_errors": any(one.n_errors for one in covered.values()),
+    }
 
 
 def _rows(

@@ -10,8 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from datasets_app import examples
 from datasets_app import sharing as dataset_sharing
-from observatory.feedback.models import FeedbackConfig
+from datasets_app.examples import ExampleInput
 from observatory.prompts import commits
 from observatory.prompts.models import PromptRepo
 from observatory.runs import listing, sharing, thread_sharing
@@ -168,22 +169,32 @@ def test_experiments_stand_side_by_side(
     assert client.get(f"/w/acme/datasets/{uuid4()}/compare/").status_code == 404
 
 
-def test_the_best_mean_is_marked_the_least_where_lower_is_better(
-    scene, experiments, acme, ada, as_user
+def test_a_comparison_shows_what_its_means_rest_on_and_names_no_winner(
+    scene, acme, ada, as_user
 ) -> None:
-    before, after = experiments
-    FeedbackConfig.objects.create(
-        workspace=acme, key="toxicity", config={"type": "freeform"}, is_lower_score_better=True
+    """A ran two examples; B ran one of them three times, and one of these runs failed."""
+    examples.create(scene.dataset, [ExampleInput(inputs="{}", outputs=None)], now=timezone.now())
+    first, second = scene.dataset.examples.order_by("pk")
+    a, b = (
+        ProjectFactory(workspace=acme, name=name, reference_dataset_id=scene.dataset.uuid)
+        for name in ("A", "B")
     )
-    for project, score in ((before, 0.25), (after, 0.5)):
-        run = project.runs.get()
-        judge(run, "toxicity", score)
-        judge(run, "helpful", score)
-        judge(run, "same", 1.0)
+    for example, score in ((first, 1.0), (second, 0.0)):
+        judge(make_run(a, reference_example_id=example.uuid), "correct", score)
+    for score in (1.0, 1.0):
+        judge(make_run(b, reference_example_id=first.uuid), "correct", score)
+    make_run(b, reference_example_id=first.uuid, error="boom")
     answer = as_user(ada).get(f"/w/acme/datasets/{scene.dataset.uuid}/compare/")
-    best = {one["project"].name: one["best"] for one in answer.context["experiments"]}
-    assert best == {"before": {"toxicity"}, "after": {"helpful"}}
-    assert answer.content.decode().count("<strong>best</strong>") == 2
+    text = " ".join(answer.content.decode().split())
+    assert ">best<" not in text
+    assert "2 runs of 2 examples" in text
+    assert "2 runs of 1 example<" in text
+    assert "up to 3 an example" in text
+    assert "did not run the same examples: 1 is common to all" in text
+    assert "missing from the means" in text
+    covered = {one["project"].name: one["covered"] for one in answer.context["experiments"]}
+    assert (covered["A"].n_runs, covered["A"].n_examples, covered["A"].n_errors) == (2, 2, 0)
+    assert (covered["B"].n_runs, covered["B"].n_examples, covered["B"].n_errors) == (3, 1, 1)
 
 
 def test_one_example_of_a_dataset_has_an_address(scene, ada, as_user) -> None:
