@@ -37,6 +37,7 @@ DATABASES["default"] |= {
     "DISABLE_SERVER_SIDE_CURSORS": env.flag("OBSERVATORY_PGBOUNCER", False),
 }
 STATEMENT_TIMEOUT_S = env.integer("OBSERVATORY_STATEMENT_TIMEOUT_S", 10, 1, 3_600)
+PAGE_TIMEOUT_S = min(5, STATEMENT_TIMEOUT_S)  # of a search on a page: a person waits for it
 # A database that is down, or behind a cut network, is noticed within 2-3 s: then the API answers
 # 503 with Retry-After and the SDKs keep their batches.
 _options: dict[str, object] = {"connect_timeout": 2, "tcp_user_timeout": 3_000}

@@ -27,7 +27,7 @@ from observatory.runs.filters.compile import (
     where,
     where_in_trace,
 )
-from observatory.runs.filters.grammar import And, Node, Term
+from observatory.runs.filters.grammar import MAX_SEARCHES, And, Node, Term, comparisons
 from observatory.workspaces.models import Workspace
 
 MAX_LIMIT = 100
@@ -40,7 +40,7 @@ class BadCursor(ValueError):
 
 
 class TooSlow(Exception):
-    """The query did not end within the statement timeout."""
+    """The query did not end within the statement timeout, or would not: see `check_cost`."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ class RunQuery:
     `ids` given: nothing else counts but the page. `trace_id` given: all runs of the trace, no
     pages. With `is_narrowed` both are conditions like any other. `started_from` and `started_to`
     are inclusive, `started_before` is not. `judged` bounds the feedback that the filters see.
-    `payloads` names the JSON columns to read.
+    `payloads` names the JSON columns to read. A statement ends within `timeout_s`, None: within
+    the STATEMENT_TIMEOUT_S of the settings.
     """
 
     projects: Sequence[UUID] | None = None
@@ -140,6 +141,7 @@ class RunQuery:
     limit: int = MAX_LIMIT
     cursor: str | None = None
     payloads: Sequence[str] = field(default=PAYLOADS)
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def query(workspace: Workspace, wanted: RunQuery) -> Page:
     the statement timeout.
     """
     edge: Key | None = None
-    with bounded():
+    with bounded(wanted.timeout_s):
         is_named = wanted.ids is not None or wanted.trace_id is not None
         if is_named and not wanted.is_narrowed:
             keys = _keys_of_named(workspace, wanted)
@@ -247,7 +249,11 @@ def project_ids(workspace: Workspace, wanted: RunQuery) -> list[int]:
 
 
 def conditions(workspace: Workspace, wanted: RunQuery) -> SQL:
-    """Return the WHERE of `wanted` over `runs_run r`, projects, ids and cursor aside."""
+    """Return the WHERE of `wanted` over `runs_run r`, projects, ids and cursor aside.
+
+    Raises TooSlow, as `check_cost` does.
+    """
+    check_cost(wanted.filter, wanted.trace_filter, wanted.tree_filter, text=wanted.text)
     parts: list[SQL] = [("r.workspace_id = %s", [workspace.pk])]
     if wanted.parent_run_id is not None:
         parts.append(_children_of(workspace, wanted.parent_run_id))
@@ -281,6 +287,15 @@ def conditions(workspace: Workspace, wanted: RunQuery) -> SQL:
         " AND ".join(sql for sql, _ in parts),
         [param for _, params in parts for param in params],
     )
+
+
+def check_cost(*filters: Node | None, text: str | None = None) -> None:
+    """Raise TooSlow when the filters of one query search documents too often together."""
+    searches = sum(term.reads_documents for node in filters if node for term in comparisons(node))
+    if searches + bool(text) > MAX_SEARCHES:
+        raise TooSlow(
+            f"At most {MAX_SEARCHES} searches of inputs and outputs in the filters of one query"
+        )
 
 
 def _children_of(workspace: Workspace, parent: UUID) -> SQL:
@@ -321,7 +336,8 @@ def _keys_of_projects(workspace: Workspace, wanted: RunQuery) -> tuple[list[Key]
 
 
 def _looks_for_text(wanted: RunQuery) -> bool:
-    return bool(wanted.text) or (wanted.filter is not None and reads_documents(wanted.filter))
+    filters = (wanted.filter, wanted.trace_filter, wanted.tree_filter)
+    return bool(wanted.text) or any(reads_documents(each) for each in filters if each)
 
 
 def _edge(wanted: RunQuery, projects: list[int]) -> Key | None:

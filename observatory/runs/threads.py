@@ -21,7 +21,7 @@ from observatory.runs.filters import compile
 from observatory.runs.filters.compile import SQL, where, where_in_trace
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
-from observatory.runs.search import bounded
+from observatory.runs.search import bounded, check_cost
 
 MAX_LISTED = 1_000
 
@@ -277,6 +277,7 @@ class _Chosen:
     """The SQL of a ThreadQuery, with its parameters by name."""
 
     def __init__(self, project: Project, asked: ThreadQuery) -> None:
+        check_cost(asked.filter, asked.trace_filter, asked.tree_filter)
         self.params: dict[str, Any] = {"workspace": project.workspace_id, "project": project.pk}
         self._condition = self._conditions(asked)
         hits = [

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
@@ -68,6 +69,7 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
             limit=listing.PAGE,
             cursor=request.GET.get("cursor") or None,
             payloads=("inputs", "outputs"),
+            timeout_s=settings.PAGE_TIMEOUT_S,
         )
         try:
             page = search.query(request.workspace, wanted)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from langsmith import schemas
 
+from observatory.runs import search
 from observatory.runs.models import Attachment
 from tests.conftest import NOON
 from tests.factories import ProjectFactory, judge, make_run
@@ -342,3 +343,29 @@ def test_a_query_that_takes_too_long_is_the_callers_to_narrow(api, project, sett
     assert answer.json()["code"] == "too_slow"
     settings.STATEMENT_TIMEOUT_S = 10
     assert UUID(api.post("/runs/query", {"limit": 1}).json()["runs"][0]["id"])
+
+
+@pytest.mark.parametrize("path", ["/runs/query", "/runs/stats"])
+def test_the_filters_of_one_query_search_documents_ten_times_at_most(api, project, path) -> None:
+    make_run(project, inputs={"text": "refund"})
+    searches = [f"search('word {number}')" for number in range(49)]
+    alone = api.post(path, {"trace_filter": f"or({', '.join(searches)})"})
+    assert alone.status_code == 400
+    assert "at most 10 searches" in alone.json()["detail"]
+    six = f"or({', '.join(searches[:6])})"
+    together = api.post(path, {"filter": six, "tree_filter": six})
+    assert together.status_code == 400
+    assert "At most 10 searches" in together.json()["detail"]
+    assert api.post(path, {"filter": six}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["trace_filter", "tree_filter"])
+def test_a_search_in_the_trace_reads_a_window_of_runs_a_page(
+    api, project, name, monkeypatch
+) -> None:
+    monkeypatch.setattr(search, "TEXT_WINDOW", 2)
+    for _ in range(3):
+        make_run(project, inputs={"text": "nothing"})
+    page = api.post("/runs/query", {name: "search('refund')"}).json()
+    assert page["runs"] == []
+    assert page["cursors"]["next"] is not None

@@ -25,8 +25,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from observatory.runs.filters.fields import NUMERIC_TEXT, SEARCHED, Field, Kind, typed
-from observatory.runs.filters.grammar import And, Node, Not, Term
+from observatory.runs.filters.fields import DOCUMENTS, NUMERIC_TEXT, SEARCHED, Field, Kind, typed
+from observatory.runs.filters.grammar import And, Node, Not, Term, comparisons
 from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
 
 SQL = tuple[str, list[Any]]
@@ -98,7 +98,6 @@ _CASTS = {
     Kind.TIME: "timestamptz",
     Kind.UUID: "uuid",
 }
-_DOCUMENTS = {"input": "inputs", "output": "outputs"}
 
 
 @dataclass(frozen=True)
@@ -227,12 +226,7 @@ def _conjuncts(node: Plan) -> list[Plan]:
 
 def reads_documents(node: Node) -> bool:
     """Return whether `node` has to read the inputs or outputs of each run it looks at."""
-    if isinstance(node, Term):
-        field = node.spec
-        return field is None or field.name in _DOCUMENTS.values() or field.family in _DOCUMENTS
-    if isinstance(node, Not):
-        return reads_documents(node.arg)
-    return any(reads_documents(arg) for arg in node.args)
+    return any(term.reads_documents for term in comparisons(node))
 
 
 def _compile(node: Plan, alias: str, judged: Judged) -> SQL:
@@ -404,7 +398,7 @@ def _rows(family: str, terms: list[Term], alias: str, judged: Judged) -> SQL:
         return _feedback(condition, alias, "id"), params
     if family == "metadata":
         return _metadata(condition, params, terms, alias)
-    sql, before = _paths(f"{alias}.{_DOCUMENTS[family]}", _wanted_keys(terms))
+    sql, before = _paths(f"{alias}.{DOCUMENTS[family]}", _wanted_keys(terms))
     return f"EXISTS ({sql} SELECT 1 FROM pair WHERE {condition})", [*before, *params]
 
 

@@ -133,6 +133,8 @@ _OF_A_THREAD = [
 ]
 THREAD_FIELDS: dict[str, Field] = {field.name: field for field in _OF_A_THREAD}
 """What `thread_filter` of version 2 may name: a thread as it is told, tokens of all its runs."""
+DOCUMENTS = {"input": "inputs", "output": "outputs"}
+"""A family of fields -> the document that it is a part of."""
 SEARCHED = ("name", "inputs", "outputs", "error")
 """The fields that `search("text")` looks through."""
 

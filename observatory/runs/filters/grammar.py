@@ -6,6 +6,7 @@
     list    := "[" [ arg { "," arg } ] "]"
     string  := '"' with the escapes of JSON '"'  |  "'" with only the escape \\' "'"
 
+A field may be written as a string too: has("metadata", ..) is has(metadata, ..).
 The infix forms are a leniency: they give the tree of the calls and(..) and or(..).
 Arithmetic: no Django, no clock, no database.
 """
@@ -19,15 +20,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
-from observatory.runs.filters.fields import FIELDS, THREAD_FIELDS, Field, Literal, typed
+from observatory.runs.filters.fields import DOCUMENTS, FIELDS, THREAD_FIELDS, Field, Literal, typed
 
 MAX_BYTES = 10_240
 MAX_NODES = 100
 MAX_DEPTH = 10
 MAX_NUMBER = 40  # characters
+MAX_SEARCHES = 10
+"""Terms of one filter that read the inputs or outputs of each run; no index helps them."""
 
 
 _EVERY = THREAD_FIELDS | FIELDS  # fields of one name are of one kind
+_IN_DOCUMENTS = {
+    name
+    for name, field in FIELDS.items()
+    if name in DOCUMENTS.values() or field.family in DOCUMENTS
+}
 
 
 class FilterError(ValueError):
@@ -51,6 +59,11 @@ class Term:
     @property
     def spec(self) -> Field | None:
         return _EVERY[self.field] if self.field else None
+
+    @property
+    def reads_documents(self) -> bool:
+        """Whether the inputs or outputs of each run have to be read for it."""
+        return self.field is None or self.field in _IN_DOCUMENTS
 
 
 @dataclass(frozen=True)
@@ -225,14 +238,7 @@ class _Parser:
         if name == "search" and subject.kind == "string" and self.is_next(")") and is_of_runs:
             self.take()
             return Term(name, None, _string(subject), token.position)
-        if subject.kind != "name" or subject.text in _WORDS:
-            raise FilterError(f"{name} expects a field first", subject.position)
-        field = self.fields.get(subject.text)
-        if field is None:
-            known = ", ".join(self.fields)
-            raise FilterError(
-                f"Unknown field {subject.text!r}; known are {known}", subject.position
-            )
+        field = self.field(name, subject)
         self.expect(",")
         position = self.token.position
         value = self.literal()
@@ -242,6 +248,17 @@ class _Parser:
         except ValueError as error:
             raise FilterError(f"{field.name} {error}", position) from None
         return Term(name, field.name, value, token.position)
+
+    def field(self, function: str, subject: _Token) -> Field:
+        """Return the field that `subject` names, with quotes around it or without."""
+        if subject.kind not in {"name", "string"} or subject.text in _WORDS:
+            raise FilterError(f"{function} expects a field first", subject.position)
+        name = _string(subject) if subject.kind == "string" else subject.text
+        field = self.fields.get(name)
+        if field is None:
+            known = ", ".join(self.fields)
+            raise FilterError(f"Unknown field {name!r}; known are {known}", subject.position)
+        return field
 
     def literal(self) -> Literal:
         token = self.take()
@@ -275,8 +292,8 @@ def parse(text: str, fields: Mapping[str, Field] = FIELDS) -> Node:
     """Return the syntax tree of `text`, which may name `fields`.
 
     Raises FilterError, with the position in characters, when it is not a filter, names an
-    unknown field, compares a field with what does not fit it, or is larger than MAX_BYTES,
-    MAX_NODES or MAX_DEPTH.
+    unknown field, compares a field with what does not fit it, is larger than MAX_BYTES,
+    MAX_NODES or MAX_DEPTH, or reads documents with more than MAX_SEARCHES terms.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise FilterError(f"A filter has at most {MAX_BYTES} bytes", MAX_BYTES)
@@ -286,7 +303,23 @@ def parse(text: str, fields: Mapping[str, Field] = FIELDS) -> Node:
         raise FilterError(f"Unexpected {parser.token.text!r}", parser.token.position)
     if _depth(node) > MAX_DEPTH:
         raise FilterError(f"A filter nests at most {MAX_DEPTH} deep", 0)
+    searches = [term for term in comparisons(node) if term.reads_documents]
+    if len(searches) > MAX_SEARCHES:
+        raise FilterError(
+            f"A filter has at most {MAX_SEARCHES} searches of inputs and outputs"
+            " (search, like, has and exists on them, and the fields input_ and output_)",
+            searches[MAX_SEARCHES].position,
+        )
     return node
+
+
+def comparisons(node: Node) -> Iterator[Term]:
+    """Yield the comparisons of a tree, from left to right."""
+    if isinstance(node, Term):
+        yield node
+        return
+    for arg in (node.arg,) if isinstance(node, Not) else node.args:
+        yield from comparisons(arg)
 
 
 def _depth(node: Node) -> int:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observatory.runs.filters.fields import FIELDS
+from observatory.runs import project_filters
+from observatory.runs.filters.fields import FIELDS, THREAD_FIELDS, Kind
 from observatory.runs.filters.grammar import (
     And,
     FilterError,
@@ -63,6 +64,34 @@ def test_a_filter_becomes_its_tree(text: str, tree: object) -> None:
     assert parse(unparse(parse(text))) == tree
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_every_field_may_be_written_in_quotes(quote: str) -> None:
+    literals = {
+        Kind.TEXT: "'a'",
+        Kind.NUMBER: "1",
+        Kind.SECONDS: "'5s'",
+        Kind.TIME: "'2026-01-31T09:30:00Z'",
+        Kind.UUID: "'00000000-0000-4000-8000-000000000000'",
+        Kind.FLAG: "true",
+        Kind.JSON: "'a'",
+    }
+    for fields in (FIELDS, THREAD_FIELDS, project_filters.FIELDS):
+        for name, field in fields.items():
+            for operator in field.operators:
+                literal = literals.get(field.kind, "'a'")
+                if operator in {"exists", "search", "like"}:
+                    literal = "'a'"
+                elif operator == "has":
+                    literal = """'{"a": 1}'"""
+                elif operator == "in":
+                    literal = f"[{literal}]"
+                elif field.kind is Kind.DOCUMENT:
+                    literal = "null"
+                plain = parse(f"{operator}({name}, {literal})", fields)
+                quoted = parse(f"{operator}({quote}{name}{quote}, {literal})", fields)
+                assert quoted == plain
+
+
 def test_infix_words_give_the_tree_of_the_calls() -> None:
     a, b, c = (Term("eq", "name", letter) for letter in "abc")
     text = "eq(name, 'a') and (eq(name, 'b') or eq(name, 'c'))"
@@ -81,7 +110,15 @@ def test_infix_words_give_the_tree_of_the_calls() -> None:
         ("and(eq(nme, 'a'))", 7, "Unknown field 'nme'; known are id, name"),
         ("eq(name__startswith, 'a')", 3, "Unknown field"),
         ("eq(workspace, 'a')", 3, "Unknown field"),
-        ("eq('name', 'a')", 3, "expects a field first"),
+        ("eq('nme', 'a')", 3, "Unknown field 'nme'"),
+        ("eq('name')", 9, "Expected ','"),
+        ("eq(5, 'a')", 3, "expects a field first"),
+        ("eq('true', 'a')", 3, "Unknown field 'true'"),
+        (
+            "or(" + ",".join(["search('a')"] * 11) + ")",
+            3 + 12 * 10,
+            "at most 10 searches of inputs and outputs",
+        ),
         ("eq(name, 'a') eq(name, 'b')", 14, "Unexpected 'eq'"),
         ("eq(name, 'a)", 9, "no closing quote"),
         ("eq(name, $x)", 9, "Unexpected '$'"),
