@@ -145,7 +145,7 @@ def _scales(queue: AnnotationQueue, questions: list[RubricItem]) -> list[_Scale]
             version
             for version, asked in kept
             for old in asked
-            if old.get("feedback_key") == question.feedback_key and _scale_of(old) == now
+            if old.get("id") == question.pk and _scale_of(old) == now
         }
         scales.append(_Scale(question, frozenset(same | {queue.rubric_version})))
     return scales

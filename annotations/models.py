@@ -67,8 +67,19 @@ class AnnotationQueue(models.Model):
         return self.name
 
 
+class AskedQuestions(models.Manager["RubricItem"]):
+    """The questions of the rubrics as they are now, without those taken out of them."""
+
+    def get_queryset(self) -> models.QuerySet[RubricItem]:
+        return super().get_queryset().filter(retired_at=None)
+
+
 class RubricItem(models.Model):
-    """One question of a queue's rubric; its answers are feedback under `feedback_key`."""
+    """One question of a queue's rubric; its answers are feedback under `feedback_key`.
+
+    A question that is taken out of the rubric is retired and keeps its ratings. It comes back
+    with them when a question with its key is added again. `every` has the retired ones, too.
+    """
 
     class Kind(models.TextChoices):
         CATEGORICAL = "categorical"
@@ -102,12 +113,18 @@ class RubricItem(models.Model):
         blank=True,
         help_text="Wire fields kept as sent: visible_if, regex_validator ...",
     )
+    retired_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = AskedQuestions()
+    every: models.Manager[RubricItem] = models.Manager()
 
     class Meta:
         ordering = ["position", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["queue", "feedback_key"], name="rubric_key_once_per_queue"
+                fields=["queue", "feedback_key"],
+                name="rubric_key_once_per_queue",
+                condition=Q(retired_at=None),
             ),
         ]
 
@@ -116,7 +133,10 @@ class RubricItem(models.Model):
 
 
 class RubricVersion(models.Model):
-    """The rubric as it stood: every review names the version it answered."""
+    """The rubric as it stood: every review names the version it answered.
+
+    `items` are the fields of each question with the `id` of its row, which a new key leaves.
+    """
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="rubric_versions")
     version = models.PositiveIntegerField()
@@ -423,7 +443,7 @@ class Review(models.Model):
         AnnotationQueue, models.CASCADE, related_name="reviews", db_index=False
     )
     item = models.ForeignKey(QueueItem, models.CASCADE, related_name="reviews")
-    reviewer = models.ForeignKey(User, models.CASCADE, related_name="reviews", db_index=False)
+    reviewer = models.ForeignKey(User, models.PROTECT, related_name="reviews", db_index=False)
     rubric_version = models.PositiveIntegerField()
     scores = models.JSONField(
         help_text="{feedback key: {score, value, comment}}, or {cant_judge: reason}"
@@ -466,7 +486,7 @@ class Rating(models.Model):
     rubric_item = models.ForeignKey(RubricItem, models.CASCADE, related_name="+", db_index=False)
     rubric_version = models.PositiveIntegerField()
     item = models.ForeignKey(QueueItem, models.CASCADE, related_name="+", db_index=False)
-    reviewer = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
+    reviewer = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
     review = models.ForeignKey(Review, models.CASCADE, related_name="ratings")
     code = models.SmallIntegerField(null=True)
     number = models.FloatField(null=True)

@@ -67,7 +67,7 @@ def create_queue(
         workspace=workspace, name=name, created_at=now, **settings
     )
     queue.assigned_reviewers.set(assigned_reviewers)
-    _write_rubric(queue, rubric)
+    _write_rubric(queue, rubric, now)
     _keep_version(queue, now)
     return queue
 
@@ -78,12 +78,14 @@ def set_rubric(
 ) -> bool:
     """Make `rubric` the queue's rubric; return whether it differs from what it was.
 
-    A question keeps its row, and so its ratings, as long as its feedback key stays. A change
-    bumps `rubric_version`; earlier reviews go on naming the version they answered.
+    A question keeps its row, and so its ratings, while its feedback key stays and when it is
+    only renamed (see `renamed`). One that is left out is retired: its ratings are kept, and it
+    has them again when its key comes back. A change bumps `rubric_version`; earlier reviews go
+    on naming the version they answered.
     """
     locked = alone_with(queue)  # nobody submits half under the old rubric and half under the new
     before = snapshot(locked)
-    _write_rubric(locked, rubric)
+    _write_rubric(locked, rubric, now)
     if snapshot(locked) == before:
         return False
     locked.rubric_version += 1
@@ -96,7 +98,7 @@ def set_rubric(
 def snapshot(queue: AnnotationQueue) -> list[dict[str, Any]]:
     """Return the rubric as plain values, in order: what `RubricVersion.items` keeps."""
     return [
-        {name: getattr(item, name) for name in RUBRIC_FIELDS}
+        {"id": item.pk, **{name: getattr(item, name) for name in RUBRIC_FIELDS}}
         for item in RubricItem.objects.filter(queue=queue)
     ]
 
@@ -110,7 +112,7 @@ def keep_rubric_version(queue: AnnotationQueue, *, now: datetime) -> bool:
     locked = alone_with(queue)
     newest = RubricVersion.objects.filter(queue=locked).order_by("-version").first()
     if newest is not None:
-        if newest.items == snapshot(locked):
+        if _without_ids(newest.items) == _without_ids(snapshot(locked)):
             return False
         locked.rubric_version = newest.version + 1
         locked.save(update_fields=["rubric_version", "updated_at"])
@@ -119,24 +121,56 @@ def keep_rubric_version(queue: AnnotationQueue, *, now: datetime) -> bool:
     return True
 
 
-def _write_rubric(queue: AnnotationQueue, rubric: Sequence[Mapping[str, Any]]) -> None:
-    keys = [question["feedback_key"] for question in rubric]
-    queue.rubric_items.exclude(feedback_key__in=keys).delete()
-    for position, question in enumerate(rubric):
-        blank = RubricItem()
-        RubricItem.objects.update_or_create(
-            queue=queue,
-            feedback_key=question["feedback_key"],
-            defaults={
-                "position": position,
-                **{
-                    # Absent means the default again: an edit that drops a bound drops it.
-                    name: question.get(name, getattr(blank, name))
-                    for name in RUBRIC_FIELDS
-                    if name != "feedback_key"
-                },
-            },
+def _without_ids(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: item.get(name) for name in RUBRIC_FIELDS} for item in items]
+
+
+def renamed(
+    questions: Iterable[RubricItem], rubric: Sequence[Mapping[str, Any]]
+) -> dict[str, RubricItem]:
+    """Return the questions of which `rubric` changes nothing but the key, by their new key.
+
+    The wire names a question by its key alone, so it must be at the same place, with the same
+    words and the same scale. A question without a description has no words to recognise it by.
+    """
+    old = list(questions)
+    known = {question.feedback_key for question in old}
+    kept = {question["feedback_key"] for question in rubric}
+    found: dict[str, RubricItem] = {}
+    for before, after in zip(old, rubric, strict=False):
+        is_new = before.feedback_key not in kept and after["feedback_key"] not in known
+        is_same = before.description and all(
+            getattr(before, name) == after.get(name, getattr(RubricItem(), name))
+            for name in ("description", "kind", "categories", "minimum", "maximum")
         )
+        if is_new and is_same:
+            found[after["feedback_key"]] = before
+    return found
+
+
+def _write_rubric(
+    queue: AnnotationQueue, rubric: Sequence[Mapping[str, Any]], now: datetime
+) -> None:
+    asked = list(queue.rubric_items.all())
+    rows = {question.feedback_key: question for question in asked} | renamed(asked, rubric)
+    keys = {question["feedback_key"] for question in rubric}
+    kept = [rows[key].pk for key in keys & rows.keys()]
+    queue.rubric_items.exclude(pk__in=kept).update(retired_at=now)
+    blank = RubricItem()
+    for position, question in enumerate(rubric):
+        key = question["feedback_key"]
+        row = rows.get(key) or retired(queue, key) or RubricItem(queue=queue)
+        row.position, row.retired_at = position, None
+        for name in RUBRIC_FIELDS:
+            # Absent means the default again: an edit that drops a bound drops it.
+            setattr(row, name, question.get(name, getattr(blank, name)))
+        row.save()
+
+
+def retired(queue: AnnotationQueue, feedback_key: str) -> RubricItem | None:
+    """Return the question that was last asked under this key and is asked no more."""
+    rows = RubricItem.every.filter(queue=queue, feedback_key=feedback_key)
+    return rows.exclude(retired_at=None).order_by("-retired_at", "-pk").first()
 
 
 def _keep_version(queue: AnnotationQueue, now: datetime) -> None:

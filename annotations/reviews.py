@@ -192,7 +192,8 @@ _ITEM = Columns(QueueItem, "i")
 _OPEN = f"""
 SELECT {_ITEM.sql},
     (SELECT jsonb_agg(to_jsonb(q) ORDER BY q.position, q.id)
-     FROM annotations_rubricitem q WHERE q.queue_id = i.queue_id)::text,
+     FROM annotations_rubricitem q
+     WHERE q.queue_id = i.queue_id AND q.retired_at IS NULL)::text,
     (SELECT jsonb_agg(jsonb_build_array(
         v.id, v.submission_id, v.item_id, v.reviewer_id, v.retracted_at IS NULL) ORDER BY v.id)
      FROM annotations_review v

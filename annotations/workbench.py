@@ -103,7 +103,7 @@ class Frame:
 
 _ASKED = """
 (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.position, a.id)::text
- FROM annotations_rubricitem a WHERE a.queue_id = q.id)
+ FROM annotations_rubricitem a WHERE a.queue_id = q.id AND a.retired_at IS NULL)
 """
 _MAY_OPEN = """
 q.workspace_id = %(workspace)s AND q.uuid = %(uuid)s

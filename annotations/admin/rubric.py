@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 
-from annotations import conditions
+from annotations import conditions, queues
 from annotations.conditions import InvalidCondition
 from annotations.models import AnnotationQueue, RubricItem
 from observatory.workspaces.admin import WorkspaceInline
@@ -111,6 +112,21 @@ class RubricFormSet(QuestionFormSet):
             raise ValidationError(
                 f"{asked[int(place)][0]}, {field.partition('.')[0]}: {error.reason}"
             ) from None
+
+    def delete_existing(self, obj: RubricItem, commit: bool = True) -> None:
+        """Retire a question that is taken out, so that its ratings are kept."""
+        if commit:
+            obj.retired_at = timezone.now()
+            obj.save(update_fields=["retired_at"])
+
+    def save_new(self, form: QuestionModelForm, commit: bool = True) -> RubricItem:
+        """Bring a retired question back when its key is added again, with its ratings."""
+        kept = queues.retired(self.instance, form.instance.feedback_key)
+        if kept is not None:
+            form.instance.pk = kept.pk
+            form.instance._state.adding = False
+        question: RubricItem = super().save_new(form, commit=commit)
+        return question
 
 
 class RubricItemInline(WorkspaceInline):

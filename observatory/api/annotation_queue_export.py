@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
@@ -36,8 +37,9 @@ STANDING = ("added_at", "completed_at", "n_reviews")
 class AnnotationQueueExport(WorkspaceView):
     """POST .../export: the items completed between two times, one line each.
 
-    A column per rubric key holds the answers, joined by " | " in the order they came. With
-    `include_annotator_detail` each reviewer has columns of their own instead.
+    A column per rubric key holds the answers, joined by " | " in the order they came; keys that
+    were answered and are no longer in the rubric follow. With `include_annotator_detail` each
+    reviewer has columns of their own instead.
     """
 
     @describe(body=shapes.QueueExport, answer=Binary, gives="text/csv")
@@ -63,7 +65,7 @@ class AnnotationQueueExport(WorkspaceView):
 def _lines(
     queue: AnnotationQueue, items: QuerySet[QueueItem], is_detailed: bool
 ) -> Iterator[bytes]:
-    keys = list(queue.rubric_items.values_list("feedback_key", flat=True))
+    keys = _keys(queue)
     people = list(_reviewers(items)) if is_detailed else []
     text = io.StringIO()
     lines = csv.writer(text)
@@ -81,6 +83,20 @@ def _lines(
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(ids), BATCH):
         yield ids[start : start + BATCH]
+
+
+_ANSWERED = """
+SELECT DISTINCT jsonb_object_keys(scores) FROM annotations_review
+WHERE queue_id = %s AND retracted_at IS NULL AND jsonb_typeof(scores) = 'object' ORDER BY 1
+"""
+
+
+def _keys(queue: AnnotationQueue) -> list[str]:
+    """Return the keys of the rubric in its order, then those that only older reviews answer."""
+    keys = list(queue.rubric_items.values_list("feedback_key", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_ANSWERED, [queue.pk])
+        return list(dict.fromkeys([*keys, *(key for (key,) in cursor.fetchall())]))
 
 
 def _reviewers(items: QuerySet[QueueItem]) -> QuerySet[User]:

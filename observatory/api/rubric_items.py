@@ -8,6 +8,7 @@ from typing import Any
 from annotations import conditions
 from annotations.conditions import InvalidCondition
 from annotations.models import RubricItem
+from annotations.queues import renamed
 from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.workspaces.models import Workspace
@@ -29,8 +30,8 @@ def read(
     """Return the questions of a wire `rubric_items`, as `queues.set_rubric` takes them.
 
     `declared` are the workspace's feedback configs by key and by id, for items that bring none.
-    What the wire cannot say (title, measurement level) stays as it is in `existing`. Raises
-    InvalidFeedback naming the item.
+    What the wire cannot say (title, measurement level) stays as it is in `existing`, also of a
+    question that is only renamed. Raises InvalidFeedback naming the item.
     """
     if not isinstance(raw, list):
         raise InvalidFeedback("rubric_items", "must be an array")
@@ -45,12 +46,13 @@ def read(
         key = question["feedback_key"]
         if key in questions:
             raise InvalidFeedback(f"rubric_items.{place}.feedback_key", f"{key!r} occurs twice")
-        before = (existing or {}).get(key)
-        if before is not None:
-            question["title"] = before.title
-            if before.kind == question["kind"]:
-                question["level"] = before.level
         questions[key] = question
+    known = existing or {}
+    for key, before in {**known, **renamed(known.values(), list(questions.values()))}.items():
+        if key in questions:
+            questions[key]["title"] = before.title
+            if before.kind == questions[key]["kind"]:
+                questions[key]["level"] = before.level
     try:
         conditions.check((key, question["extra"]) for key, question in questions.items())
     except InvalidCondition as error:

@@ -195,9 +195,20 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
 
 
 def _answers(item: QueueItem, reviews: list[Review]) -> list[dict[str, Any]]:
-    """Return a row per rubric question with each reviewer's answer in words."""
+    """Return a row per question with each reviewer's answer in words.
+
+    First the rubric, then what was answered under keys that it no longer has.
+    """
     rows = []
-    for question in item.queue.rubric_items.all():
+    asked = list(item.queue.rubric_items.all())
+    known = {question.feedback_key for question in asked}
+    answered = dict.fromkeys(key for review in reviews for key in review.scores)
+    past = [
+        RubricItem(feedback_key=key, title=f"{key} (no longer asked)")
+        for key in answered
+        if key not in known
+    ]
+    for question in (*asked, *past):
         given = [review.scores.get(question.feedback_key) for review in reviews]
         words = [answer_words(answer, question) for answer in given]
         if subjects.is_pair(item):

@@ -131,5 +131,6 @@ def remove(workspace: Workspace) -> int:
     n_runs, _ = Run.objects.filter(workspace=workspace, project__in=projects).delete()
     Project.objects.filter(pk__in=projects).delete()
     Membership.objects.filter(workspace=workspace, user__is_demo=True).delete()
-    User.objects.filter(is_demo=True, memberships=None).delete()
+    # Who judged other items, too, stays the author of those reviews, without a role anywhere.
+    User.objects.filter(is_demo=True, memberships=None, reviews=None).delete()
     return n_runs
