@@ -22,7 +22,9 @@ from annotations.models import (
 )
 from annotations.queues import progress_of, visible
 from observatory.runs.models import Run
+from observatory.workspaces import people
 from observatory.workspaces.models import User, Workspace
+from observatory.workspaces.roles import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class QueueCard:
 def queue_cards(workspace: Workspace, user: User, now: datetime) -> list[QueueCard]:
     """Return the queues `user` may open, archived ones left out, in a fixed number of queries.
 
-    Nothing waits for someone in a queue that only assigned reviewers work on.
+    Nothing waits for someone who may not review: a viewer, or a person who is not assigned to a
+    queue of assigned reviewers.
     """
     queues = list(visible(workspace, user).filter(archived_at=None).order_by("name", "pk"))
     ids = [queue.pk for queue in queues]
@@ -72,10 +75,12 @@ def queue_cards(workspace: Workspace, user: User, now: datetime) -> list[QueueCa
         .annotate(n=Count("pk"))
     )
     counts = progress_of(ids, user)
+    is_reviewer = people.is_allowed(user, workspace, Permission.REVIEW)
     cards = []
     for queue in queues:
         count = counts[queue.pk]
-        is_mine = queue.access == AnnotationQueue.Access.ANY or queue.pk in assigned
+        is_open_to_all = queue.access == AnnotationQueue.Access.ANY
+        is_mine = is_reviewer and (is_open_to_all or queue.pk in assigned)
         cards.append(
             QueueCard(
                 queue=queue,

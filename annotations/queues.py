@@ -362,14 +362,27 @@ def requeue_for_all(item: QueueItem, now: datetime) -> None:
     Deferral.objects.filter(item=item).delete()
     release(item)
     Seat.objects.filter(item=item, is_taken=False).update(is_returned=True)
+    restore(item, now)
+
+
+@transaction.atomic
+def restore(item: QueueItem, now: datetime) -> bool:
+    """Undo `remove`: the item is open again, or completed if it has its reviews.
+
+    Return False when it was not removed. Skips and postponements stand.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE annotations_queueitem SET state = 'open', removed_at = NULL"
             " WHERE id = %s AND state = 'removed' RETURNING id",
             [item.pk],
         )
-        _reseat(cursor, [row[0] for row in cursor.fetchall()], now)
+        restored = [row[0] for row in cursor.fetchall()]
+        _reseat(cursor, restored, now)
+    if restored:
+        changes.note(item.queue.workspace, Change.Kind.RUN, [item.run_id])  # see statuses.py
     item.refresh_from_db()
+    return bool(restored)
 
 
 def release(item: QueueItem) -> int:

@@ -11,9 +11,10 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from observatory.web.http import public
 from observatory.workspaces import sign_in
@@ -83,3 +84,13 @@ def _landing(request: HttpRequest) -> HttpResponse:
 
 
 landing = public(_landing)
+
+
+@cache_control(max_age=86_400, public=True)
+@require_safe
+def _favicon(request: HttpRequest) -> HttpResponse:
+    """Send a browser to the icon: it asks here for pages that name none, such as JSON."""
+    return redirect(static("obs/mark.svg"))
+
+
+favicon = public(_favicon)

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_GET
 
 from annotations import overview
 from annotations.models import ReviewDraft
-from observatory.runs.models import Project
+from observatory.runs.models import Run
+from observatory.web.first_steps import first_steps
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission
@@ -42,8 +43,9 @@ def workspace_home(request: WebRequest) -> HttpResponse:
     cards = []
     if can(request, Permission.REVIEW):
         cards = _drafts(request) + _held(request, now) + _waiting(request, queues)
+    has_runs = Run.objects.filter(workspace=request.workspace).exists()
     version = fingerprint(
-        [(card.title, card.figure, card.name) for card in cards], request.membership.role
+        has_runs, [(card.title, card.figure, card.name) for card in cards], request.membership.role
     )
     if request.htmx and request.GET.get("seen") == version:
         return unchanged()
@@ -52,9 +54,8 @@ def workspace_home(request: WebRequest) -> HttpResponse:
         "cards": cards,
         "version": version,
         "greeting": _greeting(request.user),
-        "has_queues": bool(queues),
-        "has_projects": Project.objects.filter(workspace=request.workspace).exists(),
-        "endpoint": request.build_absolute_uri("/api"),
+        "has_runs": has_runs,
+        **first_steps(request),
     }
     return render_page(request, "home.html", "_home_cards.html", context, section="home")
 

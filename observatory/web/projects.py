@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from observatory.runs import listing
+from observatory.web.first_steps import first_steps
 from observatory.web.http import WebRequest, render_page, require
 from observatory.workspaces.roles import Permission
 
@@ -18,7 +19,7 @@ def project_list(request: WebRequest) -> HttpResponse:
     context = {
         "workspace": request.workspace,
         "rows": listing.project_rows(request.workspace, now=timezone.now()),
-        "endpoint": request.build_absolute_uri("/api"),
+        **first_steps(request),
     }
     return render_page(
         request,

@@ -9,13 +9,14 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotations import overview, queues
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
 from annotations.reviews import answers_visible_to
-from observatory.web import subjects
+from observatory.web import bench, subjects
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
 from observatory.workspaces.roles import Permission
 
@@ -79,6 +80,7 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     items = Paginator(overview.items_of(queue, state), per_page=30)
     page = items.get_page(request.GET.get("page"))
     progress = queues.progress(queue, request.user)
+    is_reviewer = _is_reviewer(queue, request)
     context: dict[str, Any] = {
         "workspace": request.workspace,
         "queue": queue,
@@ -86,13 +88,14 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "state": state,
         "states": STATES,
         "progress": progress,
-        "bars": _bars(progress),
+        "bars": _bars(progress, is_reviewer=is_reviewer),
+        "removed": _removed_now(request, queue),
         "people": overview.reviewers_of(queue),
         "rules": overview.rules_of(queue),
         "rubric": queue.rubric_items.all(),
         "now": timezone.now(),
         "can_manage": can(request, Permission.MANAGE_QUEUES),
-        "can_review": can(request, Permission.REVIEW) and _may_review(queue, request),
+        "can_review": is_reviewer and _is_running(queue),
         "names": subjects.titles_of_items(request.workspace, page),
     }
     return render_page(
@@ -104,22 +107,43 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     )
 
 
-def _may_review(queue: AnnotationQueue, request: WebRequest) -> bool:
-    if queue.archived_at is not None or queue.is_paused:
+def _is_reviewer(queue: AnnotationQueue, request: WebRequest) -> bool:
+    """Return whether items of `queue` are for the person who asks: by role and by assignment."""
+    if not can(request, Permission.REVIEW):
         return False
     if queue.access == AnnotationQueue.Access.ANY:
         return True
     return queue.assigned_reviewers.filter(pk=request.user.pk).exists()
 
 
-def _bars(progress: queues.Progress) -> list[dict[str, Any]]:
-    """Return the stacked bar: each part with its words, its fill, and x and width in percent."""
-    parts = [
-        ("completed", progress.completed, "ok"),
-        ("waits for others", progress.needs_others, "accent"),
-        ("waits for me", progress.needs_mine, "muted"),
-        ("skipped by me", progress.skipped, "warn"),
-    ]
+def _is_running(queue: AnnotationQueue) -> bool:
+    return queue.archived_at is None and not queue.is_paused
+
+
+def _removed_now(request: WebRequest, queue: AnnotationQueue) -> QueueItem | None:
+    """Return the item that was removed a moment ago, for the page to offer the way back."""
+    item_uuid = bench.identifier(request.GET.get("removed"))
+    if item_uuid is None or not can(request, Permission.MANAGE_QUEUES):
+        return None
+    return QueueItem.objects.filter(
+        queue=queue, uuid=item_uuid, state=QueueItem.State.REMOVED
+    ).first()
+
+
+def _bars(progress: queues.Progress, *, is_reviewer: bool) -> list[dict[str, Any]]:
+    """Return the stacked bar: each part with its words, its fill, and x and width in percent.
+
+    For somebody who does not review here nothing waits: what is left is open.
+    """
+    parts = [("completed", progress.completed, "ok")]
+    if is_reviewer:
+        parts += [
+            ("waiting for others", progress.needs_others, "accent"),
+            ("waiting for me", progress.needs_mine, "muted"),
+            ("skipped by me", progress.skipped, "warn"),
+        ]
+    else:
+        parts.append(("open", progress.open, "muted"))
     total = max(1, progress.total)
     bars, left = [], 0.0
     for words, count, fill in parts:
@@ -131,13 +155,17 @@ def _bars(progress: queues.Progress) -> list[dict[str, Any]]:
     return bars
 
 
-ACTIONS = {"release": "Released.", "remove": "Removed from the queue.", "requeue": "Offered again."}
+ACTIONS = {
+    "release": "The reservations were released.",
+    "requeue": "The item is offered to every reviewer again.",
+    "restore": "The item is back in the queue.",
+}
 
 
 @require_POST
 @require(Permission.MANAGE_QUEUES)
 def item_action(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Release the reservations of an item, offer it to everybody again, or remove it for good."""
+    """Release the reservations of an item, offer it to everybody again, remove it, or undo that."""
     queue = queue_or_404(request, queue_uuid)
     item = item_or_404(queue, item_uuid)
     action = request.POST.get("action", "")
@@ -146,8 +174,12 @@ def item_action(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         queues.release(item)
     elif action == "requeue":
         queues.requeue_for_all(item, now)
+    elif action == "restore":
+        queues.restore(item, now)
     elif action == "remove":
         queues.remove(item, now)
+        address = reverse("queue-detail", args=[request.workspace.slug, queue.uuid])
+        return redirect(f"{address}?removed={item.uuid}")
     else:
         raise Http404("no such action")
     messages.success(request, ACTIONS[action])
@@ -181,7 +213,7 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         "n_hidden": len(reviews) - len(shown),
         "answers": _answers(item, shown),
         "tab": "conversation",
-        "can_review": can(request, Permission.REVIEW) and _may_review(queue, request),
+        "can_review": _is_running(queue) and _is_reviewer(queue, request),
         "is_mine_in": any(review.reviewer_id == request.user.pk for review in reviews),
     }
     context |= subjects.subject_context(request, item, run, "conversation")

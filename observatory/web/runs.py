@@ -23,6 +23,7 @@ from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.models import Project, Run
 from observatory.web import rendering, shapes, traces
 from observatory.web.blind import hidden_runs, may_read, seen_by, without_reviews
+from observatory.web.first_steps import first_steps
 from observatory.web.http import WebRequest, can, privately, render_page, require
 from observatory.workspaces.models import Workspace
 from observatory.workspaces.roles import Permission
@@ -91,6 +92,7 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
         "searched_to": searched_to,
         "rows": rows,
         "has_filter": bool(text),
+        **first_steps(request, project.name),
         "next_query": _query({**query, "cursor": cursor}) if cursor else "",
         "quick_filters": [
             {

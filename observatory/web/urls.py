@@ -101,6 +101,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("healthz", health.healthz, name="healthz"),
+    path("favicon.ico", account.favicon, name="favicon"),
     path("", account.landing, name="home"),
     path("accounts/login/", account.sign_in_page, name="login"),
     path("accounts/logout/", account.sign_out, name="logout"),

@@ -12,6 +12,7 @@ from django.utils import timezone
 from observatory import prepared
 from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Membership, User, Workspace
+from observatory.workspaces.roles import Permission, allows
 
 _USER = Columns(User, "u")
 _MEMBERSHIP = Columns(Membership, "m")
@@ -90,3 +91,9 @@ def memberships_of(user: User) -> list[Membership]:
 def membership_of(user: User, slug: str) -> Membership | None:
     """Return what `user` is in the workspace `slug`, which comes with it; None: no member."""
     return next((each for each in memberships_of(user) if each.workspace.slug == slug), None)
+
+
+def is_allowed(user: User, workspace: Workspace, permission: Permission) -> bool:
+    """Return whether the role of `user` in `workspace` includes `permission`."""
+    membership = membership_of(user, workspace.slug)
+    return membership is not None and allows(membership.role, permission)

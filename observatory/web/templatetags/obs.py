@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +38,12 @@ NO_VALUE = "-"
 def plain(value: Any) -> SafeString:
     """Return a text (or what a value is called) escaped, its invisible controls shown."""
     return rendering.plain("" if value is None else str(value))
+
+
+@register.filter
+def shell(text: str) -> str:
+    """Return `text` as one word of a shell's command line."""
+    return shlex.quote(text)
 
 
 @register.filter

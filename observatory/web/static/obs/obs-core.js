@@ -100,9 +100,29 @@
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
     const copier = event.target.closest("[data-copy]");
     if (copier) copy(copier);
-    for (const menu of document.querySelectorAll("details.menu[open]"))
-      if (!menu.contains(event.target)) menu.open = false;
+    closeMenus((menu) => !menu.contains(event.target));
   });
+
+  // ---- menus: a table that scrolls sideways would cut them off, so these stand on the window ----
+  function closeMenus(isMeant) {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (isMeant(menu)) menu.open = false;
+  }
+  function place(menu) {
+    const list = menu.querySelector(".menu-list"), at = menu.querySelector("summary").getBoundingClientRect();
+    menu.classList.add("is-placed");
+    const below = window.innerHeight - at.bottom - 12, needed = list.offsetHeight;
+    const top = needed <= below || at.top < below ? at.bottom + 6 : Math.max(6, at.top - 6 - needed);
+    const left = menu.classList.contains("is-end") ? at.right - list.offsetWidth : at.left;
+    list.style.top = top + "px";
+    list.style.left = Math.max(6, Math.min(left, document.documentElement.clientWidth - list.offsetWidth - 6)) + "px";
+  }
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (menu.matches("details.menu[open]") && menu.closest(".table-wrap")) place(menu);
+  }, true);
+  const leave = (event) => closeMenus((menu) => menu.classList.contains("is-placed") && !menu.contains(event.target));
+  document.addEventListener("scroll", leave, { capture: true, passive: true });
+  window.addEventListener("resize", leave);
 
   async function copy(button) {
     const source = document.getElementById(button.dataset.copy);

@@ -30,6 +30,7 @@
     if (heading) heading.focus({ preventScroll: true });
     const context = item().querySelector("[data-context]");
     if (context) toAnswer(context);
+    if (words) window.scrollTo(0, 0); // on a phone the page itself scrolls
     if (words) obs.say(words + (isItem() ? " " + item().dataset.name : ""));
     draft.reset();
     clock.reset();
