@@ -20,7 +20,15 @@ from rest_framework.exceptions import ParseError
 from observatory.api.body import Content, forget, take
 from observatory.api.errors import TooLarge
 from observatory.runs.documents import SUSPECT, Suspicion, look
-from observatory.runs.ops import DOCUMENT_FIELDS, BadItem, Kind, RunOp, canonical_uuid, parse_op
+from observatory.runs.ops import (
+    DOCUMENT_FIELDS,
+    BadItem,
+    Kind,
+    RunOp,
+    attachment_name,
+    canonical_uuid,
+    parse_op,
+)
 
 logger = logging.getLogger(__name__)
 MAX_HEADER: Final = 16_384
@@ -268,10 +276,9 @@ def _take_attachments(batch: Batch, body: Content, parts: list[Part]) -> None:
             uuid = canonical_uuid(run_id)
             if uuid not in known:
                 raise BadItem("orphan_part", "No part of this request holds the attachment's run")
-            if not name:
-                raise BadItem("missing_name", "An attachment needs a name")
+            name = attachment_name(name)
         except BadItem as bad:
             raw = body[part.start : min(part.end, part.start + (1 << 20))]
             batch.rejected.append(Reject("attachment", run_id, bad.code, bad.reason, raw))
         else:
-            batch.attachments.append(AttachmentPart(uuid, name.replace("\x00", "\ufffd"), part))
+            batch.attachments.append(AttachmentPart(uuid, name, part))

@@ -6,6 +6,7 @@ in the encoding of the request. Source: OpenTelemetry specification, OTLP 1.5, "
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -32,8 +33,9 @@ from observatory.runs.documents import BadItem
 from observatory.runs.ingest import Mode, Stored
 from observatory.runs.otlp import jsonform, links, protobuf
 from observatory.runs.otlp.mapping import Mapped, map_span
-from observatory.runs.otlp.spans import Unreadable
+from observatory.runs.otlp.spans import Span, Unreadable
 
+logger = logging.getLogger(__name__)
 MAX_SPANS: Final = 10_000  # the collector's batch processor sends 8,192 unless told otherwise
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -105,11 +107,11 @@ class Traces(IngestView):
                 if isinstance(span, Unreadable):
                     batch.rejected.append(_reject("", "invalid_span", span.reason, span.raw))
                     continue
-                try:
-                    batch.spans.append(map_span(span, names["project"] or None))
-                except BadItem as bad:
-                    item = span.span_id.hex()
-                    batch.rejected.append(_reject(item, bad.code, bad.reason, span.raw))
+                mapped = _mapped(span, names["project"] or None)
+                if isinstance(mapped, Reject):
+                    batch.rejected.append(mapped)
+                else:
+                    batch.spans.append(mapped)
         except BadItem as bad:
             if bad.code == "too_large":
                 raise TooLarge(bad.reason) from None
@@ -132,6 +134,20 @@ class Traces(IngestView):
 
 def _encoding(request: HttpRequest) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _mapped(span: Span, project: str | None) -> Mapped | Reject:
+    """Return the run that `span` becomes. Whatever goes wrong costs this span alone."""
+    try:
+        return map_span(span, project)
+    except BadItem as bad:
+        return _reject(span.span_id.hex(), bad.code, bad.reason, span.raw)
+    except Exception as error:
+        logger.exception(
+            "Could not map span %s of trace %s", span.span_id.hex(), span.trace_id.hex()
+        )
+        reason = f"The server could not read this span: {type(error).__name__}"
+        return _reject(span.span_id.hex(), "unreadable_span", reason, span.raw)
 
 
 def _reject(item_id: str, code: str, reason: str, raw: bytes) -> Reject:

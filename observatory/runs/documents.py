@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from msgspec import Raw
 
 MAX_DEPTH: Final = 200
@@ -133,18 +135,41 @@ def check_text(document: bytes) -> None:
 
 def depth(document: bytes) -> int:
     """Return how deep the valid JSON `document` nests; `1` is 0, `[]` is 1, `{"a":[]}` is 2."""
-    plain = document.replace(b"\\\\", b"").replace(b'\\"', b"")
-    inside, level, deepest = 0, 0, 0
-    for start in range(0, len(plain), _SLICE):
-        text = np.frombuffer(plain[start : start + _SLICE], dtype=np.uint8)
+    return max((int(part.levels.max()) for part in _structure(document)), default=0)
+
+
+class _Part(NamedTuple):
+    """A piece of a document, and of each of its bytes what it does there.
+
+    `outside`: not in a string. `levels`: how deep the document nests after the byte.
+    """
+
+    offset: int
+    text: npt.NDArray[np.uint8]
+    outside: npt.NDArray[np.bool_]
+    opens: npt.NDArray[np.bool_]
+    closes: npt.NDArray[np.bool_]
+    levels: npt.NDArray[np.int32]
+
+    @property
+    def ends_inside(self) -> bool:
+        """Whether the piece ends within a string."""
+        return not self.outside[-1]
+
+
+def _structure(document: bytes) -> Iterator[_Part]:
+    """Yield `document` in pieces of _SLICE bytes. Brackets and quotes are counted, not matched."""
+    plain = document.replace(b"\\\\", b"__").replace(b'\\"', b"__")  # same length
+    inside, level = 0, 0
+    for offset in range(0, len(plain), _SLICE):
+        text = np.frombuffer(plain[offset : offset + _SLICE], dtype=np.uint8)
         quotes = np.cumsum(text == ord('"'), dtype=np.int32) + inside
         outside = (quotes & 1) == 0
         opens = ((text == ord("[")) | (text == ord("{"))) & outside
         closes = ((text == ord("]")) | (text == ord("}"))) & outside
         levels = np.cumsum(opens.astype(np.int8) - closes.astype(np.int8), dtype=np.int32) + level
         inside, level = int(quotes[-1]) & 1, int(levels[-1])
-        deepest = max(deepest, int(levels.max()))
-    return deepest
+        yield _Part(offset, text, outside, opens, closes, levels)
 
 
 def _has_odd_numbers(content: bytes) -> bool:
@@ -204,6 +229,18 @@ def compose(parts: dict[str, bytes]) -> bytes:
     return msgspec.json.encode({key: Raw(value) for key, value in parts.items()})
 
 
+def elements(document: bytes) -> Iterator[bytes]:
+    """Yield the members of the valid JSON list `document` one at a time, each as was sent."""
+    begin = document.index(b"[") + 1
+    for part in _structure(document):
+        commas = part.outside & (part.text == ord(",")) & (part.levels == 1)
+        for index in np.flatnonzero(commas | (part.closes & (part.levels == 0))).tolist():
+            end = part.offset + index
+            if member := document[begin:end].strip():
+                yield member
+            begin = end + 1
+
+
 def lists_of(document: bytes) -> dict[str, list[bytes]]:
     """Return the lists in the JSON object `document`: name -> members, each as was sent.
 
@@ -212,26 +249,21 @@ def lists_of(document: bytes) -> dict[str, list[bytes]]:
     """
     if document[:64].lstrip()[:1] != b"{":
         raise BadItem("invalid_json", "Not an object")
-    plain = document.replace(b"\\\\", b"__").replace(b'\\"', b"__")  # same length
-    inside, level = 0, 0
     opened: tuple[str, int] | None = None
     begin = 0  # after the last comma or brace of the object itself
     found: dict[str, list[bytes]] = {}
-    for offset in range(0, len(plain), _SLICE):
-        text = np.frombuffer(plain[offset : offset + _SLICE], dtype=np.uint8)
-        quotes = np.cumsum(text == ord('"'), dtype=np.int32) + inside
-        outside = (quotes & 1) == 0
-        opens = ((text == ord("[")) | (text == ord("{"))) & outside
-        closes = ((text == ord("]")) | (text == ord("}"))) & outside
-        levels = np.cumsum(opens.astype(np.int8) - closes.astype(np.int8), dtype=np.int32) + level
-        inside, level = int(quotes[-1]) & 1, int(levels[-1])
-        outer = outside & (
-            (opens & (levels <= 2))
-            | (closes & (levels <= 1))
+    level, is_inside = 0, False
+    for part in _structure(document):
+        text, levels = part.text, part.levels
+        level, is_inside = int(levels[-1]), part.ends_inside
+        outer = part.outside & (
+            (part.opens & (levels <= 2))
+            | (part.closes & (levels <= 1))
             | ((text == ord(",")) & (levels <= 2))
         )
         for index in np.flatnonzero(outer):
-            position, depth_after, sign = offset + int(index), int(levels[index]), int(text[index])
+            position, sign = part.offset + int(index), int(text[index])
+            depth_after = int(levels[index])
             if depth_after == 2 and sign == ord("["):
                 match = _LIST_NAME.fullmatch(document[begin:position])
                 if match is None:
@@ -246,6 +278,6 @@ def lists_of(document: bytes) -> dict[str, list[bytes]]:
                 opened = (name, position + 1) if depth_after == 2 else None
             elif depth_after == 1:
                 begin = position + 1
-    if level != 0 or inside:
+    if level != 0 or is_inside:
         raise BadItem("invalid_json", "Brackets or quotes do not match")
     return found

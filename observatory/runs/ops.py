@@ -27,6 +27,7 @@ __all__ = [
     "BadItem",
     "Kind",
     "RunOp",
+    "attachment_name",
     "canonical_uuid",
     "parse_op",
     "parse_time",
@@ -36,6 +37,7 @@ Kind = Literal["create", "patch"]
 DOCUMENT_FIELDS: Final = ("inputs", "outputs", "events", "extra", "error", "serialized")
 MAX_SESSION_NAME: Final = 512
 MAX_DOTTED_ORDER: Final = 65_536
+MAX_FILE_NAME: Final = 1_024  # bytes: it is in a unique index, whose entries hold 2,700
 
 _ABSENT = Raw(b"")
 _NULL = b"null"
@@ -134,6 +136,16 @@ def canonical_uuid(text: str) -> UUID:
     if not uuid.int:
         raise BadItem("invalid_uuid", "The nil UUID names no run")
     return uuid
+
+
+def attachment_name(name: str) -> str:
+    """Return the name of an attachment as it can be stored. Raises BadItem."""
+    if not name:
+        raise BadItem("missing_name", "An attachment needs a name")
+    if len(name.encode()) > MAX_FILE_NAME:
+        reason = f"{name[:80]}...: the name of an attachment may have {MAX_FILE_NAME} bytes"
+        raise BadItem("name_too_long", reason)
+    return name.replace("\x00", "\ufffd")
 
 
 def parse_op(

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final
 
-import orjson
+import msgspec
+from msgspec import Raw
 
 MAX_PREVIEW = 300
 """Characters of a preview."""
-MAX_PARSED = 65_536
-"""Characters of a document that is looked into; a longer one is shown as it begins."""
 MAX_DEPTH = 8
+_list: Final = msgspec.json.Decoder(list[Raw])
+_object: Final = msgspec.json.Decoder(dict[str, Raw])
+_text: Final = msgspec.json.Decoder(str)
+_EMPTY: Final = (b"", b"null", b'""', b"[]", b"{}", b"0", b"false")
 
 
 def preview(document: str | None) -> str | None:
     """Return the text that the JSON text `document` is about, cut at MAX_PREVIEW.
 
     The string of an envelope with one ({"question": "Why?"}), the newest message of a
-    conversation, anything else as its JSON. None stays None.
+    conversation, anything else as its JSON. None stays None. However long a document is, only
+    what leads to the text is decoded.
     """
     if document is None or document == "null":
         return None
-    text = document
-    if len(document) <= MAX_PARSED:
-        try:
-            text = _said(orjson.loads(document)) or document
-        except orjson.JSONDecodeError:  # a number that no double holds: shown as it was sent
-            text = document
+    try:
+        text = _said(Raw(document.encode().strip())) or document
+    except (msgspec.DecodeError, RecursionError):  # not JSON: shown as it was sent
+        text = document
     text = " ".join(text[: 4 * MAX_PREVIEW].split())
     return text if len(text) <= MAX_PREVIEW else f"{text[: MAX_PREVIEW - 1]}…"
 
 
-def _said(value: Any, depth: int = 0) -> str | None:
-    """Return the string inside `value`, None if it holds none, several or one too deep."""
-    if isinstance(value, str):
-        return value
-    if depth == MAX_DEPTH:
-        return None
-    if isinstance(value, list):
-        return _said(value[-1], depth + 1) if value else None
-    if not isinstance(value, dict):
-        return None
-    for name in ("messages", "content", "text"):
-        if value.get(name):
-            return _said(value[name], depth + 1)
-    return _said(next(iter(value.values())), depth + 1) if len(value) == 1 else None
+def _said(raw: Raw, depth: int = 0) -> str | None:
+    """Return the string inside `raw`, None if there is none, several or one too deep."""
+    match bytes(memoryview(raw)[:1]):
+        case b'"':
+            return _text.decode(raw)
+        case b"[" if depth < MAX_DEPTH:
+            members = _list.decode(raw)
+            return _said(members[-1], depth + 1) if members else None
+        case b"{" if depth < MAX_DEPTH:
+            parts = _object.decode(raw)
+            for name in ("messages", "content", "text"):
+                if name in parts and bytes(memoryview(parts[name])[:5]) not in _EMPTY:
+                    return _said(parts[name], depth + 1)
+            return _said(next(iter(parts.values())), depth + 1) if len(parts) == 1 else None
+    return None

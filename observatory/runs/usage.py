@@ -6,6 +6,7 @@ then what model providers write into the outputs of an llm run.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -15,14 +16,15 @@ import msgspec
 import orjson
 from msgspec import Raw
 
+from observatory.runs import documents
 from observatory.runs.documents import BadItem
 from observatory.runs.times import parse_time
 
 MAX_TOKENS: Final = (1 << 63) - 1
 MAX_COST: Final = Decimal(10) ** 12
 COST_STEP: Final = Decimal(1).scaleb(-12)
-MAX_USAGE_BYTES: Final = 65_536
-MAX_EVENTS_BYTES: Final = 4 << 20
+LONG_NUMBER: Final = 400  # bytes of JSON; a double written out in full has fewer
+AT_ONCE: Final = 1 << 20  # bytes of events that are decoded together
 _ABSENT = Raw(b"")
 _DETAILS: Final = {
     "input_token_details": "prompt_token_details",
@@ -39,12 +41,48 @@ class _Outputs(msgspec.Struct):
     generations: Raw = _ABSENT
 
 
+class _Said(msgspec.Struct):
+    """What is read of a usage, in LangChain's names and in those of model providers.
+
+    Each is read by itself, so that one that is no count costs only itself. The rest, however
+    much it is, is skipped.
+    """
+
+    input_tokens: Raw = _ABSENT
+    prompt_tokens: Raw = _ABSENT
+    output_tokens: Raw = _ABSENT
+    completion_tokens: Raw = _ABSENT
+    total_tokens: Raw = _ABSENT
+    input_cost: Raw = _ABSENT
+    output_cost: Raw = _ABSENT
+    total_cost: Raw = _ABSENT
+    input_token_details: Raw = _ABSENT
+    output_token_details: Raw = _ABSENT
+    input_cost_details: Raw = _ABSENT
+    output_cost_details: Raw = _ABSENT
+
+
+class _Answer(msgspec.Struct):
+    """Where LangChain puts the usage: in `llm_output`, in a generation's message."""
+
+    token_usage: Raw = _ABSENT
+    message: Raw = _ABSENT
+    kwargs: Raw = _ABSENT
+    usage_metadata: Raw = _ABSENT
+
+
 class _Event(msgspec.Struct):
     name: str | None = None
     time: str | int | float | None = None
 
 
+_SILENT: Final = _Said()
 _outputs = msgspec.json.Decoder(_Outputs)
+_said = msgspec.json.Decoder(_Said)
+_answer = msgspec.json.Decoder(_Answer)
+_list = msgspec.json.Decoder(list[Raw])
+_dict = msgspec.json.Decoder(dict[str, Raw])
+_event = msgspec.json.Decoder(_Event)
 _events = msgspec.json.Decoder(list[_Event])
 
 
@@ -68,26 +106,26 @@ def find(outputs: bytes | None, in_metadata: bytes | None, run_type: str | None)
     documents keep it.
     """
     parts = _outputs.decode(outputs) if outputs is not None and b"usage" in outputs else None
-    said = _object(bytes(parts.usage_metadata)) if parts else {}
-    if not said and in_metadata:
-        said = _object(in_metadata)
-    if not said and parts and run_type in {"llm", None}:
-        said = (
-            _object(bytes(parts.usage))
-            or _dict(_object(bytes(parts.llm_output)).get("token_usage"))
-            or _of_generations(bytes(parts.generations))
+    usage = _usage(parts.usage_metadata) if parts else None
+    if usage is None and in_metadata:
+        usage = _usage(Raw(in_metadata))
+    if usage is None and parts and run_type in {"llm", None}:
+        usage = (
+            _usage(parts.usage)
+            or _usage(_answer_of(parts.llm_output).token_usage)
+            or _usage(_in_generations(parts.generations))
         )
-    return _usage(said) if said else None
+    return usage
 
 
 def first_token(events: bytes) -> datetime | None:
     """Return the time of the earliest `new_token` event, None if there is none with a time."""
-    if b"new_token" not in events or len(events) > MAX_EVENTS_BYTES:
+    if b"new_token" not in events:
         return None
     try:
         tokens = [
             parse_time(event.time)
-            for event in _events.decode(events)
+            for event in _each(events)
             if event.name == "new_token" and event.time is not None
         ]
     except (msgspec.DecodeError, BadItem):
@@ -95,44 +133,42 @@ def first_token(events: bytes) -> datetime | None:
     return min(tokens, default=None)
 
 
-def _object(raw: bytes) -> dict[str, Any]:
-    if not raw.startswith(b"{") or len(raw) > MAX_USAGE_BYTES:
-        return {}
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:  # a number beyond a double: no count, no amount
-        return {}
-    return value if isinstance(value, dict) else {}
+def _each(events: bytes) -> Iterable[_Event]:
+    """Return the events; those of a long list one at a time, because each takes 100 bytes."""
+    if len(events) <= AT_ONCE:
+        return _events.decode(events)
+    return (_event.decode(one) for one in documents.elements(events) if b"new_token" in one)
 
 
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _is_object(raw: Raw) -> bool:
+    return memoryview(raw)[:1].tobytes() == b"{"
 
 
-def _of_generations(raw: bytes) -> dict[str, Any]:
+def _answer_of(raw: Raw) -> _Answer:
+    return _answer.decode(raw) if _is_object(raw) else _Answer()
+
+
+def _in_generations(raw: Raw) -> Raw:
     """Return LangChain's `generations[0][0].message.kwargs.usage_metadata`."""
-    if not raw.startswith(b"[") or len(raw) > MAX_USAGE_BYTES:
-        return {}
-    try:
-        first = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {}
-    while isinstance(first, list) and first:
-        first = first[0]
-    message = _dict(_dict(first).get("message"))
-    return _dict(
-        _dict(message.get("kwargs")).get("usage_metadata") or message.get("usage_metadata")
-    )
+    while memoryview(raw)[:1].tobytes() == b"[":
+        raw = next(iter(_list.decode(raw)), _ABSENT)
+    message = _answer_of(_answer_of(raw).message)
+    in_kwargs = _answer_of(message.kwargs).usage_metadata
+    return in_kwargs if _is_object(in_kwargs) else message.usage_metadata
 
 
-def _usage(said: dict[str, Any]) -> Usage:
+def _usage(raw: Raw) -> Usage | None:
+    """Return what the JSON object `raw` says; None if it says nothing, or is another value."""
+    said = _said.decode(raw) if _is_object(raw) else _SILENT
+    if said == _SILENT:
+        return None
     usage = Usage(
-        _count(said.get("input_tokens", said.get("prompt_tokens"))),
-        _count(said.get("output_tokens", said.get("completion_tokens"))),
-        _count(said.get("total_tokens")),
-        _amount(said.get("input_cost")),
-        _amount(said.get("output_cost")),
-        _amount(said.get("total_cost")),
+        _count(_scalar(said.input_tokens, said.prompt_tokens)),
+        _count(_scalar(said.output_tokens, said.completion_tokens)),
+        _count(_scalar(said.total_tokens)),
+        _amount(_scalar(said.input_cost)),
+        _amount(_scalar(said.output_cost)),
+        _amount(_scalar(said.total_cost)),
     )
     if usage.total_tokens is None and (usage.prompt_tokens or usage.completion_tokens) is not None:
         usage.total_tokens = _count((usage.prompt_tokens or 0) + (usage.completion_tokens or 0))
@@ -143,15 +179,28 @@ def _usage(said: dict[str, Any]) -> Usage:
     details = {}
     for sent, kept in _DETAILS.items():
         convert = _count if "token" in sent else _number
+        group = getattr(said, sent)
         members = {
             key: number
-            for key, value in _dict(said.get(sent)).items()
-            if (number := convert(value)) is not None
+            for key, value in (_dict.decode(group) if _is_object(group) else {}).items()
+            if (number := convert(_scalar(value))) is not None
         }
         if members:
             details[kept] = members
     usage.details = orjson.dumps(details) if details else None
     return usage
+
+
+def _scalar(*alternatives: Raw) -> Any:
+    """Return the number or text that the first of `alternatives` that is there says, else None."""
+    raw = next((one for one in alternatives if one is not _ABSENT), _ABSENT)
+    text = memoryview(raw)
+    if not 0 < len(text) <= LONG_NUMBER:
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # a number beyond a double: no count, no amount
+        return None
 
 
 def _count(value: Any) -> int | None:

@@ -10,6 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from observatory.runs.previews import preview
+
+PARSED_CHARS = 65_536
+"""A longer document is not built as objects for one line: its preview is the line."""
+BLOCK_CHARS = 4_000
+"""Characters of a block of a message that has a shape of its own; "..." says it was cut."""
 ROLES = {
     "user": "user",
     "human": "user",
@@ -121,7 +127,8 @@ def _content(content: Any) -> tuple[str, str, list[tuple[str, str]]]:
             elif isinstance(block.get("text"), str):
                 texts.append(block["text"])
             else:
-                texts.append(json.dumps(block, ensure_ascii=False, indent=2)[:4000])
+                text = json.dumps(block, ensure_ascii=False, indent=2)
+                texts.append(text if len(text) <= BLOCK_CHARS else f"{text[:BLOCK_CHARS]}...")
     return "\n\n".join(texts), "\n\n".join(thoughts), calls
 
 
@@ -214,9 +221,8 @@ def glance(document: str | None, keys: tuple[str, ...], limit: int = 160) -> str
     """Return one line of a stored document for a table cell, at most `limit` characters."""
     if not document:
         return ""
-    text = None
-    if len(document) <= 65_536:
-        text = line_of(load(document), keys)
+    is_short = len(document) <= PARSED_CHARS
+    text = line_of(load(document), keys) if is_short else preview(document)
     return " ".join((text if text is not None else document[: limit * 4]).split())[:limit]
 
 

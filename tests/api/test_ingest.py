@@ -184,6 +184,20 @@ def test_orphan_parts_and_unknown_names_cost_nothing(send) -> None:
     assert {one["id"] for one in answer.json()["rejected"]} == {str(orphan)}
 
 
+def test_an_attachment_whose_name_is_too_long_costs_only_itself(send) -> None:
+    run_id = uuid4()
+    name = "".join(chr(0x4E00 + number * 7 % 20_000) for number in range(1_000))
+    parts = [
+        *run_parts(run_id),
+        (f"attachment.{run_id}.{name}", b"bytes"),
+        (f"attachment.{run_id}.short", b"bytes"),
+    ]
+    answer = send(parts)
+    assert [one["code"] for one in answer.json()["rejected"]] == ["name_too_long"]
+    assert Run.objects.get().id == run_id
+    assert Attachment.objects.get().name == "short"
+
+
 def test_too_many_parts_or_too_long_a_one_is_413(send, settings) -> None:
     settings.INGEST_MAX_PARTS = 10
     assert send([p for _ in range(6) for p in run_parts(uuid4())]).status_code == 413

@@ -8,15 +8,15 @@ OpenLLMetry semantic conventions.
 
 from __future__ import annotations
 
-import ast
 import base64
 import binascii
+import re
 from typing import Any, Final
 
 from observatory.runs.otlp import messages
-from observatory.runs.otlp.spans import Attributes, Span, items, objects, parsed
+from observatory.runs.otlp.spans import Attributes, Span, decoded_json, items, objects, parsed
 
-_MAX_REPR: Final = 4_096
+_PAIR: Final = re.compile(r"'([^'\\]{1,80})': (-?[0-9]{1,18}(?:\.[0-9]{1,18})?)[,}]")
 _RUN_TYPES: Final = {"llm", "chain", "tool", "retriever", "embedding", "prompt", "parser"}
 _BY_KIND: Final = {  # openinference.span.kind, traceloop.span.kind, gen_ai.operation.name, ...
     **{kind: kind for kind in _RUN_TYPES},
@@ -215,10 +215,9 @@ def usage(attributes: Attributes) -> dict[str, Any]:
         if value is not None:
             found.setdefault(group, {})[name] = _number(value)
     for group in ("input_token_details", "output_token_details"):
-        # The Python SDK writes str(dict).
-        value = _literal(attributes.take(f"gen_ai.usage.{group}"))
-        if isinstance(value, dict):
-            found[group] = {**value, **found.get(group, {})}
+        counts = _counts(attributes.take(f"gen_ai.usage.{group}"))
+        if counts:
+            found[group] = {**counts, **found.get(group, {})}
     return whole if isinstance(whole, dict) else found
 
 
@@ -228,15 +227,15 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _literal(value: Any) -> Any:
-    """Return the value that a short JSON text, or the text of a Python literal, spells."""
+def _counts(value: Any) -> dict[str, Any]:
+    """Return the numbers of a dictionary, also of one that was sent as JSON or as Python prints it.
+
+    LangSmith's Python SDK sends the token details as `str(details)`.
+    """
     value = parsed(value)
-    if isinstance(value, str) and value.startswith("{") and len(value) <= _MAX_REPR:
-        try:
-            return ast.literal_eval(value)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return value
-    return value
+    if isinstance(value, str):
+        value = {name: decoded_json(number) for name, number in _PAIR.findall(value)}
+    return value if isinstance(value, dict) else {}
 
 
 # The rest -----------------------------------------------------------------------------------------

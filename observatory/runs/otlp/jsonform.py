@@ -6,6 +6,7 @@ Source: OpenTelemetry specification, OTLP 1.5, "JSON Protobuf Encoding".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from observatory.runs.otlp.spans import (
     Link,
     Span,
     Unreadable,
+    decoded,
 )
 
 MAX_OBJECTS: Final = 1_000_000  # braces in a body: each may become an object of 72 bytes
@@ -116,12 +118,20 @@ def read(body: bytes) -> Iterator[Span | Unreadable]:
     clean, _ = documents.sanitize(body)
     request = _decoded(_request, clean)
     for group in request.resource_spans or ():
-        resource = _pairs(group.resource.attributes) if group.resource else {}
+        resource = _resource(group.resource)
         for scoped in group.scope_spans or ():
             told = scoped.scope or _Scope()
             scope = (told.name or "", told.version or "")
             for raw in scoped.spans or ():
-                yield _span(bytes(raw), resource, scope)
+                decode = partial(_span, resource=resource, scope=scope)
+                yield decoded(decode, bytes(raw))
+
+
+def _resource(sent: _Resource | None) -> dict[str, Any]:
+    try:
+        return _pairs(sent.attributes) if sent else {}
+    except RecursionError:
+        raise BadItem("too_deep", f"Nested deeper than {documents.MAX_DEPTH}") from None
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
@@ -133,52 +143,42 @@ def _decoded(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
         raise BadItem("invalid_json", str(error)) from None
 
 
-def _span(raw: bytes, resource: dict[str, Any], scope: tuple[str, str]) -> Span | Unreadable:
+def _span(raw: bytes, *, resource: dict[str, Any], scope: tuple[str, str]) -> Span:
     if len(raw) > MAX_SPAN_BYTES:
-        return Unreadable(f"A span may have {MAX_SPAN_BYTES} bytes, this one has {len(raw)}", raw)
-    try:
-        documents.check(raw)
-        sent = _decoded(_one, raw)
-        if len(sent.attributes or ()) > MAX_ATTRIBUTES:
-            raise BadItem("too_large", f"A span may have {MAX_ATTRIBUTES} attributes")
-        status = sent.status or _Status()
-        parent = _hex("parentSpanId", sent.parent_span_id)
-        return Span(
-            _hex("traceId", sent.trace_id),
-            _hex("spanId", sent.span_id),
-            parent if any(parent) else b"",
-            sent.name or "",
-            _nanoseconds("startTimeUnixNano", sent.start_time_unix_nano),
-            _nanoseconds("endTimeUnixNano", sent.end_time_unix_nano),
-            sent.kind if isinstance(sent.kind, int) else 0,
-            sent.trace_state or "",
-            _CODES.get(status.code, 0) if isinstance(status.code, str) else status.code or 0,
-            status.message or "",
-            _pairs(sent.attributes),
-            [
-                Event(
-                    e.name or "",
-                    _nanoseconds("timeUnixNano", e.time_unix_nano),
-                    _pairs(e.attributes),
-                )
-                for e in sent.events or ()
-            ],
-            [
-                Link(
-                    _hex("traceId", one.trace_id),
-                    _hex("spanId", one.span_id),
-                    _pairs(one.attributes),
-                )
-                for one in sent.links or ()
-            ],
-            resource,
-            scope,
-            raw,
-        )
-    except BadItem as bad:
-        return Unreadable(bad.reason, raw)
-    except RecursionError:
-        return Unreadable(f"Nested deeper than {documents.MAX_DEPTH}", raw)
+        reason = f"A span may have {MAX_SPAN_BYTES} bytes, this one has {len(raw)}"
+        raise BadItem("too_large", reason)
+    documents.check(raw)
+    sent = _decoded(_one, raw)
+    if len(sent.attributes or ()) > MAX_ATTRIBUTES:
+        raise BadItem("too_large", f"A span may have {MAX_ATTRIBUTES} attributes")
+    status = sent.status or _Status()
+    parent = _hex("parentSpanId", sent.parent_span_id)
+    return Span(
+        _hex("traceId", sent.trace_id),
+        _hex("spanId", sent.span_id),
+        parent if any(parent) else b"",
+        sent.name or "",
+        _nanoseconds("startTimeUnixNano", sent.start_time_unix_nano),
+        _nanoseconds("endTimeUnixNano", sent.end_time_unix_nano),
+        sent.kind if isinstance(sent.kind, int) else 0,
+        sent.trace_state or "",
+        _CODES.get(status.code, 0) if isinstance(status.code, str) else status.code or 0,
+        status.message or "",
+        _pairs(sent.attributes),
+        [
+            Event(
+                e.name or "", _nanoseconds("timeUnixNano", e.time_unix_nano), _pairs(e.attributes)
+            )
+            for e in sent.events or ()
+        ],
+        [
+            Link(_hex("traceId", one.trace_id), _hex("spanId", one.span_id), _pairs(one.attributes))
+            for one in sent.links or ()
+        ],
+        resource,
+        scope,
+        raw,
+    )
 
 
 def _hex(name: str, text: str | None) -> bytes:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
+import msgspec
 
 from observatory.runs.documents import BadItem
-from observatory.runs.ops import RunOp, canonical_uuid, parse_op
+from observatory.runs.ops import RunOp, attachment_name, canonical_uuid, parse_op
 from observatory.runs.otlp import conventions, messages
 from observatory.runs.otlp.spans import (
     ERROR,
@@ -25,6 +25,7 @@ from observatory.runs.otlp.spans import (
     Attributes,
     Event,
     Span,
+    dumped,
     items,
     moment,
     objects,
@@ -122,8 +123,8 @@ def map_span(span: Span, project: str | None = None) -> Mapped:
 
 def _written(main: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(main, option=orjson.OPT_NON_STR_KEYS, default=str)
-    except (TypeError, RecursionError) as error:  # too deep, or an integer beyond 64 bits
+        return dumped(main)
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise BadItem("invalid_field", f"An attribute cannot be kept: {error}") from None
 
 
@@ -252,12 +253,12 @@ def _files(sent: Any) -> list[File]:
     found = []
     for one in objects(items(parsed(sent))):
         name, content = one.get("name"), one.get("content")
-        if not isinstance(name, str) or not name or not isinstance(content, str):
+        if not isinstance(name, str) or not isinstance(content, str):
             raise BadItem("invalid_attachment", "langsmith.attachments: needs name and content")
         try:
             binary = base64.b64decode(content, validate=True)
         except (binascii.Error, ValueError):
             raise BadItem("invalid_attachment", f"{name[:80]}: the content is not base64") from None
         mime_type = _text(one.get("mime_type")) or "application/octet-stream"
-        found.append(File(name.replace("\x00", "\ufffd"), mime_type, binary))
+        found.append(File(attachment_name(name), mime_type, binary))
     return found

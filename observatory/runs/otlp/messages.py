@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-import orjson
-
-from observatory.runs.otlp.spans import Attributes, Event, items, objects, parsed
+from observatory.runs.otlp.spans import Attributes, Event, dumped, items, objects, parsed
 
 # Span events of the older GenAI conventions -> the role they stand for.
 EVENT_ROLES: Final = {
@@ -28,8 +26,8 @@ CONTENT_EVENTS: Final = {*EVENT_ROLES, CHOICE, PROMPT_EVENT, COMPLETION_EVENT, D
 
 def call(identity: Any, name: Any, arguments: Any) -> dict[str, Any]:
     """Return a tool call as OpenAI writes it: the arguments are a JSON text."""
-    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments or {}, default=str)
-    arguments = text if isinstance(text, str) else text.decode()
+    if not isinstance(arguments, str):
+        arguments = dumped(arguments or {}).decode()
     return {
         "id": identity,
         "type": "function",
@@ -58,7 +56,7 @@ def of_parts(message: Any) -> dict[str, Any] | None:
         elif kind == "tool_call_response":
             found |= {"role": "tool", "tool_call_id": part.get("id")}
             blocks.append({"type": "text", "text": part.get("response", part.get("result"))})
-        elif kind in {"reasoning", "thinking"}:
+        elif kind in ("reasoning", "thinking"):
             blocks.append({"type": "thinking", "thinking": part.get("content")})
         else:
             blocks.append(part)
@@ -74,9 +72,7 @@ def _joined(blocks: list[Any]) -> Any:
         return blocks
     if len(texts) == 1 and not isinstance(texts[0], str):
         return texts[0] if texts[0] is not None else ""
-    return "\n".join(
-        t if isinstance(t, str) else orjson.dumps(t, default=str).decode() for t in texts
-    )
+    return "\n".join(t if isinstance(t, str) else dumped(t).decode() for t in texts)
 
 
 def all_of_parts(value: Any) -> list[dict[str, Any]] | None:

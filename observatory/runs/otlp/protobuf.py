@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -24,6 +25,7 @@ from observatory.runs.otlp.spans import (
     Link,
     Span,
     Unreadable,
+    decoded,
 )
 
 # Numbers of the fields, see opentelemetry/proto/trace/v1/trace.proto: they cannot change.
@@ -64,18 +66,17 @@ def _of_scope(
             scope = (told.name, told.version)
     for number, first, last in _fields(body, start, end):
         if number == _SPANS:
-            yield _span(body[first:last], resource, scope)
+            decode = partial(_span, resource=resource, scope=scope)
+            yield decoded(decode, body[first:last])
 
 
-def _span(raw: bytes, resource: dict[str, Any], scope: tuple[str, str]) -> Span | Unreadable:
+def _span(raw: bytes, *, resource: dict[str, Any], scope: tuple[str, str]) -> Span:
     if len(raw) > MAX_SPAN_BYTES:
-        return Unreadable(f"A span may have {MAX_SPAN_BYTES} bytes, this one has {len(raw)}", raw)
-    try:
-        sent = _message(trace_pb2.Span(), raw)
-    except BadItem as bad:
-        return Unreadable(bad.reason, raw)
+        reason = f"A span may have {MAX_SPAN_BYTES} bytes, this one has {len(raw)}"
+        raise BadItem("too_large", reason)
+    sent = _message(trace_pb2.Span(), raw)
     if len(sent.attributes) > MAX_ATTRIBUTES:
-        return Unreadable(f"A span may have {MAX_ATTRIBUTES} attributes", raw)
+        raise BadItem("too_large", f"A span may have {MAX_ATTRIBUTES} attributes")
     return Span(
         sent.trace_id,
         sent.span_id,

@@ -5,20 +5,24 @@ Source: OpenTelemetry specification, OTLP 1.5; opentelemetry-proto, trace.proto,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import orjson
+import msgspec
+from msgspec import Raw
 
 from observatory.runs.documents import BadItem
 
+logger = logging.getLogger(__name__)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_SPAN_BYTES: Final = 4 << 20  # protobuf objects take 26 times the bytes of a hostile span
 MAX_ATTRIBUTES: Final = 10_000
 OK: Final = 1
 ERROR: Final = 2
+MAX_EXPONENT: Final = 308  # of a number; documents.check refuses a larger one
 _MAX_PARTS: Final = 12  # of a flattened key
 
 
@@ -90,14 +94,61 @@ def moment(nanoseconds: int) -> datetime | None:
     return EPOCH + timedelta(microseconds=nanoseconds // 1_000) if nanoseconds > 0 else None
 
 
+def decoded(decode: Callable[[bytes], Span], raw: bytes) -> Span | Unreadable:
+    """Return the span that `decode` reads from `raw`, or why it cannot be read.
+
+    Whatever goes wrong, also by a fault of this program, costs this span and not its request.
+    """
+    try:
+        return decode(raw)
+    except BadItem as bad:
+        return Unreadable(bad.reason, raw)
+    except RecursionError:
+        return Unreadable("Nested too deep", raw)
+    except Exception as error:
+        logger.exception("Could not decode a span of %d bytes", len(raw))
+        return Unreadable(f"The server could not decode this span: {type(error).__name__}", raw)
+
+
+class Number(float):
+    """A decimal number of a JSON text, which is written again with the digits it was sent in."""
+
+    def __new__(cls, digits: str) -> Number:
+        _, _, exponent = digits.lower().partition("e")
+        if exponent and abs(int(exponent)) > MAX_EXPONENT:
+            raise ValueError(f"The exponent is out of range: {digits[:80]}")
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
+
+    digits: str
+
+
+_json = msgspec.json.Decoder(float_hook=Number)
+
+
 def parsed(value: Any) -> Any:
-    """Return what a JSON text says; any other value, and a text that is none, as it is."""
+    """Return the list or object that a JSON text spells; any other value as it is."""
     if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "["}:
         return value
+    return decoded_json(value)
+
+
+def decoded_json(text: str) -> Any:
+    """Return what a JSON text spells, a text or a number as well; `text` if it is not JSON."""
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value
+        return _json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text
+
+
+def dumped(value: Any) -> bytes:
+    """Return `value` as JSON. Numbers keep their digits, what JSON has no form for its text."""
+    return msgspec.json.encode(value, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return Raw(value.digits.encode()) if isinstance(value, Number) else str(value)
 
 
 class Attributes:
@@ -126,7 +177,9 @@ class Attributes:
     def text(self, *keys: str) -> str | None:
         """Return the first of `keys` that is there, as text; None if none is."""
         value = self.take(*keys)
-        return None if value is None else value if isinstance(value, str) else _as_text(value)
+        return (
+            None if value is None else value if isinstance(value, str) else dumped(value).decode()
+        )
 
     def has(self, *prefixes: str) -> bool:
         """Return whether some key begins with one of `prefixes`."""
@@ -164,10 +217,6 @@ class Attributes:
     def rest(self) -> Iterator[tuple[str, Any]]:
         """Yield what nobody took."""
         return ((k, v) for k, v in self._values.items() if k not in self._taken)
-
-
-def _as_text(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode()
 
 
 def _listed(node: Any) -> Any:
