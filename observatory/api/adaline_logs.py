@@ -26,8 +26,8 @@ from observatory.api import adaline_rows as rows
 from observatory.api.base import WorkspaceView
 from observatory.api.described import describe
 from observatory.api.errors import Conflict
-from observatory.api.rendering import dumps
 from observatory.api.shapes import adaline as shapes
+from observatory.exact import dumps
 from observatory.feedback import record, taxonomies
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.runs import ingest, logs, projects

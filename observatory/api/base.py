@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from observatory.api import errors
 from observatory.api.auth import ApiKeyAuthentication, Caller
-from observatory.api.rendering import dumps
+from observatory.exact import dumps
 from observatory.workspaces.models import Workspace
 
 

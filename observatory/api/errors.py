@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from observatory.api.rendering import dumps
+from observatory.exact import dumps
 
 RETRY_AFTER_S = 20
 

@@ -24,11 +24,11 @@ from observatory.api.datasets import body_of, dataset_or_404
 from observatory.api.described import JSON, describe
 from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.examples import shown as example_shown
-from observatory.api.rendering import dumps
 from observatory.api.run_query import TooSlow
 from observatory.api.run_read import DEFAULT, REQUIRED, payloads, runs_out
 from observatory.api.shapes import Message
 from observatory.api.shapes import datasets as shapes
+from observatory.exact import dumps
 from observatory.runs import search
 from observatory.runs.documents import BadItem
 from observatory.runs.filters.grammar import FilterError, Node, parse

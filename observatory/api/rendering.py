@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from decimal import Decimal
-from io import BytesIO
-from typing import IO, Any
+from typing import IO, Any, Final
 
-import orjson
 from django.conf import settings
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
+from observatory.api.errors import TooLarge, Unprocessable
+from observatory.exact import NotJSON, dumps, loads
+from observatory.runs import documents
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def dumps(content: Any) -> bytes:
-    """Return `content` as JSON. `orjson.Fragment` embeds stored documents without a parse."""
-    return orjson.dumps(content, default=_as_json, option=orjson.OPT_NON_STR_KEYS)
+_ENVELOPE: Final = 10  # levels that a body may put around a document
 
 
 class OrjsonRenderer(BaseRenderer):
@@ -59,28 +45,33 @@ class AnyJSONParser(BaseParser):
         limit = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         body = stream.read(limit + 1)
         if len(body) > limit:
-            raise BodyTooLarge(f"The body is larger than {limit} bytes")
-        if not body:
-            return {}
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            if b"\\u" in body and (mended := ESCAPE.sub(_mend, body)) != body:
-                return self.parse(BytesIO(mended), media_type, parser_context)
-            raise ParseError(f"The body is not JSON: {error}") from None
+            raise TooLarge(f"The body is larger than {limit} bytes")
+        return read_body(body) if body else {}
 
 
-# An escaped backslash, a surrogate pair, or half a pair: only the last is mended.
-ESCAPE = re.compile(
-    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
+def read_body(body: bytes) -> Any:
+    """Return the value of a JSON body, numbers exact; lone surrogates become U+FFFD.
+
+    Raises 400 for what is not JSON, naming the field of a number that is out of range, and 422
+    for what is nested too deep.
+    """
+    try:
+        value = loads(body)
+    except NotJSON as error:
+        mended = documents.mend_surrogates(body)
+        if mended != body:
+            return read_body(mended)
+        reason = str(error) if error.path else f"The body is not JSON: {error}"
+        raise ParseError(reason) from None
+    deepest = documents.MAX_DEPTH + _ENVELOPE
+    if body.count(b"[") + body.count(b"{") > deepest and documents.depth(body) > deepest:
+        raise Unprocessable(f"{_deepest_member(body)}: nested deeper than {documents.MAX_DEPTH}")
+    return value
 
 
-def _mend(match: re.Match[bytes]) -> bytes:
-    """Return U+FFFD for a lone surrogate, which JSON.stringify of JavaScript may write."""
-    return b"\\ufffd" if len(match[0]) == 6 else match[0]
-
-
-class BodyTooLarge(APIException):
-    status_code = 413
-    default_code = "too_large"
+def _deepest_member(body: bytes) -> str:
+    """Return the name of the deepest member of a JSON object, for an error to name."""
+    if not body.lstrip().startswith(b"{"):
+        return "body"
+    members = documents.members(body)
+    return max(members, key=lambda name: documents.depth(members[name]))

@@ -21,9 +21,9 @@ from datasets_app.models import Example
 from observatory.api import parameters
 from observatory.api.base import uuid_or_404
 from observatory.api.described import describe
-from observatory.api.rendering import dumps
 from observatory.api.runs import RunPatch
 from observatory.api.shapes import runs as shapes
+from observatory.exact import dumps
 from observatory.feedback import summary
 from observatory.runs import attachments, search, sharing, spending, totals, tree
 from observatory.runs.previews import preview

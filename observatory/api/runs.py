@@ -26,8 +26,8 @@ from observatory.api.base import BareWorkspaceView
 from observatory.api.described import Binary, describe
 from observatory.api.errors import TooLarge
 from observatory.api.multipart import Batch, Reject
-from observatory.api.rendering import dumps
 from observatory.api.shapes import runs as shapes
+from observatory.exact import dumps
 from observatory.feedback import judgement, record
 from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
 from observatory.runs import attachments, documents, ingest

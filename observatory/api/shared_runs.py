@@ -18,12 +18,12 @@ from observatory.api import feedback, parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
-from observatory.api.rendering import dumps
 from observatory.api.run_query import TooSlow, limit_of, selected, text_of, uuids_of
 from observatory.api.run_read import DEFAULT, WHOLE, payloads, runs_out
 from observatory.api.shapes import Message
 from observatory.api.shapes import runs as shapes
 from observatory.api.shapes.feedback import Feedback, FeedbackQuery
+from observatory.exact import dumps
 from observatory.runs import search, sharing
 from observatory.runs.models import RunShare
 from observatory.runs.search import RunRow

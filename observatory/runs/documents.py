@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Raw
 
+from observatory.exact import MAX_DIGITS, MAX_EXPONENT
+
 MAX_DEPTH: Final = 200
-MAX_DIGITS: Final = 4_300  # what Python's int() takes; longer ones would poison every reader
 _SLICE: Final = 1 << 20
 
 _syntax = msgspec.json.Decoder(Raw)
@@ -79,21 +80,30 @@ def sanitize(document: bytes) -> tuple[bytes, bool]:
         return document, False
     if b"\x00" in document:
         raise BadItem("invalid_json", "A raw NUL byte is not JSON")
+    text = _mended(document, _NUL, _LONE_HIGH, _LONE_LOW)
+    return text, text != document
+
+
+def mend_surrogates(document: bytes) -> bytes:
+    """Return `document` with lone surrogates, which JavaScript may write, as U+FFFD."""
+    if b"\\u" not in document or b"\x00" in document:
+        return document
+    return _mended(document, _LONE_HIGH, _LONE_LOW)
+
+
+def _mended(document: bytes, *patterns: re.Pattern[bytes]) -> bytes:
     # An escaped backslash hides what follows it: "\\u0000" is six plain characters.
     # All in place: as long as what it replaces, each time.
     text = bytearray(document)
+    replacements = [(pattern, _REPLACEMENT) for pattern in patterns]
     for pattern, replacement in (
         (_BACKSLASHES, b"\x00\x00"),
-        (_NUL, _REPLACEMENT),
-        (_LONE_HIGH, _REPLACEMENT),
-        (_LONE_LOW, _REPLACEMENT),
+        *replacements,
         (_HIDDEN, b"\\\\"),
     ):
         for match in pattern.finditer(text):
             text[match.start() : match.end()] = replacement
-    if text == document:
-        return document, False
-    return bytes(text), True
+    return bytes(text)
 
 
 def check(document: bytes, suspicion: Suspicion = SUSPECT) -> None:
@@ -202,7 +212,7 @@ def _check_numbers(document: bytes) -> None:
         raise BadItem("number_too_long", f"A number has more than {MAX_DIGITS} digits")
     for match in _EXPONENT.finditer(numbers):
         exponent = abs(int(re.split(rb"[eE]", match.group())[1]))
-        if exponent > 308 or abs(float(match.group())) == float("inf"):
+        if exponent > MAX_EXPONENT or abs(float(match.group())) == float("inf"):
             raise BadItem("number_out_of_range", "A number's exponent is out of range")
 
 

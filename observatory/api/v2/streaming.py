@@ -12,7 +12,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from observatory.api.base import WorkspaceView
-from observatory.api.rendering import OrjsonRenderer, dumps
+from observatory.api.rendering import OrjsonRenderer
+from observatory.exact import dumps
 
 EVENT = b"event: data\ndata: %s\n\n"
 

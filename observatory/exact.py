@@ -1,0 +1,226 @@
+"""JSON read and written without changing a number.
+
+The usual readers turn 2**64 into a double, and the usual writers refuse it. Everything that
+reads or writes JSON which a client sent uses this module, so that each number leaves as it
+came: integers of any size are `int`, and a fraction that a double would print differently is
+a `Number`, a float that remembers its digits.
+
+A number has at most MAX_DIGITS digits in a row and an exponent of at most MAX_EXPONENT that a
+double can hold; `loads` refuses others and says where they are.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, Self
+
+import msgspec
+import orjson
+
+__all__ = ["Decoder", "Encoder", "Fragment", "NotJSON", "Number", "dumps", "for_jsonb", "loads"]
+
+Fragment = orjson.Fragment  # JSON text that `dumps` embeds without parsing it
+
+MAX_DIGITS: Final = 4_300  # what Python's int() takes
+MAX_EXPONENT: Final = 324  # of the smallest double, 5e-324
+_LONG: Final = 25  # characters: no double is printed with more
+_NESTED: Final = 200  # levels; orjson writes at most 254
+_RUNS = re.compile(r"[0-9]+")
+_MIN_INT, _MAX_INT = -(1 << 63), (1 << 64) - 1
+_EXPONENT = re.compile(rb"[0-9][eE][-+]?[0-9]")
+_TOKEN = re.compile(
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"|(-?[0-9]+)(?:\.([0-9]+))?[eE]([-+]?[0-9]+)', re.DOTALL
+)
+
+
+class NotJSON(ValueError):
+    """A text that is not JSON, or holds a number out of range; `path` says where, if known."""
+
+    def __init__(self, reason: str, path: str = "") -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.reason = reason
+        self.path = path
+
+
+class Number(float):
+    """A JSON number that a double rounds or prints differently, with the digits as sent."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+    def __new__(cls, digits: str) -> Self:
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
+
+    def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
+        return (self.digits,)
+
+    def __str__(self) -> str:
+        return self.digits
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, float):
+            digits = other.digits if isinstance(other, Number) else repr(other)
+            return Decimal(self.digits) == Decimal(digits)
+        return isinstance(other, int) and Decimal(self.digits) == other
+
+    def __hash__(self) -> int:
+        return float.__hash__(self)
+
+
+class _OutOfRange(ValueError):
+    pass
+
+
+def _number(digits: str) -> float:
+    """Return the fraction or exponent that `digits` spell. Raises _OutOfRange."""
+    value = float(digits)
+    if repr(value) == digits:
+        return value
+    if len(digits) > MAX_DIGITS and max(map(len, _RUNS.findall(digits))) > MAX_DIGITS:
+        raise _OutOfRange(digits)
+    exponent = digits.lower().partition("e")[2].lstrip("+-")
+    if len(exponent) > 2 and (math.isinf(value) or int(exponent) > MAX_EXPONENT):
+        raise _OutOfRange(digits)
+    if len(digits) >= _LONG and _is_exact(value, Decimal(digits)):
+        return value  # as jsonb prints 1e300: three hundred zeros
+    return Number(digits)
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
+
+
+def loads(document: bytes | str) -> Any:
+    """Return the value of a JSON text, numbers exact. Raises NotJSON.
+
+    Strict: no NaN, no lone surrogates, no byte order mark. Of a repeated key the last counts.
+    """
+    try:
+        return _decoder.decode(document)
+    except RecursionError:
+        raise NotJSON("nested too deep") from None
+    except (msgspec.ValidationError, _OutOfRange):
+        raise _out_of_range(document) from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise NotJSON(str(error)) from None
+
+
+def _out_of_range(document: bytes | str) -> NotJSON:
+    """Return the error that names the first number of `document` which is out of range."""
+    bad = object()
+
+    def read(digits: str) -> Any:
+        try:
+            return _number(digits) if set(digits) & set(".eE") else int(digits)
+        except ValueError:
+            return bad
+
+    try:
+        value = json.loads(document, parse_int=read, parse_float=read)
+    except (ValueError, RecursionError):
+        return NotJSON("a number is out of range")
+    stack: list[tuple[str, Any]] = [("", value)]
+    while stack:
+        path, node = stack.pop()
+        if node is bad:
+            reason = f"the number has more than {MAX_DIGITS} digits or is beyond 1.8e308"
+            return NotJSON(reason, path)
+        if isinstance(node, dict):
+            stack += reversed([(f"{path}.{k}" if path else k, v) for k, v in node.items()])
+        elif isinstance(node, list):
+            stack += reversed([(f"{path}[{n}]", member) for n, member in enumerate(node)])
+    return NotJSON("a number is out of range")
+
+
+def _is_exact(double: float, value: Decimal) -> bool:
+    return not value.is_finite() or Decimal(repr(double)) == value
+
+
+def _as_json(value: Any) -> Any:
+    """Return what orjson can write for a `value` it does not know."""
+    if isinstance(value, Number):
+        return Fragment(value.digits)
+    if isinstance(value, Decimal):
+        double = float(value)
+        return double if _is_exact(double, value) else Fragment(f"{value:f}")
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def dumps(value: Any, *, indent: bool = False, sort_keys: bool = False) -> bytes:
+    """Return `value` as JSON in UTF-8; `Fragment`s are embedded unparsed.
+
+    Whatever `loads` returned can be written, and so can a text with lone surrogates: they
+    become U+FFFD. A float that is not finite becomes null.
+    """
+    option = orjson.OPT_NON_STR_KEYS
+    if indent:
+        option |= orjson.OPT_INDENT_2
+    if sort_keys:
+        option |= orjson.OPT_SORT_KEYS
+    try:
+        return orjson.dumps(value, default=_as_json, option=option)
+    except TypeError:  # an integer past 64 bits, a lone surrogate, more than 254 levels
+        return orjson.dumps(_writable(value, option, 1), default=_as_json, option=option)
+
+
+def _writable(value: Any, option: int, depth: int) -> Any:
+    """Return a copy of `value` without what orjson refuses."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, int) and not _MIN_INT <= value <= _MAX_INT:
+        return Fragment(str(value))
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value
+    if depth % _NESTED == 0:
+        copy = _writable(value, option, depth + 1)
+        return Fragment(orjson.dumps(copy, default=_as_json, option=option))
+    if isinstance(value, Mapping):
+        return {
+            _writable(key, option, depth): _writable(member, option, depth + 1)
+            for key, member in value.items()
+        }
+    return [_writable(member, option, depth + 1) for member in value]
+
+
+def for_jsonb(document: bytes) -> bytes:
+    """Return a JSON text with numbers such as 1e23 written out as 100000000000000000000000.0.
+
+    jsonb keeps decimal digits, and without the fraction 1e23 would come back as an integer,
+    which Python does not call equal to the double that was sent.
+    """
+    if _EXPONENT.search(document) is None:
+        return document
+    return _TOKEN.sub(_written_out, document)
+
+
+def _written_out(match: re.Match[bytes]) -> bytes:
+    if match[1] is None:  # a string
+        return match[0]
+    digits = f"{Decimal(match[0].decode()):f}"
+    return (digits if "." in digits else f"{digits}.0").encode()
+
+
+class Encoder(json.JSONEncoder):
+    """What `JSONField(encoder=...)` takes: the text for a jsonb column."""
+
+    def encode(self, o: Any) -> str:
+        return for_jsonb(dumps(o)).decode()
+
+
+class Decoder(json.JSONDecoder):
+    """What `JSONField(decoder=...)` takes."""
+
+    def decode(self, s: str, _w: Any = None) -> Any:
+        return loads(s)
