@@ -54,7 +54,7 @@ class HarvestInline(WorkspaceInline):
     formset = HarvestFormSet
     workspace_path = "queue__workspace"
     may_add = may_change = may_delete = Permission.MANAGE_QUEUES
-    fields = ("dataset", "accepts_unchanged", "is_enabled")
+    fields = ("dataset", "accepts_unchanged", "accepts_disputed", "is_enabled")
     verbose_name_plural = "harvest: completed items become examples of"
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
+from annotations import disputes
 from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision
 from datasets_app import examples, versions
 from datasets_app.examples import ExampleInput
@@ -27,11 +28,16 @@ Outcome = HarvestedItem.Outcome
 
 
 def connect(
-    queue: AnnotationQueue, dataset: Dataset | None, *, accepts_unchanged: bool | None = None
+    queue: AnnotationQueue,
+    dataset: Dataset | None,
+    *,
+    accepts_unchanged: bool | None = None,
+    accepts_disputed: bool | None = None,
 ) -> Harvest | None:
     """Let the completed items of `queue` become examples of `dataset`; None: of none.
 
-    Raises ValueError when the two are of different workspaces.
+    `accepts_disputed`: also items whose reviewers differ, with the newest correction. Raises
+    ValueError when the two are of different workspaces.
     """
     if dataset is None:
         Harvest.objects.filter(queue=queue).delete()
@@ -41,22 +47,42 @@ def connect(
     values: dict[str, Any] = {"dataset": dataset, "is_enabled": True}
     if accepts_unchanged is not None:
         values["accepts_unchanged"] = accepts_unchanged
+    if accepts_disputed is not None:
+        values["accepts_disputed"] = accepts_disputed
     harvest, _ = Harvest.objects.update_or_create(queue=queue, defaults=values)
     return harvest
 
 
 def waiting() -> QuerySet[QueueItem]:
-    """Return completed items of harvested queues that are not looked at yet.
+    """Return completed items of harvested queues that are to be looked at.
 
-    One that was left as it was is looked at again once its queue accepts unchanged items.
+    Those that were not looked at yet; those reviewed again since, as when a reviewer changed a
+    correction; and those left out that their queue accepts by now.
     """
+    is_changed = Q(harvested__reviewed_at__lt=F("last_reviewed_at")) | (
+        Q(harvested__n_reviews__isnull=False) & ~Q(harvested__n_reviews=F("n_reviews"))
+    )
     return QueueItem.objects.filter(
         Q(harvested=None)
         | Q(harvested__outcome=Outcome.RETRACTED)
-        | Q(harvested__outcome=Outcome.UNCHANGED, queue__harvest__accepts_unchanged=True),
+        | Q(harvested__outcome=Outcome.UNCHANGED, queue__harvest__accepts_unchanged=True)
+        | Q(harvested__outcome=Outcome.DISPUTED, queue__harvest__accepts_disputed=True)
+        | is_changed,
         state=QueueItem.State.COMPLETED,
         queue__harvest__is_enabled=True,
     )
+
+
+def held_back(*, queue: AnnotationQueue | None = None, dataset: Dataset | None = None) -> int:
+    """Return how many completed items are in no dataset because their reviewers differ."""
+    rows = HarvestedItem.objects.filter(
+        outcome=Outcome.DISPUTED, item__state=QueueItem.State.COMPLETED
+    )
+    if queue is not None:
+        rows = rows.filter(item__queue=queue)
+    if dataset is not None:
+        rows = rows.filter(item__queue__harvest__dataset=dataset)
+    return rows.count()
 
 
 def reopened() -> QuerySet[HarvestedItem]:
@@ -100,6 +126,8 @@ def _harvest_queue(arrow: Harvest, item_ids: Sequence[int], now: datetime) -> in
         corrected = [review for review in counted if review.correction is not None]
         if item.run_id not in runs:
             outcomes[item.pk] = Outcome.NO_RUN
+        elif not arrow.accepts_disputed and disputes.differing(counted):
+            outcomes[item.pk] = Outcome.DISPUTED
         elif not corrected and not arrow.accepts_unchanged:
             outcomes[item.pk] = Outcome.UNCHANGED
         else:
@@ -107,28 +135,43 @@ def _harvest_queue(arrow: Harvest, item_ids: Sequence[int], now: datetime) -> in
             given[item.pk] = _example(arrow.queue, item, counted, rules[item.pk], runs[item.run_id])
     written = examples.create(dataset, list(given.values()), now=now) if given else None
     uuids = dict(zip(given, written.example_ids, strict=True)) if written else {}
-    _remember(dataset, outcomes, uuids, now)
+    _take_back(dataset, [item_id for item_id in outcomes if item_id not in given], now)
+    _remember(dataset, items, outcomes, uuids, now)
     return len(given)
 
 
+def _take_back(dataset: Dataset, item_ids: list[int], now: datetime) -> None:
+    """End the examples of items that were one until they were reviewed again."""
+    earlier = HarvestedItem.objects.filter(item__in=item_ids, example__dataset=dataset)
+    pks = list(earlier.values_list("example_id", flat=True))
+    if pks:
+        examples.end(dataset, [pk for pk in pks if pk is not None], now=now)
+
+
 def _remember(
-    dataset: Dataset, outcomes: dict[int, Outcome], uuids: dict[int, UUID], now: datetime
+    dataset: Dataset,
+    items: list[QueueItem],
+    outcomes: dict[int, Outcome],
+    uuids: dict[int, UUID],
+    now: datetime,
 ) -> None:
     found = Example.objects.filter(dataset=dataset, uuid__in=uuids.values())
     pks = dict(found.values_list("uuid", "pk"))
     HarvestedItem.objects.bulk_create(
         [
             HarvestedItem(
-                item_id=item_id,
-                outcome=outcome,
-                example_id=pks.get(uuids[item_id]) if item_id in uuids else None,
+                item=item,
+                outcome=outcomes[item.pk],
+                example_id=pks.get(uuids[item.pk]) if item.pk in uuids else None,
                 harvested_at=now,
+                reviewed_at=item.last_reviewed_at,
+                n_reviews=item.n_reviews,
             )
-            for item_id, outcome in outcomes.items()
+            for item in items
         ],
         update_conflicts=True,
         unique_fields=["item"],
-        update_fields=["outcome", "example", "harvested_at"],
+        update_fields=["outcome", "example", "harvested_at", "reviewed_at", "n_reviews"],
     )
 
 
@@ -212,14 +255,14 @@ def _example(
             "rubric_version": max((review.rubric_version for review in reviews), default=None),
             "rules": rules,
             "corrected": bool(corrections),
-            "disputed": any(correction != corrections[0] for correction in corrections),
+            "disputed": bool(disputes.differing(reviews)),
         },
     )
 
 
 def _outputs_text(correction: Any) -> str | None:
     """Return the corrected outputs as JSON text. Outputs that are no object become {"output": }."""
-    outputs = correction.get("outputs") if isinstance(correction, dict) else correction
+    outputs = disputes.outputs_of(correction)
     if outputs is None:
         return None
     if not isinstance(outputs, dict):

@@ -230,6 +230,11 @@ class Harvest(models.Model):
     accepts_unchanged = models.BooleanField(
         default=False, help_text="Also items that every reviewer left as they were"
     )
+    accepts_disputed = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Also items whose reviewers differ, with the newest correction of them",
+    )
     is_enabled = models.BooleanField(default=True)
 
     def __str__(self) -> str:
@@ -242,6 +247,7 @@ class HarvestedItem(models.Model):
     class Outcome(models.TextChoices):
         EXAMPLE = "example", "became an example"
         UNCHANGED = "unchanged", "left as it was, and the queue keeps only corrections"
+        DISPUTED = "disputed", "its reviewers differ, and the queue keeps only what they agree on"
         NO_RUN = "no_run", "its run is not stored"
         RETRACTED = "retracted", "reopened after it was completed"
 
@@ -249,3 +255,7 @@ class HarvestedItem(models.Model):
     example = models.ForeignKey(Example, models.SET_NULL, null=True, related_name="+")
     outcome = models.CharField(max_length=24, choices=Outcome)
     harvested_at = models.DateTimeField(db_default=Now())
+    reviewed_at = models.DateTimeField(
+        null=True, help_text="The item's newest review when it was looked at"
+    )
+    n_reviews = models.SmallIntegerField(null=True, help_text="The item's counted reviews then")

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 
-from annotations import subjects
+from annotations import disputes, subjects
 from annotations.models import AnnotationQueue, QueueItem, Review
 from datasets_app.formats import cell
 from observatory.api.annotation_queues import find
@@ -31,7 +31,7 @@ from observatory.workspaces.models import User
 
 BATCH = 200  # items read at once
 FIXED = ("queue_run_id", "run_id", "name", "start_time", "inputs", "outputs")
-STANDING = ("added_at", "completed_at", "n_reviews")
+STANDING = ("added_at", "completed_at", "n_reviews", "differ")
 
 
 class AnnotationQueueExport(WorkspaceView):
@@ -137,7 +137,8 @@ def _rows(
     for item in items:
         of_item = given.get(item.pk, [])
         about = _about(item, [runs[one] for one in shown.get(item.pk, []) if one in runs])
-        standing = [item.added_at.isoformat(), None, len(of_item)]
+        differing = disputes.differing(review for review in of_item if review.is_counted)
+        standing = [item.added_at.isoformat(), None, len(of_item), ", ".join(differing)]
         if item.completed_at is not None:
             standing[1] = item.completed_at.isoformat()
         yield [
@@ -178,9 +179,14 @@ def _together(reviews: Sequence[Review], keys: Sequence[str]) -> list[Any]:
         " | ".join(filter(None, (_words(review.scores.get(key)) for review in reviews)))
         for key in keys
     ]
-    corrections = [review.correction for review in reviews if review.correction]
+    corrected = [review.correction["outputs"] for review in reviews if review.correction]
+    distinct = [
+        one
+        for place, one in enumerate(corrected)
+        if not any(one == earlier for earlier in corrected[:place])
+    ]
     notes = " | ".join(review.note for review in reviews if review.note)
-    return [*told, notes, corrections[-1]["outputs"] if corrections else None]
+    return [*told, notes, distinct if len(distinct) > 1 else next(iter(distinct), None)]
 
 
 def _by_person(reviews: Sequence[Review], keys: Sequence[str], people: Sequence[User]) -> list[Any]:

@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_GET
 
 from datasets_app import overview
+from datasets_app.harvest import held_back
 from datasets_app.models import Dataset, ExampleRevision
 from observatory.web import rendering, shapes
 from observatory.web.http import WebRequest, render_page, require
@@ -43,6 +44,7 @@ def _example(revision: ExampleRevision) -> dict[str, Any]:
         "question": shapes.glance(revision.inputs, shapes.QUESTION_KEYS),
         "answer": shapes.glance(revision.outputs, shapes.ANSWER_KEYS),
         "is_harvested": revision.example.origin.startswith("harvest:"),
+        "is_disputed": metadata.get("disputed") is True,
         "inputs": rendering.payload(revision.inputs) if revision.inputs else None,
         "outputs": rendering.payload(revision.outputs) if revision.outputs else None,
         "provenance": provenance,
@@ -76,6 +78,7 @@ def dataset_detail(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
         "rows": [_example(revision) for revision in page],
         "versions": dataset.versions.order_by("-as_of")[:20],
         "n_versions": dataset.versions.count(),
+        "n_held_back": held_back(dataset=dataset),
     }
     return render_page(
         request,

@@ -16,6 +16,8 @@ from django.views.decorators.http import require_GET, require_POST
 from annotations import overview, queues
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
 from annotations.reviews import answers_visible_to
+from datasets_app.harvest import held_back
+from datasets_app.models import HarvestedItem
 from observatory.web import bench, subjects
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
 from observatory.workspaces.roles import Permission
@@ -97,6 +99,8 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "can_manage": can(request, Permission.MANAGE_QUEUES),
         "can_review": is_reviewer and _is_running(queue),
         "names": subjects.titles_of_items(request.workspace, page),
+        "harvest": getattr(queue, "harvest", None),
+        "n_held_back": held_back(queue=queue),
     }
     return render_page(
         request,
@@ -215,6 +219,10 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         "tab": "conversation",
         "can_review": _is_running(queue) and _is_reviewer(queue, request),
         "is_mine_in": any(review.reviewer_id == request.user.pk for review in reviews),
+        "is_held_back": item.state == QueueItem.State.COMPLETED
+        and HarvestedItem.objects.filter(
+            item=item, outcome=HarvestedItem.Outcome.DISPUTED
+        ).exists(),
     }
     context |= subjects.subject_context(request, item, run, "conversation")
     return render_page(

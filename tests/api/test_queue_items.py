@@ -379,6 +379,7 @@ def test_an_export_has_the_completed_items_and_no_cell_is_a_formula(api, acme, a
     (row,) = rows_of(api.post(path, {}))
     assert (row["run_id"], row["name"], row["inputs"]) == (str(RUN), "'=cmd()", '{"q": 1}')
     assert (row["correct"], row["why"], row["n_reviews"]) == ("0.25 | 1", "'=1+1", "2")
+    assert row["differ"] == "correct"
     (row,) = rows_of(api.post(path, {"include_annotator_detail": True}))
     assert (row["grace: correct"], row["ada: correct"]) == ("0.25", "1")
     assert (row["grace: why"], row["ada: correct comment"]) == ("'=1+1", "'@sum")

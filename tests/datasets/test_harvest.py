@@ -68,7 +68,7 @@ def current(dataset) -> list[ExampleRevision]:
 def test_a_corrected_item_becomes_an_example_with_its_provenance(
     queue, dataset, ada, grace
 ) -> None:
-    harvest.connect(queue, dataset)
+    harvest.connect(queue, dataset, accepts_disputed=True)
     item = completed_item(queue)
     RoutingDecision.objects.create(
         item=item,
