@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-import regex
+from observatory import patterns
 
 JOINS = ("all", "any")
 OPS = ("is", "is_one_of", "is_empty", "is_not_empty")
 MAX_RULES = 50
-MAX_PATTERN = 1_000  # characters
-MATCH_S = 0.2
-"""How long a pattern may work on one answer, in seconds: one that never ends is a complaint."""
 FIELDS = ("visible_if", "required_if")
 
 
@@ -84,18 +81,18 @@ def _rule(field: str, raw: Any) -> dict[str, Any]:
 def parse_pattern(raw: Any, kind: str, field: str = "regex_validator") -> str | None:
     """Return a pattern that answers of a question of `kind` must contain a match of.
 
-    Raises InvalidCondition: no text, too long, no regular expression, or not on free text.
+    Raises InvalidCondition: not a text, not a pattern that `patterns` can run, or not on free text.
     """
     if raw is None or raw == "":
         return None
-    if not isinstance(raw, str) or len(raw) > MAX_PATTERN:
-        raise InvalidCondition(field, f"must be a text of at most {MAX_PATTERN} characters")
+    if not isinstance(raw, str):
+        raise InvalidCondition(field, "must be a text")
     if kind != "freeform":
         raise InvalidCondition(field, "only a freeform question can have one")
     try:
-        regex.compile(raw)
-    except regex.error as error:
-        raise InvalidCondition(field, f"is not a regular expression: {error}") from None
+        patterns.compiled(raw)
+    except patterns.BadPattern as error:
+        raise InvalidCondition(field, str(error)) from None
     return raw
 
 
@@ -180,9 +177,9 @@ def mismatch(extra: Mapping[str, Any] | None, text: str) -> str | None:
     if not pattern:
         return None
     try:
-        found = regex.search(pattern, text, timeout=MATCH_S)
-    except TimeoutError:
-        return f"The pattern {pattern} takes too long on this answer."
-    except regex.error:  # kept before patterns were checked: it holds nobody up
+        is_match = patterns.compiled(pattern).occurs_in(text)
+    except patterns.TooSlow as error:
+        return str(error)
+    except patterns.BadPattern:  # kept before patterns were checked: nobody can answer to it
         return None
-    return None if found else f"The answer must match {pattern}"
+    return None if is_match else f"The answer must match {pattern}"

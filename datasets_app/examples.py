@@ -22,6 +22,7 @@ from datasets_app import (
 from datasets_app.files import Arrivals
 from datasets_app.metadata_operations import Operation
 from datasets_app.models import Dataset, Example, ExampleFile, ExampleRevision
+from datasets_app.schema_keywords import Budget
 from observatory.runs.attachments import Saved
 from observatory.runs.models import Run
 from observatory.workspaces.models import Workspace
@@ -107,9 +108,10 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
     """
     dataset = versions.locked(dataset)
     named = _completed(dataset, [_named(item) for item in given])
+    budget = schemas.budget()
     for item in named:
         if not item.origin:
-            _check(dataset, item.inputs, item.outputs, f"Example {item.id}")
+            _check(dataset, item.inputs, item.outputs, f"Example {item.id}", budget)
     known = _known(dataset, named)
     current = _current(dataset, [example.pk for example in known.values()])
     arrivals = Arrivals.over(current.values())
@@ -180,8 +182,9 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
     }
     if missing := by_id.keys() - found.keys():
         raise UnknownExample(str(min(missing)))
+    budget = schemas.budget()
     for uuid, change in by_id.items():
-        inputs, outputs = fitted(dataset, change.inputs, change.outputs, f"Example {uuid}")
+        inputs, outputs = fitted(dataset, change.inputs, change.outputs, f"Example {uuid}", budget)
         by_id[uuid] = replace(change, inputs=inputs, outputs=outputs)
     arrivals = Arrivals.over(found.values())
     contents: dict[int, _Content] = {}
@@ -204,11 +207,11 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
 
 
 def fitted(
-    dataset: Dataset, inputs: str | None, outputs: str | None, name: str
+    dataset: Dataset, inputs: str | None, outputs: str | None, name: str, budget: Budget
 ) -> tuple[str | None, str | None]:
     """Return what the dataset's transformations make of the documents. Raises DoesNotFit."""
     inputs, outputs = _transformed(dataset, inputs, outputs)
-    _check(dataset, inputs, outputs, name)
+    _check(dataset, inputs, outputs, name, budget)
     return inputs, outputs
 
 
@@ -233,14 +236,16 @@ def _transformed(
     return inputs, outputs
 
 
-def _check(dataset: Dataset, inputs: str | None, outputs: str | None, name: str) -> None:
+def _check(
+    dataset: Dataset, inputs: str | None, outputs: str | None, name: str, budget: Budget
+) -> None:
     """Raise DoesNotFit when a document that is given breaks its schema, if there is one."""
     for name_of, schema, document in (
         ("inputs", dataset.inputs_schema_definition, inputs),
         ("outputs", dataset.outputs_schema_definition, outputs),
     ):
         if schema and document is not None:
-            found = schemas.problem(schema, document)
+            found = schemas.problem(schema, document, budget)
             if found is not None:
                 raise DoesNotFit(f"{name}: {name_of} do not fit the schema: {found}")
 

@@ -1,18 +1,35 @@
-"""JSON Schema of a dataset's inputs and outputs: is a schema one, does a document fit."""
+"""JSON Schema of a dataset's inputs and outputs: is a schema one, does a document fit.
+
+A schema is a client's program: what it may cost is bounded by a budget (`schema_keywords`).
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
+from urllib.parse import unquote
 
-import orjson
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import UnknownType, ValidationError
 from jsonschema.validators import validator_for
 from referencing import Registry, Resource
 from referencing.exceptions import NoSuchResource, Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-MAX_MESSAGE = 300  # characters
+from datasets_app import schema_keywords
+from datasets_app.schema_keywords import MAX_MESSAGE, Budget, TooMuch
+
+LIMIT_S: Final = 20.0  # of CPU for the validation of one request
+MAX_SCHEMA: Final = 500_000  # characters of JSON
+MAX_SCHEMA_DEPTH: Final = 100  # objects and arrays within each other
+_BROKEN: Final = (
+    *(UnknownType, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+)
+"""What jsonschema raises at run time for odd schemas that its drafts let through."""
+MAX_ERRORS: Final = 1_000  # that are looked at to say which is the first
+_SAME_INSTANCE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "extends")
 _TEXT: Final = {"type": "string"}
 PREBUILT: Final[dict[str, dict[str, Any]]] = {
     "message": {
@@ -73,32 +90,159 @@ PREBUILT: Final[dict[str, dict[str, Any]]] = {
 
 
 def schema_problem(schema: Any) -> str | None:
-    """Return why `schema` is no JSON Schema, None if it is one."""
-    kind = validator_for(schema, default=Draft202012Validator)
+    """Return why `schema` is no JSON Schema that can be run, None if it is one."""
+    if len(json.dumps(schema)) > MAX_SCHEMA:
+        return f"longer than {MAX_SCHEMA:,} characters"
+    if _depth(schema) > MAX_SCHEMA_DEPTH:
+        return f"nested deeper than {MAX_SCHEMA_DEPTH}"
+    if not isinstance(schema.get("$schema", ""), str):
+        return "$schema: must be a text"
+    meta = _kind(schema).META_SCHEMA
+    validator = schema_keywords.bounded(_kind(meta))(meta, format_checker=schema_keywords.FORMATS)
     try:
-        kind.check_schema(schema)
-    except SchemaError as error:
-        return str(error.message)[:MAX_MESSAGE]
+        with schema_keywords.spending(Budget(LIMIT_S)):
+            first = next(validator.iter_errors(schema), None)
+    except RecursionError:
+        return "nested too deeply"
+    except TooMuch as error:
+        return str(error)
+    except _BROKEN as error:
+        return f"cannot be run: {error}"[:MAX_MESSAGE]
+    if first is not None:
+        message = first.message
+        if first.cause is not None:  # a pattern
+            message = f"{str(first.instance)[:60]!r} {first.cause}"
+        return f"{_path(first)}: {message}"[:MAX_MESSAGE]
+    if (place := _loop(schema)) is not None:
+        return f"{place}: refers to itself without end"
     return None
 
 
-def problem(schema: dict[str, Any], document: str) -> str | None:
+def _kind(schema: Any) -> Any:
+    """Return the validator class of the draft that `schema` names, the newest for an unknown."""
+    known = {"$schema": schema["$schema"]} if "$schema" in schema else {}
+    return validator_for(known, default=Draft202012Validator)
+
+
+def _depth(value: Any) -> int:
+    """Return how deep objects and arrays are within each other. Without recursion."""
+    level, deepest = [value], 0
+    while level := [
+        item
+        for held in level
+        for item in (held.values() if isinstance(held, dict) else held)
+        if isinstance(item, list | dict)
+    ]:
+        deepest += 1
+        if deepest > MAX_SCHEMA_DEPTH:
+            break
+    return deepest + 1
+
+
+def _loop(schema: dict[str, Any]) -> str | None:
+    """Return a reference that leads back to itself without a step into the instance, or None.
+
+    References by anchor are not followed: a loop of those ends with the depth of the stack.
+    """
+    settled: set[int] = set()
+    for start in _references(schema):
+        waiting: list[tuple[Any, bool]] = [(start, False)]
+        path: set[int] = set()
+        while waiting:
+            node, is_left = waiting.pop()
+            if is_left:
+                path.discard(id(node))
+                settled.add(id(node))
+                continue
+            if id(node) in path:
+                return str(start["$ref"])[:100]
+            if id(node) in settled:
+                continue
+            path.add(id(node))
+            waiting.append((node, True))
+            waiting += [(inner, False) for inner in _of_the_same_instance(node, schema)]
+    return None
+
+
+def _references(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object with a `$ref` to a place in the same document."""
+    waiting = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if str(node.get("$ref", "")).startswith("#"):
+                yield node
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+
+
+def _of_the_same_instance(node: dict[str, Any], schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the schemas that `node` holds the same instance against."""
+    inner = [_pointed(schema, node["$ref"])] if isinstance(node.get("$ref"), str) else []
+    for keyword in _SAME_INSTANCE:
+        part = node.get(keyword)
+        inner += part if isinstance(part, list) else [part]
+    for keyword in ("dependentSchemas", "dependencies"):
+        part = node.get(keyword)
+        inner += part.values() if isinstance(part, dict) else []
+    yield from (one for one in inner if isinstance(one, dict))
+
+
+def _pointed(schema: Any, reference: str) -> Any:
+    """Return what the JSON pointer `#/a/b` leads to, None if it leads nowhere."""
+    if reference == "#":
+        return schema
+    if not reference.startswith("#/"):
+        return None
+    for step in unquote(reference[2:]).split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(schema, list) and name.isdigit() and int(name) < len(schema):
+            schema = schema[int(name)]
+        elif isinstance(schema, dict) and name in schema:
+            schema = schema[name]
+        else:
+            return None
+    return schema
+
+
+def budget() -> Budget:
+    """Return what the validation of one request may cost."""
+    return Budget(LIMIT_S)
+
+
+def problem(schema: dict[str, Any], document: str, budget: Budget) -> str | None:
     """Return the first thing wrong with a JSON document, by its path; None if it fits.
 
     "n.0: 'x' is not of type 'integer'"; the document itself is called "$". References lead
-    within the schema or to one of PREBUILT: nothing is ever fetched.
+    within the schema or to one of PREBUILT: nothing is ever fetched. A schema that cannot be
+    run to its end, on this document or within `budget`, is a problem, too.
     """
-    kind = validator_for(schema, default=Draft202012Validator)
-    validator = kind(schema, registry=Registry(retrieve=_prebuilt))  # type: ignore[call-arg]
     try:
-        errors: list[ValidationError] = list(validator.iter_errors(orjson.loads(document)))
+        errors = _errors(schema, json.loads(document), budget)
     except Unresolvable as error:
         return f"$: the schema refers to what it does not hold: {error}"[:MAX_MESSAGE]
+    except RecursionError:
+        return "$: nested too deeply, or the schema refers to itself without end"
+    except TooMuch as error:
+        return f"$: {error}"
+    except _BROKEN as error:
+        return f"$: the schema cannot be run: {error}"[:MAX_MESSAGE]
     if not errors:
         return None
     first = min(errors, key=lambda error: [str(step) for step in error.absolute_path])
-    path = ".".join(str(step) for step in first.absolute_path) or "$"
-    return f"{path}: {first.message[:MAX_MESSAGE]}"
+    return f"{_path(first)}: {first.message[:MAX_MESSAGE]}"
+
+
+def _errors(schema: dict[str, Any], document: Any, budget: Budget) -> list[ValidationError]:
+    registry: Registry[Any] = Registry(retrieve=_prebuilt)  # type: ignore[call-arg]
+    validator = schema_keywords.bounded(_kind(schema))(schema, registry=registry)
+    with schema_keywords.spending(budget):
+        return list(islice(validator.iter_errors(document), MAX_ERRORS))
+
+
+def _path(error: ValidationError) -> str:
+    return ".".join(str(step) for step in error.absolute_path)[:MAX_MESSAGE] or "$"
 
 
 def _prebuilt(uri: str) -> Resource[Any]:

@@ -14,7 +14,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import example_filters, examples, files, selection
+from datasets_app import example_filters, examples, files, schemas, selection
 from datasets_app.examples import ExampleChange, ExampleInput
 from datasets_app.models import Dataset, ExampleRevision
 from datasets_app.selection import Selection
@@ -256,6 +256,7 @@ class ExampleValidation(WorkspaceView):
         raw = example_bodies.raw_body(request)
         sent = example_bodies.array_of(raw) if bulk else [example_bodies.members_of(raw)]
         datasets: dict[UUID, Dataset] = {}
+        budget = schemas.budget()
         for place, members in enumerate(sent):
             dataset_id = example_bodies.id_of(members, "dataset_id")
             if dataset_id is None:
@@ -269,6 +270,7 @@ class ExampleValidation(WorkspaceView):
                     given.inputs,
                     given.outputs,
                     f"Example {given.id or place}",
+                    budget,
                 )
             except examples.DoesNotFit as error:
                 raise Unprocessable(str(error)) from None

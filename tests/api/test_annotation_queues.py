@@ -143,6 +143,10 @@ def test_the_same_queue_sent_twice_is_one_and_another_with_its_id_a_conflict(
                     {"feedback_config": {"type": "freeform"}, "regex_validator": "("},
                     "rubric_items.1.regex_validator",
                 ),
+                (
+                    {"feedback_config": {"type": "freeform"}, "regex_validator": "[" * 400},
+                    "rubric_items.1.regex_validator",
+                ),
                 ({"is_assertion": "yes"}, "rubric_items.1.is_assertion"),
                 ({"feedback_config_id": "nobody's"}, "rubric_items.1.feedback_config_id"),
             ]

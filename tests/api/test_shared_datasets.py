@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import reduce
 from uuid import uuid4
 
 import pytest
@@ -127,3 +128,38 @@ def test_a_schema_is_one_and_fetches_nothing(api) -> None:
     sent = api.post("/examples", {"dataset_id": made["id"], "inputs": {}})
     assert sent.status_code == 422
     assert "refers to what it does not hold" in sent.json()["detail"]
+
+
+ODD_SCHEMAS = [
+    ({"pattern": "["}, "pattern"),
+    ({"properties": {"q": {"pattern": "(" * 400}}}, "properties.q.pattern"),
+    ({"$ref": "#"}, "refers to itself"),
+    (reduce(lambda inner, _: {"not": inner}, range(150), {}), "deeper than"),
+    ({"$schema": []}, "$schema"),
+]
+
+
+@pytest.mark.parametrize(("schema", "reason"), ODD_SCHEMAS)
+@pytest.mark.parametrize("side", ["inputs", "outputs"])
+def test_a_schema_that_cannot_be_run_is_refused_when_it_is_set(api, schema, reason, side) -> None:
+    name = f"{side}_schema_definition"
+    for answer in (
+        api.post("/datasets", {"name": "s", name: schema}),
+        api.patch(
+            f"/datasets/{api.post('/datasets', {'name': 'kept'}).json()['id']}", {name: schema}
+        ),
+    ):
+        assert answer.status_code == 422, answer.content
+        assert answer.json()["detail"].startswith(name)
+        assert reason in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "schema", [{"pattern": "^(a+)+$"}, {"$ref": "#/properties/q"}, {"$id": 5}, {"pattern": "["}]
+)
+def test_a_schema_from_before_it_was_checked_answers_422_to_examples(api, acme, schema) -> None:
+    held = {"properties": {"q": schema}}
+    dataset = DatasetFactory(workspace=acme, inputs_schema_definition=held)
+    sent = {"dataset_id": str(dataset.uuid), "inputs": {"q": "a" * 34 + "b"}}
+    for path in ("/examples", "/examples/validate"):
+        assert api.post(path, sent).status_code == 422

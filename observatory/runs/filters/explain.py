@@ -9,7 +9,6 @@ otherwise. Arithmetic: no Django, no clock, no database.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
@@ -19,6 +18,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from observatory import patterns
 from observatory.runs.filters.fields import SEARCHED, Kind, is_numeric, typed
 from observatory.runs.filters.grammar import And, Node, Not, Or, Term, unparse
 from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
@@ -207,7 +207,7 @@ def _compare(operator: str, actual: Any, value: Any) -> bool:
         case "in":
             return actual in value
         case "like":
-            return _like(value).fullmatch(actual) is not None
+            return patterns.like(value)(actual)
     return _folded(value) in _folded(actual)
 
 
@@ -279,18 +279,6 @@ def _folded(text: str) -> str:
     if len(lower) == len(text) and "Σ" not in text:
         return lower
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
-
-
-def _like(pattern: str) -> re.Pattern[str]:
-    """Return the regular expression of an SQL LIKE pattern."""
-    parts = []
-    letters = iter(pattern)
-    for letter in letters:
-        if letter == "\\":
-            parts.append(re.escape(next(letters)))
-        else:
-            parts.append({"%": ".*", "_": "."}.get(letter, re.escape(letter)))
-    return re.compile("".join(parts), re.DOTALL)
 
 
 def _loads(text: str | None) -> Any:
