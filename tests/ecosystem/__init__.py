@@ -1,0 +1,1 @@
+"""Programs of other people's libraries, unmodified, against a live server: see __main__.py."""
