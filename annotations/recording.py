@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -120,10 +121,13 @@ def _ratings(review: Review, questions: list[RubricItem]) -> list[dict[str, Any]
     return rows
 
 
-def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str, str]:
+def record_feedback(
+    item: QueueItem, review: Review, questions: Iterable[RubricItem], now: datetime
+) -> dict[str, str]:
     """Store the answers as feedback of the run: source app, its author the reviewer.
 
-    One row a scored question (free text as its comment), the correction on the first of them,
+    One row a scored question (free text as its comment), with the scale of the question as it is
+    now; the correction on the first of them,
     the note under its own key. What cannot be judged is no feedback. A thread's feedback is its
     newest run's; a pair's is comparative: see `_sides`. A Change names the run in any case. The
     ids derive from the review's, so that taking it back finds them. Returns complaints by key:
@@ -137,6 +141,7 @@ def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str,
     }
 
     target = _target(item)
+    scales = {question.feedback_key: rubrics.scale_of(question) for question in questions}
 
     def judgement(key: str, **fields: Any) -> FeedbackInput:
         return FeedbackInput(
@@ -144,6 +149,7 @@ def record_feedback(item: QueueItem, review: Review, now: datetime) -> dict[str,
             key=key,
             source_type=Feedback.Source.APP,
             extra=extra,
+            scale=scales.get(key),
             **target,
             **fields,
         )

@@ -167,8 +167,10 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
         dwell_ms=submission.dwell_ms,
         submitted_at=now,
     )
-    if not submission.is_recorded and (complaints := recording.record_feedback(item, review, now)):
-        raise InvalidReview(complaints)
+    if not submission.is_recorded:
+        complaints = recording.record_feedback(item, review, questions, now)
+        if complaints:
+            raise InvalidReview(complaints)
     held_by_lease = recording.store(desk, item, review, questions, now)
     if review.is_counted and item.state == QueueItem.State.COMPLETED:
         announce(signals.item_completed, QueueItem, item_ids=[item.pk])

@@ -33,6 +33,8 @@ class Question(Protocol):
     @property
     def kind(self) -> str: ...
     @property
+    def level(self) -> str: ...
+    @property
     def categories(self) -> Any: ...
     @property
     def minimum(self) -> float | None: ...
@@ -109,6 +111,24 @@ def rate(question: Question, answer: Mapping[str, Any]) -> Rated | None:
         places = [number for number, _ in _categories(question)]
         return Rated(code=places.index(score)) if score in places else None
     return None
+
+
+def scale_of(question: Question) -> dict[str, Any]:
+    """Return the scale of a question as a feedback config, with its level of measurement."""
+    if question.kind == "freeform":
+        return {"type": "freeform"}
+    if question.kind == "continuous":
+        bounds = {"min": question.minimum, "max": question.maximum}
+        return {"type": "continuous", **bounds, "level": question.level}
+    pairs: list[tuple[float, str | None]] = _categories(question)
+    if question.kind == "boolean":
+        labels = [label for _, label in pairs] if len(pairs) == 2 else ["No", "Yes"]
+        pairs = list(zip((0.0, 1.0), labels, strict=True))
+    return {
+        "type": "categorical",
+        "categories": [{"value": number, "label": label} for number, label in pairs],
+        "level": question.level,
+    }
 
 
 def _settle_one(question: Question, sent: Any) -> dict[str, Any] | None:

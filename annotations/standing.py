@@ -6,6 +6,7 @@ answers are the feedback the reviewer gave by the API, to show again is to take 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from django.db.models import Q
 from annotations import reservations, reviews, rubrics, subjects
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Review, RubricItem, Seat
-from observatory.feedback import sources
+from observatory.feedback import scales, sources
 from observatory.feedback.models import Feedback
 from observatory.workspaces.models import User
 
@@ -46,13 +47,20 @@ def complete(item: QueueItem, person: User, now: datetime) -> Review:
     """
     if (known := review_of(item, person)) is not None:
         return known
-    sent = reviews.Submission(submission_id=uuid4(), scores=_given(item, person), is_recorded=True)
+    rubric = {question.feedback_key: question for question in item.queue.rubric_items.all()}
+    given = _given(item, person, rubric)
+    scores = {key: _answer(rubric[key], row) for key, row in given.items()}
+    sent = reviews.Submission(submission_id=uuid4(), scores=scores, is_recorded=True)
     try:
-        return reviews.submit(item, person, sent, now).review
+        review = reviews.submit(item, person, sent, now).review
     except reviews.Conflict as conflict:
         if conflict.clash is reviews.Clash.REVIEWED and conflict.standing is not None:
             return conflict.standing  # the same call, sent twice at once
         raise
+    for key, row in given.items():  # they answer the rubric, so they are on its scale
+        row.scale = scales.kept(rubrics.scale_of(rubric[key]))
+    Feedback.objects.bulk_update(given.values(), ["scale"])
+    return review
 
 
 def show_again(item: QueueItem, person: User, now: datetime, at: datetime | None) -> None:
@@ -82,12 +90,11 @@ def of(item: QueueItem, person: User, now: datetime) -> tuple[str | None, dateti
     return (VIEWED if held.exists() else None), put_at
 
 
-def _given(item: QueueItem, person: User) -> dict[str, Any]:
+def _given(item: QueueItem, person: User, rubric: Mapping[str, RubricItem]) -> dict[str, Feedback]:
     """Return the newest judgement of `person` on the item under each key of its rubric.
 
     What a model or an evaluator sent with the person's key is no judgement of theirs.
     """
-    rubric = {row.feedback_key: row for row in item.queue.rubric_items.all()}
     run_id, is_pair = _judged(item), item.item_type == QueueItem.ItemType.PAIR
     if run_id is None:
         return {}
@@ -99,7 +106,7 @@ def _given(item: QueueItem, person: User) -> dict[str, Any]:
         key__in=list(rubric),
         feedback_group_id__isnull=not is_pair,
     ).exclude(extra__has_key="review")
-    return {row.key: _answer(rubric[row.key], row) for row in found.order_by("modified_at", "pk")}
+    return {row.key: row for row in found.order_by("modified_at", "pk")}
 
 
 def _judged(item: QueueItem) -> UUID | None:

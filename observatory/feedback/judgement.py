@@ -34,7 +34,8 @@ class InvalidFeedback(ValueError):
 class FeedbackInput:
     """One judgement to store. `session_id` is the uuid of a project; `score` is finite.
 
-    With `run_id` it judges that run, known or not; without, the project of `session_id`.
+    With `run_id` it judges that run, known or not; without, the project of `session_id`. `scale`
+    is the scale it was given on where the caller knows it: no client can send one.
     """
 
     key: str
@@ -49,6 +50,7 @@ class FeedbackInput:
     source_type: str = "api"
     source_metadata: dict[str, Any] | None = None
     config: dict[str, Any] | None = None
+    scale: dict[str, Any] | None = None
     is_error: bool = False
     comparative_experiment_id: UUID | None = None
     feedback_group_id: UUID | None = None

@@ -49,6 +49,9 @@ class Feedback(models.Model):
         ApiKey, models.SET_NULL, null=True, related_name="+", db_index=False
     )
     config = models.JSONField(null=True, help_text="feedback_config as sent with it")
+    scale = models.JSONField(
+        null=True, help_text="The scale it was given on, as it was then: see scales.kept"
+    )
     is_error = models.BooleanField(db_default=False)
     is_off_scale = models.BooleanField(
         db_default=False, help_text="Does not fit the config sent with it or declared for its key"

@@ -54,21 +54,22 @@ _FEEDBACK = Columns(Feedback, "feedback_feedback")
 _UPSERT = f"""
 INSERT INTO feedback_feedback (
     workspace_id, uuid, run_id, trace_id, project_id, run_start_time, is_root, key, score, value,
-    comment, correction, source_type, source_metadata, user_id, api_key_id, config, is_error,
-    is_off_scale, comparative_experiment_id, feedback_group_id, feedback_thread_id, extra,
+    comment, correction, source_type, source_metadata, user_id, api_key_id, config, scale,
+    is_error, is_off_scale, comparative_experiment_id, feedback_group_id, feedback_thread_id, extra,
     created_at, modified_at)
 SELECT %(workspace)s, f.uuid, f.run_id, coalesce(r.trace_id, f.trace_id),
     coalesce(r.project_id, p.id), r.start_time,
     CASE WHEN r.id IS NOT NULL THEN r.parent_run_id IS NULL END,
     f.key, f.score, f.value, f.comment, f.correction, f.source_type, f.source_metadata,
-    %(user)s::bigint, %(api_key)s::bigint, f.config, f.is_error, f.is_off_scale,
+    %(user)s::bigint, %(api_key)s::bigint, f.config, f.scale, f.is_error, f.is_off_scale,
     f.comparative_experiment_id, f.feedback_group_id, f.feedback_thread_id, f.extra,
     least(coalesce(f.created_at, %(now)s::timestamptz), %(now)s::timestamptz), %(now)s::timestamptz
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS f(
     uuid uuid, run_id uuid, trace_id uuid, session_id uuid, key text, score double precision,
     value jsonb, comment text, correction jsonb, source_type text, source_metadata jsonb,
-    config jsonb, is_error boolean, is_off_scale boolean, comparative_experiment_id uuid,
-    feedback_group_id uuid, feedback_thread_id text, extra jsonb, created_at timestamptz)
+    config jsonb, scale jsonb, is_error boolean, is_off_scale boolean,
+    comparative_experiment_id uuid, feedback_group_id uuid, feedback_thread_id text,
+    extra jsonb, created_at timestamptz)
 LEFT JOIN runs_run r ON r.workspace_id = %(workspace)s AND r.id = f.run_id
 LEFT JOIN runs_project p ON p.workspace_id = %(workspace)s AND p.uuid = f.session_id
 ORDER BY f.uuid
@@ -78,6 +79,7 @@ ON CONFLICT (workspace_id, uuid) DO UPDATE SET
     score = excluded.score, value = excluded.value, comment = excluded.comment,
     correction = excluded.correction, source_type = excluded.source_type,
     source_metadata = excluded.source_metadata, config = excluded.config,
+    scale = excluded.scale,
     is_error = excluded.is_error, is_off_scale = excluded.is_off_scale,
     comparative_experiment_id = excluded.comparative_experiment_id,
     feedback_group_id = excluded.feedback_group_id,
@@ -95,7 +97,9 @@ def _note(workspace: Workspace, run_ids: Iterable[UUID | None]) -> None:
     announce(signals.feedback_recorded, Feedback, workspace_id=workspace.pk)
 
 
-def _row(sent: FeedbackInput, uuid: UUID, is_off_scale: bool) -> dict[str, Any]:
+def _row(
+    sent: FeedbackInput, uuid: UUID, *, declared: FeedbackConfig | None, is_off_scale: bool
+) -> dict[str, Any]:
     def text(value: UUID | datetime | None) -> str | None:
         return None if value is None else str(value)
 
@@ -112,6 +116,7 @@ def _row(sent: FeedbackInput, uuid: UUID, is_off_scale: bool) -> dict[str, Any]:
         "source_type": sent.source_type,
         "source_metadata": sent.source_metadata,
         "config": sent.config,
+        "scale": _scale(declared, sent.scale, sent.config),
         "is_error": sent.is_error,
         "is_off_scale": is_off_scale,
         "comparative_experiment_id": text(sent.comparative_experiment_id),
@@ -120,6 +125,19 @@ def _row(sent: FeedbackInput, uuid: UUID, is_off_scale: bool) -> dict[str, Any]:
         "extra": sent.extra,
         "created_at": text(sent.created_at),
     }
+
+
+def _scale(
+    declared: FeedbackConfig | None,
+    known: Mapping[str, Any] | None,
+    sent: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """Return the scale to keep: the one it was given on, else the declared, else the sent one."""
+    config = known or (declared.config if declared is not None else sent)
+    if config is None:
+        return None
+    is_lower = declared.is_lower_score_better if declared is not None else None
+    return scales.kept(config, is_lower_better=is_lower)
 
 
 def _is_off_scale(
@@ -195,7 +213,7 @@ def store(
         except InvalidFeedback as error:
             refused.append((sent, error))
             continue
-        row = _row(sent, sent.id or uuid4(), is_off)
+        row = _row(sent, sent.id or uuid4(), declared=declared.get(sent.key), is_off_scale=is_off)
         rows[row["uuid"]] = row
         of_row[row["uuid"]] = sent
     if not rows:
@@ -248,8 +266,10 @@ def update(
     for name, value in changed.items():
         setattr(feedback, name, value)
     feedback.is_off_scale = _is_off_scale(declared, feedback.config, feedback.score, feedback.value)
+    if "config" in changed:
+        feedback.scale = _scale(declared, None, feedback.config)
     feedback.modified_at = now
-    feedback.save(update_fields=[*changed, "is_off_scale", "modified_at"])
+    feedback.save(update_fields=[*changed, "scale", "is_off_scale", "modified_at"])
     _note(workspace, [feedback.run_id])
     return feedback
 

@@ -82,6 +82,32 @@ def parse(raw: Any) -> dict[str, Any]:
     return {"type": kind, "min": low, "max": high, "categories": parsed, **more}
 
 
+def kept(config: Mapping[str, Any], *, is_lower_better: bool | None = None) -> dict[str, Any]:
+    """Return what a judgement keeps of the scale it was given on, a config of any age.
+
+    `type`, `min`, `max`, the categories' values and labels, and where they are known `level`
+    (nominal, ordinal, interval) and `is_lower_score_better`. So a later change of the scale does
+    not change what was said.
+    """
+    categories = config.get("categories")
+    known = {
+        "level": config.get("level"),
+        "is_lower_score_better": is_lower_better,
+    }
+    return {
+        "type": config["type"],
+        "min": config.get("min"),
+        "max": config.get("max"),
+        "categories": None
+        if categories is None
+        else [
+            {"value": category["value"], "label": category.get("label") or category.get("name")}
+            for category in categories
+        ],
+        **{name: value for name, value in known.items() if value is not None},
+    }
+
+
 def recategorised(
     config: Mapping[str, Any], added: Sequence[Any], removed: Sequence[Any]
 ) -> dict[str, Any]:

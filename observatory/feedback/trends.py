@@ -1,20 +1,23 @@
 """A feedback key over time: how much, how good on average, which share is positive, by day.
 
-Positive means above the middle of the key's scale, in the direction the workspace declared:
-where lower is better, below it. The scale is the declared one, else the one sent with the
-feedback, else 0 to 1. A score that has no place on its scale counts and is not judged.
+Every score is read on the scale that it was given on, as kept with it; else on the one declared
+for its key now, else on the one sent with it, else from 0 to 1. On a scale with an order,
+positive means above its middle, in the direction the workspace declared: where lower is better,
+below it. A nominal scale has no better end: there the answers are counted, each as a share. A
+score that has no place on its scale counts and is not judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
-from observatory.feedback import attributes
+from observatory.feedback import attributes, scales
 from observatory.feedback.models import FeedbackConfig
 from observatory.workspaces.models import Workspace
 
@@ -28,8 +31,8 @@ NOT_JUDGEMENTS: Final = (attributes.TIMESTAMP, attributes.STATUS)
 class Figures:
     """Of one key in some time. `n` counts feedback, `n_scored` those with a score.
 
-    `mean` is of the scores as they were given. `n_placed` counts the scores that lie on their
-    scale, `n_positive` those above its middle; `level` is their mean place, 1 is best.
+    `mean` is of the scores as they were given. `n_placed` counts the scores that lie on a scale
+    with an order, `n_positive` those above its middle; `level` is their mean place, 1 is best.
     """
 
     n: int
@@ -45,14 +48,33 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How often one answer of a nominal scale was given."""
+
+    label: str
+    n: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        return self.n / self.of
+
+
+@dataclass(frozen=True)
 class Trend:
-    """A key: its figures over the whole window, day by day (UTC), and its commonest words."""
+    """A key: its figures over the whole window, day by day (UTC), and its commonest words.
+
+    `shares` are the answers on nominal scales in the order of the scale, `days_shares` the same
+    by day, in the same order.
+    """
 
     key: str
     whole: Figures
     days: dict[date, Figures]
     is_lower_better: bool = False
     words: list[tuple[str, int]] = field(default_factory=list)
+    shares: list[Share] = field(default_factory=list)
+    days_shares: dict[date, list[Share]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,42 +92,69 @@ class Window:
     without: Sequence[str] = ()
 
 
-# Halved before subtracting, as in scales.normalise: the width of a scale may be no float.
-_FIGURES = """
+# What is smaller than float8 can divide counts as zero: PostgreSQL refuses to underflow. Halved
+# before subtracting, as in scales.normalise: the width of a scale may be no float.
+_JUDGED = """
 WITH declared AS (
-    SELECT * FROM unnest(%(keys)s::text[], %(lows)s::float8[], %(highs)s::float8[],
-                         %(lower)s::boolean[]) d(key, low, high, is_lower_better)
+    SELECT * FROM unnest(%(keys)s::text[], %(scales)s::jsonb[]) d(key, scale)
 ), f AS (
-    SELECT f.key, (f.created_at AT TIME ZONE 'UTC')::date AS day, f.score,
-        coalesce(d.is_lower_better, false) AS is_lower_better,
-        CASE WHEN d.key IS NOT NULL THEN d.low
-             WHEN f.config IS NULL OR f.config = 'null' THEN 0
-             WHEN f.config ->> 'type' = 'continuous' THEN (f.config ->> 'min')::float8
-             WHEN jsonb_typeof(f.config -> 'categories') = 'array' THEN (
-                SELECT min((c ->> 'value')::float8)
-                FROM jsonb_array_elements(f.config -> 'categories') c) END AS low,
-        CASE WHEN d.key IS NOT NULL THEN d.high
-             WHEN f.config IS NULL OR f.config = 'null' THEN 1
-             WHEN f.config ->> 'type' = 'continuous' THEN (f.config ->> 'max')::float8
-             WHEN jsonb_typeof(f.config -> 'categories') = 'array' THEN (
-                SELECT max((c ->> 'value')::float8)
-                FROM jsonb_array_elements(f.config -> 'categories') c) END AS high
+    SELECT f.id, f.key, (f.created_at AT TIME ZONE 'UTC')::date AS day, f.score, f.value,
+        coalesce((f.scale ->> 'is_lower_score_better')::boolean,
+                 (d.scale ->> 'is_lower_score_better')::boolean, false) AS is_lower_better,
+        coalesce(nullif(f.scale, 'null'), d.scale, nullif(f.config, 'null'),
+                 '{{"type": "continuous", "min": 0, "max": 1}}') AS scale
     FROM feedback_feedback f LEFT JOIN declared d ON d.key = f.key
     WHERE {condition}
+), ends AS (
+    SELECT f.*, c.n_categories,
+        CASE scale ->> 'type' WHEN 'continuous' THEN (scale ->> 'min')::float8
+             WHEN 'categorical' THEN c.low END AS low,
+        CASE scale ->> 'type' WHEN 'continuous' THEN (scale ->> 'max')::float8
+             WHEN 'categorical' THEN c.high END AS high,
+        coalesce(c.label, f.value #>> '{{}}', f.score::text) AS label
+    FROM f LEFT JOIN LATERAL (
+        SELECT count(*) AS n_categories, min((c ->> 'value')::float8) AS low,
+            max((c ->> 'value')::float8) AS high,
+            min(c ->> 'label') FILTER (WHERE (c ->> 'value')::float8 = f.score) AS label
+        FROM jsonb_array_elements(CASE WHEN jsonb_typeof(scale -> 'categories') = 'array'
+                                       THEN scale -> 'categories' ELSE '[]' END) c
+    ) c ON scale ->> 'type' = 'categorical'
+), kinds AS (
+    SELECT ends.*, score IS NOT NULL AND scale ->> 'type' = 'categorical' AND CASE
+        WHEN scale ->> 'level' IS NOT NULL THEN scale ->> 'level' = 'nominal'
+        ELSE n_categories > 2 AND NOT is_lower_better END AS is_nominal,
+        CASE WHEN abs(score) < 1e-290 THEN 0 ELSE score END / 2
+            - CASE WHEN abs(low) < 1e-290 THEN 0 ELSE low END / 2 AS above,
+        CASE WHEN abs(high) < 1e-290 THEN 0 ELSE high END / 2
+            - CASE WHEN abs(low) < 1e-290 THEN 0 ELSE low END / 2 AS width
+    FROM ends
 ), placed AS (
-    SELECT key, day, score, is_lower_better,
-        CASE WHEN low < high AND score BETWEEN low AND high
-             THEN (score / 2 - low / 2) / (high / 2 - low / 2) END AS place
-    FROM f
+    SELECT kinds.*, CASE WHEN NOT is_nominal AND score BETWEEN low AND high AND width > 1e-290
+        THEN CASE WHEN above <= width * 1e-15 THEN 0 ELSE above / width END END AS place
+    FROM kinds
 ), judged AS (
-    SELECT key, day, score, CASE WHEN is_lower_better THEN 1 - place ELSE place END AS level
+    SELECT placed.*, CASE WHEN is_lower_better THEN 1 - place ELSE place END AS level
     FROM placed
 )
-SELECT key, day, count(*), count(score),
+"""
+_FIGURES = (
+    _JUDGED
+    + """
+SELECT key, day, bool_or(is_lower_better), count(*), count(score),
     avg(score) FILTER (WHERE abs(score) <= 1e150), count(level),
     count(*) FILTER (WHERE level > 0.5), avg(level)
 FROM judged GROUP BY GROUPING SETS ((key), (key, day)) ORDER BY key, day NULLS FIRST
 """
+)
+_SHARES = (
+    _JUDGED
+    + """
+SELECT key, day, left(label, 60), count(*), min(score)
+FROM judged WHERE is_nominal AND key = ANY(%(shown)s)
+GROUP BY GROUPING SETS ((key, left(label, 60)), (key, day, left(label, 60)))
+ORDER BY key, day NULLS FIRST, min(score), left(label, 60)
+"""
+)
 _WORDS = """
 SELECT key, word, n FROM (
     SELECT key, word, count(*) AS n,
@@ -121,36 +170,66 @@ SELECT key, word, n FROM (
 def read(workspace: Workspace, window: Window, *, max_keys: int = MAX_KEYS) -> list[Trend]:
     """Return the keys with the most feedback in the window, at most `max_keys`, as trends.
 
-    Three queries. `NOT_JUDGEMENTS` are left out unless `window.key` names one.
+    Four queries. `NOT_JUDGEMENTS` are left out unless `window.key` names one.
     """
-    declared = list(FeedbackConfig.objects.filter(workspace=workspace))
     condition, parameters = _condition(workspace, window)
-    ends = [_ends(config.config) for config in declared]
-    parameters |= {
-        "keys": [config.key for config in declared],
-        "lows": [low for low, _ in ends],
-        "highs": [high for _, high in ends],
-        "lower": [config.is_lower_score_better for config in declared],
+    declared = FeedbackConfig.objects.filter(workspace=workspace)
+    kept = {
+        config.key: scales.kept(config.config, is_lower_better=config.is_lower_score_better)
+        for config in declared
     }
+    parameters |= {"keys": list(kept), "scales": [Jsonb(scale) for scale in kept.values()]}
     wholes: dict[str, Figures] = {}
     days: dict[str, dict[date, Figures]] = {}
+    lower: set[str] = set()
+    words: dict[str, list[tuple[str, int]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES.format(condition=condition), parameters)
-        for key, day, *figures in cursor.fetchall():
+        for key, day, is_lower_better, *figures in cursor.fetchall():
             if day is None:
                 wholes[key] = Figures(*figures)
+                lower |= {key} if is_lower_better else set()
             else:
                 days.setdefault(key, {})[day] = Figures(*figures)
         shown = sorted(wholes, key=lambda key: (-wholes[key].n, key))[:max_keys]
-        words: dict[str, list[tuple[str, int]]] = {}
-        cursor.execute(
-            _WORDS.format(condition=condition),
-            parameters | {"shown": shown, "n_words": MAX_WORDS},
-        )
+        parameters |= {"shown": shown, "n_words": MAX_WORDS}
+        cursor.execute(_WORDS.format(condition=condition), parameters)
         for key, word, n in cursor.fetchall():
             words.setdefault(key, []).append((word, n))
-    lower = {config.key for config in declared if config.is_lower_score_better}
-    return [Trend(key, wholes[key], days[key], key in lower, words.get(key, [])) for key in shown]
+        cursor.execute(_SHARES.format(condition=condition), parameters)
+        shares, days_shares = _shares(cursor.fetchall())
+    return [
+        Trend(
+            key,
+            wholes[key],
+            days[key],
+            key in lower,
+            words.get(key, []),
+            shares.get(key, []),
+            days_shares.get(key, {}),
+        )
+        for key in shown
+    ]
+
+
+def _shares(
+    rows: Iterable[tuple[str, date | None, str, int, float]],
+) -> tuple[dict[str, list[Share]], dict[str, dict[date, list[Share]]]]:
+    """Return the shares of each key, and of each key by day with every answer of the key."""
+    counts: dict[tuple[str, date | None], dict[str, int]] = {}
+    for key, day, label, n, _ in rows:
+        counts.setdefault((key, day), {})[label] = n
+    whole: dict[str, list[Share]] = {}
+    by_day: dict[str, dict[date, list[Share]]] = {}
+    for (key, day), of in counts.items():  # a key's whole comes before its days
+        total = sum(of.values())
+        labels = of if day is None else [share.label for share in whole[key]]
+        found = [Share(label, of.get(label, 0), total) for label in labels]
+        if day is None:
+            whole[key] = found
+        else:
+            by_day.setdefault(key, {})[day] = found
+    return whole, by_day
 
 
 def keys(workspace: Workspace, window: Window) -> list[str]:
@@ -197,13 +276,3 @@ def _condition(workspace: Workspace, window: Window) -> tuple[str, dict[str, Any
         "without": list(window.without),
         "not_judgements": list(NOT_JUDGEMENTS),
     }
-
-
-def _ends(config: dict[str, Any]) -> tuple[float | None, float | None]:
-    """Return the two ends of a declared scale; None where it has none."""
-    if config["type"] == "continuous":
-        return config.get("min"), config.get("max")
-    values = [category["value"] for category in config.get("categories") or []]
-    if config["type"] != "categorical" or not values:
-        return None, None
-    return min(values), max(values)

@@ -22,6 +22,7 @@ SPANS = (7, 30, 90)  # days
 FEW = 30  # feedback a day below which a dot is hollow
 WIDTH, LEFT, RIGHT, TOP = 640, 40, 12, 10  # of the picture, in its own units
 PLOT, GAP, BARS = 130, 10, 34
+PARTS = 8  # fills of the answers of a nominal key: what comes later shares the last
 SOURCES = {
     Feedback.Source.APP: "people",
     Feedback.Source.API: "API",
@@ -41,8 +42,28 @@ def _points(places: list[tuple[float, float | None]]) -> list[str]:
     return [" ".join(line) for line in lines if len(line) > 1]
 
 
+def _columns(trend: Trend, days: list[date], xs: list[float], step: float) -> list[dict[str, Any]]:
+    """Return the answers of a nominal key as one stacked column a day, 0 to 100 %."""
+    parts = []
+    for x, day in zip(xs, days, strict=True):
+        below = 0.0
+        for place, share in enumerate(trend.days_shares.get(day, [])):
+            if share.n:
+                below += share.share
+                parts.append(
+                    {
+                        "x": f"{x - step * 0.35:.1f}",
+                        "y": f"{TOP + (1 - below) * PLOT:.1f}",
+                        "width": f"{step * 0.7:.1f}",
+                        "height": f"{share.share * PLOT:.1f}",
+                        "part": min(place, PARTS - 1),
+                    }
+                )
+    return parts
+
+
 def picture(trend: Trend, days: list[date]) -> dict[str, Any]:
-    """Return the chart of a key: two lines from 0 to 100 %, and the number a day as bars."""
+    """Return the chart of a key: its share or shares from 0 to 100 %, the number a day as bars."""
     step = (WIDTH - LEFT - RIGHT) / len(days)
     of_day = [trend.days.get(day, Figures(0)) for day in days]
     xs = [LEFT + step * (place + 0.5) for place in range(len(days))]
@@ -61,6 +82,7 @@ def picture(trend: Trend, days: list[date]) -> dict[str, Any]:
         "share": _points([(x, f.share_positive) for x, f in zip(xs, of_day, strict=True)]),
         "level": _points([(x, f.level) for x, f in zip(xs, of_day, strict=True)]),
         "is_judged": trend.whole.n_placed > 0,
+        "parts": _columns(trend, days, xs, step),
         "dots": [
             {
                 "x": f"{x:.1f}",
@@ -97,9 +119,15 @@ def _card(trend: Trend, days: list[date]) -> dict[str, Any]:
         "trend": trend,
         "picture": picture(trend, days),
         "rows": [
-            {"day": day, "figures": trend.days[day]} for day in reversed(days) if day in trend.days
+            {"day": day, "figures": trend.days[day], "shares": trend.days_shares.get(day, [])}
+            for day in reversed(days)
+            if day in trend.days
         ],
-        "is_few": trend.whole.n_placed < FEW,
+        "shares": [
+            {"said": share, "part": min(place, PARTS - 1)}
+            for place, share in enumerate(trend.shares)
+        ],
+        "is_few": trend.whole.n_placed + sum(share.n for share in trend.shares) < FEW,
     }
 
 
