@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from annotations.models import AnnotationQueue, QueueItem
-from observatory import prepared
+from observatory import exact, prepared
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission, allows
 
@@ -97,7 +96,7 @@ def sit_down(queue: AnnotationQueue, reviewer: User) -> Desk:
         refusal = Reason.ARCHIVED
     elif queue.is_paused:
         refusal = Reason.PAUSED
-    return Desk(queue, reviewer, bookmark_id, json.loads(places), searched_at, refusal)
+    return Desk(queue, reviewer, bookmark_id, exact.loads(places), searched_at, refusal)
 
 
 # Scalar subqueries, not EXISTS: the planner cannot turn these into a hash of all my reviews,

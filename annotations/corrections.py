@@ -16,6 +16,9 @@ from typing import Any, Literal
 
 from rapidfuzz.distance import Indel
 
+from observatory import exact
+from observatory.runs.documents import mend_surrogates
+
 Path = tuple[str | int, ...]
 
 
@@ -60,7 +63,7 @@ def editable(outputs: Any) -> Editable:
     path = _text_path(outputs)
     if path is not None:
         return Editable(Shape.TEXT, path, _at(outputs, path))
-    return Editable(Shape.JSON, (), json.dumps(outputs, ensure_ascii=False, indent=2))
+    return Editable(Shape.JSON, (), exact.dumps(outputs, indent=True).decode())
 
 
 def editable_text(outputs: Any) -> str:
@@ -106,13 +109,16 @@ def _read_json(edited: str) -> Any:
         raise InvalidCorrection(f"{constant} is not JSON")
 
     try:
-        return json.loads(edited, parse_constant=refuse)
+        return exact.loads(mend_surrogates(edited.encode(errors="replace")))
+    except exact.NotJSON as error:
+        reason = str(error)
+    try:  # only the usual reader says where the mistake is
+        json.loads(edited, parse_constant=refuse, parse_int=len)
     except json.JSONDecodeError as error:
         raise InvalidCorrection(error.msg, error.lineno, error.colno) from None
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, InvalidCorrection):
-            raise
-        raise InvalidCorrection("too deep, or a number too long") from None
+    except RecursionError:
+        raise InvalidCorrection("nested too deep") from None
+    raise InvalidCorrection(reason)
 
 
 def _at(document: Any, path: Path) -> Any:

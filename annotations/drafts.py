@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.db import transaction
 
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import QueueItem, Review, ReviewDraft
+from observatory import exact
 from observatory.feedback.judgement import clean_document
 from observatory.workspaces.models import User
 
@@ -52,7 +52,7 @@ def save(
         "item": item.pk,
         "reviewer": reviewer.pk,
         "version": version,
-        "content": json.dumps(clean_document("draft", content)),
+        "content": exact.jsonb(clean_document("draft", content)),
         "now": now,
     }
     saved = list(ReviewDraft.objects.raw(_UPDATE if version else _INSERT, parameters))

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from observatory.runs.models import Project
+from observatory.runs.models import DocumentField, Project
 from observatory.workspaces.models import User, Workspace
 
 
@@ -44,7 +44,7 @@ class AnnotationQueue(models.Model):
     is_blind = models.BooleanField(default=True, help_text="Hide others' answers until mine is in")
     is_paused = models.BooleanField(default=False)
     rubric_version = models.PositiveIntegerField(default=1, editable=False)
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = DocumentField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     archived_at = models.DateTimeField(null=True, blank=True)
@@ -100,7 +100,7 @@ class RubricItem(models.Model):
     description = models.TextField(blank=True)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.CATEGORICAL)
     level = models.CharField(max_length=10, choices=Level, default=Level.NOMINAL)
-    categories = models.JSONField(
+    categories = DocumentField(
         default=list,
         blank=True,
         help_text='In order: [{"value": number, "label": text, "description": text}]',
@@ -108,7 +108,7 @@ class RubricItem(models.Model):
     minimum = models.FloatField(null=True, blank=True)
     maximum = models.FloatField(null=True, blank=True)
     is_required = models.BooleanField(default=False)
-    extra = models.JSONField(
+    extra = DocumentField(
         default=dict,
         blank=True,
         help_text="Wire fields kept as sent: visible_if, regex_validator ...",
@@ -140,7 +140,7 @@ class RubricVersion(models.Model):
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="rubric_versions")
     version = models.PositiveIntegerField()
-    items = models.JSONField()
+    items = DocumentField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -185,9 +185,7 @@ class RuleVersion(models.Model):
 
     rule = models.ForeignKey(RoutingRule, models.CASCADE, related_name="versions")
     version = models.PositiveIntegerField()
-    definition = models.JSONField(
-        help_text="{name, filter, projects, sampling_rate, queue, priority}"
-    )
+    definition = DocumentField(help_text="{name, filter, projects, sampling_rate, queue, priority}")
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -242,7 +240,7 @@ class QueueItem(models.Model):
         null=True, help_text="Answers were visible before this; reviews after it are not blind"
     )
     removed_at = models.DateTimeField(null=True)
-    extra = models.JSONField(null=True, help_text="Wire fields kept as sent")
+    extra = DocumentField(null=True, help_text="Wire fields kept as sent")
 
     class Meta:
         constraints = [
@@ -300,7 +298,7 @@ class RoutingDecision(models.Model):
     rule_name = models.CharField(max_length=200)
     rule_version = models.PositiveIntegerField()
     filter = models.TextField()
-    clauses = models.JSONField(
+    clauses = DocumentField(
         help_text="[{text, field, operator, expected, actual}] of the clauses that held"
     )
     draw = models.FloatField(help_text="In [0, 1): sha256(rule uuid, run id)")
@@ -388,7 +386,7 @@ class Bookmark(models.Model):
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)
     reviewer = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
-    places = models.JSONField(default=dict)
+    places = DocumentField(default=dict)
     searched_at = models.DateTimeField(null=True, help_text="Last search that ignored `places`")
 
     class Meta:
@@ -445,10 +443,10 @@ class Review(models.Model):
     item = models.ForeignKey(QueueItem, models.CASCADE, related_name="reviews")
     reviewer = models.ForeignKey(User, models.PROTECT, related_name="reviews", db_index=False)
     rubric_version = models.PositiveIntegerField()
-    scores = models.JSONField(
+    scores = DocumentField(
         help_text="{feedback key: {score, value, comment}}, or {cant_judge: reason}"
     )
-    correction = models.JSONField(null=True, help_text='{"outputs": ...}, only if it differs')
+    correction = DocumentField(null=True, help_text='{"outputs": ...}, only if it differs')
     note = models.TextField(blank=True)
     is_counted = models.BooleanField(default=True)
     is_blind = models.BooleanField(default=True)
@@ -509,7 +507,7 @@ class ReviewDraft(models.Model):
     item = models.ForeignKey(QueueItem, models.CASCADE, related_name="drafts", db_index=False)
     reviewer = models.ForeignKey(User, models.CASCADE, related_name="+")
     version = models.PositiveIntegerField(default=1)
-    content = models.JSONField(help_text="{scores, correction_text, note}")
+    content = DocumentField(help_text="{scores, correction_text, note}")
     saved_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from annotations import bookmarks, reservations, rubrics, subjects
 from annotations.bookmarks import Desk
 from annotations.models import QueueItem, Review, RubricItem
-from observatory import prepared
+from observatory import exact, prepared
 from observatory.feedback import record
 from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback
@@ -89,12 +89,12 @@ def store(
         "uuid": review.uuid,
         "submission_id": review.submission_id,
         "rubric_version": review.rubric_version,
-        "scores": Jsonb(review.scores),
-        "correction": None if review.correction is None else Jsonb(review.correction),
+        "scores": Jsonb(review.scores, exact.jsonb),
+        "correction": None if review.correction is None else Jsonb(review.correction, exact.jsonb),
         "note": review.note,
         "is_blind": review.is_blind,
         "dwell_ms": review.dwell_ms,
-        "ratings": Jsonb(_ratings(review, questions)),
+        "ratings": Jsonb(_ratings(review, questions), exact.jsonb),
         "n_reviews": n_reviews,
         "completes": completes,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,7 +25,7 @@ from annotations import (
 )
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
-from observatory import prepared
+from observatory import exact, prepared
 from observatory.events import announce
 from observatory.feedback.judgement import InvalidFeedback, clean_document, clean_text
 from observatory.runs import changes
@@ -221,10 +220,10 @@ def _open(
     locked: QueueItem = _ITEM.instance(_ITEM.take(row))
     locked.queue = item.queue
     asked, earlier = row
-    questions = [RubricItem(**question) for question in json.loads(asked or "[]")]
+    questions = [RubricItem(**question) for question in exact.loads(asked or "[]")]
     known = [
         _Earlier(pk, UUID(sent), item_id, reviewer_id, is_standing)
-        for pk, sent, item_id, reviewer_id, is_standing in json.loads(earlier or "[]")
+        for pk, sent, item_id, reviewer_id, is_standing in exact.loads(earlier or "[]")
     ]
     return locked, questions, known
 
@@ -273,7 +272,7 @@ def outputs_of(item: QueueItem) -> Any:
         .values_list("outputs", flat=True)
         .first()
     )
-    return None if raw is None else json.loads(raw)
+    return None if raw is None else exact.loads(raw)
 
 
 def _real_correction(item: QueueItem, correction: Mapping[str, Any] | None) -> Any:

@@ -6,7 +6,6 @@ and reviews work as for a run. The runs themselves are found from the item when 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from django.db import connection, transaction
 
 from annotations import queues
 from annotations.models import AnnotationQueue, QueueItem, RubricItem
+from observatory import exact
 from observatory.runs.models import Project, Run
 from observatory.workspaces.models import User, Workspace
 
@@ -143,7 +143,7 @@ def add(
             {
                 "queue": queue.pk,
                 "comparison": comparison_id,
-                "subjects": json.dumps([_row(subject) for subject in subjects]),
+                "subjects": exact.jsonb([_row(subject) for subject in subjects]),
             },
         )
     rows = QueueItem.objects.filter(queue=queue, run_id__in=run_ids)
@@ -222,7 +222,7 @@ def shown_runs(workspace_id: int, items: Iterable[QueueItem]) -> dict[int, list[
             found[item.pk] = [item.run_id]
     if threads:
         with connection.cursor() as cursor:
-            cursor.execute(_NEWEST, {"workspace": workspace_id, "threads": json.dumps(threads)})
+            cursor.execute(_NEWEST, {"workspace": workspace_id, "threads": exact.jsonb(threads)})
             found |= {pk: [run_id] for pk, run_id in cursor.fetchall()}
     return found
 

@@ -5,7 +5,6 @@ A page of the ORM's making took nine, and building them cost more than running t
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from annotations.models import (
 )
 from annotations.queues import DONE_BY_ME, LEFT_FOR_ME
 from annotations.reservations import RESERVE_NEXT, reserve_parameters
-from observatory import prepared
+from observatory import exact, prepared
 from observatory.runs.models import Run
 from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Membership, User
@@ -51,14 +50,14 @@ _RUN = Columns(
 
 
 def _decided(text: str | None) -> list[RoutingDecision]:
-    rows = json.loads(text or "[]")
+    rows = exact.loads(text or "[]")
     for row in rows:
         row["decided_at"] = datetime.fromisoformat(row["decided_at"])
     return [RoutingDecision(**row) for row in rows]
 
 
 def _asked(text: str | None) -> list[RubricItem]:
-    return [RubricItem(**row) for row in json.loads(text or "[]")]
+    return [RubricItem(**row) for row in exact.loads(text or "[]")]
 
 
 # The frame --------------------------------------------------------------------------------------
@@ -209,7 +208,7 @@ def frame_of(
         shown_id,
         [
             Recent(UUID(uuid), UUID(item), is_corrected, UUID(run_id), *rest)
-            for uuid, item, is_corrected, run_id, *rest in json.loads(recent or "[]")
+            for uuid, item, is_corrected, run_id, *rest in exact.loads(recent or "[]")
         ],
     )
 

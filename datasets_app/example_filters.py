@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import orjson
 from django.db.models import Q
 
+from observatory import exact
 from observatory.runs.filters.grammar import And, FilterError, Node, Not, Or, Term, parse
 
 
@@ -38,8 +38,8 @@ def _built(node: Node) -> Q:
 
 def _has(node: Term) -> Q:
     try:
-        wanted = orjson.loads(str(node.value))
-    except orjson.JSONDecodeError:
+        wanted = exact.loads(str(node.value))
+    except exact.NotJSON:
         wanted = None
     if not isinstance(wanted, dict):
         raise FilterError("has(metadata, ..) takes a JSON object as text", node.position)

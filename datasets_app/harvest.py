@@ -6,7 +6,6 @@ and both look at the item again once they hold it, so tasks may run twice, late 
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -21,6 +20,7 @@ from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecisi
 from datasets_app import examples, versions
 from datasets_app.examples import ExampleInput
 from datasets_app.models import Dataset, Example, Harvest, HarvestedItem
+from observatory import exact
 from observatory.runs.models import Run
 
 BATCH = 500
@@ -267,4 +267,4 @@ def _outputs_text(correction: Any) -> str | None:
         return None
     if not isinstance(outputs, dict):
         outputs = {"output": outputs}
-    return json.dumps(outputs, ensure_ascii=False)
+    return exact.dumps(outputs).decode()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from observatory import exact
 
 ROLES: Final = {
     "human": "user",
@@ -164,7 +165,7 @@ def _call(call: Any) -> Any:
     if not isinstance(call, dict) or isinstance(call.get("function"), dict):
         return call
     arguments = call.get("args", call.get("input", {}))
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    text = arguments if isinstance(arguments, str) else exact.spelled(arguments, ensure_ascii=False)
     function = {"name": call.get("name"), "arguments": text}
     return {"type": "function", "id": call.get("id"), "function": function}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from datasets_app import splits
+from observatory import exact
 
 SPLIT: Final = "dataset_split"
 KINDS: Final = ("SET", "ARRAY_ADD", "ARRAY_REMOVE")
@@ -55,7 +55,7 @@ def _parsed(where: str, given: Any) -> Operation:
         raise BadOperation(f"{where}.operation: must be one of {', '.join(KINDS)}")
     if kind.upper() == "SET":
         value = given.get("value")
-        text = json.dumps(value)
+        text = exact.dumps(value).decode()
         if len(text) > MAX_VALUE or "\\u0000" in text:
             raise BadOperation(f"{where}.value: at most {MAX_VALUE} bytes, and no NUL")
         if key == SPLIT and not _is_split(value):

@@ -13,7 +13,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from annotations.models import AnnotationQueue, QueueItem
-from observatory.runs.models import Project, RawJSONField
+from observatory.runs.models import DocumentField, Project, RawJSONField
 from observatory.workspaces.models import Workspace
 
 
@@ -28,11 +28,11 @@ class Dataset(models.Model):
     name = models.CharField(max_length=512)
     description = models.TextField(null=True, blank=True)
     data_type = models.CharField(max_length=4, choices=DataType, default=DataType.KV)
-    inputs_schema_definition = models.JSONField(null=True, blank=True)
-    outputs_schema_definition = models.JSONField(null=True, blank=True)
-    transformations = models.JSONField(null=True, blank=True)
-    metadata = models.JSONField(null=True, blank=True)
-    extra = models.JSONField(null=True, blank=True)
+    inputs_schema_definition = DocumentField(null=True, blank=True)
+    outputs_schema_definition = DocumentField(null=True, blank=True)
+    transformations = DocumentField(null=True, blank=True)
+    metadata = DocumentField(null=True, blank=True)
+    extra = DocumentField(null=True, blank=True)
     is_externally_managed = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     modified_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -126,9 +126,9 @@ class ExampleRevision(models.Model):
     valid_to = models.DateTimeField(null=True)
     inputs = RawJSONField(null=True)
     outputs = RawJSONField(null=True)
-    metadata = models.JSONField(null=True)
+    metadata = DocumentField(null=True)
     splits = ArrayField(models.TextField(), default=list)
-    files = models.JSONField(
+    files = DocumentField(
         default=dict, db_default=RawSQL("'{}'::jsonb", []), help_text="name -> uuid of ExampleFile"
     )
     objects = ExampleRevisionQuerySet.as_manager()
@@ -200,7 +200,7 @@ class Comparison(models.Model):
     uuid = models.UUIDField(default=uuid4, editable=False)
     name = models.CharField(max_length=512, blank=True)
     description = models.TextField(null=True, blank=True)
-    extra = models.JSONField(null=True)
+    extra = DocumentField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     modified_at = models.DateTimeField(db_default=Now())
     projects = models.ManyToManyField(Project, related_name="comparisons")

@@ -20,6 +20,7 @@ from referencing.jsonschema import DRAFT202012
 
 from datasets_app import schema_keywords
 from datasets_app.schema_keywords import MAX_MESSAGE, Budget, TooMuch
+from observatory import exact
 
 LIMIT_S: Final = 20.0  # of CPU for the validation of one request
 MAX_SCHEMA: Final = 500_000  # characters of JSON
@@ -219,7 +220,7 @@ def problem(schema: dict[str, Any], document: str, budget: Budget) -> str | None
     run to its end, on this document or within `budget`, is a problem, too.
     """
     try:
-        errors = _errors(schema, json.loads(document), budget)
+        errors = _errors(schema, exact.loads(document), budget)
     except Unresolvable as error:
         return f"$: the schema refers to what it does not hold: {error}"[:MAX_MESSAGE]
     except RecursionError:

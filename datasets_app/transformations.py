@@ -6,12 +6,12 @@ to its target are walked item by item.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from datasets_app import messages
+from observatory import exact
 
 KINDS: Final = (  # the order in which they are applied
     "convert_to_openai_message",
@@ -72,15 +72,15 @@ def applied(
     own = [step for step in steps if step.path[0] == side]
     if not own:
         return document
-    whole = {side: json.loads(document)}
+    whole = {side: exact.loads(document)}
     outer = {"properties": {side: schema or {}}, "required": [side]}
     for step in own:
         for parent, within in list(_parents(whole, outer, step.path[:-1], outer)):
             _ACTIONS[step.kind](parent, step.path[-1], _Place(within, outer, side, tools))
     after = whole[side]
-    if not isinstance(after, dict) or after == json.loads(document):
+    if not isinstance(after, dict) or after == exact.loads(document):
         return document
-    return json.dumps(after, ensure_ascii=False)
+    return exact.dumps(after).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,18 @@ from typing import Any, Final, Self
 import msgspec
 import orjson
 
-__all__ = ["Decoder", "Encoder", "Fragment", "NotJSON", "Number", "dumps", "for_jsonb", "loads"]
+__all__ = [
+    "Decoder",
+    "Encoder",
+    "Fragment",
+    "NotJSON",
+    "Number",
+    "dumps",
+    "for_jsonb",
+    "jsonb",
+    "loads",
+    "spelled",
+]
 
 Fragment = orjson.Fragment  # JSON text that `dumps` embeds without parsing it
 
@@ -212,11 +223,25 @@ def _written_out(match: re.Match[bytes]) -> bytes:
     return (digits if "." in digits else f"{digits}.0").encode()
 
 
+def spelled(value: Any, **options: Any) -> str:
+    """Return `value` as `json.dumps(value, **options)` spells it, unless that changes a number.
+
+    For texts that others compare: arguments of tool calls, what a digest is made of.
+    """
+    text = json.dumps(value, **options)
+    return text if loads(text) == value else dumps(value, sort_keys=True).decode()
+
+
+def jsonb(value: Any) -> str:
+    """Return `value` as JSON for a jsonb column or parameter."""
+    return for_jsonb(dumps(value)).decode()
+
+
 class Encoder(json.JSONEncoder):
     """What `JSONField(encoder=...)` takes: the text for a jsonb column."""
 
     def encode(self, o: Any) -> str:
-        return for_jsonb(dumps(o)).decode()
+        return jsonb(o)
 
 
 class Decoder(json.JSONDecoder):

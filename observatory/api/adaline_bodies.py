@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID, uuid5
 
 import msgspec
-import orjson
 from msgspec import Meta, Struct
 from rest_framework.exceptions import ParseError
 
+from observatory import exact
 from observatory.runs.logs import LOG_STATUS, REFERENCE
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -261,8 +261,8 @@ def _document(text: Any, name: str) -> dict[str, Any] | None:
     document = text
     if isinstance(text, str):
         try:
-            document = orjson.loads(text)
-        except orjson.JSONDecodeError:
+            document = exact.loads(text)
+        except exact.NotJSON:
             document = text
     return document if isinstance(document, dict) else {name: document}
 

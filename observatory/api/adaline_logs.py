@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import orjson
 from django.db import transaction
 from django.http import HttpResponse
 from django.utils import timezone
@@ -21,6 +20,7 @@ from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from observatory import exact
 from observatory.api import adaline_bodies as bodies
 from observatory.api import adaline_rows as rows
 from observatory.api.base import WorkspaceView
@@ -52,7 +52,7 @@ class LogView(WorkspaceView):
         if isinstance(answer, Response):
             answer.data = {"error": answer.data["detail"]}
         elif isinstance(answer, HttpResponse):
-            answer.content = dumps({"error": orjson.loads(answer.content)["detail"]})
+            answer.content = dumps({"error": exact.loads(answer.content)["detail"]})
         return answer  # type: ignore[no-any-return]
 
     def project(self, named: str, *, is_made: bool = False) -> Project:
@@ -268,8 +268,8 @@ class LogList(LogPages):
                 asked[name] = int(asked[name][:18])
         if "filters" in asked:
             try:
-                asked["filters"] = orjson.loads(asked["filters"])
-            except orjson.JSONDecodeError:
+                asked["filters"] = exact.loads(asked["filters"])
+            except exact.NotJSON:
                 raise ParseError("filters: must be a JSON array") from None
         return self.page(asked)
 

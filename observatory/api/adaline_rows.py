@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
 from rest_framework.exceptions import ParseError
 
+from observatory import exact
 from observatory.api.adaline_bodies import CONTENT_TYPES, Filter, Search, moment
 from observatory.runs.logs import COMPARISONS, LOG_STATUS, REFERENCE, Condition, Totals
 from observatory.runs.search import RunRow
@@ -105,7 +105,7 @@ def _is_number(value: Any) -> bool:
 def _object(text: str | None) -> dict[str, Any]:
     if not text:
         return {}
-    value = orjson.loads(text)
+    value = exact.loads(text)
     return value if isinstance(value, dict) else {}
 
 
@@ -148,7 +148,7 @@ def trace_out(row: RunRow, totals: Totals) -> dict[str, Any]:
     metadata = _object(row.metadata)
     return _common(row, metadata) | {
         "attributes": {
-            key: value if isinstance(value, str) else orjson.dumps(value).decode()
+            key: value if isinstance(value, str) else exact.dumps(value).decode()
             for key, value in _attributes(metadata).items()
         },
         "tags": row.tags or [],
@@ -169,7 +169,7 @@ def span_out(row: RunRow) -> dict[str, Any]:
         "output": row.outputs,
         **(log.get("content") or {}),
     }
-    text = orjson.dumps(content).decode()
+    text = exact.dumps(content).decode()
     return _common(row, metadata) | {
         "contentType": kind,
         "logTraceId": str(row.trace_id),
@@ -181,7 +181,7 @@ def span_out(row: RunRow) -> dict[str, Any]:
         "totalTokens": row.total_tokens,
         "content": text,
         "parsedContent": text,
-        "attributes": orjson.dumps(_attributes(metadata)).decode(),
-        "tags": orjson.dumps(row.tags or []).decode(),
+        "attributes": exact.dumps(_attributes(metadata)).decode(),
+        "tags": exact.dumps(row.tags or []).decode(),
         "events": "[]",
     }

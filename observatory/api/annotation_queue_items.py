@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -21,6 +20,7 @@ from annotations import queues, reviews, sections, standing, subjects
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import AnnotationQueue, QueueItem
 from annotations.sections import Place
+from observatory import exact
 from observatory.api import parameters, queue_experiments
 from observatory.api.annotation_queue_runs import (
     MAX_ADDED,
@@ -94,7 +94,7 @@ def _all_shown(
 def _cursor(name: str, place: Place) -> str:
     """Return a place in a section as text that a client hands back."""
     key = place.key.isoformat() if isinstance(place.key, datetime) else place.key
-    told = orjson.dumps([name, place.phase, key, place.item_id, place.is_inside])
+    told = exact.dumps([name, place.phase, key, place.item_id, place.is_inside])
     return base64.urlsafe_b64encode(told).decode().rstrip("=")
 
 
@@ -103,13 +103,13 @@ def _place(text: str | None, name: str) -> Place | None:
     if text is None:
         return None
     try:
-        told = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        told = exact.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         of, phase, key, item_id, is_inside = told
         if of != name or phase not in {0, 1} or not 0 <= int(item_id) < 2**63:
             raise ValueError
         key = datetime.fromisoformat(key) if phase else int(key)
         return Place(phase, key, int(item_id), bool(is_inside))
-    except (binascii.Error, ValueError, TypeError, orjson.JSONDecodeError, OverflowError):
+    except (binascii.Error, ValueError, TypeError, exact.NotJSON, OverflowError):
         raise Unprocessable("cursor: is not a cursor of this list") from None
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.db.models import F
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from observatory import exact
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView
 from observatory.api.described import describe
@@ -28,7 +28,7 @@ def shown(repo: PromptRepo, commit: Commit, *, has_model: bool) -> dict[str, Any
         "commit_hash": commit.commit_hash,
         "parent_id": commit.parent.uuid if commit.parent else None,
         "parent_commit_hash": commit.parent.commit_hash if commit.parent else None,
-        "manifest": orjson.Fragment(manifest),
+        "manifest": exact.Fragment(manifest),
         "description": commit.description or None,
         "created_at": commit.created_at,
         "updated_at": commit.created_at,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-import orjson
 from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
@@ -15,6 +13,7 @@ from rest_framework.response import Response
 from datasets_app import catalogue, examples, metadata_operations
 from datasets_app.examples import ExampleChange
 from datasets_app.models import Dataset
+from observatory import exact
 from observatory.api import example_bodies, parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import MISSING, body_of, dataset_or_404, fields_of, reread
@@ -36,8 +35,8 @@ def _body(raw: dict[str, bytes]) -> dict[str, Any]:
         if name == "patch_examples":
             continue
         try:
-            value = msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
+            value = exact.loads(text)
+        except exact.NotJSON as error:
             raise Unprocessable(f"{name}: {error}") from None
         if value != MISSING:
             body[name] = value
@@ -47,7 +46,7 @@ def _body(raw: dict[str, bytes]) -> dict[str, Any]:
 def _patches(raw: dict[str, bytes]) -> list[ExampleChange]:
     """Return the changes that `patch_examples` maps ids of examples to. Raises 422."""
     text = raw.get("patch_examples", b"null")
-    if text.strip() == b"null" or orjson.loads(text) == MISSING:
+    if text.strip() == b"null" or exact.loads(text) == MISSING:
         return []
     return [
         example_bodies.change_of(

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from datasets_app import versions
 from datasets_app.examples import ExampleChange, ExampleInput
+from observatory import exact
 from observatory.api import body
 from observatory.api.errors import Unprocessable
 from observatory.runs import documents
@@ -115,8 +116,8 @@ def _plain(members: dict[str, bytes]) -> dict[str, Any]:
         try:
             clean, _ = documents.sanitize(raw)
             documents.check(clean)
-            values[name] = msgspec.json.decode(clean)
-        except (BadItem, msgspec.DecodeError) as error:
+            values[name] = exact.loads(clean)
+        except (BadItem, exact.NotJSON) as error:
             raise Unprocessable(f"{name}: {error}") from None
     return values
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -18,6 +17,7 @@ from datasets_app import example_filters, examples, files, schemas, selection
 from datasets_app.examples import ExampleChange, ExampleInput
 from datasets_app.models import Dataset, ExampleRevision
 from datasets_app.selection import Selection
+from observatory import exact
 from observatory.api import example_bodies, parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import body_of, dataset_or_404, instant_or_404
@@ -28,8 +28,8 @@ from observatory.api.shapes import datasets as shapes
 from observatory.runs.filters.grammar import FilterError
 
 
-def _fragment(text: str | None) -> orjson.Fragment | None:
-    return None if text is None else orjson.Fragment(text)
+def _fragment(text: str | None) -> exact.Fragment | None:
+    return None if text is None else exact.Fragment(text)
 
 
 def shown(revision: ExampleRevision, *, without: Sequence[str] = ()) -> dict[str, Any]:

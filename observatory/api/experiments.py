@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
@@ -18,6 +17,7 @@ from rest_framework.response import Response
 from datasets_app import comparisons, experiments
 from datasets_app.experiments import Asked, ExampleRuns
 from datasets_app.models import Comparison, Dataset
+from observatory import exact
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import body_of, dataset_or_404
@@ -276,7 +276,7 @@ class Comparisons(WorkspaceView):
             "description": _optional_text(body, "description", 65_536),
         }
         extra = body.get("extra")
-        if extra is not None and (not isinstance(extra, dict) or b"\\u0000" in orjson.dumps(extra)):
+        if extra is not None and (not isinstance(extra, dict) or b"\\u0000" in exact.dumps(extra)):
             raise Unprocessable("extra: must be an object without NUL")
         fields["extra"] = extra
         if (uuid := parameters.sent_uuid(body, "id")) is not None:

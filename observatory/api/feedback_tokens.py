@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,6 +15,7 @@ from rest_framework.exceptions import NotFound, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from observatory import exact
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.described import describe
@@ -204,6 +204,6 @@ class FeedbackToken(WorkspaceView):
 def _query_score(text: str) -> Any:
     """Return a score from a URL: a JSON number, true or false; anything else stays text."""
     try:
-        return orjson.loads(text.lower())
-    except orjson.JSONDecodeError:
+        return exact.loads(text.lower())
+    except exact.NotJSON:
         return text

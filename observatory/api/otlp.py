@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -22,6 +21,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 
+from observatory import exact
 from observatory.api import body
 from observatory.api.described import Binary, describe
 from observatory.api.errors import TooLarge
@@ -61,10 +61,10 @@ class Traces(IngestView):
         answer = super().dispatch(request, *args, **kwargs)
         if answer.status_code < 400 or not isinstance(answer, HttpResponse):
             return answer
-        told = orjson.loads(answer.content)["detail"] if answer.content else answer.reason_phrase
+        told = exact.loads(answer.content)["detail"] if answer.content else answer.reason_phrase
         code = _CODES.get(answer.status_code, _INVALID_ARGUMENT)
         if _encoding(request) == JSON:
-            answer.content = orjson.dumps({"code": code, "message": told})
+            answer.content = exact.dumps({"code": code, "message": told})
             answer["Content-Type"] = JSON
         else:
             answer.content = Status(code=code, message=told).SerializeToString()
@@ -93,7 +93,7 @@ class Traces(IngestView):
             return HttpResponse(answer.SerializeToString(), content_type=PROTOBUF)
         told = answer.partial_success
         partial = {"rejectedSpans": str(told.rejected_spans), "errorMessage": told.error_message}
-        content = orjson.dumps({"partialSuccess": partial} if rejected else {})
+        content = exact.dumps({"partialSuccess": partial} if rejected else {})
         return HttpResponse(content, content_type=JSON)
 
     def read_batch(self, content: body.Content, **names: str) -> SpanBatch:

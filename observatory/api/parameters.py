@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from rest_framework.request import Request
 
+from observatory import exact
 from observatory.api.errors import Unprocessable
 from observatory.feedback.judgement import InvalidFeedback, parse_time
 
@@ -102,8 +102,8 @@ def document(request: Request, name: str) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        found = exact.loads(text)
+    except exact.NotJSON:
         found = None
     if not isinstance(found, dict):
         raise Unprocessable(f"{name}: must be a JSON object")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import NotFound
@@ -18,6 +17,7 @@ from annotations import queues
 from annotations.reviews import unsettled
 from datasets_app.messages import extracted
 from datasets_app.models import Example
+from observatory import exact
 from observatory.api import parameters
 from observatory.api.base import uuid_or_404
 from observatory.api.described import describe
@@ -167,24 +167,24 @@ def _object(text: str | None, key: str) -> Any:
     """Return a stored document as an object, which both SDKs demand; None stays None."""
     if text is None or text == "null":
         return None
-    document = orjson.Fragment(text)
+    document = exact.Fragment(text)
     return document if text.lstrip()[:1] == "{" else {key: document}
 
 
-def _extra(row: RunRow) -> orjson.Fragment:
+def _extra(row: RunRow) -> exact.Fragment:
     """Return `extra` with its `metadata`, which is stored beside it. Nothing is parsed."""
     rest = (row.extra or "{}").strip()
     inner = rest[1:-1].strip() if rest.startswith("{") else ""
     metadata = f'{{"metadata": {row.metadata or "{}"}'
-    return orjson.Fragment(f"{metadata}, {inner}}}" if inner else f"{metadata}}}")
+    return exact.Fragment(f"{metadata}, {inner}}}" if inner else f"{metadata}}}")
 
 
-def _list(text: str | None) -> orjson.Fragment | None:
-    return orjson.Fragment(text) if text and text.lstrip()[:1] == "[" else None
+def _list(text: str | None) -> exact.Fragment | None:
+    return exact.Fragment(text) if text and text.lstrip()[:1] == "[" else None
 
 
 def _details(name: str, row: RunRow, *_: Any) -> dict[str, Any] | None:
-    found = orjson.loads(row.usage_details or "{}").get(name)
+    found = exact.loads(row.usage_details or "{}").get(name)
     if not isinstance(found, dict):
         return None
     return {key: value for key, value in found.items() if value is not None}
@@ -194,7 +194,7 @@ def _messages(row: RunRow, *_: Any) -> list[Any] | None:
     """Return what was said to the model and what it answered, as OpenAI messages; None if none."""
     said: list[Any] = []
     for text in (row.inputs, row.outputs):
-        document = orjson.loads(text) if text and text.lstrip()[:1] == "{" else None
+        document = exact.loads(text) if text and text.lstrip()[:1] == "{" else None
         found = None if document is None else extracted(document)
         said += found[0] if found else []
     return said or None
@@ -212,7 +212,7 @@ _MADE: dict[str, Callable[..., Any]] = {
     "events": lambda row, *_: _list(row.events),
     "serialized": lambda row, *_: _object(row.serialized, "serialized"),
     "extra": lambda row, *_: _extra(row),
-    "metadata": lambda row, *_: orjson.Fragment(row.metadata or "{}"),
+    "metadata": lambda row, *_: exact.Fragment(row.metadata or "{}"),
     "parent_run_ids": lambda row, *_: tree.path_ids(row.dotted_order, row.parent_run_id),
     "feedback_stats": lambda row, _, told: told.feedback_stats.get(row.id, {}),
     "direct_child_run_ids": lambda row, _, told: told.child_run_ids.get(row.id, []),

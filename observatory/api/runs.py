@@ -14,13 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import orjson
 from django.db import DataError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from msgspec import Raw
 from rest_framework.exceptions import ParseError
 
+from observatory import exact
 from observatory.api import body, multipart
 from observatory.api.base import BareWorkspaceView
 from observatory.api.described import Binary, describe
@@ -145,7 +145,7 @@ def _feedback(feedback_id: str, raw: bytes) -> FeedbackInput:
         raise BadItem("too_large", f"Feedback may have {MAX_FEEDBACK_BYTES} bytes")
     clean, _ = documents.sanitize(raw)
     documents.check(clean)
-    members = orjson.loads(clean)
+    members = exact.loads(clean)
     uuid = canonical_uuid(feedback_id)
     if isinstance(members, dict):
         if members.get("id") not in (None, str(uuid), feedback_id):

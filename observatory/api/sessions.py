@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from rest_framework.exceptions import NotFound, ParseError
@@ -17,6 +16,7 @@ from rest_framework.response import Response
 
 from annotations.reviews import unsettled
 from datasets_app import experiments
+from observatory import exact
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.described import describe
@@ -187,7 +187,7 @@ def _moment(name: str, value: Any) -> datetime:
 def _object(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Unprocessable(f"{name}: expects an object")
-    text = orjson.dumps(value).decode()
+    text = exact.dumps(value).decode()
     if "\\u0000" in text:
         raise Unprocessable(f"{name}: holds a character that no text holds")
     return value
@@ -238,8 +238,8 @@ def metadata_of(request: Request) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        return _object("metadata", orjson.loads(text))
-    except orjson.JSONDecodeError:
+        return _object("metadata", exact.loads(text))
+    except exact.NotJSON:
         raise Unprocessable("metadata: expects a JSON object") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from observatory import exact
 from observatory.feedback import scales
 
 MAX_KEY = 180  # characters
@@ -91,7 +91,7 @@ def clean_document(field: str, document: Any) -> Any:
         return node
 
     cleaned = walk(document, 0)
-    if len(json.dumps(cleaned, ensure_ascii=False).encode()) > MAX_DOCUMENT:
+    if len(exact.dumps(cleaned)) > MAX_DOCUMENT:
         raise InvalidFeedback(field, f"larger than {MAX_DOCUMENT} bytes")
     return cleaned
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from observatory.runs.models import Project
+from observatory.runs.models import DocumentField, Project
 from observatory.workspaces.models import ApiKey, Workspace
 
 
@@ -37,19 +37,19 @@ class Feedback(models.Model):
     is_root = models.BooleanField(null=True)
     key = models.CharField(max_length=180)
     score = models.FloatField(null=True)
-    value = models.JSONField(null=True)
+    value = DocumentField(null=True)
     comment = models.TextField(null=True)
-    correction = models.JSONField(null=True)
+    correction = DocumentField(null=True)
     source_type = models.CharField(max_length=16, choices=Source, default=Source.API)
-    source_metadata = models.JSONField(null=True)
+    source_metadata = DocumentField(null=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="feedback"
     )
     api_key = models.ForeignKey(
         ApiKey, models.SET_NULL, null=True, related_name="+", db_index=False
     )
-    config = models.JSONField(null=True, help_text="feedback_config as sent with it")
-    scale = models.JSONField(
+    config = DocumentField(null=True, help_text="feedback_config as sent with it")
+    scale = DocumentField(
         null=True, help_text="The scale it was given on, as it was then: see scales.kept"
     )
     is_error = models.BooleanField(db_default=False)
@@ -62,7 +62,7 @@ class Feedback(models.Model):
     comparative_experiment_id = models.UUIDField(null=True)
     feedback_group_id = models.UUIDField(null=True)
     feedback_thread_id = models.TextField(null=True)
-    extra = models.JSONField(null=True)
+    extra = DocumentField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     modified_at = models.DateTimeField(db_default=Now())
 
@@ -109,7 +109,7 @@ class FeedbackConfig(models.Model):
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="feedback_configs")
     key = models.CharField(max_length=180)
-    config = models.JSONField(
+    config = DocumentField(
         help_text="{type: continuous|categorical|freeform, min, max, categories}"
     )
     is_lower_score_better = models.BooleanField(default=False)
@@ -133,7 +133,7 @@ class PresignedToken(models.Model):
     digest = models.BinaryField(max_length=32, unique=True)
     run_id = models.UUIDField()
     key = models.CharField(max_length=180)
-    config = models.JSONField(null=True)
+    config = DocumentField(null=True)
     feedback_uuid = models.UUIDField(default=uuid4, help_text="The one row this token writes")
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from observatory import prepared
+from observatory import exact, prepared
 from observatory.events import announce
 from observatory.feedback import scales, signals
 from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
@@ -223,7 +222,7 @@ def store(
         "user": user.pk if user else None,
         "api_key": api_key.pk if api_key else None,
         "now": now,
-        "rows": json.dumps(list(rows.values())),
+        "rows": exact.jsonb(list(rows.values())),
     }
     with prepared.cursor() as cursor:
         cursor.execute(_UPSERT, parameters)

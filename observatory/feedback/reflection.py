@@ -6,7 +6,6 @@ this may run twice, late or beside others.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from observatory import exact
 from observatory.feedback import attributes, record
 from observatory.feedback.attributes import Told
 from observatory.feedback.judgement import FeedbackInput
@@ -99,7 +99,7 @@ def _carriers(workspace: Workspace, run_ids: Iterable[UUID]) -> list[_Carrier]:
     with connection.cursor() as cursor:
         cursor.execute(_CARRIERS, parameters)
         return [
-            _Carrier(run_id, modified_at, attributes.told(json.loads(found or "{}"), tags))
+            _Carrier(run_id, modified_at, attributes.told(exact.loads(found or "{}"), tags))
             for run_id, modified_at, tags, found in cursor.fetchall()
         ]
 
@@ -159,6 +159,4 @@ def _quarantine(
     )
     if not told_before.exists():
         why = f"run {carrier.id}: {reason}"
-        ingest.quarantine(
-            workspace, "feedback", str(uuid), "off_taxonomy", why, json.dumps(value).encode()
-        )
+        ingest.quarantine(workspace, "feedback", str(uuid), "off_taxonomy", why, exact.dumps(value))

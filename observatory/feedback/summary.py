@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
 
+from observatory import exact
 from observatory.runs.filters.compile import SQL, named
 from observatory.runs.models import Project
 from observatory.runs.search import bounded
@@ -87,7 +87,7 @@ def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[s
                 "max": high,
                 "stdev": stdev,
                 "errors": errors,
-                "values": json.loads(row[10]),
+                "values": exact.loads(row[10]),
                 "comments": row[11],
                 "sources": sources,
                 "contains_thread_feedback": has_thread,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import orjson
 from django.db import transaction
 from django.utils import timezone
 
+from observatory import exact
 from observatory.prompts import manifests
 from observatory.prompts.models import Commit, PromptRepo, Tag
 
@@ -59,8 +59,8 @@ def push(
         parent=newest,
         commit_hash=manifests.commit_hash(digest, newest.commit_hash if newest else None),
         digest=digest,
-        manifest=orjson.dumps(manifest).decode(),
-        prompt=None if prompt is None else orjson.dumps(prompt).decode(),
+        manifest=exact.dumps(manifest).decode(),
+        prompt=None if prompt is None else exact.dumps(prompt).decode(),
         description=description,
         created_at=timezone.now(),
     )

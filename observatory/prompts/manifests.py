@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
+
+from observatory import exact
 
 
 def digest(manifest: dict[str, Any]) -> str:
     """Return the sha256 of the canonical form: the order of keys does not count."""
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    text = exact.spelled(manifest, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

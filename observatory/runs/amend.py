@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
+from observatory import exact
 from observatory.runs import changes, merge
 from observatory.runs.models import Change
 from observatory.workspaces.models import Workspace
@@ -72,12 +73,12 @@ def amend(workspace: Workspace, run_id: UUID, wish: Amendment, *, now: datetime)
     parameters: dict[str, Any] = {
         "workspace": workspace.pk,
         "run": run_id,
-        "metadata": Jsonb(dict(wish.metadata)),
+        "metadata": Jsonb(dict(wish.metadata), exact.jsonb),
         "metadata_gone": sorted(wish.metadata_gone),
         "has_tags": has_tags,
         "tags": list(wish.tags),
         "tags_gone": sorted(wish.tags_gone),
-        "extra": Jsonb(dict(wish.extra)),
+        "extra": Jsonb(dict(wish.extra), exact.jsonb),
         "end_time": wish.end_time,
         "error": wish.error,
         "clock": Jsonb(dict.fromkeys(said, rank)),

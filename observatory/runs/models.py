@@ -16,6 +16,7 @@ from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
+from observatory.exact import Decoder, Encoder
 from observatory.workspaces.models import Workspace
 
 
@@ -33,6 +34,21 @@ class RawJSONField(models.Field):  # type: ignore[type-arg]
         return f"{sql}::text", params
 
 
+class DocumentField(models.JSONField):
+    """A `jsonb` document read and written without changing a number (`observatory/exact.py`).
+
+    For migrations it is the JSONField that it extends: the column is the same.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(encoder=Encoder, decoder=Decoder, **options)
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        name, _, args, options = super().deconstruct()
+        del options["encoder"], options["decoder"]
+        return name, "django.db.models.JSONField", list(args), options
+
+
 class Project(models.Model):
     """Groups traces; an experiment is a project with a reference dataset. Wire: session."""
 
@@ -41,7 +57,7 @@ class Project(models.Model):
     uuid = models.UUIDField(default=uuid4, editable=False)
     name = models.CharField(max_length=512)
     description = models.TextField(null=True, blank=True)
-    extra = models.JSONField(default=dict, blank=True)
+    extra = DocumentField(default=dict, blank=True)
     reference_dataset_id = models.UUIDField(null=True, blank=True)
     default_dataset_id = models.UUIDField(null=True, blank=True)
     trace_tier = models.CharField(max_length=32, null=True, blank=True)
@@ -94,8 +110,8 @@ class Run(models.Model):
     outputs = RawJSONField(null=True)
     events = RawJSONField(null=True)
     serialized = RawJSONField(null=True)
-    extra = models.JSONField(null=True, help_text="`extra` as sent, without its `metadata`")
-    metadata = models.JSONField(db_default=RawSQL("'{}'::jsonb", []))
+    extra = DocumentField(null=True, help_text="`extra` as sent, without its `metadata`")
+    metadata = DocumentField(db_default=RawSQL("'{}'::jsonb", []))
     tags = ArrayField(models.TextField(), null=True)
     reference_example_id = models.UUIDField(null=True)
     prompt_tokens = models.BigIntegerField(null=True)
@@ -104,8 +120,8 @@ class Run(models.Model):
     prompt_cost = models.DecimalField(max_digits=24, decimal_places=12, null=True)
     completion_cost = models.DecimalField(max_digits=24, decimal_places=12, null=True)
     total_cost = models.DecimalField(max_digits=24, decimal_places=12, null=True)
-    usage_details = models.JSONField(null=True)
-    clock = models.JSONField(null=True, help_text="Field -> stamp of the patch that set it")
+    usage_details = DocumentField(null=True)
+    clock = DocumentField(null=True, help_text="Field -> stamp of the patch that set it")
     is_sanitized = models.BooleanField(
         db_default=False, help_text="NUL or lone surrogates were replaced by U+FFFD"
     )

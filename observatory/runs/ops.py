@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-import orjson
 from msgspec import Raw
 
+from observatory import exact
 from observatory.runs import documents, usage
 from observatory.runs.documents import SUSPECT, BadItem, Suspicion
 from observatory.runs.times import parse_time
@@ -163,7 +163,7 @@ def parse_op(
     that the URL or the part's name gave. `suspicion` says what the caller has ruled out by a
     look at the whole body. Raises BadItem.
     """
-    sent = main if isinstance(main, bytes) else orjson.dumps(main, default=str)
+    sent = main if isinstance(main, bytes) else exact.dumps(main)
     clean, is_sanitized = documents.sanitize(sent) if suspicion.escapes else (sent, False)
     run = _decode(clean)
     uuid = run.id if run_id is None else run_id

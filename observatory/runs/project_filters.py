@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import orjson
 from django.db.models import Q
 
+from observatory import exact
 from observatory.runs.filters.fields import Field, Kind, typed
 from observatory.runs.filters.grammar import And, FilterError, Node, Not, Or, Term, parse
 
@@ -86,8 +86,8 @@ def _pair(key: str, value: Any) -> Q:
     wanted = [value]
     if isinstance(value, str):
         try:
-            said = orjson.loads(value)
-        except orjson.JSONDecodeError:
+            said = exact.loads(value)
+        except exact.NotJSON:
             said = None
         if isinstance(said, (bool, int, float)):
             wanted.append(said)
@@ -105,8 +105,8 @@ def _has_key(key: str) -> Q:
 def _of_metadata(node: Term) -> Q:
     if node.field == "metadata" and node.operator == "has":
         try:
-            wanted = orjson.loads(str(node.value))
-        except orjson.JSONDecodeError:
+            wanted = exact.loads(str(node.value))
+        except exact.NotJSON:
             wanted = None
         if not isinstance(wanted, dict):
             raise FilterError("has(metadata, ..) takes a JSON object as text", node.position)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -11,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from observatory import exact
 from observatory.runs import spending
 from observatory.runs.filters.compile import SQL
 from observatory.runs.search import RunRow, bounded
@@ -107,7 +107,7 @@ def _with(row: RunRow, first_token: Any, details: Details | None) -> RunRow:
     if first_token is not None:
         told["first_token_time"] = first_token
     if details is not None:
-        told["usage_details"] = json.dumps(details)
+        told["usage_details"] = exact.dumps(details).decode()
     return replace(row, **told)
 
 

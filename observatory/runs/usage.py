@@ -13,9 +13,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
-import orjson
 from msgspec import Raw
 
+from observatory import exact
 from observatory.runs import documents
 from observatory.runs.documents import BadItem
 from observatory.runs.times import parse_time
@@ -187,7 +187,7 @@ def _usage(raw: Raw) -> Usage | None:
         }
         if members:
             details[kept] = members
-    usage.details = orjson.dumps(details) if details else None
+    usage.details = exact.dumps(details) if details else None
     return usage
 
 
@@ -198,8 +198,8 @@ def _scalar(*alternatives: Raw) -> Any:
     if not 0 < len(text) <= LONG_NUMBER:
         return None
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:  # a number beyond a double: no count, no amount
+        return exact.loads(bytes(text))
+    except exact.NotJSON:  # a number beyond a double: no count, no amount
         return None
 
 

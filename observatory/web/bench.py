@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from annotations import conditions, corrections
 from annotations.models import Deferral, QueueItem, RubricItem
 from annotations.reviews import Submission
 from annotations.workbench import Frame, Opened, Recent
+from observatory import exact
 from observatory.runs import listing
 from observatory.runs.models import Run
 from observatory.web import rendering, shapes, subjects
@@ -241,7 +241,7 @@ def _conditions(question: RubricItem, names: Mapping[str, str]) -> dict[str, Any
     found: dict[str, Any] = {"pattern": question.extra.get("regex_validator") or ""}
     for name in conditions.FIELDS:
         condition = question.extra.get(name)
-        found[name] = json.dumps(condition) if condition else ""
+        found[name] = exact.dumps(condition).decode() if condition else ""
         found[f"{name}_words"] = _words(condition, names) if condition else ""
     return found
 

@@ -7,7 +7,6 @@ Bidirectional and other invisible controls are shown, because they make text lie
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +22,8 @@ from markdown_it.token import Token
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import JsonLexer
+
+from observatory import exact
 
 HEAD_CHARS = 65_536
 """A field longer than this shows its beginning and a link to the rest."""
@@ -180,7 +181,7 @@ def _leaf(value: Any) -> str:
         more = "" if len(cut) == len(value) else f' <span class="z">+{len(value) - 4000:,}</span>'
         return f'<span class="s">{plain(cut)}</span>{more}'
     if isinstance(value, bool) or value is None:
-        return f'<span class="z">{json.dumps(value)}</span>'
+        return f'<span class="z">{exact.dumps(value).decode()}</span>'
     if isinstance(value, dict | list):
         return f'<span class="z">{"{}" if isinstance(value, dict) else "[]"}</span>'
     return f'<span class="n">{plain(str(value))}</span>'

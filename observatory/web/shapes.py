@@ -5,11 +5,11 @@ Tried in order: chat messages (OpenAI, Anthropic, LangChain), one string in an e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from observatory import exact
 from observatory.runs.previews import preview
 
 PARSED_CHARS = 65_536
@@ -53,8 +53,8 @@ def load(document: str | None) -> Any:
     if document is None:
         return None
     try:
-        return json.loads(document)
-    except (ValueError, RecursionError):
+        return exact.loads(document)
+    except exact.NotJSON:
         return document
 
 
@@ -113,7 +113,7 @@ def _content(content: Any) -> tuple[str, str, list[tuple[str, str]]]:
     if isinstance(content, str):
         return content, "", []
     if not isinstance(content, list):
-        return ("" if content is None else json.dumps(content, ensure_ascii=False)), "", []
+        return ("" if content is None else exact.dumps(content).decode()), "", []
     texts, thoughts, calls = [], [], []
     for block in content:
         if isinstance(block, str):
@@ -127,7 +127,7 @@ def _content(content: Any) -> tuple[str, str, list[tuple[str, str]]]:
             elif isinstance(block.get("text"), str):
                 texts.append(block["text"])
             else:
-                text = json.dumps(block, ensure_ascii=False, indent=2)
+                text = exact.dumps(block, indent=True).decode()
                 texts.append(text if len(text) <= BLOCK_CHARS else f"{text[:BLOCK_CHARS]}...")
     return "\n\n".join(texts), "\n\n".join(thoughts), calls
 
@@ -146,7 +146,7 @@ def _tool_calls(body: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _arguments(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    return value if isinstance(value, str) else exact.dumps(value, indent=True).decode()
 
 
 _TEMPLATE_ROLES = {

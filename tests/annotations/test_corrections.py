@@ -95,7 +95,7 @@ def test_without_outputs_text_is_wrapped_and_an_object_is_taken() -> None:
         ('{\n "a": }', "Expecting value", 2, 7),
         ("[1]", "This must stay a JSON object: { ... }", 1, 1),
         ('{"a": NaN}', "NaN is not JSON", 1, 1),
-        ("[" * 100_000, "too deep, or a number too long", 1, 1),
+        ("[" * 100_000, "nested too deep", 1, 1),
     ],
 )
 def test_what_is_not_json_is_refused_with_its_place(edited, reason, line, column) -> None:

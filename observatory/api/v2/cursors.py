@@ -7,8 +7,9 @@ import binascii
 from datetime import datetime
 from typing import Any
 
-import orjson
 from rest_framework.exceptions import ParseError
+
+from observatory import exact
 
 MAX_CURSOR = 2_000
 """Characters: a thread's id holds 200, each as many as 6 bytes of JSON."""
@@ -16,7 +17,7 @@ MAX_CURSOR = 2_000
 
 def written(*parts: Any) -> str:
     """Return the cursor of `parts`: texts, numbers, None and times."""
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode()
+    return base64.urlsafe_b64encode(exact.dumps(parts)).decode()
 
 
 def read(cursor: str, *kinds: type) -> list[Any]:
@@ -27,7 +28,7 @@ def read(cursor: str, *kinds: type) -> list[Any]:
     try:
         if len(cursor) > MAX_CURSOR:
             raise ValueError("too long")
-        parts = orjson.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
+        parts = exact.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
         if not isinstance(parts, list) or len(parts) != len(kinds):
             raise ValueError("other parts")
         return [_part(kind, part) for kind, part in zip(kinds, parts, strict=True)]

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from observatory import exact
 from observatory.runs.documents import BadItem
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,6 @@ MAX_SPAN_BYTES: Final = 4 << 20  # protobuf objects take 26 times the bytes of a
 MAX_ATTRIBUTES: Final = 10_000
 OK: Final = 1
 ERROR: Final = 2
-MAX_EXPONENT: Final = 308  # of a number; documents.check refuses a larger one
 _MAX_PARTS: Final = 12  # of a flattened key
 
 
@@ -110,23 +110,6 @@ def decoded(decode: Callable[[bytes], Span], raw: bytes) -> Span | Unreadable:
         return Unreadable(f"The server could not decode this span: {type(error).__name__}", raw)
 
 
-class Number(float):
-    """A decimal number of a JSON text, which is written again with the digits it was sent in."""
-
-    def __new__(cls, digits: str) -> Number:
-        _, _, exponent = digits.lower().partition("e")
-        if exponent and abs(int(exponent)) > MAX_EXPONENT:
-            raise ValueError(f"The exponent is out of range: {digits[:80]}")
-        number = super().__new__(cls, digits)
-        number.digits = digits
-        return number
-
-    digits: str
-
-
-_json = msgspec.json.Decoder(float_hook=Number)
-
-
 def parsed(value: Any) -> Any:
     """Return the list or object that a JSON text spells; any other value as it is."""
     if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "["}:
@@ -137,8 +120,8 @@ def parsed(value: Any) -> Any:
 def decoded_json(text: str) -> Any:
     """Return what a JSON text spells, a text or a number as well; `text` if it is not JSON."""
     try:
-        return _json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return exact.loads(text)
+    except exact.NotJSON:
         return text
 
 
@@ -148,7 +131,7 @@ def dumped(value: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    return Raw(value.digits.encode()) if isinstance(value, Number) else str(value)
+    return Raw(value.digits.encode()) if isinstance(value, exact.Number) else str(value)
 
 
 class Attributes:
