@@ -1,28 +1,28 @@
-"""Arithmetic: what a span's attributes mean, by LangSmith, OpenTelemetry GenAI (older and newer),
-OpenInference, Traceloop and the Vercel AI SDK. Where two speak, LangSmith's own word counts first.
+"""Arithmetic: what a span's attributes say of the kind of a run, of what went in and came out.
 
-Sources: langsmith/_internal/otel (0.14) and langsmith/experimental/otel (0.10, JavaScript);
-OpenTelemetry semantic conventions, GenAI, 1.27 to 1.37; OpenInference semantic conventions;
-OpenLLMetry semantic conventions.
+Where several conventions speak, LangSmith's own word counts first, then the messages of a model
+call, then what a function was given and returned. Sources and versions: docs/opentelemetry.md.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from observatory.runs.otlp import messages
-from observatory.runs.otlp.spans import Attributes, Span, decoded_json, items, objects, parsed
+from observatory.runs.otlp.spans import Attributes, decoded_json, items, objects, parsed
 
-_PAIR: Final = re.compile(r"'([^'\\]{1,80})': (-?[0-9]{1,18}(?:\.[0-9]{1,18})?)[,}]")
+Messages = list[dict[str, Any]]
 _RUN_TYPES: Final = {"llm", "chain", "tool", "retriever", "embedding", "prompt", "parser"}
 _BY_KIND: Final = {  # openinference.span.kind, traceloop.span.kind, gen_ai.operation.name, ...
     **{kind: kind for kind in _RUN_TYPES},
     **dict.fromkeys(("agent", "workflow", "task", "guardrail", "evaluator", "unknown"), "chain"),
     **dict.fromkeys(("invoke_agent", "create_agent", "invoke_workflow", "plan"), "chain"),
+    **dict.fromkeys(("agent_step", "decision", "span", "event", "memory"), "chain"),
     **dict.fromkeys(("chat", "completion", "text_completion", "generate_content"), "llm"),
+    **dict.fromkeys(("generation", "chat_model", "call_llm"), "llm"),
     **dict.fromkeys(("reranker", "rerank", "retrieval"), "retriever"),
     **dict.fromkeys(("embeddings", "embedding"), "embedding"),
     "execute_tool": "tool",
@@ -33,10 +33,13 @@ _BY_KIND: Final = {  # openinference.span.kind, traceloop.span.kind, gen_ai.oper
     "ai.streamobject.dostream": "llm",
     "ai.embed.doembed": "embedding",
     "ai.embedmany.doembed": "embedding",
+    "ai.rerank.dorerank": "retriever",
 }
 _KIND_KEYS: Final = (
     "openinference.span.kind",
     "traceloop.span.kind",
+    "langfuse.observation.type",
+    "mlflow.spanType",
     "gen_ai.operation.name",
     "llm.request.type",
     "ai.operationId",
@@ -47,6 +50,7 @@ _MODEL_HINTS: Final = (
     "gen_ai.completion",
     "llm.model_name",
 )
+_OPENINFERENCE_KIND: Final = "openinference.span.kind"
 
 
 def run_type(attributes: Attributes) -> str:
@@ -56,8 +60,9 @@ def run_type(attributes: Attributes) -> str:
         return own.lower()
     for key in _KIND_KEYS:
         kind = attributes.peek(key)
-        if isinstance(kind, str) and kind.lower() in _BY_KIND:
-            return _BY_KIND[kind.lower()]
+        known = _BY_KIND.get(kind.strip('"').lower()) if isinstance(kind, str) else None
+        if known:
+            return known
     if attributes.peek("gen_ai.tool.name") is not None:
         return "tool"
     if attributes.has(*_MODEL_HINTS):
@@ -65,39 +70,188 @@ def run_type(attributes: Attributes) -> str:
     return "chain"
 
 
-def inputs(attributes: Attributes, told: list[dict[str, Any]]) -> dict[str, Any] | None:
+# How a value was written -------------------------------------------------------------------------
+
+
+def _maybe_json(value: Any, _: Attributes) -> Any:
+    """Read a text that is a JSON object or list; other texts were written as they are."""
+    return parsed(value)
+
+
+def _json(value: Any, _: Attributes) -> Any:
+    """Read what is always JSON, also a quoted text or a number."""
+    return decoded_json(value) if isinstance(value, str) else value
+
+
+def _result(value: Any, _: Attributes) -> Any:
+    """Read the result of a tool: JSON by the convention, a text by most exporters."""
+    is_quoted = isinstance(value, str) and value[:1] == value[-1:] == '"'
+    return decoded_json(value) if is_quoted else parsed(value)
+
+
+def _text(value: Any, _: Attributes) -> Any:
+    return value
+
+
+def _request(value: Any, _: Attributes) -> Any:
+    """Read a request to Gemini: its contents as messages, below its instructions."""
+    request = parsed(value)
+    if not isinstance(request, dict) or not request:
+        return None
+    config = request.get("config")
+    rules = config.get("system_instruction") if isinstance(config, dict) else None
+    said = messages.of_contents(request.get("contents")) or []
+    system = [{"role": "system", "content": rules}] if rules else []
+    return {"messages": system + said} if said else request
+
+
+def _response(value: Any, _: Attributes) -> Any:
+    """Read an answer of Gemini."""
+    response = parsed(value)
+    if not isinstance(response, dict) or not response:
+        return None
+    said = messages.of_contents(response.get("content"))
+    return {"messages": said} if said else response
+
+
+def _unless_empty(value: Any, _: Attributes) -> Any:
+    """Read JSON of ADK, which writes {} and N/A for what it does not record."""
+    return None if value == "N/A" else parsed(value) or None
+
+
+def _conversation(value: Any, _: Attributes) -> Any:
+    """Read a list of messages, also below `messages`, or whatever else it is."""
+    sent = parsed(value)
+    inner = sent.get("messages") if isinstance(sent, dict) else sent
+    said = messages.listed(inner)
+    if said is None:
+        return sent
+    return {**sent, "messages": said} if isinstance(sent, dict) else {"messages": said}
+
+
+def _request_sent(value: Any, _: Attributes) -> Any:
+    """Read what Logfire of 2025 sent to a provider; today only the model is left in it."""
+    sent = parsed(value)
+    is_whole = isinstance(sent, dict) and sent.keys() & {"messages", "input", "prompt"}
+    return sent if is_whole else None
+
+
+def _answer_received(value: Any, _: Attributes) -> Any:
+    """Read what Logfire of 2025 was answered by a provider."""
+    sent = parsed(value)
+    message = sent.get("message") if isinstance(sent, dict) else None
+    return {"messages": [message]} if isinstance(message, dict) else sent
+
+
+def _values(value: Any, _: Attributes) -> Any:
+    """Read a list of JSON texts."""
+    return [decoded_json(one) if isinstance(one, str) else one for one in items(value)]
+
+
+def _mimed(key: str) -> Callable[[Any, Attributes], Any]:
+    """Return how to read OpenInference's value, whose type `key` says.
+
+    Its exporters name the type of everything that is not plain text. A program that borrows the
+    attribute without the rest of the convention names none for JSON either.
+    """
+
+    def read(value: Any, attributes: Attributes) -> Any:
+        mime_type = attributes.take(key)
+        if isinstance(mime_type, str) and mime_type.startswith("application/json"):
+            return _json(value, attributes)
+        is_text = mime_type is not None or attributes.peek(_OPENINFERENCE_KIND) is not None
+        return value if is_text else parsed(value)
+
+    return read
+
+
+_Reader = Callable[[Any, Attributes], Any]
+_VALUES_IN: Final[tuple[tuple[str, _Reader], ...]] = (
+    ("input.value", _mimed("input.mime_type")),
+    ("traceloop.entity.input", _json),
+    ("langfuse.observation.input", _maybe_json),
+    ("mlflow.spanInputs", _json),
+    ("gcp.vertex.agent.llm_request", _request),
+    ("gcp.vertex.agent.tool_call_args", _unless_empty),
+    ("gen_ai.tool.call.arguments", _maybe_json),
+    ("tool_arguments", _maybe_json),
+    ("ai.toolCall.input", _json),
+    ("ai.toolCall.args", _json),
+    ("ai.prompt.messages", _conversation),
+    ("ai.prompt", _conversation),
+    ("ai.values", _values),
+    ("ai.value", _json),
+    ("gen_ai.retrieval.query.text", _text),
+    ("reranker.query", _text),
+    ("langfuse.trace.input", _maybe_json),
+    ("request_data", _request_sent),
+)
+_VALUES_OUT: Final[tuple[tuple[str, _Reader], ...]] = (
+    ("output.value", _mimed("output.mime_type")),
+    ("traceloop.entity.output", _json),
+    ("langfuse.observation.output", _maybe_json),
+    ("mlflow.spanOutputs", _json),
+    ("gcp.vertex.agent.llm_response", _response),
+    ("gcp.vertex.agent.tool_response", _unless_empty),
+    ("gen_ai.tool.call.result", _result),
+    ("tool_response", _result),
+    ("ai.toolCall.output", _json),
+    ("ai.toolCall.result", _json),
+    ("ai.response.object", _json),
+    ("gen_ai.retrieval.documents", _maybe_json),
+    ("langfuse.trace.output", _maybe_json),
+    ("response_data", _answer_received),
+)
+
+
+def _first_value(
+    attributes: Attributes, keys: tuple[tuple[str, _Reader], ...], key: str
+) -> dict[str, Any] | None:
+    """Return the first of `keys` that says something, as an object; None if none does."""
+    for name, read in keys:
+        sent = attributes.peek(name)
+        value = None if sent is None else read(sent, attributes)
+        if value is not None:
+            attributes.take(name)
+            return _shaped(value, key)
+    return None
+
+
+def _shaped(value: Any, key: str) -> dict[str, Any]:
+    """Return messages under `messages`, an object as it is, anything else under `key`."""
+    if isinstance(value, dict):
+        is_message = isinstance(value.get("role"), str) and value.keys() & {"content", "tool_calls"}
+        return {"messages": messages.spread(value)} if is_message else value
+    said = messages.listed(value) if isinstance(value, list) else None
+    return {"messages": said} if said else {key: value}
+
+
+# What went in ------------------------------------------------------------------------------------
+
+
+def inputs(attributes: Attributes, told: Messages) -> dict[str, Any] | None:
     """Return what went in; `told` are the messages that events say went in."""
-    spoken = messages.all_of_parts(attributes.take("gen_ai.input.messages"))
-    rules = messages.all_of_parts(_instructions(attributes.take("gen_ai.system_instructions")))
     own = _of_bytes(attributes.take("gen_ai.prompt"))
     flat = messages.flat(attributes.tree("gen_ai.prompt"))
-    wrapped = messages.wrapped(attributes.tree("llm.input_messages"))
-    for found in (spoken, flat, wrapped):
-        if found and own is None:
-            return {"messages": (rules or []) + found}
-    said = own
-    if said is None and told:
-        return {"messages": (rules or []) + told}
-    for keys in (
-        ("input.value",),
-        ("traceloop.entity.input",),
-        ("gen_ai.tool.call.arguments", "ai.toolCall.input", "ai.toolCall.args"),
-        ("ai.prompt.messages", "ai.prompt", "ai.values", "ai.value"),
-        ("gen_ai.retrieval.query.text",),
-    ):
-        value = attributes.take(*keys)
-        said = value if said is None else said
-    attributes.take("input.mime_type")
-    texts = [
-        one.get("embedding", {}).get("text")
-        for one in objects(items(attributes.tree("embedding.embeddings")))
-        if isinstance(one.get("embedding"), dict)
-    ]
-    if said is None and any(texts):
-        return {"input": texts}
-    if said is None and rules:
+    if own is not None:
+        return _as_object(own, "input")
+    said = (
+        messages.all_of_parts(attributes.take("gen_ai.input.messages"))
+        or flat
+        or _of_openinference(attributes, "llm.input_messages")
+        or told
+    )
+    rules = messages.all_of_parts(_instructions(attributes.take("gen_ai.system_instructions")))
+    if said:
+        return {"messages": (rules or []) + said}
+    value = _first_value(attributes, _VALUES_IN, "input")
+    if value is None:
+        value = _prompts(attributes, "llm.prompts", "prompt") or _embedded(attributes)
+    if value is not None:
+        return value
+    if rules:
         return {"messages": rules}
-    return _as_object(said, "input")
+    return _arguments(attributes)
 
 
 def _of_bytes(value: Any) -> Any:
@@ -114,6 +268,18 @@ def _of_bytes(value: Any) -> Any:
     return said if isinstance(said, dict) else value
 
 
+def _of_openinference(attributes: Attributes, prefix: str) -> Messages | None:
+    """Return flattened messages of OpenInference.
+
+    Only a model's are whole: of a chain, an agent or a graph they are a part of its value, and
+    may lack their content.
+    """
+    found = messages.wrapped(attributes.tree(prefix))
+    value = attributes.peek(prefix.removeprefix("llm.").removesuffix("_messages") + ".value")
+    is_model = str(attributes.peek(_OPENINFERENCE_KIND) or "LLM").upper() == "LLM"
+    return found if is_model or value is None else None
+
+
 def _instructions(value: Any) -> Any:
     """Return system instructions, a list of parts, as one message."""
     value = parsed(value)
@@ -123,188 +289,137 @@ def _instructions(value: Any) -> Any:
     return [{"role": "system", "parts": parts}]
 
 
-def outputs(attributes: Attributes, told: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _prompts(attributes: Attributes, prefix: str, name: str) -> dict[str, Any] | None:
+    """Return the texts of a completion of the older kind: `llm.prompts.0.prompt.text`."""
+    texts = [
+        one[name].get("text")
+        for one in objects(items(attributes.tree(prefix)))
+        if isinstance(one.get(name), dict)
+    ]
+    return {f"{name}s": texts} if texts else None
+
+
+def _embedded(attributes: Attributes) -> dict[str, Any] | None:
+    texts = [
+        one["embedding"].get("text")
+        for one in objects(items(attributes.tree("embedding.embeddings")))
+        if isinstance(one.get("embedding"), dict)
+    ]
+    return {"input": texts} if any(texts) else None
+
+
+def _arguments(attributes: Attributes) -> dict[str, Any] | None:
+    """Return the arguments of a span of Logfire: what its schema names, but for what it returns."""
+    schema = parsed(attributes.peek("logfire.json_schema"))
+    named = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(named, dict) or attributes.peek("logfire.msg_template") is None:
+        return None
+    found = {}
+    for name, kind in named.items():
+        value = None if name == _RETURNED or "." in name else attributes.peek(name)
+        if value is None:
+            continue
+        is_json = isinstance(kind, dict) and kind.get("type") in ("object", "array")
+        found[name] = parsed(attributes.take(name)) if is_json else attributes.take(name)
+    return found or None
+
+
+_RETURNED: Final = "return"
+
+# What came out -----------------------------------------------------------------------------------
+
+
+def outputs(attributes: Attributes, told: Messages) -> dict[str, Any] | None:
     """Return what came out; `told` are the messages that events say came out."""
-    spoken = messages.all_of_parts(attributes.take("gen_ai.output.messages"))
     own = _of_bytes(attributes.take("gen_ai.completion"))
     flat = messages.flat(attributes.tree("gen_ai.completion"))
-    wrapped = messages.wrapped(attributes.tree("llm.output_messages"))
-    for found in (spoken, flat, wrapped):
-        if found and own is None:
-            return {"messages": found}
-    said = own
-    if said is None and told:
-        return {"messages": told}
-    for prefix in ("retrieval.documents", "reranker.output_documents"):
+    if own is not None:
+        return _as_object(own, "output")
+    said = (
+        messages.all_of_parts(attributes.take("gen_ai.output.messages"))
+        or flat
+        or _of_openinference(attributes, "llm.output_messages")
+        or told
+        or _of_vercel(attributes)
+    )
+    if said:
+        return {"messages": said}
+    for prefix in ("retrieval.documents", "reranker.output_documents", "output.documents"):
         found = messages.documents(attributes, prefix)
-        if found and said is None:
+        if found:
             return {"documents": found}
-    for keys in (
-        ("output.value",),
-        ("traceloop.entity.output",),
-        ("gen_ai.tool.call.result", "ai.toolCall.output", "ai.toolCall.result"),
-        ("ai.response.text", "ai.response.object", "ai.response.toolCalls"),
-        ("gen_ai.retrieval.documents",),
-    ):
-        value = attributes.take(*keys)
-        said = value if said is None else said
-    attributes.take("output.mime_type")
-    return _as_object(said, "output")
+    value = _first_value(attributes, _VALUES_OUT, "output")
+    if value is None:
+        value = _prompts(attributes, "llm.choices", "completion")
+    if value is None and attributes.peek("logfire.msg_template") is not None:
+        value = _as_object(attributes.take(_RETURNED), "output")
+    return value
+
+
+def _of_vercel(attributes: Attributes) -> Messages | None:
+    """Return the answer of Vercel's AI SDK: its text, its reasoning and its tool calls."""
+    text = attributes.take("ai.response.text")
+    thought = attributes.take("ai.response.reasoning")
+    calls = [
+        messages.call(one.get("toolCallId"), one.get("toolName"), one.get("input", one.get("args")))
+        for one in objects(items(parsed(attributes.take("ai.response.toolCalls"))))
+    ]
+    if text is None and thought is None and not calls:
+        return None
+    blocks = [{"type": "thinking", "thinking": thought}] if thought is not None else []
+    if text is not None:
+        blocks.append({"type": "text", "text": text})
+    message = {"role": "assistant", "content": messages.content_of(blocks)}
+    return [{**message, "tool_calls": calls} if calls else message]
 
 
 def _as_object(value: Any, key: str) -> dict[str, Any] | None:
     """Return `value`, or the JSON it spells, if it is an object; else it under `key`."""
     value = parsed(value)
-    if value is None or isinstance(value, dict):
-        return value
-    return {key: value}
+    return value if value is None or isinstance(value, dict) else {key: value}
 
 
-# Usage --------------------------------------------------------------------------------------------
-
-_COUNTS: Final = {
-    "input_tokens": (
-        "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt",
-        "llm.usage.prompt_tokens", "ai.usage.promptTokens", "ai.usage.inputTokens",
-    ),
-    "output_tokens": (
-        "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens",
-        "llm.token_count.completion", "llm.usage.completion_tokens",
-        "ai.usage.completionTokens", "ai.usage.outputTokens",
-    ),
-    "total_tokens": (
-        "gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens",
-        "ai.usage.totalTokens",
-    ),
-    "input_cost": ("llm.cost.prompt", "gen_ai.usage.input_cost"),
-    "output_cost": ("llm.cost.completion", "gen_ai.usage.output_cost"),
-    "total_cost": ("llm.cost.total", "gen_ai.usage.cost", "gen_ai.usage.total_cost"),
-}  # fmt: skip
-_DETAILS: Final = {
-    ("input_token_details", "cache_read"): (
-        "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
-        "llm.token_count.prompt_details.cache_read", "llm.usage.cache_read_input_tokens",
-        "ai.usage.cachedInputTokens",
-    ),
-    ("input_token_details", "cache_creation"): (
-        "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens",
-        "llm.token_count.prompt_details.cache_write",
-    ),
-    ("input_token_details", "audio"): ("llm.token_count.prompt_details.audio",),
-    ("output_token_details", "reasoning"): (
-        "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
-        "llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens",
-    ),
-    ("output_token_details", "audio"): ("llm.token_count.completion_details.audio",),
-}  # fmt: skip
+# The whole of a conversation ---------------------------------------------------------------------
 
 
-def usage(attributes: Attributes) -> dict[str, Any]:
-    """Return LangSmith's `usage_metadata`: tokens, costs and their details. {} when none is said.
+def conversation(attributes: Attributes) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return what went into an agent and came out of it, from what is said of both at once.
 
-    `langsmith.usage_metadata` says it whole.
+    pydantic-ai and Logfire put all messages of a run, asked and answered, into one attribute.
     """
-    whole = parsed(attributes.take("langsmith.usage_metadata"))
-    found: dict[str, Any] = {}
-    for name, keys in _COUNTS.items():
-        value = attributes.take(*keys)
-        if value is not None:
-            found[name] = _number(value)
-    for (group, name), keys in _DETAILS.items():
-        value = attributes.take(*keys)
-        if value is not None:
-            found.setdefault(group, {})[name] = _number(value)
-    for group in ("input_token_details", "output_token_details"):
-        counts = _counts(attributes.take(f"gen_ai.usage.{group}"))
-        if counts:
-            found[group] = {**counts, **found.get(group, {})}
-    return whole if isinstance(whole, dict) else found
+    said = _whole(attributes)
+    if said is None:
+        return None, None
+    into, out = said
+    result = attributes.take("final_result")
+    found: dict[str, Any] = {"messages": out} if out else {}
+    if result is not None:
+        is_text = bool(out) and out[-1].get("content") == result
+        found["output"] = result if is_text else parsed(result)
+    return {"messages": into} if into else None, found or None
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
-        return int(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _whole(attributes: Attributes) -> tuple[Messages, Messages] | None:
+    if attributes.peek("logfire.json_schema") is not None:
+        into, out = messages.of_listed_events(attributes.peek("events"))
+        if into or out:
+            attributes.take("events")
+            return into, out
+    said = messages.all_of_parts(attributes.take("pydantic_ai.all_messages"))
+    if said:
+        # It counts requests and answers, which take turns; without a history it is not there.
+        index = attributes.take("pydantic_ai.new_message_index")
+        return _split(said, index // 2 if type(index) is int else 0)
+    told, more = messages.of_listed_events(attributes.take("all_messages_events"))
+    if told or more:
+        said = told + more
+        asked = max((n for n, one in enumerate(said) if one.get("role") == "user"), default=0)
+        return _split(said, sum(one.get("role") == "assistant" for one in said[:asked]))
+    return None if attributes.peek("final_result") is None else ([], [])
 
 
-def _counts(value: Any) -> dict[str, Any]:
-    """Return the numbers of a dictionary, also of one that was sent as JSON or as Python prints it.
-
-    LangSmith's Python SDK sends the token details as `str(details)`.
-    """
-    value = parsed(value)
-    if isinstance(value, str):
-        value = {name: decoded_json(number) for name, number in _PAIR.findall(value)}
-    return value if isinstance(value, dict) else {}
-
-
-# The rest -----------------------------------------------------------------------------------------
-
-
-def invocation(attributes: Attributes) -> dict[str, Any]:
-    """Return the parameters the model was called with."""
-    sent = parsed(attributes.take("llm.invocation_parameters"))
-    found: dict[str, Any] = dict(sent) if isinstance(sent, dict) else {}
-    requested = attributes.below("gen_ai.request")
-    found |= {name: parsed(value) for name, value in requested.items()}
-    tools = parsed(attributes.take("gen_ai.tool.definitions"))
-    if tools is None:
-        tools = [
-            parsed(one.get("tool", {}).get("json_schema"))
-            for one in objects(items(attributes.tree("llm.tools")))
-            if isinstance(one.get("tool"), dict)
-        ] or attributes.tree("llm.request.functions")
-    if tools:
-        found["tools"] = tools
-    return found
-
-
-_METADATA: Final = {  # what the wire calls it -> who says it
-    "ls_provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system"),
-    "session_id": ("session.id",),
-    "user_id": ("user.id", "enduser.id"),
-    "conversation_id": ("gen_ai.conversation.id",),
-}
-_MODEL: Final = ("gen_ai.response.model", "llm.response.model", "llm.model_name",
-                 "embedding.model_name", "ai.model.id")  # fmt: skip
-_PREFIXES: Final = ("traceloop.association.properties", "ai.telemetry.metadata")
-_LS_PARAMETERS: Final = {
-    "temperature": "ls_temperature",
-    "max_tokens": "ls_max_tokens",
-    "stop_sequences": "ls_stop",
-}
-
-
-def metadata(span: Span, attributes: Attributes, called_with: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata: the resource's, the conventions', and last what LangSmith's keys say.
-
-    Call it after everything else: what nobody took is metadata under its own name.
-    """
-    found: dict[str, Any] = dict(span.resource)
-    sent = parsed(attributes.take("metadata"))
-    if isinstance(sent, dict):
-        found |= sent
-    for name, keys in _METADATA.items():
-        value = attributes.take(*keys)
-        if value is not None:
-            found[name] = value
-    answered_by = attributes.take(*_MODEL)
-    model = called_with.get("model") or answered_by
-    if model is not None:
-        found["ls_model_name"] = model
-    for name, ours in _LS_PARAMETERS.items():
-        if name in called_with:
-            found[ours] = called_with[name]
-    for prefix in _PREFIXES:
-        found |= attributes.below(prefix)
-    own = {name: parsed(value) for name, value in attributes.below("langsmith.metadata").items()}
-    found = {**dict(attributes.rest()), **found, **own}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def tags(attributes: Attributes) -> list[str] | None:
-    """Return the tags: LangSmith's list joined by commas, OpenInference's list of texts."""
-    joined = attributes.take("langsmith.span.tags")
-    found = joined.split(",") if isinstance(joined, str) else items(joined)
-    found += items(parsed(attributes.take("tag.tags")))
-    return [text for one in found if isinstance(one, str) and (text := one.strip())] or None
+def _split(said: Messages, n_answers: int) -> tuple[Messages, Messages]:
+    """Return the messages up to the answer that follows `n_answers`, and those from it on."""
+    answers = [n for n, one in enumerate(said) if one.get("role") == "assistant"]
+    place = answers[n_answers] if 0 <= n_answers < len(answers) else len(said)
+    return said[:place], said[place:]

@@ -18,7 +18,7 @@ import msgspec
 
 from observatory.runs.documents import BadItem
 from observatory.runs.ops import RunOp, attachment_name, canonical_uuid, parse_op
-from observatory.runs.otlp import conventions, messages
+from observatory.runs.otlp import conventions, figures, messages, parameters
 from observatory.runs.otlp.spans import (
     ERROR,
     OK,
@@ -88,12 +88,15 @@ def map_span(span: Span, project: str | None = None) -> Mapped:
     attributes = Attributes({**said, **span.attributes})
     mapped = _placed(span, attributes)
     op = mapped.op
+    inputs, outputs = conventions.conversation(attributes)
+    said_in = conventions.inputs(attributes, into)
+    said_out = conventions.outputs(attributes, out)
     main: dict[str, Any] = {
         "name": attributes.text("langsmith.trace.name") or span.name or "span",
         "run_type": conventions.run_type(attributes),
         "start_time": _iso(span.start),
         "end_time": _iso(span.end),
-        "tags": conventions.tags(attributes),
+        "tags": parameters.tags(attributes),
         "reference_example_id": attributes.text("langsmith.reference_example_id"),
         "session_id": attributes.text(
             "langsmith.trace.session_id", "ai.telemetry.metadata.ls_project_id"
@@ -103,9 +106,9 @@ def map_span(span: Span, project: str | None = None) -> Mapped:
         )
         or project
         or _text(span.resource.get("openinference.project.name")),
-        "inputs": conventions.inputs(attributes, into),
-        "outputs": conventions.outputs(attributes, out),
-        "error": _error(span),
+        "inputs": inputs if said_in is None else said_in,
+        "outputs": outputs if said_out is None else said_out,
+        "error": _error(span, attributes),
         "events": _events(span.events) or None,
         "serialized": attributes.below("gen_ai.serialized") or None,
         "dotted_order": op.dotted_order,
@@ -181,7 +184,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _error(span: Span) -> str | None:
+def _error(span: Span, attributes: Attributes) -> str | None:
     """Return what went wrong: the exception recorded, else the status; None if all was well.
 
     An exception on a span whose status is OK was dealt with.
@@ -189,17 +192,26 @@ def _error(span: Span) -> str | None:
     if span.status == OK:
         return None
     for event in reversed(span.events):
-        if event.name != "exception":
-            continue
-        kind, message, trace = (
-            str(event.attributes.get(f"exception.{name}") or "")
-            for name in ("type", "message", "stacktrace")
-        )
-        if span.scope[0] == PYTHON_SDK and message:
-            return message  # the run's own error: the type and the trace are the exporter's
-        headline = f"{kind}: {message}" if kind and message else kind or message
-        return "\n\n".join(filter(None, (headline, trace))) or span.status_message or "Error"
-    return (span.status_message or "Error") if span.status == ERROR else None
+        if event.name == "exception":
+            return _exception(span, event.attributes) or span.status_message or "Error"
+    if attributes.peek("exception.type", "exception.message") is not None:
+        said = {key: attributes.take(f"exception.{key}") for key in _EXCEPTION}
+        return _exception(span, {f"exception.{key}": value for key, value in said.items()})
+    if span.status == ERROR or attributes.peek("langfuse.observation.level") == "ERROR":
+        said_there = _text(attributes.peek("langfuse.observation.status_message"))
+        return span.status_message or said_there or attributes.text("error.type") or "Error"
+    return None
+
+
+_EXCEPTION: Final = ("type", "message", "stacktrace")
+
+
+def _exception(span: Span, sent: dict[str, Any]) -> str | None:
+    kind, message, trace = (str(sent.get(f"exception.{name}") or "") for name in _EXCEPTION)
+    if span.scope[0] == PYTHON_SDK and message:
+        return message  # the run's own error: the type and the trace are the exporter's
+    headline = f"{kind}: {message}" if kind and message else kind or message
+    return "\n\n".join(filter(None, (headline, trace))) or None
 
 
 def _events(events: list[Event]) -> list[dict[str, Any]]:
@@ -216,8 +228,8 @@ def _events(events: list[Event]) -> list[dict[str, Any]]:
 
 
 def _extra(span: Span, attributes: Attributes) -> dict[str, Any]:
-    called_with = conventions.invocation(attributes)
-    used = conventions.usage(attributes)
+    called_with = parameters.invocation(attributes)
+    used = figures.usage(attributes)
     runtime = parsed(attributes.take("langsmith.span.runtime"))
     otel: dict[str, Any] = {
         "scope": {"name": span.scope[0], "version": span.scope[1]},
@@ -239,7 +251,7 @@ def _extra(span: Span, attributes: Attributes) -> dict[str, Any]:
         extra["invocation_params"] = called_with
     if isinstance(runtime, dict):
         extra["runtime"] = runtime
-    metadata = conventions.metadata(span, attributes, called_with)
+    metadata = parameters.metadata(span, attributes, called_with)
     if used:
         metadata["usage_metadata"] = used
     metadata[OTEL_TRACE_ID] = span.trace_id.hex()

@@ -1,14 +1,23 @@
 """Arithmetic: the messages of a model call, in every spelling, as `{"role", "content", ...}`.
 
-Tool calls become OpenAI's: `{"id", "type": "function", "function": {"name", "arguments"}}`.
+Tool calls become OpenAI's: `{"id", "type": "function", "function": {"name", "arguments"}}`. What
+answers a call is a message of its own, `{"role": "tool", "tool_call_id", "content"}`: each keeps
+its id. A text stays a text, also one that looks like JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from observatory.runs.otlp.spans import Attributes, Event, dumped, items, objects, parsed
+from observatory.runs.otlp.spans import (
+    Attributes,
+    Event,
+    dumped,
+    items,
+    objects,
+    parsed,
+)
 
 # Span events of the older GenAI conventions -> the role they stand for.
 EVENT_ROLES: Final = {
@@ -22,62 +31,233 @@ PROMPT_EVENT: Final = "gen_ai.content.prompt"
 COMPLETION_EVENT: Final = "gen_ai.content.completion"
 DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 CONTENT_EVENTS: Final = {*EVENT_ROLES, CHOICE, PROMPT_EVENT, COMPLETION_EVENT, DETAILS_EVENT}
+_ROLES: Final = {"model": "assistant", "human": "user", "ai": "assistant"}
+_EVENT_BODY: Final = ("gen_ai.event.content", "body")  # JSON of the event's own fields
+_EVENT_FIELDS: Final = ("tool_calls", "name", "finish_reason", "tool_call_id")
 
 
-def call(identity: Any, name: Any, arguments: Any) -> dict[str, Any]:
+def call(identity: Any, name: Any, arguments: Any, **more: Any) -> dict[str, Any]:
     """Return a tool call as OpenAI writes it: the arguments are a JSON text."""
     if not isinstance(arguments, str):
-        arguments = dumped(arguments or {}).decode()
-    return {
-        "id": identity,
-        "type": "function",
-        "function": {"name": name, "arguments": arguments},
+        arguments = dumped({} if arguments is None else arguments).decode()
+    function = {"name": name, "arguments": arguments}
+    return {"id": identity, "type": "function", "function": function, **more}
+
+
+def answer(identity: Any, content: Any, **more: Any) -> dict[str, Any]:
+    """Return the message that answers the tool call `identity`."""
+    message = {
+        "role": "tool",
+        "tool_call_id": identity,
+        "content": "" if content is None else content,
     }
+    return message | {name: value for name, value in more.items() if value is not None}
 
 
-def of_parts(message: Any) -> dict[str, Any] | None:
-    """Return a message of the newer GenAI conventions, `{"role", "parts": [...]}`.
+def role_of(message: Mapping[str, Any]) -> str:
+    role = message.get("role")
+    return _ROLES.get(role, role) if isinstance(role, str) and role else "user"
 
-    Texts alone become one text; what has no place of its own stays a block of the content.
+
+def content_of(blocks: list[Any]) -> Any:
+    """Return blocks as the content of a message: one plain text alone is a text."""
+    if not blocks:
+        return ""
+    only = blocks[0] if len(blocks) == 1 else None
+    if isinstance(only, dict) and only.keys() == {"type", "text"} and only["type"] == "text":
+        return "" if only["text"] is None else only["text"]
+    return blocks
+
+
+class Turns:
+    """The messages that one message of parts becomes, in the order of its parts."""
+
+    def __init__(self, role: str, fields: Mapping[str, Any]) -> None:
+        self._role = role
+        self._fields = {name: value for name, value in fields.items() if value is not None}
+        self._turns: list[dict[str, Any]] = []
+
+    def _own(self) -> dict[str, Any]:
+        if not self._turns or "blocks" not in self._turns[-1]:
+            self._turns.append({"blocks": [], "calls": []})
+        return self._turns[-1]
+
+    def say(self, block: Any) -> None:
+        """Add a block of the message's own content."""
+        self._own()["blocks"].append(block)
+
+    def call(self, made: dict[str, Any]) -> None:
+        """Add a tool call."""
+        self._own()["calls"].append(made)
+
+    def answer(self, message: dict[str, Any]) -> None:
+        """Add what answers a tool call."""
+        self._turns.append(message)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the messages. The fields of the whole are said of the last that is not an answer.
+
+        A message may hold its text, its calls and their answers: then the text comes last, for
+        it rests on the answers.
+        """
+        turns = self._turns or [{"blocks": [], "calls": []}]
+        first = turns[0]
+        is_whole = len(turns) > 1 and not any("blocks" in turn for turn in turns[1:])
+        if is_whole and first.get("calls") and first.get("blocks"):
+            turns = [{**first, "blocks": []}, *turns[1:], {**first, "calls": []}]
+        own = [turn for turn in turns if "blocks" in turn]
+        return [
+            self._message(turn, is_last=turn is own[-1]) if "blocks" in turn else turn
+            for turn in turns
+        ]
+
+    def _message(self, turn: dict[str, Any], *, is_last: bool) -> dict[str, Any]:
+        message = {"role": self._role, "content": content_of(turn["blocks"])}
+        if turn["calls"]:
+            message["tool_calls"] = turn["calls"]
+        return {**message, **self._fields} if is_last else message
+
+
+def of_parts(message: Any) -> list[dict[str, Any]]:
+    """Return a message of the newer GenAI conventions, `{"role", "parts": [...]}`, as messages.
+
+    What has no place of its own stays a block of the content.
     """
     if not isinstance(message, dict):
-        return None
+        return []
     if "parts" not in message:
-        return message
-    blocks: list[Any] = []
-    found = {"role": message.get("role") or "user"}
-    calls = []
+        return [message]
+    turns = Turns(role_of(message), _without(message, "role", "parts"))
     for part in items(message["parts"]):
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "text":
-            blocks.append({"type": "text", "text": part.get("content")})
+            turns.say(
+                {"type": "text", "text": part.get("content"), **_without(part, "type", "content")}
+            )
         elif kind == "tool_call":
-            calls.append(call(part.get("id"), part.get("name"), part.get("arguments")))
+            known = ("type", "id", "name", "arguments")
+            made = (part.get(name) for name in known[1:])
+            turns.call(call(*made, **_without(part, *known, "function")))
         elif kind == "tool_call_response":
-            found |= {"role": "tool", "tool_call_id": part.get("id")}
-            blocks.append({"type": "text", "text": part.get("response", part.get("result"))})
+            known = ("type", "id", "response", "result")
+            said = part.get("response", part.get("result"))
+            turns.answer(answer(part.get("id"), said, **_named(_without(part, *known))))
         elif kind in ("reasoning", "thinking"):
-            blocks.append({"type": "thinking", "thinking": part.get("content")})
+            rest = _without(part, "type", "content")
+            turns.say({"type": "thinking", "thinking": part.get("content"), **rest})
         else:
-            blocks.append(part)
-    found["content"] = _joined(blocks)
-    if calls:
-        found["tool_calls"] = calls
-    return found | {k: v for k, v in message.items() if k in {"name", "finish_reason"}}
+            turns.say(part)
+    return turns.listed()
 
 
-def _joined(blocks: list[Any]) -> Any:
-    texts = [b.get("text") for b in blocks if isinstance(b, dict) and b.get("type") == "text"]
-    if len(texts) != len(blocks):
-        return blocks
-    if len(texts) == 1 and not isinstance(texts[0], str):
-        return texts[0] if texts[0] is not None else ""
-    return "\n".join(t if isinstance(t, str) else dumped(t).decode() for t in texts)
+def _without(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {k: v for k, v in value.items() if k not in names and v is not None}
+
+
+def _named(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return `fields` without the names that are the message's own."""
+    return _without(fields, "role", "content", "tool_call_id", "identity")
 
 
 def all_of_parts(value: Any) -> list[dict[str, Any]] | None:
-    """Return the messages of `gen_ai.input.messages` and its like; None when it holds none."""
-    found = [message for one in items(parsed(value)) if (message := of_parts(one)) is not None]
+    """Return the messages of `gen_ai.input.messages` and its like; None when there are none."""
+    return [message for one in items(parsed(value)) for message in of_parts(one)] or None
+
+
+def blocks_of(content: Any) -> Any:
+    """Return the blocks that a JSON text spells; any other text, and value, as it is.
+
+    Blocks are a list of objects that each say their type, or of a provider that names the type
+    by the only member: `[{"text": "..."}]`.
+    """
+    blocks = parsed(content)
+    if not isinstance(content, str) or not isinstance(blocks, list) or not blocks:
+        return content
+    is_typed = all(
+        isinstance(b, dict) and (isinstance(b.get("type"), str) or _bedrock(b)) for b in blocks
+    )
+    return blocks if is_typed else content
+
+
+def _bedrock(block: dict[str, Any]) -> bool:
+    """Return whether `block` is one of Amazon Bedrock's, such as Strands writes."""
+    return len(block) == 1 and next(iter(block)) in (
+        *("text", "toolUse", "toolResult", "reasoningContent", "image", "document", "video"),
+    )
+
+
+def spread(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a message whose content has blocks that call tools or answer them, as messages.
+
+    The blocks of Vercel's AI SDK (`tool-call`, `tool-result`) and of Bedrock (`toolUse`,
+    `toolResult`). Any other message is returned as it is.
+    """
+    content = message.get("content")
+    if not isinstance(content, list) or not any(_is_spread(block) for block in content):
+        return [message]
+    turns = Turns(role_of(message), _without(message, "role", "content"))
+    for block in content:
+        _spread(block, turns)
+    return turns.listed()
+
+
+def _is_spread(block: Any) -> bool:
+    return isinstance(block, dict) and (
+        block.get("type") in ("tool-call", "tool-result") or _bedrock(block)
+    )
+
+
+def _spread(block: Any, turns: Turns) -> None:
+    if not _is_spread(block):
+        turns.say(block)
+        return
+    kind = block.get("type") or next(iter(block))
+    inner = block if "type" in block else block[kind]
+    if kind == "text":
+        turns.say({"type": "text", "text": inner})
+    elif not isinstance(inner, dict):
+        turns.say(block)
+    elif kind == "tool-call":
+        arguments = inner.get("input", inner.get("args"))
+        turns.call(call(inner.get("toolCallId"), inner.get("toolName"), arguments))
+    elif kind == "tool-result":
+        said = inner.get("output", inner.get("result"))
+        if isinstance(said, dict) and said.keys() >= {"type", "value"}:
+            said = said["value"]
+        turns.answer(answer(inner.get("toolCallId"), said, name=inner.get("toolName")))
+    elif kind == "toolUse":
+        turns.call(call(inner.get("toolUseId"), inner.get("name"), inner.get("input")))
+    elif kind == "toolResult":
+        said = [{"type": "text", **b} if isinstance(b, dict) and "text" in b else b
+                for b in items(inner.get("content"))]  # fmt: skip
+        turns.answer(answer(inner.get("toolUseId"), content_of(said)))
+    else:
+        turns.say(block)
+
+
+def listed(value: Any) -> list[dict[str, Any]] | None:
+    """Return a list of messages, of which each says its role; None for anything else."""
+    found = parsed(value)
+    is_one = isinstance(found, list) and all(isinstance(m, dict) and "role" in m for m in found)
+    return [one for message in found for one in spread(message)] or None if is_one else None
+
+
+def of_contents(contents: Any) -> list[dict[str, Any]] | None:
+    """Return Gemini's contents, `{"role", "parts": [{"text"}, {"function_call"}, ...]}`."""
+    found: list[dict[str, Any]] = []
+    for one in objects(items(contents)):
+        turns = Turns(role_of(one), {})
+        for part in objects(items(one.get("parts"))):
+            made, said = part.get("function_call"), part.get("function_response")
+            if isinstance(made, dict):
+                turns.call(call(made.get("id"), made.get("name"), made.get("args")))
+            elif isinstance(said, dict):
+                turns.answer(answer(said.get("id"), said.get("response"), name=said.get("name")))
+            elif "text" in part and not part.get("thought"):
+                turns.say({"type": "text", "text": part["text"]})
+            else:
+                turns.say(part)
+        found += turns.listed()
     return found or None
 
 
@@ -87,7 +267,7 @@ def flat(entries: Any) -> list[dict[str, Any]] | None:
     for entry in objects(items(entries)):
         message = {k: v for k, v in entry.items() if k != "tool_calls"}
         message.setdefault("role", "assistant" if "finish_reason" in entry else "user")
-        message["content"] = parsed(entry.get("content", ""))
+        message["content"] = blocks_of(entry.get("content", ""))
         calls = [
             call(one.get("id"), one.get("name"), one.get("arguments"))
             for one in objects(items(entry.get("tool_calls")))
@@ -100,26 +280,34 @@ def flat(entries: Any) -> list[dict[str, Any]] | None:
 
 def wrapped(entries: Any) -> list[dict[str, Any]] | None:
     """Return messages flattened into `llm.input_messages.0.message.role` (OpenInference)."""
-    found = []
-    for entry in objects(items(entries)):
-        sent = entry.get("message")
-        if not isinstance(sent, dict):
-            continue
-        message = {k: v for k, v in sent.items() if k not in {"contents", "tool_calls"}}
-        blocks = [
-            _block(one.get("message_content")) for one in objects(items(sent.get("contents")))
-        ]
-        message["content"] = _joined(blocks) if blocks else sent.get("content", "")
-        calls = []
-        for one in objects(items(sent.get("tool_calls"))):
-            told = one.get("tool_call")
-            function = told.get("function") if isinstance(told, dict) else None
-            if isinstance(told, dict) and isinstance(function, dict):
-                calls.append(call(told.get("id"), function.get("name"), function.get("arguments")))
-        if calls:
-            message["tool_calls"] = calls
-        found.append(message)
-    return found or None
+    sent = (entry.get("message") for entry in objects(items(entries)))
+    return [_unwrapped(message) for message in sent if isinstance(message, dict)] or None
+
+
+def _unwrapped(sent: dict[str, Any]) -> dict[str, Any]:
+    calls = []
+    for one in objects(items(sent.get("tool_calls"))):
+        made = _unwrapped_call(one.get("tool_call"))
+        calls += [made] if made else []
+    blocks = []
+    for one in objects(items(sent.get("contents"))):
+        made = _unwrapped_call(one.get("tool_call"))  # beside a block of the type tool_use
+        if made is None:
+            blocks.append(_block(one.get("message_content")))
+        elif made["id"] not in [known["id"] for known in calls]:
+            calls.append(made)
+    message = {k: v for k, v in sent.items() if k not in {"contents", "tool_calls"}}
+    message["content"] = content_of(blocks) if blocks else sent.get("content", "")
+    if calls:
+        message["tool_calls"] = calls
+    return message
+
+
+def _unwrapped_call(sent: Any) -> dict[str, Any] | None:
+    function = sent.get("function") if isinstance(sent, dict) else None
+    if not isinstance(function, dict):
+        return None
+    return call(sent.get("id"), function.get("name"), function.get("arguments"))
 
 
 def _block(content: Any) -> Any:
@@ -146,9 +334,9 @@ def of_events(
     for event in events:
         told = event.attributes
         if event.name in EVENT_ROLES:
-            into.append(_of_event(told, EVENT_ROLES[event.name]))
+            into += _of_event(told, EVENT_ROLES[event.name])
         elif event.name == CHOICE:
-            out.append(_of_event(told, "assistant"))
+            out += _of_event(told, "assistant")
         elif event.name == PROMPT_EVENT:
             said.setdefault("gen_ai.prompt", told.get("gen_ai.prompt"))
         elif event.name == COMPLETION_EVENT:
@@ -158,17 +346,34 @@ def of_events(
     return into, out, said
 
 
-def _of_event(told: dict[str, Any], role: str) -> dict[str, Any]:
-    inner = parsed(told.get("message"))
-    sent = {**told, **inner} if isinstance(inner, dict) else dict(told)
-    message = {"role": sent.get("role") or role}
-    message["content"] = parsed(sent.get("content", "" if isinstance(inner, dict) else inner or ""))
-    for name in ("tool_calls", "name", "finish_reason"):
+def of_listed_events(value: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the messages in and out of a JSON list of events (Logfire, pydantic-ai of 2025)."""
+    events = [
+        Event(name, 0, one)
+        for one in objects(items(parsed(value)))
+        if isinstance(name := one.get("event.name"), str)
+    ]
+    into, out, _ = of_events(events)
+    return into, out
+
+
+def _of_event(told: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    sent = dict(told)
+    for name in _EVENT_BODY:
+        body = parsed(told.get(name))
+        sent |= body if isinstance(body, dict) else {}
+    inner = parsed(sent.get("message"))
+    if isinstance(inner, dict):
+        sent |= inner
+    elif inner is not None:
+        sent.setdefault("content", sent["message"])
+    message = {"role": sent.get("role") or role, "content": blocks_of(sent.get("content", ""))}
+    for name in _EVENT_FIELDS:
         if sent.get(name) is not None:
-            message[name] = parsed(sent[name])
+            message[name] = parsed(sent[name]) if name == "tool_calls" else sent[name]
     if sent.get("id") is not None:
         message["tool_call_id" if message["role"] == "tool" else "id"] = sent["id"]
-    return message
+    return spread(message)
 
 
 def documents(attributes: Attributes, prefix: str) -> list[dict[str, Any]] | None:
@@ -180,7 +385,9 @@ def documents(attributes: Attributes, prefix: str) -> list[dict[str, Any]] | Non
             continue
         metadata = parsed(sent.get("metadata"))
         metadata = dict(metadata) if isinstance(metadata, dict) else {}
-        metadata |= {k: sent[k] for k in ("id", "score") if sent.get(k) is not None}
+        metadata |= {
+            k: v for k, v in sent.items() if k not in ("metadata", "content") and v is not None
+        }
         found.append(
             {"page_content": sent.get("content", ""), "metadata": metadata, "type": "Document"}
         )

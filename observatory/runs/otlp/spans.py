@@ -142,14 +142,14 @@ class Attributes:
         self._taken: set[str] = set()
 
     def take(self, *keys: str) -> Any:
-        """Return the first of `keys` that is there and not None or "", else None. Takes all."""
-        found = None
+        """Return the first of `keys` that is there and not None or "", else None.
+
+        It is taken, and so are the others that say the same or nothing.
+        """
+        found = self.peek(*keys)
         for key in keys:
-            if key in self._values:
+            if key in self._values and self._values[key] in (found, None, ""):
                 self._taken.add(key)
-                value = self._values[key]
-                if found is None and value not in (None, ""):
-                    found = value
         return found
 
     def peek(self, *keys: str) -> Any:
@@ -196,6 +196,10 @@ class Attributes:
             else:
                 node[parts[-1]] = value
         return _listed(root) if root else None
+
+    def left(self) -> list[str]:
+        """Return the keys that nobody took."""
+        return [key for key in self._values if key not in self._taken]
 
     def rest(self) -> Iterator[tuple[str, Any]]:
         """Yield what nobody took."""

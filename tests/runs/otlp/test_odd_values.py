@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 from observatory.runs.models import Rejected, Run
-from observatory.runs.otlp import conventions, jsonform, mapping, messages, protobuf, spans
+from observatory.runs.otlp import (
+    conventions,
+    figures,
+    jsonform,
+    mapping,
+    messages,
+    parameters,
+    protobuf,
+    spans,
+)
 from observatory.runs.otlp.mapping import map_span
 from observatory.runs.otlp.spans import Event, Span
 from tests.otel import PROTOBUF, Recorder, encoded, json_bytes
@@ -54,7 +63,7 @@ ODD_TEXTS = [
     " ",
     "\x00",
     "e\u0301\u202e\U0001f600",
-    "x" * 100_000,
+    "x" * 5_000,
 ]
 ODD_VALUES = [
     *ODD_TEXTS,
@@ -79,7 +88,7 @@ ODD_VALUES = [
 def attribute_keys() -> list[str]:
     """Return every dotted or prefixed attribute name that the modules of the mapping spell out."""
     keys = {f"gen_ai.usage.{side}_token_details" for side in ("input", "output")}
-    for module in (conventions, mapping, messages, spans):
+    for module in (conventions, figures, mapping, messages, parameters, spans):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 keys.add(node.value)
@@ -101,13 +110,27 @@ def test_there_are_keys_to_try() -> None:
 
 @pytest.mark.parametrize("key", attribute_keys())
 def test_an_odd_value_of_an_attribute_never_breaks_the_mapping(key) -> None:
-    for suffix in SUFFIXES:
-        for value in ODD_VALUES:
-            attributes = {key + suffix: value}
-            events = [Event(key, 1, {key + suffix: value}), Event("gen_ai.choice", 1, attributes)]
-            for sent in (a_span(attributes), a_span({}, events=events)):
-                with contextlib.suppress(spans.BadItem):  # refused by itself, with a reason
-                    map_span(sent)
+    for number, value in enumerate(ODD_VALUES):
+        suffix = SUFFIXES[number % len(SUFFIXES)]
+        attributes = {key: value, f"{key}{suffix}": ODD_VALUES[-number], f"{key}.0.content": value}
+        with contextlib.suppress(spans.BadItem):  # refused by itself, with a reason
+            map_span(a_span({key: value}))
+        with contextlib.suppress(spans.BadItem):
+            map_span(a_span(attributes, events=[Event(key, 1, {key: value})]))
+
+
+@pytest.mark.parametrize("name", sorted(messages.CONTENT_EVENTS))
+@pytest.mark.parametrize(
+    "key", ["content", "message", "id", "role", "tool_calls", "gen_ai.event.content", "body"]
+)
+def test_an_odd_value_in_an_event_never_breaks_the_mapping(name, key) -> None:
+    for value in ODD_VALUES:
+        event = Event(name, 1, {key: value})
+        with contextlib.suppress(spans.BadItem):
+            map_span(a_span({}, events=[event]))
+        listed = json.dumps([{"event.name": name, key: value}], default=str)
+        with contextlib.suppress(spans.BadItem):
+            map_span(a_span({"all_messages_events": listed}))
 
 
 def send(api, body: bytes, kind: str = PROTOBUF) -> Any:
@@ -134,10 +157,22 @@ def test_token_details_that_are_no_literal_cost_nothing(api) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("place", ["run_type", "inputs", "outputs", "usage", "metadata", "tags"])
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        (conventions, "run_type"),
+        (conventions, "inputs"),
+        (conventions, "outputs"),
+        (figures, "usage"),
+        (parameters, "metadata"),
+        (parameters, "tags"),
+    ],
+)
 @pytest.mark.parametrize("encode", [encoded, json_bytes])
-def test_a_fault_in_the_mapping_costs_one_span(api, monkeypatch, caplog, place, encode) -> None:
-    sound = getattr(conventions, place)
+def test_a_fault_in_the_mapping_costs_one_span(
+    api, monkeypatch, caplog, module, place, encode
+) -> None:
+    sound = getattr(module, place)
 
     def faulty(*sent: Any) -> Any:
         first = sent[0] if isinstance(sent[0], spans.Attributes) else sent[1]
@@ -145,7 +180,7 @@ def test_a_fault_in_the_mapping_costs_one_span(api, monkeypatch, caplog, place, 
             raise ZeroDivisionError("a fault")
         return sound(*sent)
 
-    monkeypatch.setattr(conventions, place, faulty)
+    monkeypatch.setattr(module, place, faulty)
     kind = PROTOBUF if encode is encoded else "application/json"
     with caplog.at_level(logging.ERROR):
         answer = send(api, encode(three_spans({"odd": "yes"}).spans), kind)
