@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db import transaction
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import QueueItem, Review, ReviewDraft
 from observatory import exact
-from observatory.feedback.judgement import clean_document
+from observatory.feedback.judgement import InvalidFeedback, clean_document
 from observatory.workspaces.models import User
 
 
@@ -23,27 +24,55 @@ class DraftConflict(Exception):
         self.typed = typed
 
 
-_INSERT = """
-INSERT INTO annotations_reviewdraft (item_id, reviewer_id, version, content, saved_at)
-VALUES (%(item)s, %(reviewer)s, 1, %(content)s, %(now)s)
-ON CONFLICT (item_id, reviewer_id) DO NOTHING
-RETURNING *
+@dataclass(frozen=True)
+class Writer:
+    """Which tab of a browser sends a draft, and when its text was typed by that browser's clock.
+
+    A tab that is reloaded sends what was typed last as it closes, and nobody reads the answer.
+    By the writer the next save of the same tab knows that version as its own.
+    """
+
+    tab: str
+    typed_at_ms: int
+
+
+# The stored draft is an earlier text of the tab that sends this one.
+_IS_MINE = """
+(d.content -> 'writer' ->> 'tab' = %(tab)s
+ AND (d.content -> 'writer' ->> 'typed_at_ms')::bigint <= %(typed_at_ms)s)
 """
-_UPDATE = """
-UPDATE annotations_reviewdraft SET version = version + 1, content = %(content)s, saved_at = %(now)s
-WHERE item_id = %(item)s AND reviewer_id = %(reviewer)s AND version = %(version)s
-RETURNING *
+_INSERT = f"""
+INSERT INTO annotations_reviewdraft AS d (item_id, reviewer_id, version, content, saved_at)
+VALUES (%(item)s, %(reviewer)s, 1, %(content)s, %(now)s)
+ON CONFLICT (item_id, reviewer_id) DO UPDATE
+SET version = d.version + 1, content = excluded.content, saved_at = excluded.saved_at
+WHERE {_IS_MINE}
+RETURNING d.*
+"""
+_UPDATE = f"""
+UPDATE annotations_reviewdraft d
+SET version = version + 1, content = %(content)s, saved_at = %(now)s
+WHERE item_id = %(item)s AND reviewer_id = %(reviewer)s
+  AND (version = %(version)s OR {_IS_MINE})
+RETURNING d.*
 """
 
 
 @transaction.atomic
 def save(
-    item: QueueItem, reviewer: User, content: dict[str, Any], version: int, now: datetime
+    item: QueueItem,
+    reviewer: User,
+    content: dict[str, Any],
+    version: int,
+    now: datetime,
+    *,
+    writer: Writer | None = None,
 ) -> ReviewDraft:
     """Keep `content` as `reviewer`'s draft of `item` and return it with its new version.
 
     `version` is that of the draft the form was opened with or last saved; 0 when there was
-    none. Raises DraftConflict when it is not the stored one, keeping both texts; Unavailable
+    none. It does not matter when the stored draft is an earlier text of the same `writer`.
+    Raises DraftConflict when it is not the stored one, keeping both texts; Unavailable
     (REVIEWED) when the review has been submitted meanwhile; InvalidFeedback when it is too large.
     """
     if Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists():
@@ -52,13 +81,38 @@ def save(
         "item": item.pk,
         "reviewer": reviewer.pk,
         "version": version,
-        "content": exact.jsonb(clean_document("draft", content)),
+        "content": exact.jsonb(clean_document("draft", signed(content, writer))),
         "now": now,
+        "tab": writer.tab if writer else None,
+        "typed_at_ms": writer.typed_at_ms if writer else 0,
     }
     saved = list(ReviewDraft.objects.raw(_UPDATE if version else _INSERT, parameters))
     if not saved:
         raise DraftConflict(load(item, reviewer), content)
     return saved[0]
+
+
+def keep(
+    item: QueueItem,
+    reviewer: User,
+    content: dict[str, Any],
+    now: datetime,
+    *,
+    writer: Writer | None = None,
+) -> None:
+    """Make a form that was refused or passed over the draft, unless it is too large for one."""
+    try:
+        cleaned = clean_document("draft", signed(content, writer))
+    except InvalidFeedback:
+        return  # who sent it has it still, and was told what is wrong with it
+    put_back(item, reviewer, cleaned, now)
+
+
+def signed(content: dict[str, Any], writer: Writer | None) -> dict[str, Any]:
+    """Return `content` with who wrote it, as it is stored."""
+    if writer is None:
+        return content
+    return {**content, "writer": {"tab": writer.tab, "typed_at_ms": writer.typed_at_ms}}
 
 
 def load(item: QueueItem, reviewer: User) -> ReviewDraft | None:

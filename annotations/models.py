@@ -427,7 +427,8 @@ class Deferral(models.Model):
                 fields=["reviewer", "created_at"],
                 name="deferral_requeued",
                 condition=Q(kind="requeue"),
-            )
+            ),
+            models.Index(fields=["reviewer", "-created_at"], name="deferral_newest"),
         ]
 
 

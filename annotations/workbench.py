@@ -29,6 +29,7 @@ from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission, allows
 
 N_RECENT = 10
+N_PASSED = 200  # of the newest skips and postponements in any queue, those of this one are shown
 MANY = 1_000
 """Items and reviews from which on a count may be a little old, for counting grows with them."""
 PATIENCE = 50  # such a count is used for so many times as long as it took
@@ -65,9 +66,14 @@ def _asked(text: str | None) -> list[RubricItem]:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """One of my last standing reviews; name and opening of its run, None when it is not stored."""
+    """An item I was done with: reviewed, skipped or put at the end. The newest is undone first.
 
-    uuid: UUID
+    `kind` is "review", "skip" or "requeue"; only a review has a `uuid`. Name and opening are those
+    of the run, None when it is not stored.
+    """
+
+    kind: str
+    uuid: UUID | None
     item_uuid: UUID
     is_corrected: bool
     run_id: UUID
@@ -117,15 +123,26 @@ SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
      WHERE s.queue_id = q.id AND NOT s.is_taken AND s.reviewer_id IS NOT NULL
        AND s.expires_at > %(now)s),
     (SELECT i.id FROM annotations_queueitem i WHERE i.uuid = %(showing)s AND i.queue_id = q.id),
-    (SELECT jsonb_agg(jsonb_build_array(v.uuid, i.uuid, v.is_corrected, i.run_id,
+    (SELECT jsonb_agg(jsonb_build_array(v.kind, v.uuid, i.uuid, v.is_corrected, i.run_id,
                 r.id IS NOT NULL OR i.thread_id IS NOT NULL,
                 coalesce('Thread ' || i.thread_id, r.name),
-                left(r.inputs::text, %(n_chars)s)) ORDER BY v.place)::text
-     FROM (SELECT v.uuid, v.item_id, v.correction IS NOT NULL AS is_corrected,
-                  row_number() OVER (ORDER BY v.submitted_at DESC) AS place
-           FROM annotations_review v
-           WHERE v.queue_id = q.id AND v.reviewer_id = %(me)s AND v.retracted_at IS NULL
-           ORDER BY v.submitted_at DESC LIMIT {N_RECENT}) v
+                left(r.inputs::text, %(n_chars)s)) ORDER BY v.at DESC)::text
+     FROM ((SELECT 'review' AS kind, v.uuid, v.item_id, v.correction IS NOT NULL AS is_corrected,
+                   v.submitted_at AS at
+            FROM annotations_review v
+            WHERE v.queue_id = q.id AND v.reviewer_id = %(me)s AND v.retracted_at IS NULL
+            ORDER BY v.submitted_at DESC LIMIT {N_RECENT})
+           UNION ALL
+           (SELECT p.kind, NULL, p.item_id, false, p.created_at
+            FROM (SELECT d.kind, d.item_id, d.created_at FROM annotations_deferral d
+                  WHERE d.reviewer_id = %(me)s
+                  ORDER BY d.created_at DESC LIMIT {N_PASSED}) p
+            JOIN annotations_queueitem o ON o.id = p.item_id AND o.queue_id = q.id
+            WHERE o.state = 'open' AND NOT EXISTS (
+                SELECT FROM annotations_review w WHERE w.item_id = p.item_id
+                AND w.reviewer_id = %(me)s AND w.retracted_at IS NULL)
+            ORDER BY p.created_at DESC LIMIT {N_RECENT})
+           ORDER BY at DESC LIMIT {N_RECENT}) v
      JOIN annotations_queueitem i ON i.id = v.item_id
      LEFT JOIN runs_run r ON r.workspace_id = i.workspace_id
          AND r.id = coalesce(i.first_run_id, i.run_id))
@@ -207,8 +224,15 @@ def frame_of(
         n_at_work,
         shown_id,
         [
-            Recent(UUID(uuid), UUID(item), is_corrected, UUID(run_id), *rest)
-            for uuid, item, is_corrected, run_id, *rest in exact.loads(recent or "[]")
+            Recent(
+                kind,
+                UUID(uuid) if uuid else None,
+                UUID(item),
+                is_corrected,
+                UUID(run_id),
+                *rest,
+            )
+            for kind, uuid, item, is_corrected, run_id, *rest in exact.loads(recent or "[]")
         ],
     )
 

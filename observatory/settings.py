@@ -166,11 +166,13 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "observatory.web.compression.PageCompression",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "observatory.web.activity.ActivityMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -194,7 +196,7 @@ TEMPLATES = [
 ]
 AUTH_USER_MODEL = "workspaces.User"
 AUTHENTICATION_BACKENDS = ["observatory.workspaces.people.Backend"]
-SESSION_ENGINE = "observatory.workspaces.people"
+SESSION_ENGINE = "observatory.workspaces.sessions"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -232,8 +234,12 @@ STORAGES = {
 }
 
 SESSION_COOKIE_AGE = 7 * 86_400
+SESSION_IDLE_MINUTES = env.integer("OBSERVATORY_SESSION_IDLE_MINUTES", 720, 5, 10_080)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+# Our scripts read the token's cookie: it changes when one signs in again in another tab.
+CSRF_COOKIE_HTTPONLY = False
+CSRF_FAILURE_VIEW = "observatory.web.account.csrf_failure"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 # TLS ends at a proxy; it says so in X-Forwarded-Proto, which it must not pass on from outside.
 SECURE_SSL_REDIRECT = env.flag("OBSERVATORY_SSL_REDIRECT", IS_HTTPS)

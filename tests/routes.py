@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from annotations.models import Review
 from observatory.prompts import commits
 from observatory.prompts.models import PromptRepo
 from observatory.workspaces import keys
+from observatory.workspaces.models import BrowserSession
 
 NOT_OURS = ("admin/", "^", "api/", "runs", "v1/", "")
 MACHINES = {"livez", "readyz", "healthz"}
@@ -59,8 +62,13 @@ def fill(scene, reviewer) -> dict[str, Any]:
         workspace=scene.workspace, handle=f"p{scene.workspace.pk}"
     )
     commit = commits.latest(prompt) or commits.push(prompt, {"text": "x"}, parent=None)
+    session, _ = BrowserSession.objects.get_or_create(
+        session_key=f"another browser of {scene.workspace.pk}",
+        defaults={"user": reviewer, "expire_date": timezone.now() + timedelta(hours=1)},
+    )
     return {
         "slug": scene.workspace.slug,
+        "session_uuid": session.uuid,
         "project_uuid": scene.project.uuid,
         "run_id": scene.runs[0].id,
         "field": "inputs",

@@ -50,6 +50,7 @@ def _visit(acme, ada, grace, mallory) -> None:
     client = Client()
     client.get("/accounts/login/")
     client.get("/docs")
+    Client(enforce_csrf_checks=True).post("/accounts/login/")
     client.force_login(mallory)
     client.get("/w/rival/")
     mallory.memberships.all().delete()

@@ -62,7 +62,9 @@ def test_another_workspace_does_not_exist(theirs, grace, intruder) -> None:
             assert theirs.workspace.name not in answer.content.decode(), route.name
 
 
-def test_ids_of_another_workspace_are_as_good_as_unknown_ones(theirs, grace, intruder) -> None:
+def test_ids_of_another_workspace_are_as_good_as_unknown_ones(
+    theirs, grace, intruder, mallory
+) -> None:
     stolen = routes.fill(theirs, grace) | {"slug": "rival"}
     unknown = {
         name: uuid4() if isinstance(value, UUID) else value for name, value in stolen.items()
@@ -71,6 +73,7 @@ def test_ids_of_another_workspace_are_as_good_as_unknown_ones(theirs, grace, int
         if not route.is_in_workspace:
             continue
         has_ids = any(isinstance(stolen[name], UUID) for name in route.parameters)
+        intruder.force_login(mallory)  # one of the routes signs out
         for send in (intruder.get, intruder.post):
             answer = send(routes.address(route, stolen))
             assert CANARY not in answer.content.decode(), route.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -16,8 +17,8 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from observatory.web.http import public
-from observatory.workspaces import sign_in
+from observatory.web.http import is_ours, page_before, public
+from observatory.workspaces import sessions, sign_in
 from observatory.workspaces.models import User, Workspace
 
 
@@ -27,19 +28,15 @@ class SignInForm(AuthenticationForm):
     error_messages = {
         "invalid_login": "That name and password do not match. Both are case-sensitive.",
         "inactive": "That name and password do not match. Both are case-sensitive.",
-        "slow": "Too many wrong passwords. Try again in %(minutes)d min.",
     }
 
     def clean(self) -> dict[str, Any]:
         name = self.cleaned_data.get("username") or ""
         address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
         now = timezone.now()
-        wait = sign_in.wait_for(name, address, now)
-        if wait is not None:
-            minutes = max(1, math.ceil(wait.total_seconds() / 60))
-            raise forms.ValidationError(
-                self.error_messages["slow"], code="slow", params={"minutes": minutes}
-            )
+        words = wait_to_sign_in(name, address, now)
+        if words:
+            raise forms.ValidationError(words, code="slow")
         try:
             cleaned = super().clean()
         except forms.ValidationError:
@@ -49,10 +46,29 @@ class SignInForm(AuthenticationForm):
         return cleaned
 
 
+def wait_to_sign_in(name: str, address: str, now: datetime) -> str:
+    """Return what to say to somebody who has guessed too often; "" when they may try."""
+    wait = sign_in.wait_for(name, address, now)
+    if wait is None:
+        return ""
+    minutes = max(1, math.ceil(wait.total_seconds() / 60))
+    return f"Too many wrong passwords. Try again in {minutes} min."
+
+
 class SignIn(LoginView):
     form_class = SignInForm
     template_name = "registration/login.html"
     redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        meta = self.request.META
+        sessions.describe(
+            self.request.session,
+            address=meta.get("REMOTE_ADDR", ""),
+            agent=meta.get("HTTP_USER_AGENT", ""),
+        )
+        return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         has_people = User.objects.filter(is_active=True).exists()
@@ -60,6 +76,16 @@ class SignIn(LoginView):
 
 
 sign_in_page = public(SignIn.as_view())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form whose token is older than the session; a script sends it again."""
+    if is_ours(request):
+        words = "The page is older than the session; send it again with the new token"
+        return HttpResponse(
+            words, status=403, content_type="text/plain", headers={"X-Obs-Token": "stale"}
+        )
+    return render(request, "403_csrf.html", {"back": page_before(request)}, status=403)
 
 
 @require_POST

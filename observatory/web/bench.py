@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from django.http import QueryDict
 from django.urls import reverse
 
-from annotations import conditions, corrections
+from annotations import conditions, corrections, drafts
 from annotations.models import Deferral, QueueItem, RubricItem
 from annotations.reviews import Submission
 from annotations.workbench import Frame, Opened, Recent
@@ -77,6 +77,23 @@ def typed_in(content: Mapping[str, Any]) -> Typed:
     return Typed(dict(scores), text, content.get("note") or "")
 
 
+def writer_of(post: QueryDict) -> drafts.Writer | None:
+    """Return which tab sends the form; None without a script."""
+    tab, typed_at = post.get("tab", ""), whole_number(post.get("typed_at"), 2**53)
+    if not tab or len(tab) > 64 or typed_at is None:
+        return None
+    return drafts.Writer(tab, typed_at)
+
+
+def is_typed(typed: Typed, document: str | None) -> bool:
+    """Return whether the form holds anything that a person would miss."""
+    if typed.scores or typed.note.strip():
+        return True
+    if typed.correction is None or _is_too_long(document):
+        return False
+    return typed.correction.rstrip() != corrections.editable_text(shapes.load(document)).rstrip()
+
+
 def identifier(text: str | None) -> UUID | None:
     """Return `text` as a UUID, or None when it is not one."""
     try:
@@ -87,7 +104,7 @@ def identifier(text: str | None) -> UUID | None:
 
 def whole_number(text: str | None, most: int) -> int | None:
     """Return `text` as a number from 0 to `most`, or None."""
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 12:
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 16:
         return None
     return min(int(text), most)
 
@@ -247,12 +264,12 @@ def _conditions(question: RubricItem, names: Mapping[str, str]) -> dict[str, Any
 
 
 def _words(condition: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    told = []
+    parts = []
     for rule in condition["rules"]:
         values = " or ".join(f"{value:g}" for value in rule.get("values", ()))
         said = _SAID.get(rule["op"]) or f"is {values}"
-        told.append(f"{names.get(rule['key'], rule['key'])} {said}")
-    return _JOINED[condition["join"]].join(told)
+        parts.append(f"{names.get(rule['key'], rule['key'])} {said}")
+    return _JOINED[condition["join"]].join(parts)
 
 
 def _choices(question: RubricItem, item: QueueItem) -> list[tuple[str, str, str, str]]:
@@ -299,7 +316,7 @@ def _same(score: Any, worth: str) -> bool:
 
 
 def bench_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
-    """Return the frame around an item: my progress in the queue and my last reviews."""
+    """Return the frame around an item: my progress in the queue and what I did last."""
     total = frame.n_done + frame.n_left
     links = links_of(request.workspace.slug, frame.queue.uuid)
     return {
@@ -316,16 +333,19 @@ def bench_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
 
 def _recent(recent: Recent, links: Mapping[str, str]) -> dict[str, Any]:
     is_stored = recent.is_stored
+    undo = links["undo"].replace(_NOBODY, str(recent.uuid))
+    back = links["back"].replace(_NOBODY, str(recent.item_uuid))
     return {
-        "review": recent,
+        "kind": recent.kind,
+        "is_corrected": recent.is_corrected,
         "name": title_of(recent.name, recent.opening) if is_stored else NOT_RECEIVED,
         "href": links["item"].replace(_NOBODY, str(recent.item_uuid)),
-        "undo_href": links["undo"].replace(_NOBODY, str(recent.uuid)),
+        "undo_href": undo if recent.kind == "review" else back,
     }
 
 
 _OF_QUEUE = {"next": "review-next", "review": "review", "queue": "queue-detail"}
-_OF_ITEM = ("context", "draft", "heartbeat", "release", "skip", "requeue", "submit", "diff")
+_OF_ITEM = ("context", "draft", "heartbeat", "release", "skip", "requeue", "submit", "diff", "back")
 
 
 @lru_cache(maxsize=1024)

@@ -22,6 +22,7 @@ from observatory.workspaces.people import membership_of, memberships_of
 from observatory.workspaces.roles import PERMISSIONS, Permission, allows
 
 OUR_FETCH = "X-Obs-Fetch"
+OUR_USER = "X-Obs-User"  # our script says whose page it runs on
 P = ParamSpec("P")
 
 
@@ -46,7 +47,8 @@ def is_ours(request: HttpRequest) -> bool:
 def require(permission: Permission) -> Callable[[Page[P]], UrlView]:
     """Let only members of the workspace in the URL pass whose role includes `permission`.
 
-    Not signed in: to the sign-in page (a script gets 401). Not a member: 404, as for a workspace
+    Not signed in: to the sign-in page (a script gets 401, also when somebody else has signed in
+    since its page was opened). Not a member: 404, as for a workspace
     that does not exist. A member without the permission: 403, saying who can grant it.
     """
 
@@ -55,6 +57,8 @@ def require(permission: Permission) -> Callable[[Page[P]], UrlView]:
         def guarded(request: WebRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
+            if request.headers.get(OUR_USER, "") not in ("", str(request.user.uuid)):
+                return _for_another(request)
             membership = membership_of(request.user, slug)
             if membership is None:
                 raise Http404("no such page")
@@ -100,7 +104,22 @@ def _to_sign_in(request: WebRequest) -> HttpResponse:
         here = urlsplit(request.htmx.current_url or "/")
         login = resolve_url(settings.LOGIN_URL)
         return HttpResponseClientRedirect(f"{login}?next={here.path}")
-    return redirect_to_login(request.get_full_path())
+    if request.method in {"GET", "HEAD"}:
+        return redirect_to_login(request.get_full_path())
+    return redirect_to_login(page_before(request))
+
+
+def page_before(request: HttpRequest) -> str:
+    """Return the path of the page whose form was sent: the address of a form may be no page."""
+    page = urlsplit(request.headers.get("Referer", ""))
+    return "/" + page.path.lstrip("/") if page.netloc == request.get_host() else "/"
+
+
+def _for_another(request: WebRequest) -> HttpResponse:
+    words = f"{request.user.username} has signed in since this page was opened."
+    return HttpResponse(
+        words, status=401, content_type="text/plain", headers={"X-Obs-Sign-In": "other"}
+    )
 
 
 def _refusal(request: WebRequest, permission: Permission) -> HttpResponse:

@@ -213,7 +213,8 @@ def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Htt
 
 def _keep(item: QueueItem, request: WebRequest, typed: bench.Typed) -> None:
     """Make what was typed the draft, so that opening the item again shows it."""
-    drafts.put_back(item, request.user, typed.as_draft(), timezone.now())
+    writer = bench.writer_of(request.POST)
+    drafts.keep(item, request.user, typed.as_draft(), timezone.now(), writer=writer)
 
 
 def _refused(
@@ -268,11 +269,21 @@ def _not_deferred(request: WebRequest, item: QueueItem, reason: Reason) -> HttpR
     return redirect("review", request.workspace.slug, item.queue.uuid)
 
 
+def _form_left(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> QueueItem:
+    """Return the item that is passed over; what stands in its form is kept as a draft."""
+    form = _form(request, queue_uuid, item_uuid)
+    if "submission_id" in request.POST:
+        typed = bench.typed_of(request.POST, form.questions)
+        if bench.is_typed(typed, form.outputs):
+            _keep(form.item, request, typed)
+    return form.item
+
+
 @require_POST
 @require(Permission.REVIEW)
 def review_skip(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
     """Pass the item over for good, with a reason."""
-    item = item_or_404(queue_or_404(request, queue_uuid), item_uuid)
+    item = _form_left(request, queue_uuid, item_uuid)
     try:
         reviews.skip(item, request.user, request.POST.get("reason", ""), timezone.now())
     except Unavailable as refusal:
@@ -286,12 +297,26 @@ def review_skip(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
 @require(Permission.REVIEW)
 def review_requeue(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
     """Put the item at the end of my own order."""
-    item = item_or_404(queue_or_404(request, queue_uuid), item_uuid)
+    item = _form_left(request, queue_uuid, item_uuid)
     try:
         reviews.requeue(item, request.user, timezone.now())
     except Unavailable as refusal:
         return _not_deferred(request, item, refusal.reason)
     return _deferred(request, item, "Put at the end of your order.")
+
+
+@require_POST
+@require(Permission.REVIEW)
+def review_back(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
+    """Undo my skip or my requeue of an item, and open it with what I had typed."""
+    item = item_or_404(queue_or_404(request, queue_uuid), item_uuid)
+    try:
+        seat = reservations.reserve(item, request.user, timezone.now())
+    except Unavailable as refusal:
+        if refusal.reason is Reason.ALL_RESERVED:
+            reviews.want_again(item, request.user)  # it comes to me once a seat is free
+        return _not_deferred(request, item, refusal.reason)
+    return _opened_again(request, item, seat, "The item is here again.")
 
 
 @require_POST
@@ -306,17 +331,24 @@ def review_undo(request: WebRequest, queue_uuid: UUID, review_uuid: UUID) -> Htt
     )
     if found is None:
         raise Http404("no such review")
-    now = timezone.now()
-    back = reviews.retract(found, request.user, now)
-    address = reverse("review", args=[request.workspace.slug, queue.uuid])
-    if not is_ours(request) or back.seat is None:
-        messages.success(request, "Taken back. Your answers are here again.")
-        return redirect(f"{address}?item={back.item.uuid}")
+    back = reviews.retract(found, request.user, timezone.now())
     back.item.queue = queue
-    frame = _frame(request, queue_uuid)
+    words = "Review reopened. Your answers are here again."
+    return _opened_again(request, back.item, back.seat, words)
+
+
+def _opened_again(
+    request: WebRequest, item: QueueItem, seat: Seat | None, words: str
+) -> HttpResponse:
+    """Answer an undo: the item, held for me again, is what comes next."""
+    if not is_ours(request) or seat is None:
+        messages.success(request, words)
+        address = reverse("review", args=[request.workspace.slug, item.queue.uuid])
+        return redirect(f"{address}?item={item.uuid}")
+    frame = _frame(request, item.queue.uuid)
     context = bench.bench_context(request, frame)
-    opened = workbench.open_item(back.item, request.user, back.seat)
-    context |= bench.item_context(request, frame, opened, now=now)
+    opened = workbench.open_item(item, request.user, seat)
+    context |= bench.item_context(request, frame, opened, now=timezone.now())
     return privately(render(request, "annotations/_bench_parts.html", {**context, "is_undo": True}))
 
 
@@ -337,6 +369,7 @@ def review_draft(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Http
             typed.as_draft(),
             bench.draft_version(request.POST),
             timezone.now(),
+            writer=bench.writer_of(request.POST),
         )
     except drafts.DraftConflict as conflict:
         response = HttpResponse("changed in another tab", status=409, content_type="text/plain")

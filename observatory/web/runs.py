@@ -215,11 +215,10 @@ def payload_context(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
     """Return what runs/_payload.html needs for `tab` of `run`."""
     if tab == "conversation":
         inputs, outputs = shapes.load(run.inputs), shapes.load(run.outputs)
-        is_retriever = run.run_type == "retriever"
-        return {
-            "turns": shapes.conversation(inputs, None if is_retriever else outputs),
-            "documents": shapes.documents_of(outputs) if is_retriever else [],
-        }
+        documents = shapes.documents_of(outputs) if run.run_type == "retriever" else []
+        asked = shapes.question_turns(inputs)
+        turns = asked if documents else asked + shapes.answer_turns(outputs, asked)
+        return {"turns": turns, "documents": documents}
     if tab in {"io", "inputs", "outputs"}:
         names = ("inputs", "outputs") if tab == "io" else (tab,)
         return {"parts": [_part(request, run, name, is_raw=False) for name in names]}

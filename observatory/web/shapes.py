@@ -6,7 +6,7 @@ Tried in order: chat messages (OpenAI, Anthropic, LangChain), one string in an e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from observatory import exact
@@ -14,6 +14,7 @@ from observatory.runs.previews import preview
 
 PARSED_CHARS = 65_536
 """A longer document is not built as objects for one line: its preview is the line."""
+FILE_CHARS = 1_000  # a longer string in such a block is a file, not a text to read
 BLOCK_CHARS = 4_000
 """Characters of a block of a message that has a shape of its own; "..." says it was cut."""
 ROLES = {
@@ -32,13 +33,22 @@ ROLES = {
     "function": "tool",
     "toolmessage": "tool",
 }
+ITEMS = {"function_call", "custom_tool_call", "function_call_output", "reasoning"}
+TEXT_FIELDS = {"content", "tool_calls", "parts"}
+DEPTH = 4  # messages lie no deeper
+TEXT_CHARS = 65_536
+"""Of a longer text a conversation shows the beginning."""
 ANSWER_KEYS = ("answer", "output", "response", "text", "content", "completion", "result", "reply")
 QUESTION_KEYS = ("question", "input", "query", "prompt", "message", "text", "user_message")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `role` is user, assistant, system or tool; `calls` are (name, arguments)."""
+    """One turn. `role` is user, assistant, system or tool; `calls` are (name, arguments).
+
+    A turn that is no text has its JSON value: `has_value`, for None is one as well. `rest` is what
+    the document says besides, if anything.
+    """
 
     role: str
     text: str
@@ -46,6 +56,22 @@ class Message:
     name: str = ""
     thinking: str = ""
     is_final: bool = False
+    value: Any = None
+    has_value: bool = False
+    rest: Any = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.text or self.calls or self.thinking or self.has_value)
+
+    @property
+    def head(self) -> str:
+        """Return the beginning of a long text; a page that holds all of it is not usable."""
+        return self.text[:TEXT_CHARS]
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.text) > TEXT_CHARS
 
 
 def load(document: str | None) -> Any:
@@ -65,7 +91,7 @@ def messages_of(value: Any) -> list[Message]:
 
 
 def _messages(value: Any, depth: int) -> Iterator[Message]:
-    if depth > 4:
+    if depth > DEPTH:
         return
     if isinstance(value, list):
         for entry in value:
@@ -82,7 +108,7 @@ def _messages(value: Any, depth: int) -> Iterator[Message]:
     if whole is not None:
         yield whole
         return
-    for key in ("messages", "choices", "generations", "message", "output"):
+    for key in MESSAGE_KEYS:
         inner = value.get(key)
         if isinstance(inner, list | dict):
             yield from _messages(inner, depth + 1)
@@ -100,12 +126,29 @@ def _message(entry: Any) -> Message | None:
         body, role = entry["kwargs"], (entry["id"] or [""])[-1]  # LangChain's serialized form
     elif isinstance(entry.get("data"), dict) and "content" in entry["data"]:
         body = entry["data"]
+    if str(role) in ITEMS:
+        return _item(str(role), entry)
     known = ROLES.get(str(role).lower())
-    if known is None or not ("content" in body or "tool_calls" in body):
+    if known is None or not TEXT_FIELDS.intersection(body):
         return None
-    text, thinking, calls = _content(body.get("content"))
+    text, thinking, calls = _content(body.get("content", body.get("parts")))
     calls += _tool_calls(body)
+    if not text and isinstance(body.get("refusal"), str):
+        text = body["refusal"]
     return Message(known, text, calls, str(body.get("name") or ""), thinking)
+
+
+def _item(kind: str, entry: dict[str, Any]) -> Message:
+    """Return an item of OpenAI's Responses API that is no message."""
+    if kind == "function_call_output":
+        text, thinking, calls = _content(entry.get("output"))
+        return Message("tool", text, calls, str(entry.get("call_id") or ""), thinking)
+    if kind == "reasoning":
+        summary = entry.get("summary") or entry.get("content")
+        text, thinking, _calls = _content(summary if isinstance(summary, list) else None)
+        return Message("assistant", "", thinking="\n\n".join(filter(None, (thinking, text))))
+    call = (str(entry.get("name")), _arguments(entry.get("arguments", entry.get("input"))))
+    return Message("assistant", "", [call])
 
 
 def _content(content: Any) -> tuple[str, str, list[tuple[str, str]]]:
@@ -124,12 +167,30 @@ def _content(content: Any) -> tuple[str, str, list[tuple[str, str]]]:
                 thoughts.append(str(block.get("thinking") or block.get("text") or ""))
             elif kind == "tool_use":
                 calls.append((str(block.get("name")), _arguments(block.get("input"))))
+            elif isinstance(block.get("functionCall"), dict):
+                call = block["functionCall"]
+                calls.append((str(call.get("name")), _arguments(call.get("args"))))
             elif isinstance(block.get("text"), str):
                 texts.append(block["text"])
             else:
-                text = exact.dumps(block, indent=True).decode()
-                texts.append(text if len(text) <= BLOCK_CHARS else f"{text[:BLOCK_CHARS]}...")
+                texts.append(_block(block))
     return "\n\n".join(texts), "\n\n".join(thoughts), calls
+
+
+def _block(block: dict[str, Any]) -> str:
+    """Return a block of another shape as JSON text; of long strings, which are files, the size."""
+    text = exact.dumps(_shortened(block), indent=True).decode()
+    return text if len(text) <= BLOCK_CHARS else f"{text[:BLOCK_CHARS]}..."
+
+
+def _shortened(value: Any, depth: int = 0) -> Any:
+    if depth > DEPTH:
+        return "..."
+    if isinstance(value, str) and len(value) > FILE_CHARS:
+        return f"{value[:80]}... ({len(value):,} characters)"
+    if isinstance(value, dict):
+        return {key: _shortened(entry, depth + 1) for key, entry in value.items()}
+    return [_shortened(entry, depth + 1) for entry in value] if isinstance(value, list) else value
 
 
 def _tool_calls(body: dict[str, Any]) -> list[tuple[str, str]]:
@@ -200,21 +261,13 @@ def _kind(value: Any) -> str:
 
 def line_of(value: Any, keys: tuple[str, ...]) -> str | None:
     """Return the one text that stands for `value`: a message, a known key, an only string."""
-    if isinstance(value, str):
-        return value
     chat = messages_of(value)
     if chat:
-        wanted = "user" if keys is QUESTION_KEYS else "assistant"
-        fitting = [message for message in chat if message.role == wanted and message.text]
+        role = "user" if keys is QUESTION_KEYS else "assistant"
+        fitting = [message for message in chat if message.role == role and message.text]
         return (fitting or chat)[-1].text
-    if isinstance(value, dict):
-        for key in keys:
-            if isinstance(value.get(key), str):
-                return str(value[key])
-        strings = [entry for entry in value.values() if isinstance(entry, str)]
-        if len(strings) == 1:
-            return strings[0]
-    return None
+    named = _named_text(value, keys)
+    return named[1] if named else None
 
 
 def glance(document: str | None, keys: tuple[str, ...], limit: int = 160) -> str:
@@ -227,27 +280,120 @@ def glance(document: str | None, keys: tuple[str, ...], limit: int = 160) -> str
 
 
 def conversation(inputs: Any, outputs: Any) -> list[Message]:
-    """Return inputs and outputs as one conversation; the last answer is marked final.
+    """Return inputs and outputs as one conversation; it always ends with the outputs.
 
-    Empty when neither holds chat messages nor one text that stands for it.
+    What is no text is a turn with a value. The last turn is marked final.
     """
-    turns = messages_of(inputs)
-    if not turns:
-        question = line_of(inputs, QUESTION_KEYS)
-        turns = [Message("user", question)] if question else []
-    answers = messages_of(outputs)
-    if turns and answers and len(answers) >= len(turns):
-        # Some graphs put the whole history in the outputs: do not show it twice.
-        head = [(turn.role, turn.text) for turn in answers[: len(turns)]]
-        if head == [(turn.role, turn.text) for turn in turns]:
-            answers = answers[len(turns) :]
-    if not answers:
-        answer = line_of(outputs, ANSWER_KEYS)
-        answers = [Message("assistant", answer)] if answer else []
-    if answers:
-        last = answers[-1]
-        answers[-1] = Message(last.role, last.text, last.calls, last.name, last.thinking, True)
-    return turns + answers
+    asked = question_turns(inputs)
+    return asked + answer_turns(outputs, asked)
+
+
+def question_turns(inputs: Any) -> list[Message]:
+    """Return the turns that the inputs are; none for inputs that say nothing."""
+    if inputs is None or inputs == {}:
+        return []
+    return _turns(inputs, QUESTION_KEYS, "user")
+
+
+def answer_turns(outputs: Any, asked: list[Message] | None = None) -> list[Message]:
+    """Return the turns that the outputs are, the last one marked final. Always one at least.
+
+    `asked` are the turns before: some graphs put the whole history in their outputs.
+    """
+    answers = _turns(outputs, ANSWER_KEYS, "assistant")
+    history = asked or []
+    if history and len(answers) > len(history):
+        head = [(turn.role, turn.text) for turn in answers[: len(history)]]
+        if head == [(turn.role, turn.text) for turn in history]:
+            answers = answers[len(history) :]
+    if answers[-1].is_empty:
+        answers[-1] = replace(answers[-1], value=outputs, has_value=True)
+    answers[-1] = replace(answers[-1], is_final=True)
+    return answers
+
+
+def _turns(document: Any, keys: tuple[str, ...], role: str) -> list[Message]:
+    chat = messages_of(document)
+    if chat:
+        rest = _beside_messages(document)
+        if rest is None and not _shows_all(chat, document):
+            rest = document
+        chat[-1] = replace(chat[-1], rest=rest)
+        return chat
+    named = _named_text(document, keys)
+    if named is None:
+        return [Message(role, "", value=document, has_value=True)]
+    name, text = named
+    beside = {key: value for key, value in document.items() if key != name} if name else None
+    return [Message(role, text, rest=beside or None)]
+
+
+MESSAGE_KEYS = ("messages", "choices", "generations", "message", "output")
+MESSAGE_FIELDS = {"role", "type", "content", "parts", "tool_calls", "name", "kwargs", "id", "lc"}
+"""What a message of its own is shown by; other fields of it are shown beside it."""
+
+
+def _beside_messages(document: Any) -> Any:
+    """Return what a document with messages holds besides, or None."""
+    if isinstance(document, list):
+        return None if _is_chat(document) else document
+    if not isinstance(document, dict):
+        return None
+    if _message(document) is not None:
+        left = {key: value for key, value in document.items() if key not in MESSAGE_FIELDS}
+    else:
+        name = next(key for key in MESSAGE_KEYS if isinstance(document.get(key), list | dict))
+        if isinstance(document[name], list) and not _is_chat(document[name]):
+            return document
+        left = {key: value for key, value in document.items() if key != name}
+        inner = _beside_messages(document[name]) if isinstance(document[name], dict) else None
+        if inner is not None:
+            left[name] = inner
+    return {key: value for key, value in left.items() if value not in (None, "", [], {})} or None
+
+
+def _is_chat(entries: list[Any], depth: int = 0) -> bool:
+    """Return whether every entry is a message, so that showing the messages shows all."""
+    return depth <= DEPTH and all(
+        _is_chat(entry, depth + 1) if isinstance(entry, list) else _message(entry) is not None
+        for entry in entries
+    )
+
+
+UNSHOWN = {"role", "type", "id", "lc"}
+"""What is under these in a message names it; nobody reads it."""
+
+
+def _shows_all(turns: list[Message], document: Any) -> bool:
+    """Return whether each text of `document` is in the text or the calls of some turn."""
+    shown = "\n".join(
+        part
+        for turn in turns
+        for part in (turn.text, turn.thinking, turn.name, *(" ".join(call) for call in turn.calls))
+    )
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, str) and value not in shown:
+            return False
+        if isinstance(value, list):
+            left += value
+        elif isinstance(value, dict):
+            left += [entry for key, entry in value.items() if key not in UNSHOWN]
+    return True
+
+
+def _named_text(value: Any, keys: tuple[str, ...]) -> tuple[str, str] | None:
+    """Return the one text that stands for `value`, with the key it is under ("": it is it)."""
+    if isinstance(value, str):
+        return ("", value) if value else None
+    if not isinstance(value, dict):
+        return None
+    for key in keys:
+        if isinstance(value.get(key), str) and value[key]:
+            return key, value[key]
+    strings = [(key, entry) for key, entry in value.items() if isinstance(entry, str) and entry]
+    return strings[0] if len(strings) == 1 else None
 
 
 def documents_of(value: Any) -> list[dict[str, Any]]:

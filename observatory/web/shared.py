@@ -199,5 +199,6 @@ def run_share(request: WebRequest, run_id: UUID) -> HttpResponse:
         messages.success(request, "Not shared any more. The link leads nowhere from now on.")
     else:
         sharing.share(request.workspace, run.id)
-        messages.success(request, "Shared. Whoever has the link reads this run and those below it.")
+        words = "Shared. Anyone with the link can view this run and its child runs."
+        messages.success(request, words)
     return redirect("run-detail", request.workspace.slug, run.id)

@@ -17,7 +17,13 @@ from observatory.web import shapes
 from observatory.web.context import context_tab
 from observatory.web.http import WebRequest
 from observatory.web.runs import payload_context
-from observatory.web.titles import NOT_RECEIVED, titles_of
+from observatory.web.titles import (
+    NOT_RECEIVED,
+    OPENING_CHARS,
+    TITLE_CHARS,
+    title_of,
+    titles_of,
+)
 from observatory.workspaces.models import Workspace
 
 TURNS = 30  # of a thread: the newest
@@ -44,9 +50,14 @@ def subject_context(
 ) -> dict[str, Any]:
     """Return what the context pane draws of an item; `run` is what `run_of` gave."""
     if is_pair(item):
-        return {"pair": _pair(request, item), "item_title": "Which is better?"}
+        pair = _pair(request, item)
+        question = shapes.line_of(pair["inputs"], shapes.QUESTION_KEYS)
+        words = " ".join((question or "").split())[:TITLE_CHARS]
+        return {"pair": pair, "item_title": f"Which is better? {words}".strip()}
     found = context_tab(request, item, run, tab, chosen)
-    found["item_title"] = (run.name or "(no name)") if run else "Run not received yet"
+    found["item_title"] = "Run not received yet"
+    if run is not None:
+        found["item_title"] = title_of(run.name, (run.inputs or "")[:OPENING_CHARS] or None)
     if item.item_type != QueueItem.ItemType.THREAD:
         return found
     turns = subjects.turns_of(request.workspace, item, TURNS)
@@ -72,11 +83,10 @@ def _pair(request: WebRequest, item: QueueItem) -> dict[str, Any]:
                 "letter": letter,
                 "is_here": run is not None,
                 "error": run.error if run else None,
-                "turns": shapes.conversation(None, outputs),
-                "outputs": outputs,
+                "turns": shapes.answer_turns(outputs),
             }
         )
-    return {"turns": shapes.conversation(inputs, None), "inputs": inputs, "sides": sides}
+    return {"turns": shapes.question_turns(inputs), "inputs": inputs, "sides": sides}
 
 
 def pair_choices(item: QueueItem) -> list[tuple[str, str, str, str]]:

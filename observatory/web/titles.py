@@ -13,6 +13,7 @@ from observatory.web import shapes
 from observatory.workspaces.models import Workspace
 
 OPENING_CHARS = 8_000
+TITLE_CHARS = 160
 NOT_RECEIVED = "run not received yet"
 
 
@@ -29,5 +30,5 @@ def title_of(name: str | None, opening: str | None) -> str:
     line = ""
     if opening is not None and len(opening) < OPENING_CHARS:
         question = shapes.line_of(shapes.load(opening), shapes.QUESTION_KEYS)
-        line = " ".join((question or "").split())[:160]
+        line = " ".join((question or "").split())[:TITLE_CHARS]
     return line or name or "(no name)"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
 
@@ -88,6 +90,24 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}...)"
+
+
+class BrowserSession(AbstractBaseSession):
+    """A browser in which a person is signed in. `expire_date` moves on with their activity."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="browser_sessions"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    address = models.CharField(max_length=64, blank=True)
+    agent = models.CharField(max_length=300, blank=True, help_text="What the browser calls itself")
+
+    def save(self, *, force_update: bool = False, **how: Any) -> None:
+        """Write the row; one that is there keeps its times, which activity alone moves."""
+        fields = ["session_data", "user", "address", "agent"] if force_update else None
+        super().save(force_update=force_update, update_fields=fields, **how)
 
 
 class SignInFailure(models.Model):

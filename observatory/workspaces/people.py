@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
-from django.contrib.sessions.models import Session
-from django.utils import timezone
 
 from observatory import prepared
 from observatory.workspaces.columns import Columns
@@ -25,10 +22,6 @@ LEFT JOIN workspaces_membership m ON m.user_id = u.id
 LEFT JOIN workspaces_workspace w ON w.id = m.workspace_id
 WHERE u.id = %s ORDER BY w.name, w.id
 """
-_FIND_SESSION = (
-    "SELECT session_key, session_data, expire_date FROM django_session"
-    " WHERE session_key = %s AND expire_date > %s"
-)
 
 
 def _rows(sql: str, parameters: list[Any]) -> list[list[Any]]:
@@ -49,18 +42,6 @@ class Backend(ModelBackend):
         user = users[0]
         user.memberships_read = _memberships(user, rows)
         return user if self.user_can_authenticate(user) else None
-
-
-class SessionStore(DatabaseSessionStore):
-    """Django's own, with the lookup that every page makes."""
-
-    def _get_session_from_db(self) -> Session | None:
-        rows = _rows(_FIND_SESSION, [self.session_key, timezone.now()])
-        if not rows:
-            self._session_key = None
-            return None
-        session_key, session_data, expire_date = rows[0]
-        return Session(session_key=session_key, session_data=session_data, expire_date=expire_date)
 
 
 def _memberships(user: User, rows: list[list[Any]]) -> list[Membership]:

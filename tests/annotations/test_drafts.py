@@ -45,3 +45,22 @@ def test_a_draft_that_jsonb_cannot_hold_is_cleaned_or_refused(item, ada) -> None
     assert drafts.save(item, ada, {"note": "a\x00b"}, 0, NOON).content == {"note": "a\ufffdb"}
     with pytest.raises(InvalidFeedback):
         drafts.save(item, ada, {"note": "x" * 1_100_000}, 1, NOON)
+
+
+def test_a_later_text_of_the_same_tab_is_no_conflict_whatever_its_version(item, ada) -> None:
+    first = drafts.save(item, ada, {"note": "a"}, 0, NOON, writer=drafts.Writer("tab one", 10))
+    again = drafts.save(item, ada, {"note": "ab"}, 0, NOON, writer=drafts.Writer("tab one", 11))
+    assert (again.version, again.content["note"]) == (first.version + 1, "ab")
+    third = drafts.save(item, ada, {"note": "abc"}, 1, NOON, writer=drafts.Writer("tab one", 12))
+    assert third.version == again.version + 1
+
+
+def test_an_earlier_text_that_arrives_late_does_not_replace_a_later_one(item, ada) -> None:
+    drafts.save(item, ada, {"note": "late"}, 0, NOON, writer=drafts.Writer("tab one", 20))
+    with pytest.raises(drafts.DraftConflict):
+        drafts.save(item, ada, {"note": "early"}, 0, NOON, writer=drafts.Writer("tab one", 19))
+    with pytest.raises(drafts.DraftConflict):
+        drafts.save(item, ada, {"note": "other"}, 0, NOON, writer=drafts.Writer("tab two", 30))
+    stored = drafts.load(item, ada)
+    assert stored is not None
+    assert stored.content["note"] == "late"

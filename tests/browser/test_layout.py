@@ -146,7 +146,7 @@ def test_a_toast_covers_no_button_of_the_workbench(
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(live_server.url + pages(scene)["review"])
     page.evaluate("""() => {
-      window.obs.toast("Taken back. Your answers are here again.");
+      window.obs.toast("Undone. The item is here again with your answers.");
       window.obs.toast("Waiting for the server: 3 reviews are not saved yet.", { isBad: true });
     }""")
     expect(page.locator(".toast")).to_have_count(2)

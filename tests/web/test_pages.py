@@ -28,6 +28,7 @@ def pages(scene) -> dict[str, str]:
         "settings": f"{base}/settings/",
         "taxonomies": f"{base}/settings/feedback/",
         "keys": f"{base}/settings/keys/",
+        "security": f"{base}/settings/security/",
     }
 
 
@@ -50,6 +51,7 @@ NAMES = [
     "settings",
     "taxonomies",
     "keys",
+    "security",
 ]
 
 

@@ -60,14 +60,14 @@ LANGCHAIN = {
             {"messages": [{"type": "human", "content": "Why?"}, {"type": "ai", "content": "So."}]},
             [("user", "Why?"), ("assistant", "So.")],
         ),
-        ({"a": 1, "b": 2}, {"c": [1]}, []),
+        ({"a": 1, "b": 2}, {"c": [1]}, [("user", ""), ("assistant", "")]),
         (None, "So.", [("assistant", "So.")]),
     ],
 )
 def test_a_conversation_is_found(inputs, outputs, turns) -> None:
     found = shapes.conversation(inputs, outputs)
     assert [(turn.role, turn.text) for turn in found] == turns
-    if outputs and turns:
+    if outputs:
         assert [turn.is_final for turn in found] == [False] * (len(found) - 1) + [True]
 
 
@@ -159,9 +159,43 @@ json_values = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(json_values, json_values)
 def test_no_document_breaks_the_page(inputs, outputs) -> None:
-    for turn in shapes.conversation(inputs, outputs):
+    turns = shapes.conversation(inputs, outputs)
+    assert turns[-1].is_final
+    assert not turns[-1].is_empty
+    for turn in turns:
         assert isinstance(turn.text, str)
         assert all(isinstance(name, str) and isinstance(text, str) for name, text in turn.calls)
     shapes.documents_of(outputs)
     assert all(isinstance(turn.text, str) for turn in shapes.templates_of(inputs))
     shapes.glance(json.dumps(outputs), shapes.ANSWER_KEYS)
+
+
+@settings(max_examples=300, deadline=None)
+@given(json_values)
+def test_a_conversation_ends_with_all_of_the_output(outputs) -> None:
+    """Every text and number of the outputs is in some turn: as text, as a call, or as JSON."""
+    turns = shapes.answer_turns(outputs)
+    shown = [turn.value for turn in turns] + [turn.rest for turn in turns]
+    if any(value == outputs for value in shown):
+        return
+    texts = "\n".join(
+        part
+        for turn in turns
+        for part in (turn.text, turn.thinking, turn.name, *(" ".join(call) for call in turn.calls))
+    )
+    for text in texts_of(outputs):
+        assert text in texts or text in texts_of(shown)
+
+
+def texts_of(value):
+    """Return the texts of a document but those that only name a message."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [
+            text
+            for key, entry in value.items()
+            if key not in shapes.UNSHOWN
+            for text in texts_of(entry)
+        ]
+    return [text for entry in value for text in texts_of(entry)] if isinstance(value, list) else []

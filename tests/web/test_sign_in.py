@@ -105,3 +105,45 @@ def test_pages_carry_the_strict_policy(grace) -> None:
         policy = client.get(address)["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
+
+
+def test_a_form_that_is_older_than_the_session_says_so_and_leads_back(grace) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(grace)
+    answer = client.post(
+        "/w/acme/settings/",
+        {"first_name": "Grace"},
+        headers={"Referer": "http://testserver/w/acme/settings/"},
+    )
+    assert answer.status_code == 403
+    text = answer.content.decode()
+    assert "This form is out of date" in text
+    assert 'href="/w/acme/settings/"' in text
+    script = client.post("/w/acme/settings/", {}, headers={"X-Obs-Fetch": "1"})
+    assert (script.status_code, script["X-Obs-Token"]) == (403, "stale")
+
+
+@pytest.mark.parametrize(
+    ("referer", "path"),
+    [
+        ("http://testserver/w/acme/settings/keys/", "/w/acme/settings/keys/"),
+        ("http://evil.example/w/acme/", "/"),
+        ("http://testserver//evil.example/", "/evil.example/"),
+        ("", "/"),
+    ],
+)
+def test_a_form_sent_without_a_session_leads_back_to_its_page(acme, referer, path) -> None:
+    sent = Client().post(
+        "/w/acme/settings/keys/mint", {"name": "bot"}, headers={"Referer": referer}
+    )
+    assert sent["Location"] == f"/accounts/login/?next={path}"
+
+
+def test_a_script_of_one_persons_page_does_nothing_as_another(grace, alan) -> None:
+    client = Client()
+    client.force_login(alan)
+    ours = {"X-Obs-Fetch": "1", "X-Obs-User": str(grace.uuid)}
+    answer = client.get("/w/acme/queues/", headers=ours)
+    assert (answer.status_code, answer["X-Obs-Sign-In"]) == (401, "other")
+    mine = {"X-Obs-Fetch": "1", "X-Obs-User": str(alan.uuid)}
+    assert client.get("/w/acme/queues/", headers=mine).status_code == 200

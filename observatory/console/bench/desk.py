@@ -16,7 +16,7 @@ from django.urls import reverse
 from annotations.models import AnnotationQueue
 from observatory.console.bench.crowd import Job
 from observatory.workspaces.models import User, Workspace
-from observatory.workspaces.people import SessionStore
+from observatory.workspaces.sessions import SessionStore
 
 Address = tuple[str, int]
 _ITEM = re.compile(rb'data-item="([0-9a-f-]{36})"')

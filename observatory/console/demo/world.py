@@ -51,7 +51,7 @@ def create(workspace: Workspace, *, seed: int, now: datetime) -> World:
         workspace=workspace,
         uuid=demo_id(seed, workspace.uuid, "project"),
         name=PROJECT,
-        description="A support bot's last fortnight: demo data, removed by `demo --remove`",
+        description="Two weeks of a support bot. Demo data: observatory demo --remove deletes it",
         is_demo=True,
     )
     people = {

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,6 +16,12 @@ from observatory.web import rendering
 
 register = template.Library()
 register.simple_tag(rendering.icon, name="icon")
+
+
+@register.simple_tag
+def csrf_cookie() -> str:
+    """Return the name of the cookie that holds the CSRF token, for our scripts."""
+    return settings.CSRF_COOKIE_NAME
 
 
 @register.filter

@@ -4,25 +4,38 @@
   "use strict";
   const obs = (window.obs = {});
 
-  obs.csrf = () => document.body.dataset.csrf || "";
+  // The cookie, not what the page came with: it changes when one signs in again in another tab.
+  obs.csrf = function () {
+    const { csrf, csrfCookie } = document.body.dataset;
+    const kept = document.cookie.split("; ").find((one) => one.startsWith(csrfCookie + "="));
+    return kept ? kept.slice(csrfCookie.length + 1) : csrf || "";
+  };
+  obs.user = () => document.body.dataset.user || "";
 
   obs.fetch = function (url, options) {
     const all = Object.assign({ credentials: "same-origin" }, options);
-    all.headers = Object.assign({ "X-CSRFToken": obs.csrf(), "X-Obs-Fetch": "1" }, all.headers);
+    all.headers = Object.assign({ "X-CSRFToken": obs.csrf(), "X-Obs-Fetch": "1", "X-Obs-User": obs.user() }, all.headers);
+    if (all.body instanceof FormData) all.body.set("csrfmiddlewaretoken", obs.csrf());
     return fetch(url, all);
   };
+
+  // Tell the other tabs that somebody has signed in: what they could not send goes now.
+  try {
+    if (obs.user()) localStorage.setItem("obs:signed-in", obs.user() + " " + Date.now());
+  } catch { /* no storage: they try again when they are looked at */ }
+  window.addEventListener("storage", (event) => { if (event.key === "obs:signed-in") obs.emit("signed-in"); });
 
   obs.emit = (name, detail, target) =>
     (target || document).dispatchEvent(new CustomEvent("obs:" + name, { detail, bubbles: true }));
 
-  // One sentence a second at most: a screen reader reads each.
-  let spoken = 0;
+  // A screen reader reads each sentence: the newest takes the place of one not yet said.
+  let spoken = 0, waiting = 0;
   obs.say = function (text, isUrgent) {
     const region = document.getElementById(isUrgent ? "alert" : "live");
     if (!region || !text) return;
-    const wait = isUrgent ? 0 : Math.max(0, spoken + 1000 - Date.now());
-    spoken = Date.now() + wait;
-    setTimeout(() => { region.textContent = text; }, wait);
+    if (isUrgent) { region.textContent = text; return; }
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { spoken = Date.now(); region.textContent = text; }, Math.max(0, spoken + 400 - Date.now()));
   };
 
   obs.toast = function (text, options) {
@@ -140,6 +153,49 @@
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-autosubmit-box]")) event.target.form.requestSubmit();
   });
+
+  // ---- forms: the token of now, and what was typed, until it is stored ------------------------
+  const LEFT = "obs:form";
+  const formOf = (action) => [...document.forms].find((form) => form.getAttribute("action") === action);
+  const isText = (field) => field.name && !field.matches('[type="hidden"], [type="password"], [type="submit"], button');
+  function left(change) {
+    try {
+      if (change === undefined) return JSON.parse(sessionStorage.getItem(LEFT));
+      if (change === null) sessionStorage.removeItem(LEFT);
+      else sessionStorage.setItem(LEFT, JSON.stringify(change));
+    } catch { /* no storage */ }
+    return null;
+  }
+  obs.fill = function (form, fields) {
+    for (const field of form.elements) {
+      if (!isText(field)) continue;
+      const values = fields.filter(([name]) => name === field.name).map(([, value]) => value);
+      if (/^(radio|checkbox)$/.test(field.type)) field.checked = values.includes(field.value);
+      else if (values.length) field.value = values[0];
+    }
+  };
+  document.addEventListener("submit", (event) => {
+    const token = event.target.querySelector('[name="csrfmiddlewaretoken"]');
+    if (token && obs.csrf()) token.value = obs.csrf();
+  }, true);
+  window.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post" || document.body.hasAttribute("data-unsaved")) return;
+    const fields = [...form.elements].filter(isText).filter((field) => !/^(radio|checkbox)$/.test(field.type) || field.checked);
+    left({ page: location.pathname, action: form.getAttribute("action"), user: obs.user(), fields: fields.map((field) => [field.name, field.value]) });
+  });
+  // On the page that says "sign in first" or "out of date" it is marked; then it is put back.
+  (function () {
+    const kept = left();
+    if (!kept) return;
+    if (document.body.hasAttribute("data-unsaved")) { left(Object.assign(kept, { isUnsaved: true })); return; }
+    if (kept.isUnsaved && kept.page !== location.pathname) return;
+    left(null);
+    const form = kept.isUnsaved && kept.user === obs.user() && formOf(kept.action);
+    if (!form || !kept.fields.length) return;
+    obs.fill(form, kept.fields);
+    setTimeout(() => obs.toast("What you typed is here again. It is not saved yet.", { ms: 0 }), 0);
+  })();
 
   // ---- rows: j and k walk the links of [data-rows] -----------------------------------------
   obs.walkRows = function (step) {

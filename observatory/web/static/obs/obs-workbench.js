@@ -6,7 +6,8 @@
   const obs = window.obs;
   const bench = document.getElementById("bench");
   if (!bench) return;
-  const DWELL = 400, MOST_PENDING = 3, SAVE_AFTER = 800, BEAT = 60000;
+  const DWELL = 400, MOST_PENDING = 3, SAVE_AFTER = 800, BEAT = 60000, RETRY = 3000, RETRY_MOST = 60000;
+  const outbox = obs.outbox;
 
   const $ = (selector) => bench.querySelector(selector);
   const item = () => document.getElementById("item");
@@ -19,6 +20,8 @@
   let active = null;                 // the question that number keys answer
   let pending = 0;
   const failed = [];                 // what could not be sent, with what was typed
+  const sending = new Set();         // what is on its way
+  let signedOut = "";                // why the server did not know us the last time
 
   // ---- the item on the screen --------------------------------------------------------------
   function arrived(words) {
@@ -32,14 +35,17 @@
     if (context) toAnswer(context);
     if (words) window.scrollTo(0, 0); // on a phone the page itself scrolls
     if (words) obs.say(words + (isItem() ? " " + item().dataset.name : ""));
+    document.title = (isItem() ? item().dataset.name + " - " : "") + bench.dataset.title;
     draft.reset();
+    draft.restore();
     clock.reset();
+    showUndo();
     obs.emit("item");
   }
 
   function toAnswer(context) {
     context.scrollTop = 0;
-    const answer = context.querySelector("#answer");
+    const answer = [...context.querySelectorAll("#answer, [data-answer]")].pop(); // a thread has one in each turn
     // Long conversations begin at the final answer; short ones at the question.
     if (answer && answer.offsetTop > context.clientHeight) context.scrollTop = answer.offsetTop - 90;
   }
@@ -137,7 +143,7 @@
     reveal();
     if (number === 0) return mark(ask);
     const label = radios[number - 1].closest("label").querySelector("span").lastChild.textContent.trim();
-    obs.say(ask.querySelector("legend").textContent.trim().split("\n")[0] + ": " + label);
+    obs.say(ask.dataset.title + ": " + label);
     const all = asks(), next = all.slice(all.indexOf(ask) + 1).find((other) => !isAnswered(other));
     mark(next || ask);
   }
@@ -193,15 +199,15 @@
   /* Leave the item: show the next at once if it is here, and send `body` to `url`. */
   function advance(url, body, words) {
     if (isLocked || !isItem()) return;
-    const again = failed.findIndex((job) => job.open === item().dataset.openUrl);
-    if (again >= 0) { failed.splice(again, 1); showFailed(); }
+    withdraw();
     if (pending + failed.length >= MOST_PENDING) {
       obs.toast("Waiting for the server: " + (pending + failed.length) + " reviews are not saved yet.", { isBad: true });
       return;
     }
     isLocked = true;
     draft.stop();
-    const job = { url, body, words, open: item().dataset.openUrl, name: item().dataset.name };
+    const { openUrl, name, item: id } = item().dataset;
+    const job = { url, body, words, open: openUrl, name, item: id };
     if (nextItem()) {
       job.showing = nextItem().dataset.item;
       swapNext(words + ".");
@@ -221,21 +227,34 @@
     if (text) text.textContent = isBusy ? "Loading next" : "";
   }
 
+  /* Answers that will not be different the next time; the server says why, or we do. */
+  const REFUSALS = {
+    400: "the server did not understand it.", 403: "you may not review here any more.",
+    404: "this item is no longer here.", 410: "this item is no longer here.",
+  };
+
   async function send(job) {
     pending++;
+    sending.add(job);
     job.body.set("showing", job.showing || "");
+    keepJobs();
     try {
       const answer = await obs.fetch(job.url, { method: "POST", body: job.body });
-      if (!answer.ok) throw Object.assign(new Error("refused"), { status: answer.status, text: await answer.text() });
+      if (!answer.ok) throw await refusal(answer);
+      signedOut = ""; attempts = 0;
       obs.applyParts(await answer.text());
+      outbox.keepDraft(job.item, null);
       obs.emit("saved");
     } catch (error) {
       job.status = error.status || 0;
-      job.reason = error.status === 422 || error.status === 409 ? error.text : "";
+      job.reason = error.reason || "";
       failed.push(job);
-      showFailed();
+      if (!job.reason) retryLater();
     } finally {
       pending--;
+      sending.delete(job);
+      keepJobs();
+      showFailed();
     }
     if (isWaiting && !job.showing) {
       isWaiting = false; isLocked = false;
@@ -243,7 +262,65 @@
       if (!failed.includes(job)) { if (!swapNext(job.words + ".")) location.reload(); }
       else draft.resume();
     }
+    showUndo();
     if (next().content.childElementCount === 0 && isItem()) prefetch();
+  }
+
+  async function refusal(answer) {
+    const { status } = answer, isStale = answer.headers.has("X-Obs-Token");
+    const text = await answer.text();
+    if (status === 401) signedOut = answer.headers.has("X-Obs-Sign-In") ? text : "you are signed out.";
+    const isFinal = status === 422 || status === 409;
+    return { status, reason: isFinal ? text : (!isStale && REFUSALS[status]) || "" };
+  }
+
+  // ---- what could not be sent: kept in the tab, sent again by itself ---------------------------
+  const keepJobs = () => outbox.keepJobs(bench.dataset.next, [...sending, ...failed]);
+  const unsent = () => failed.filter((job) => !job.reason);
+  let attempts = 0, retryTimer = 0, isRetrying = false;
+
+  function retryLater() {
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(retry, Math.min(RETRY_MOST, RETRY * 2 ** attempts++));
+  }
+
+  async function retry() {
+    clearTimeout(retryTimer);
+    if (isRetrying || isLocked) { if (unsent().length) retryLater(); return; }
+    isRetrying = true;
+    for (const job of unsent()) { // in their order, and no further than the first that fails again
+      failed.splice(failed.indexOf(job), 1);
+      const isHere = !isItem() || item().dataset.openUrl === job.open;
+      job.showing = isHere ? "" : item().dataset.item;
+      if (isHere) { isLocked = isWaiting = true; busy(true); }
+      await send(job);
+      if (failed.includes(job)) break;
+    }
+    isRetrying = false;
+  }
+
+  function reconnect() {
+    attempts = 0;
+    if (unsent().length) retry();
+    if (draft.isDirty) draft.save();
+  }
+  window.addEventListener("online", reconnect);
+  window.addEventListener("focus", () => { if (signedOut) reconnect(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && signedOut) reconnect(); });
+  document.addEventListener("obs:signed-in", reconnect);
+
+  /* The item on the screen is edited again: what was on its way for it is not sent any more. */
+  function withdraw() {
+    const place = failed.findIndex((job) => isItem() && job.open === item().dataset.openUrl);
+    if (place < 0) return;
+    failed.splice(place, 1);
+    keepJobs();
+    showFailed();
+  }
+
+  function showUndo() {
+    const button = $("[data-undo-last]");
+    if (button) button.hidden = !$("#rail [data-undo]") && !pending;
   }
 
   let fetching = false;
@@ -263,42 +340,35 @@
 
   function showFailed() {
     const strip = document.getElementById("failed"), actions = strip.querySelector("[data-failed-actions]");
-    strip.hidden = failed.length === 0;
+    strip.hidden = !failed.length && !signedOut;
     actions.replaceChildren();
-    if (!failed.length) return;
+    if (strip.hidden) { strip.querySelector("[data-failed-text]").textContent = ""; return; }
     const job = failed[0];
-    const isOut = job.status === 401 || job.status === 403;
-    const words = failed.length + (failed.length === 1 ? " review is" : " reviews are") + " not saved: " +
-      (job.reason || (isOut ? "you are signed out." : job.status ? "the server failed." : "no connection."));
-    strip.querySelector("[data-failed-text]").textContent = words;
-    obs.say(words, true);
-    const add = (text, action, href) => {
+    const why = job && (job.reason || signedOut || (job.status ? "the server failed." : "no connection."));
+    const words = job
+      ? failed.length + (failed.length === 1 ? " review is" : " reviews are") + " not saved: " + why
+      : signedOut[0].toUpperCase() + signedOut.slice(1) + " What you type is kept in this tab.";
+    const text = strip.querySelector("[data-failed-text]");
+    if (text.textContent !== words) obs.say(words, true);
+    text.textContent = words;
+    const add = (label, action, href) => {
       const made = document.createElement(href ? "a" : "button");
-      made.className = "button is-small"; made.textContent = text;
+      made.className = "button is-small"; made.textContent = label;
       if (href) { made.href = href; if (action === "new") made.target = "_blank"; }
       else { made.type = "button"; made.addEventListener("click", action); }
       actions.append(made);
     };
-    if (job.reason) add("Open " + job.name, null, job.open);
-    else {
-      if (isOut) add("Sign in", "new", bench.dataset.login);
-      add("Retry", () => {
-        for (const old of failed.splice(0)) {
-          const isHere = !isItem() || item().dataset.openUrl === old.open;
-          old.showing = isHere ? "" : item().dataset.item;
-          if (isHere) { isLocked = isWaiting = true; busy(true); }
-          send(old);
-        }
-        showFailed();
-      });
-    }
-    if (job.reason) add("Dismiss", () => { failed.shift(); showFailed(); });
+    if (signedOut) add("Sign in", "new", bench.dataset.login);
+    if (job && job.reason) {
+      add("Open " + job.name, null, job.open);
+      add("Dismiss", () => { failed.shift(); keepJobs(); showFailed(); });
+    } else add("Retry", reconnect);
   }
 
   function body() {
     const data = new FormData(form());
     data.set("dwell_ms", String(Math.round(performance.now() - shownAt)));
-    return data;
+    return draft.sign(data);
   }
 
   function submit() {
@@ -321,37 +391,47 @@
     const data = body();
     data.set("reason", reason);
     advance(item().dataset.skipUrl, data, "Skipped");
+    offerUndo("Skipped.");
   }
 
   function requeue() {
     if (!isItem() || isLocked) return;
     flash("[data-requeue]");
     advance(item().dataset.requeueUrl, body(), "Put at the end");
+    offerUndo("Put at the end of your order.");
   }
 
-  /* Wait for what is under way: the last review can be taken back once it is stored. */
+  const offerUndo = (words) => obs.toast(words, { action: "Undo", onAction: () => undo() });
+
+  /* Wait for what is under way: it can be taken back once it is stored. */
   async function stored() {
     for (let tries = 0; pending && tries < 200; tries++) await new Promise((done) => setTimeout(done, 50));
   }
 
+  /* Undo the last submit, skip or requeue, whichever it was: the first of the rail. */
   async function undo(target) {
     if (isLocked) return;
     isLocked = true;
     await stored();
     const button = target && target.isConnected ? target : $("#rail [data-undo]");
-    if (!button) { isLocked = false; obs.toast("Nothing to take back."); return; }
     try {
+      if (unsent().length) { obs.toast("The last one is not saved yet. Retry it first.", { isBad: true }); return; }
+      if (!button) { obs.toast("Nothing to take back."); return; }
       await draft.flush();
       const answer = await obs.fetch(button.formAction, { method: "POST", body: new FormData(button.form) });
-      if (!answer.ok) throw new Error(String(answer.status));
+      if (answer.status === 409) { obs.toast(await answer.text(), { isBad: true }); return; }
+      if (!answer.ok) throw await refusal(answer);
       if (answer.redirected) { location.href = answer.url; return; }
       const interrupted = isItem() ? item() : null;
       obs.applyParts(await answer.text());
-      swapNext("Taken back.");
+      const back = nextItem();
+      if (back) outbox.keepDraft(back.dataset.item, null); // the server has the answers
+      swapNext("Undone.");
       // What was on the screen is still mine: it comes next again, as I left it.
       if (interrupted) next().content.replaceChildren(interrupted);
-      obs.toast("Taken back. Your answers are here again.", { ms: 4000 });
+      obs.toast("Undone. The item is here again with your answers.", { ms: 4000 });
     } catch {
+      if (signedOut) showFailed();
       obs.toast("It could not be taken back. Try again.", { isBad: true });
     } finally { isLocked = false; }
   }
@@ -365,42 +445,82 @@
 
   // ---- drafts ------------------------------------------------------------------------------
   const draft = {
-    timer: 0, isDirty: false, running: null, isConflict: false,
+    timer: 0, isDirty: false, running: null, isConflict: false, typedAt: 0,
     say(text) { document.getElementById("saved").textContent = text; },
     reset() { this.stop(); this.isDirty = false; this.isConflict = false; this.say(""); document.getElementById("conflict").hidden = true; },
     stop() { clearTimeout(this.timer); this.isStopped = true; },
-    resume() { this.isStopped = false; if (this.isDirty) this.touch(); },
+    resume() { this.isStopped = false; this.later(SAVE_AFTER); },
+    later(ms) { clearTimeout(this.timer); this.timer = setTimeout(() => this.save(), ms); },
     touch() {
+      withdraw();
       this.isStopped = false; this.isDirty = true;
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.save(), SAVE_AFTER);
+      this.typedAt = Math.max(this.typedAt + 1, Date.now());
+      this.copy();
+      this.later(SAVE_AFTER);
+    },
+    /* Say which tab sends, and when it was typed: the server knows the tab's own texts by it. */
+    sign(data) {
+      data.set("tab", outbox.tab);
+      data.set("typed_at", String(this.typedAt || Date.now()));
+      return data;
+    },
+    copy() {
+      const data = new FormData(form());
+      outbox.keepDraft(item().dataset.item, { at: this.typedAt, version: data.get("draft_version"), fields: [...data] });
+    },
+    /* Put back what was typed here and did not reach the server. */
+    restore() {
+      if (!isItem() || !form()) return;
+      const job = failed.find((one) => one.open === item().dataset.openUrl);
+      const kept = outbox.draft(item().dataset.item);
+      if (job) { obs.fill(form(), [...job.body]); reveal(); return; }
+      if (!kept) return;
+      obs.fill(form(), kept.fields);
+      form().elements.draft_version.value = kept.version;
+      this.typedAt = kept.at; this.isDirty = true; this.isStopped = false;
+      this.later(0);
+      reveal();
     },
     async flush() { clearTimeout(this.timer); if (this.running) await this.running; if (this.isDirty) await this.save(); },
     async save() {
+      clearTimeout(this.timer);
       if (!this.isDirty || !isItem() || this.isConflict || this.isStopped) return;
-      if (this.running) { this.touch(); return; }
+      if (this.running) { this.later(SAVE_AFTER); return; }
       this.isDirty = false;
       const of = item();
       this.say("Saving");
-      this.running = obs.fetch(of.dataset.draftUrl, { method: "POST", body: new FormData(form()) })
-        .then((answer) => {
-          if (item() !== of) return;
-          const version = answer.headers.get("X-Draft-Version");
-          if (answer.status === 204) {
-            of.querySelector('[name="draft_version"]').value = version;
-            const now = new Date();
-            this.say("Draft saved " + String(now.getHours()).padStart(2, "0") + ":" + String(now.getMinutes()).padStart(2, "0"));
-          } else if (answer.status === 409) {
-            this.isConflict = true; this.theirs = version;
-            this.say("");
-            document.getElementById("conflict").hidden = false;
-            obs.say("This item was changed in another tab.", true);
-          } else if (answer.status === 410) this.say("Already reviewed in another tab");
-          else { this.isDirty = true; this.say("Not saved"); }
-        })
-        .catch(() => { this.isDirty = true; if (item() === of) { this.say("Offline, kept here"); this.timer = setTimeout(() => this.save(), 5000); } })
+      this.running = obs.fetch(of.dataset.draftUrl, { method: "POST", body: this.sign(new FormData(form())) })
+        .then((answer) => this.answered(of, answer))
+        .catch(() => this.unsaved(of, "Offline, kept here"))
         .finally(() => { this.running = null; });
       await this.running;
+    },
+    answered(of, answer) {
+      if (answer.status !== 401 && signedOut) { signedOut = ""; showFailed(); }
+      if (item() !== of) return;
+      const version = answer.headers.get("X-Draft-Version");
+      if (answer.status === 204) {
+        of.querySelector('[name="draft_version"]').value = version;
+        if (this.isDirty) this.copy(); else outbox.keepDraft(of.dataset.item, null);
+        const now = new Date();
+        this.say("Draft saved " + String(now.getHours()).padStart(2, "0") + ":" + String(now.getMinutes()).padStart(2, "0"));
+      } else if (answer.status === 409) {
+        this.isConflict = true; this.theirs = version;
+        this.say("");
+        document.getElementById("conflict").hidden = false;
+        obs.say("This item was changed in another tab.", true);
+      } else if (answer.status === 410) this.say("Already reviewed in another tab");
+      else if (answer.status === 401) {
+        this.isDirty = true;
+        this.say("Signed out, kept here");
+        refusal(answer).then(showFailed);
+      } else this.unsaved(of, "Not saved, kept here");
+    },
+    unsaved(of, words) {
+      this.isDirty = true;
+      if (item() !== of) return;
+      this.say(words);
+      this.later(5000);
     },
   };
   bench.addEventListener("input", (event) => { if (event.target.closest("#review-form")) {
@@ -556,6 +676,7 @@
 
   // Enter in a number or Ctrl+Enter anywhere must never submit natively.
   bench.addEventListener("submit", (event) => {
+    if (event.submitter && event.submitter.matches("[data-undo-last]")) { event.preventDefault(); undo(); return; }
     if (event.submitter && event.submitter.matches("[data-undo]")) { event.preventDefault(); undo(event.submitter); return; }
     const by = event.submitter;
     if (event.target.id === "skip-form") { event.preventDefault(); menu().open = false; skip(by.dataset.skip); return; }
@@ -569,11 +690,11 @@
     if (event.target.closest("[data-extend]")) clock.beat();
     if (event.target.closest("[data-keep-mine]")) {
       item().querySelector('[name="draft_version"]').value = draft.theirs;
-      draft.isConflict = false; draft.isDirty = true;
+      draft.isConflict = false; draft.isDirty = true; draft.isStopped = false;
       document.getElementById("conflict").hidden = true;
       draft.save();
     }
-    if (event.target.closest("[data-load-theirs]")) { draft.isDirty = false; location.href = item().dataset.openUrl; }
+    if (event.target.closest("[data-load-theirs]")) { draft.isDirty = false; outbox.keepDraft(item().dataset.item, null); location.href = item().dataset.openUrl; }
     if (event.target.closest("a[href]") && !event.target.closest("#ctx, [target]")) isLeaving = true;
   });
   document.querySelector(".nav").addEventListener("click", (event) => { if (event.target.closest("a[href]")) isLeaving = true; });
@@ -591,7 +712,11 @@
       data.set("lease", of.dataset.lease);
       navigator.sendBeacon(of.dataset.releaseUrl, data);
     };
-    if (draft.isDirty && isItem()) navigator.sendBeacon(item().dataset.draftUrl, new FormData(form()));
+    if (draft.isDirty && isItem() && !draft.isConflict) {
+      const data = draft.sign(new FormData(form()));
+      data.set("csrfmiddlewaretoken", obs.csrf());
+      navigator.sendBeacon(item().dataset.draftUrl, data);
+    }
     give(nextItem());
     if (isLeaving) give(item()); // a reload comes back to the same item
   });
@@ -599,7 +724,9 @@
 
   // ---- begin -------------------------------------------------------------------------------
   const errors = document.getElementById("form-errors");
+  failed.push(...outbox.jobs(bench.dataset.next)); // on their way when the page was left
   arrived("");
   if (errors) errors.focus();
   if (isItem()) setTimeout(prefetch, 60);
+  if (failed.length) retry();
 })();
