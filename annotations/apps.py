@@ -7,9 +7,13 @@ class AnnotationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from annotations.blindness import seal
         from annotations.receivers import nudge
+        from observatory.feedback import record
         from observatory.feedback.signals import feedback_recorded
         from observatory.runs.signals import runs_settled
 
+        if seal not in record.sealers:
+            record.sealers.append(seal)
         runs_settled.connect(nudge, dispatch_uid="annotations.nudge.runs")
         feedback_recorded.connect(nudge, dispatch_uid="annotations.nudge.feedback")

@@ -1,9 +1,10 @@
 """How far the reviewers of a queue agree, key by key, from the ratings they gave.
 
-Only ratings on the question's present scale that were made blind are compared: an answer given
-after seeing another's is no second opinion, and one given on another scale is no answer to
-this question. A new version of the rubric that leaves the scale alone (another question, a
-better wording) starts no new series. What is left out is counted and shown.
+Only ratings of settled items, on the question's present scale and made blind, are compared: an
+answer given after seeing another's is no second opinion, one given on another scale is no
+answer to this question, and a blind item that is open tells nobody its answers (`blindness`). A
+new version of the rubric that leaves the scale alone (another question, a better wording) starts
+no new series. What is left out is counted and shown.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.db.models import Count, F, FloatField, Max, Min, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce
 from numpy.typing import NDArray
 
-from annotations import agreement, alpha, continuous, verdicts
+from annotations import agreement, alpha, blindness, continuous, verdicts
 from annotations.agreement import Agreement, Counts, Floats, Reason, Warn, Weighting
 from annotations.models import AnnotationQueue, Rating, RubricItem, RubricVersion
 from observatory import prepared
@@ -173,7 +174,7 @@ def _compared(scale: _Scale, since: datetime | None) -> QuerySet[Rating]:
         rubric_item=scale.item,
         rubric_version__in=scale.versions,
         is_blind=True,
-    )
+    ).exclude(item__in=blindness.unsettled_items(scale.item.queue))
     return ratings if since is None else ratings.filter(rated_at__gte=since)
 
 
@@ -248,6 +249,7 @@ def _tallies(
     is_recent = Q(rated_at__gte=since) if since else Q(pk__isnull=False)
     rows = (
         Rating.objects.filter(queue=queue, rubric_item__queue=queue)
+        .exclude(item__in=blindness.unsettled_items(queue))
         .values("rubric_item_id")
         .annotate(
             other_scale=Count("id", filter=~is_current),

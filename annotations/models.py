@@ -198,7 +198,7 @@ class RuleVersion(models.Model):
 class QueueItem(models.Model):
     """One run in one queue, once. A removed item stays as a tombstone: rules cannot re-add it.
 
-    Of a thread or a pair, which are no runs, `run_id` is an id made of what they are: `subjects`.
+    Of a thread or a pair `run_id` is an id made of what they are: see `subjects`.
     """
 
     class ItemType(models.TextChoices):
@@ -265,6 +265,11 @@ class QueueItem(models.Model):
                 condition=~Q(first_run_id=None),
             ),
             models.Index(
+                fields=["workspace", "thread_id"],
+                name="queue_item_of_thread",
+                condition=~Q(thread_id=None),
+            ),
+            models.Index(
                 fields=["workspace", "second_run_id"],
                 name="queue_item_second_of_pair",
                 condition=~Q(second_run_id=None),
@@ -317,13 +322,9 @@ class RoutingDecision(models.Model):
 class Seat(models.Model):
     """One of the reviews an item needs: free, reserved by a reviewer until a time, or taken.
 
-    Narrow on purpose: the next item is one probe of `seat_open`, far from any payload. A
-    reservation that ran out leaves the seat as it was: whoever claims it next overwrites it.
-    That one person never has two seats of an item is a constraint, not only good manners.
-
+    Narrow, so that the next item is one probe of `seat_open`. A lapsed reservation stays.
     `is_returned` marks a seat that came open again after reviewers may have passed it (a review
-    taken back, an item brought back): bookmarks do not hide it. Whoever opens a seat of an
-    older item must set it.
+    taken back, an item brought back): bookmarks do not hide it.
     """
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)
@@ -379,9 +380,7 @@ class Bookmark(models.Model):
     """How far one reviewer is in one queue, and the lock that makes their steps come one by one.
 
     `places` maps a priority (as text) to an item id: every item of that priority up to it is
-    done by this reviewer (reviewed, skipped or put at the end) or closed, save for returned
-    seats. So the search for the next item starts where the last one ended, instead of walking
-    over thousands of items whose other seats are still open.
+    done by this reviewer or closed, save for returned seats: there the next search starts.
     """
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)
@@ -477,8 +476,8 @@ class Review(models.Model):
 class Rating(models.Model):
     """One current answer in numbers: what agreement is computed from. Narrow; one index serves it.
 
-    `code` is the place of a category on the declared scale (0-based), 0/1 for boolean;
-    `number` the answer on a continuous scale. Free text has no rating.
+    `code` is the place of a category on the declared scale (0-based), 0/1 for boolean; `number`
+    the answer on a continuous scale. Free text has no rating.
     """
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Avg, Count, Max, Min, Q, QuerySet, TextField
 from django.db.models.functions import Cast, Left
 
+from annotations import blindness
 from annotations.models import (
     AnnotationQueue,
     Deferral,
@@ -118,7 +119,10 @@ def held_by(workspace: Workspace, user: User, now: datetime) -> QuerySet[Seat]:
 
 @dataclass(frozen=True, slots=True)
 class ReviewerRow:
-    """One reviewer's share in a queue; `mean_dwell_s` is null until a dwell was measured."""
+    """One reviewer's share in a queue; `mean_dwell_s` is null until a dwell was measured.
+
+    Corrections are counted on settled items only: a count tells the answer of a single review.
+    """
 
     user: User
     n_reviews: int
@@ -136,7 +140,7 @@ def reviewers_of(queue: AnnotationQueue) -> list[ReviewerRow]:
         .values("reviewer_id")
         .annotate(
             n=Count("pk"),
-            n_corrections=Count("pk", filter=Q(correction__isnull=False)),
+            n_corrections=Count("pk", filter=Q(correction__isnull=False) & blindness.settled()),
             dwell=Avg("dwell_ms"),
             last_at=Max("submitted_at"),
         )

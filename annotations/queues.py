@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Max, Q, QuerySet
 
+from annotations import blindness
 from annotations.bookmarks import alone_with
 from annotations.models import (
     AnnotationQueue,
@@ -309,12 +310,12 @@ def add_runs(
                 parameters,
             )
             revived = [row[0] for row in cursor.fetchall()]
-            _reseat(cursor, revived, now)
+            _reseat(queue.workspace, cursor, revived, now)
     found = {item.run_id: item for item in QueueItem.objects.filter(queue=queue, run_id__in=wanted)}
     return [found[run_id] for run_id in wanted]
 
 
-def _reseat(cursor: Any, item_ids: list[int], now: datetime) -> None:
+def _reseat(workspace: Workspace, cursor: Any, item_ids: list[int], now: datetime) -> None:
     """Give items that came back the seats they lack; one with enough reviews is complete."""
     if not item_ids:
         return
@@ -326,6 +327,7 @@ def _reseat(cursor: Any, item_ids: list[int], now: datetime) -> None:
         [now, item_ids],
     )
     cursor.execute(_MISSING_SEATS + " AND i.id = ANY(%s)", [item_ids])
+    blindness.reopen(workspace, item_ids, now)
 
 
 def remove(item: QueueItem, now: datetime) -> bool:
@@ -378,7 +380,7 @@ def restore(item: QueueItem, now: datetime) -> bool:
             [item.pk],
         )
         restored = [row[0] for row in cursor.fetchall()]
-        _reseat(cursor, restored, now)
+        _reseat(item.queue.workspace, cursor, restored, now)
     if restored:
         changes.note(item.queue.workspace, Change.Kind.RUN, [item.run_id])  # see statuses.py
     item.refresh_from_db()

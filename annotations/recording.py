@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -129,9 +129,10 @@ def record_feedback(
     One row a scored question (free text as its comment), with the scale of the question as it is
     now; the correction on the first of them,
     the note under its own key. What cannot be judged is no feedback. A thread's feedback is its
-    newest run's; a pair's is comparative: see `_sides`. A Change names the run in any case. The
-    ids derive from the review's, so that taking it back finds them. Returns complaints by key:
-    where the workspace enforces another scale, and then the caller must roll back.
+    newest run's; a pair's is comparative: see `_sides`. It is sealed as the item will want it,
+    and `blindness.follow` sees to the rest. A Change names the run in any case. The ids derive
+    from the review's, so that taking it back finds them. Returns complaints by key: where the
+    workspace enforces another scale, and then the caller must roll back.
     """
     extra = {
         "queue": str(item.queue.uuid),
@@ -140,6 +141,8 @@ def record_feedback(
         "rubric_version": review.rubric_version,
     }
 
+    completes = item.n_reviews + 1 >= item.queue.reviewers_per_item  # if a seat is left
+    is_sealed = item.queue.is_blind and item.state == QueueItem.State.OPEN and not completes
     target = _target(item)
     scales = {question.feedback_key: rubrics.scale_of(question) for question in questions}
 
@@ -150,6 +153,8 @@ def record_feedback(
             source_type=Feedback.Source.APP,
             extra=extra,
             scale=scales.get(key),
+            review=review.uuid,
+            is_sealed=is_sealed,
             **target,
             **fields,
         )
@@ -181,6 +186,11 @@ def record_feedback(
         return {}
     recorded = record.record_many(workspace, rows, now=now, user=review.reviewer)
     return {sent.key: error.reason for sent, error in recorded.refused}
+
+
+def adopt(review: Review, feedback: Sequence[int]) -> None:
+    """Let `review` keep the feedback (primary keys) that its answers were read from."""
+    Feedback.objects.filter(pk__in=feedback).update(review_uuid=review.uuid)
 
 
 def _target(item: QueueItem) -> dict[str, Any]:
@@ -227,9 +237,8 @@ def feedback_id(review: Review, key: str) -> UUID:
 
 
 def delete_feedback(item: QueueItem, review: Review) -> None:
-    """Delete what `record_feedback` stored."""
+    """Delete what `record_feedback` stored; what `adopt` took is the sender's again."""
     keys = [*review.scores, NOTE_KEY, CORRECTION_KEY]
-    if item.item_type == QueueItem.ItemType.PAIR:
-        keys += [f"{key}/second" for key in keys]
-    for key in keys:
-        record.delete(item.queue.workspace, feedback_id(review, key))
+    keys += [f"{key}/second" for key in keys]
+    written = [feedback_id(review, key) for key in keys]
+    record.withdraw(item.queue.workspace, review.uuid, written)

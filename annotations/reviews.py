@@ -1,4 +1,4 @@
-"""A reviewer's answers on an item: submit, take back, skip, put at the end; who may read them."""
+"""A reviewer's answers on an item: submit, take back, skip, put at the end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotations import (
+    blindness,
     bookmarks,
     corrections,
     drafts,
@@ -21,7 +21,6 @@ from annotations import (
     rubrics,
     seats,
     signals,
-    subjects,
 )
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
@@ -31,8 +30,7 @@ from observatory.feedback.judgement import InvalidFeedback, clean_document, clea
 from observatory.runs import changes
 from observatory.runs.models import Change, Run
 from observatory.workspaces.columns import Columns
-from observatory.workspaces.models import Membership, User
-from observatory.workspaces.roles import Permission, allows
+from observatory.workspaces.models import User
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +42,7 @@ class Submission:
     None; one that changes nothing is dropped. `lease` is the reservation the form was opened
     under. `rubric_version`, if given, is the rubric the form showed. `replaces` is the uuid of
     my standing review when the form edits it. `is_recorded`: the scores were read from feedback
-    that is stored already, so none is written.
+    that is stored already, `recorded` (primary keys), so none is written.
     """
 
     submission_id: UUID
@@ -56,6 +54,7 @@ class Submission:
     rubric_version: int | None = None
     replaces: UUID | None = None
     is_recorded: bool = False
+    recorded: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,10 +170,21 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
         if complaints:
             raise InvalidReview(complaints)
     held_by_lease = recording.store(desk, item, review, questions, now)
+    _seal(item, review, submission)
     if review.is_counted and item.state == QueueItem.State.COMPLETED:
         announce(signals.item_completed, QueueItem, item_ids=[item.pk])
     had_lapsed = review.is_counted and submission.lease not in (None, held_by_lease)
     return Outcome(review, item, had_lapsed=had_lapsed)
+
+
+def _seal(item: QueueItem, review: Review, submission: Submission) -> None:
+    """Let the feedback on `item` follow what `review` made of it."""
+    is_settled = item.state != QueueItem.State.OPEN
+    if submission.is_recorded:
+        recording.adopt(review, submission.recorded)
+    elif not item.queue.is_blind or (review.is_counted and not is_settled):
+        return  # it was stored as it has to be
+    blindness.follow(item.queue.workspace, [item.pk])
 
 
 @dataclass(frozen=True)
@@ -337,6 +347,7 @@ def _withdraw(item: QueueItem, review: Review, now: datetime) -> None:
     if item.state == QueueItem.State.OPEN:
         if item.reopened_at == now:
             seats.fill_up(item)
+            blindness.follow(item.queue.workspace, [item.pk])
         reservations.mark_returned([item.pk])
         return
     # It was removed, or has enough reviews without this one: the seat is not needed.
@@ -400,68 +411,3 @@ def _defer(
     reservations.release_mine(item, reviewer)
     bookmarks.move(desk, item, now)
     return deferral
-
-
-# Who may read which answers -----------------------------------------------------------------------
-
-
-def answers_visible_to(user: User, item: QueueItem) -> QuerySet[Review]:
-    """Return the standing reviews of `item` whose answers `user` may see now (promise C4).
-
-    Nobody outside the workspace sees any. In a blind queue a person sees others' answers once
-    their own review of the item stands, or the item is completed; their own always. Managers
-    are no exception: they may be the next reviewer.
-    """
-    return visible_to(user, item.workspace_id).filter(item=item, retracted_at=None)
-
-
-def visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
-    """Return all reviews of a workspace that `user` may read now, retracted ones of theirs too."""
-    role = (
-        Membership.objects.filter(workspace_id=workspace_id, user=user)
-        .values_list("role", flat=True)
-        .first()
-    )
-    if role is None or not allows(role, Permission.VIEW):
-        return Review.objects.none()
-    mine = Review.objects.filter(item=OuterRef("item"), reviewer=user, retracted_at=None)
-    return Review.objects.filter(
-        Q(reviewer=user)
-        | Q(retracted_at=None)
-        & (Q(queue__is_blind=False) | Q(item__state=QueueItem.State.COMPLETED) | Exists(mine)),
-        workspace_id=workspace_id,
-    )
-
-
-def unsettled(workspace_id: int, run_ids: list[UUID] | None = None) -> set[UUID]:
-    """Return the uuids of the reviews of these runs (None: all) that nobody may read but authors.
-
-    Those of blind items that are still open: what shows no reader, such as a page that is shared
-    by link, leaves them out, for a reviewer may be the one who reads it (promise C4).
-    """
-    found = _of_runs(workspace_id, run_ids).filter(queue__is_blind=True)
-    return set(found.exclude(item__state=QueueItem.State.COMPLETED).values_list("uuid", flat=True))
-
-
-def hidden_from(user: User, workspace_id: int, run_ids: list[UUID] | None = None) -> set[UUID]:
-    """Return the uuids of the reviews of these runs (None: all) that `user` may not read now.
-
-    Reviews of a pair are of both its runs, those of a thread of all of its.
-
-    Feedback that a review wrote names it in `extra["review"]`: a page that lists feedback of
-    runs leaves out what names one of these, and its counts with it.
-    """
-    visible = visible_to(user, workspace_id)
-    of_runs = _of_runs(workspace_id, run_ids)
-    return set(of_runs.exclude(pk__in=visible.values("pk")).values_list("uuid", flat=True))
-
-
-def _of_runs(workspace_id: int, run_ids: list[UUID] | None) -> QuerySet[Review]:
-    of_runs = Review.objects.filter(workspace_id=workspace_id, retracted_at=None)
-    if run_ids is None:
-        return of_runs
-    return of_runs.filter(
-        Q(item__run_id__in=[*run_ids, *subjects.threads_of(workspace_id, run_ids)])
-        | Q(item__first_run_id__in=run_ids)
-        | Q(item__second_run_id__in=run_ids)
-    )

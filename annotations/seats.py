@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from annotations import signals
+from annotations import blindness, signals
 from annotations.bookmarks import alone_with
 from annotations.models import AnnotationQueue, QueueItem
 from observatory.events import announce
@@ -88,6 +88,7 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
                 parameters,
             )
     if completed:
+        blindness.follow(queue.workspace, [pk for pk, _ in completed])
         changes.note(queue.workspace, Change.Kind.RUN, [run_id for _, run_id in completed])
         announce(signals.item_completed, QueueItem, item_ids=[pk for pk, _ in completed])
 

@@ -49,8 +49,12 @@ def complete(item: QueueItem, person: User, now: datetime) -> Review:
         return known
     rubric = {question.feedback_key: question for question in item.queue.rubric_items.all()}
     given = _given(item, person, rubric)
-    scores = {key: _answer(rubric[key], row) for key, row in given.items()}
-    sent = reviews.Submission(submission_id=uuid4(), scores=scores, is_recorded=True)
+    sent = reviews.Submission(
+        submission_id=uuid4(),
+        scores={key: _answer(rubric[key], row) for key, row in given.items()},
+        is_recorded=True,
+        recorded=tuple(row.pk for row in given.values()),
+    )
     try:
         review = reviews.submit(item, person, sent, now).review
     except reviews.Conflict as conflict:
@@ -103,9 +107,10 @@ def _given(item: QueueItem, person: User, rubric: Mapping[str, RubricItem]) -> d
         Q(user=person) | Q(user=None, api_key__created_by=person),
         workspace=item.workspace_id,
         run_id=run_id,
+        review_uuid=None,
         key__in=list(rubric),
         feedback_group_id__isnull=not is_pair,
-    ).exclude(extra__has_key="review")
+    )
     return {row.key: row for row in found.order_by("modified_at", "pk")}
 
 

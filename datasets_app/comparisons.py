@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from datasets_app.models import Comparison, Dataset
 from observatory.feedback.models import Feedback
 from observatory.runs.models import Project
+from observatory.runs.sealed import readable
 
 Stats = dict[str, dict[str, Any]]
 
@@ -68,7 +69,7 @@ _STATS = """
 SELECT {subject}, key, count(*), avg(score), min(score), max(score), stddev_pop(score),
     array_remove(array_agg(DISTINCT source_type::text), NULL)
 FROM feedback_feedback
-WHERE workspace_id = %s AND {condition} AND abs(coalesce(score, 0)) <= 1e150
+WHERE workspace_id = %s AND {condition} AND {readable} AND abs(coalesce(score, 0)) <= 1e150
 GROUP BY 1, key ORDER BY 1, key
 """
 
@@ -76,7 +77,8 @@ GROUP BY 1, key ORDER BY 1, key
 def _stats(subject: str, condition: str, params: list[Any]) -> dict[UUID, Stats]:
     told: dict[UUID, Stats] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_STATS.format(subject=subject, condition=condition), params)
+        sql = _STATS.format(subject=subject, condition=condition, readable=readable())
+        cursor.execute(sql, params)
         for about, key, n, avg, low, high, stdev, sources in cursor.fetchall():
             told.setdefault(about, {})[key] = {
                 "n": n,

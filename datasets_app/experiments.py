@@ -16,6 +16,7 @@ from observatory.runs import search
 from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
+from observatory.runs.sealed import readable
 from observatory.runs.search import RunQuery, RunRow
 from observatory.workspaces.models import Workspace
 
@@ -84,10 +85,10 @@ WHERE workspace_id = %s AND project_id = ANY(%s) AND parent_run_id IS NULL AND e
     AND reference_example_id IS NOT NULL
 GROUP BY project_id
 """
-_JUDGED = """
+_JUDGED = f"""
 SELECT project_id, key, count(DISTINCT run_id) FROM feedback_feedback
 WHERE project_id = ANY(%s) AND workspace_id = %s AND run_id IS NOT NULL AND is_root
-    AND comparative_experiment_id IS NULL
+    AND comparative_experiment_id IS NULL AND {readable()}
 GROUP BY project_id, key
 """
 
@@ -170,13 +171,13 @@ SELECT project_id, sum(n), sum(n_errors), count(*), max(n) FROM (
     GROUP BY project_id, reference_example_id
 ) trials GROUP BY project_id
 """
-_SCORED = """
+_SCORED = f"""
 SELECT f.project_id, f.key, count(DISTINCT f.run_id), count(DISTINCT r.reference_example_id)
 FROM feedback_feedback f
 JOIN runs_run r ON r.workspace_id = f.workspace_id AND r.id = f.run_id
 WHERE f.workspace_id = %(workspace)s AND f.project_id = ANY(%(projects)s)
     AND f.score IS NOT NULL AND f.comparative_experiment_id IS NULL
-    AND coalesce(f.extra ->> 'review', '') <> ALL(%(without)s::text[])
+    AND {readable("f")}
 GROUP BY f.project_id, f.key
 """
 _COMMON = """
@@ -189,17 +190,14 @@ SELECT count(*) FROM (
 """
 
 
-def coverage(
-    workspace: Workspace, projects: Sequence[Project], *, without: Sequence[str] = ()
-) -> tuple[dict[int, Coverage], int]:
+def coverage(workspace: Workspace, projects: Sequence[Project]) -> tuple[dict[int, Coverage], int]:
     """Return by project what its means rest on, and how many examples all of them ran.
 
-    What the reviews `without` (uuids) wrote does not count. Three queries for any number.
+    What blind reviewing still hides does not count. Three queries for any number.
     """
     parameters: dict[str, Any] = {
         "workspace": workspace.pk,
         "projects": [project.pk for project in projects],
-        "without": list(without),
         "n": len(projects),
     }
     by_key: dict[int, dict[str, Scored]] = {}
@@ -340,7 +338,8 @@ def _rank(sort_by: str | None) -> tuple[str, list[Any]]:
         return RANKS[sort_by], []
     return (
         "(SELECT avg(f.score) FROM feedback_feedback f WHERE f.workspace_id = r.workspace_id"
-        " AND f.run_id = r.id AND f.key = %s AND f.comparative_experiment_id IS NULL)",
+        " AND f.run_id = r.id AND f.key = %s AND f.comparative_experiment_id IS NULL"
+        f" AND {readable('f')})",
         [sort_by.removeprefix("feedback.")],
     )
 

@@ -6,13 +6,11 @@ from collections import defaultdict
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, Q, QuerySet, UUIDField
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from annotations import queues, reviews
+from annotations import blindness, queues
 from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision, Seat
 from observatory.feedback import admin as feedback_admin
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
@@ -162,7 +160,7 @@ def _visible_reviews(request: HttpRequest) -> QuerySet[Review]:
     assert isinstance(user, User)
     condition = Q(pk__in=[])
     for workspace_id in Membership.objects.filter(user=user).values_list("workspace", flat=True):
-        condition |= Q(pk__in=reviews.visible_to(user, workspace_id).values("pk"))
+        condition |= Q(pk__in=blindness.visible_to(user, workspace_id).values("pk"))
     return Review.objects.filter(condition)
 
 
@@ -194,12 +192,10 @@ class ReviewAdmin(WorkspaceAdmin):
         return super().get_queryset(request).filter(pk__in=_visible_reviews(request).values("pk"))
 
 
-def _blind_feedback(request: HttpRequest) -> Q:
-    """Return the condition of feedback whose review the visitor may not read now."""
-    visible = _visible_reviews(request).filter(
-        uuid=Cast(KeyTextTransform("review", OuterRef("extra")), UUIDField())
-    )
-    return Q(extra__has_key="review") & Q(~Exists(visible))
+def _readable_feedback(request: HttpRequest) -> Q:
+    """Return the condition of the feedback that the visitor may read now."""
+    reviews = _visible_reviews(request)
+    return Q(is_sealed=False) | Q(review_uuid__in=reviews.values("uuid"))
 
 
-feedback_admin.hidden.append(_blind_feedback)
+feedback_admin.readable.append(_readable_feedback)

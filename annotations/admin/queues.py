@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
-from annotations import presets, queues, seats, subjects
+from annotations import blindness, presets, queues, seats, subjects
 from annotations.admin.rubric import RubricItemInline
 from annotations.models import AnnotationQueue, QueueItem, RoutingRule
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin
@@ -134,11 +134,14 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
         return () if obj is None else ("workspace", "queue_type")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Store the queue; another number of reviewers goes through the verb that moves seats."""
-        wanted = obj.reviewers_per_item
+        """Store the queue; verbs change its number of reviewers and its blindness."""
+        wanted, is_blind = obj.reviewers_per_item, obj.is_blind
         if change:
             obj.reviewers_per_item = form.initial["reviewers_per_item"]
+            obj.is_blind = form.initial["is_blind"]
         super().save_model(request, obj, form, change)
+        if change and is_blind != obj.is_blind:
+            blindness.set_blind(obj, is_blind, now=timezone.now())
         if change and wanted != obj.reviewers_per_item:
             queues.resize(obj, wanted, now=timezone.now())
 

@@ -13,7 +13,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations import queues, recording, reviews, sections, subjects
+from annotations import queues, sections, subjects
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
 from annotations.sections import Section
 from observatory.api import parameters, run_read
@@ -112,30 +112,12 @@ def effective_added_at(item: QueueItem) -> datetime:
     return getattr(item, "requeued_at", None) or item.added_at
 
 
-def _judged_keys(view: WorkspaceView, queue: AnnotationQueue) -> set[str]:
-    keys = queue.rubric_items.values_list("feedback_key", flat=True)
-    return {*keys, recording.NOTE_KEY, recording.CORRECTION_KEY}
-
-
-def _blinded(view: WorkspaceView, items: Sequence[QueueItem]) -> set[int]:
-    """Return the items with answers that the caller may not read yet (promise C4)."""
-    reviews_ = Review.objects.filter(item__in=[item.pk for item in items], retracted_at=None)
-    person = me(view)
-    hidden = reviews_.filter(queue__is_blind=True).exclude(item__state=QueueItem.State.COMPLETED)
-    if person is not None:
-        readable_ = reviews.visible_to(person, view.workspace.pk)
-        hidden = reviews_.exclude(pk__in=readable_.values("pk"))
-    return set(hidden.values_list("item_id", flat=True))
-
-
 def queue_runs(
     view: WorkspaceView, queue: AnnotationQueue, items: Sequence[QueueItem], *, has_stats: bool
 ) -> list[dict[str, Any]]:
     """Return items with their runs, in a fixed number of queries.
 
-    A thread comes as its newest root run, a pair as the run shown as A with the other's id. Of
-    a blind item whose answers the caller may not read yet, the figures of the rubric's keys are
-    left out.
+    A thread comes as its newest root run, a pair as the run shown as A with the other's id.
     """
     selected = run_read.DEFAULT if has_stats else run_read.DEFAULT - {"feedback_stats"}
     ids = subjects.shown_runs(view.workspace.pk, items)
@@ -147,8 +129,6 @@ def queue_runs(
     shown_runs = run_read.runs_out(view.workspace, found.values(), selected, view.request)
     runs = {run["id"]: run for run in shown_runs}
     done, held = completed_by(items), reserved_by(items)
-    blinded = _blinded(view, items) if has_stats else set()
-    keys = _judged_keys(view, queue) if blinded else set()
     rows = []
     for item in items:
         first, *other = ids.get(item.pk, [item.run_id])
@@ -167,10 +147,6 @@ def queue_runs(
             row["thread_id"] = item.thread_id
         if other:
             row["paired_run_id"] = other[0]
-        if item.pk in blinded and row.get("feedback_stats"):
-            row["feedback_stats"] = {
-                key: figures for key, figures in row["feedback_stats"].items() if key not in keys
-            }
         rows.append(row)
     return rows
 

@@ -13,7 +13,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations import queues, seats, subjects
+from annotations import blindness, queues, seats, subjects
 from annotations.models import AnnotationQueue, QueueItem
 from annotations.seats import MAX_REVIEWERS
 from datasets_app.models import Dataset, Harvest
@@ -391,5 +391,5 @@ class AnnotationQueueDetail(WorkspaceView):
     @describe(answer=Message)
     def delete(self, request: Request, queue_id: str) -> Response:
         """Delete the queue, its items and reviews. The feedback that reviewers gave stays."""
-        find(self.workspace, queue_id).delete()
+        blindness.delete(find(self.workspace, queue_id))
         return Response({"message": "Annotation queue deleted"})

@@ -11,17 +11,16 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations.reviews import unsettled
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.described import describe
-from observatory.api.errors import Unprocessable
+from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.shapes import Message
 from observatory.api.shapes import feedback as shapes
 from observatory.feedback import judgement, record
-from observatory.feedback.judgement import InvalidFeedback
+from observatory.feedback.judgement import InvalidFeedback, OfAReview
 from observatory.feedback.models import Feedback
-from observatory.workspaces.models import Workspace
+from observatory.workspaces.models import ApiKey, Workspace
 
 MAX_BATCH = 1_000
 
@@ -60,16 +59,21 @@ def shown(feedback: Feedback, *, has_user_names: bool = False) -> dict[str, Any]
     }
 
 
-def readable(workspace: Workspace) -> QuerySet[Feedback]:
-    """Return the feedback of `workspace` with what `shown` tells of it."""
-    return Feedback.objects.filter(workspace=workspace).select_related("project", "user")
+def readable(workspace: Workspace, key: ApiKey | None = None) -> QuerySet[Feedback]:
+    """Return the feedback of `workspace` that may be read, with what `shown` tells of it.
+
+    Answers that blind reviewing still hides are left out, but not what `key` itself has sent
+    and no review has taken.
+    """
+    rows = Feedback.objects.filter(workspace=workspace).select_related("project", "user")
+    if key is None:
+        return rows.readable()
+    return rows.filter(Q(is_sealed=False) | Q(api_key=key, review_uuid=None))
 
 
-def settled(workspace: Workspace, run_ids: list[UUID] | None = None) -> Q:
-    """Return the condition of what anybody may read: nothing of blind items that are open."""
-    unseen = [str(review) for review in unsettled(workspace.pk, run_ids)]
-    # A row without `extra` has no review: SQL's NULL must not take it away
-    return Q(extra__review__isnull=True) | ~Q(extra__review__in=unseen) if unseen else Q()
+def refusal(error: InvalidFeedback) -> Conflict | Unprocessable:
+    """Return the answer to feedback that was refused."""
+    return Conflict(str(error)) if isinstance(error, OfAReview) else Unprocessable(str(error))
 
 
 def filters(request: Request) -> Q:
@@ -120,7 +124,8 @@ class FeedbackCollection(WorkspaceView):
     @describe(query=shapes.FeedbackQuery, answer=list[shapes.Feedback])
     def get(self, request: Request) -> Response:
         has_names = parameters.flag(request, "include_user_names") is True
-        found = readable(self.workspace).filter(filters(request)).order_by("-created_at", "-id")
+        rows = readable(self.workspace, self.caller.key).filter(filters(request))
+        found = rows.order_by("-created_at", "-id")
         page = found[parameters.window(request)]
         return Response([shown(feedback, has_user_names=has_names) for feedback in page])
 
@@ -133,7 +138,7 @@ class FeedbackCollection(WorkspaceView):
                 self.workspace, sent, now=timezone.now(), api_key=self.caller.key
             )
         except InvalidFeedback as error:
-            raise Unprocessable(str(error)) from None
+            raise refusal(error) from None
         return Response(shown(feedback))
 
 
@@ -174,25 +179,40 @@ class FeedbackDetail(WorkspaceView):
 
     @describe(body=shapes.FeedbackChange, answer=shapes.Feedback)
     def patch(self, request: Request, feedback_id: str) -> Response:
-        uuid = uuid_or_404(feedback_id)
+        """Change feedback. What a review wrote is changed by its reviewer only: 409."""
+        uuid = self._changeable(feedback_id)
         try:
             changed = judgement.parse_changes(request.data)
             record.update(self.workspace, uuid, changed, now=timezone.now())
         except Feedback.DoesNotExist:
             raise NotFound("Feedback not found") from None
         except InvalidFeedback as error:
-            raise Unprocessable(str(error)) from None
+            raise refusal(error) from None
         return Response(shown(self._found(uuid)))
 
     @describe(answer=Message)
     def delete(self, request: Request, feedback_id: str) -> Response:
-        if not record.delete(self.workspace, uuid_or_404(feedback_id)):
+        """Delete feedback. What a review wrote goes when its reviewer takes it back: 409."""
+        try:
+            is_gone = record.delete(self.workspace, self._changeable(feedback_id))
+        except InvalidFeedback as error:
+            raise refusal(error) from None
+        if not is_gone:
             raise NotFound("Feedback not found")
         return Response({"message": "Feedback deleted"})
 
     def _found(self, feedback_id: str | UUID) -> Feedback:
         uuid = feedback_id if isinstance(feedback_id, UUID) else uuid_or_404(feedback_id)
-        feedback = readable(self.workspace).filter(uuid=uuid).first()
+        feedback = readable(self.workspace, self.caller.key).filter(uuid=uuid).first()
         if feedback is None:
             raise NotFound("Feedback not found")
         return feedback
+
+    def _changeable(self, feedback_id: str) -> UUID:
+        """Return the id of feedback that this key may change, or that a review keeps it from."""
+        uuid = uuid_or_404(feedback_id)
+        rows = readable(self.workspace, self.caller.key)
+        kept = Feedback.objects.filter(workspace=self.workspace).exclude(review_uuid=None)
+        if not (rows.filter(uuid=uuid).exists() or kept.filter(uuid=uuid).exists()):
+            raise NotFound("Feedback not found")
+        return uuid

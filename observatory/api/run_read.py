@@ -14,7 +14,6 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from annotations import queues
-from annotations.reviews import unsettled
 from datasets_app.messages import extracted
 from datasets_app.models import Example
 from observatory import exact
@@ -90,20 +89,13 @@ def beside(
     rows: Iterable[RunRow],
     selected: frozenset[str],
     base_url: str,
-    *,
-    is_public: bool = False,
 ) -> Beside:
-    """Return what `selected` asks of `rows` beyond their columns. Files are at `base_url`.
-
-    `is_public`: anybody reads it, so that what blind reviewers said waits for the others.
-    """
+    """Return what `selected` asks of `rows` beyond their columns. Files are at `base_url`."""
     runs = list(rows)
     ids = [run.id for run in runs]
-    is_judged = "feedback_stats" in selected
-    unseen = map(str, unsettled(workspace.pk, ids)) if is_judged and is_public else ()
     return Beside(
         feedback_stats=(
-            summary.feedback_stats(workspace.pk, ids, without=unseen) if is_judged else {}
+            summary.feedback_stats(workspace.pk, ids) if "feedback_stats" in selected else {}
         ),
         child_run_ids=(
             search.children_of(workspace.pk, runs)
@@ -239,7 +231,6 @@ def runs_out(
     request: HttpRequest | Request,
     *,
     seen_as: Callable[[RunRow], RunRow] = lambda row: row,
-    is_public: bool = False,
 ) -> list[dict[str, Any]]:
     """Return runs as the wire shows them, at a constant number of queries.
 
@@ -248,7 +239,7 @@ def runs_out(
     """
     listed = list(rows)
     base_url = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    told = beside(workspace, listed, selected, base_url, is_public=is_public)
+    told = beside(workspace, listed, selected, base_url)
     if selected.intersection((*spending.TOKENS, *spending.COSTS)):
         listed = spending.summed(workspace.pk, listed)
     if selected.intersection(_DETAILS):

@@ -14,7 +14,6 @@ from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations.reviews import unsettled
 from datasets_app import experiments
 from observatory import exact
 from observatory.api import parameters
@@ -73,14 +72,12 @@ class Counted:
     """Which statistics of projects are asked for, and over which of their runs.
 
     `select` None means all; facets cost a query and are told only when they are asked for.
-    What the reviews `unseen` (uuids) wrote does not count.
     """
 
     since: datetime | None = None
     only: Node | None = None
     select: frozenset[str] | None = None
     facets: bool = False
-    unseen: tuple[str, ...] = ()
 
     def wants(self, name: str) -> bool:
         return self.select is None or name in self.select
@@ -122,7 +119,7 @@ def _judged(
     workspace: Workspace, ids: list[int], asked: Counted, chosen: stats.Chosen
 ) -> dict[int, Any]:
     if asked.since is None and asked.only is None:
-        return summary.project_stats(workspace.pk, ids, level="run", without=asked.unseen)
+        return summary.project_stats(workspace.pk, ids, level="run")
     if not ids:
         return {}
     found = summary.stats_of_chosen(workspace.pk, chosen.rows())
@@ -139,8 +136,7 @@ def _shown_alone(
 def listed_out(workspace: Workspace, asked: ProjectQuery, window: slice) -> list[dict[str, Any]]:
     """Return a page of projects, newest first, with statistics that anybody may read."""
     page = list(catalogue.listed(workspace, asked)[window])
-    unseen = tuple(map(str, unsettled(workspace.pk)))
-    counted = told_of(workspace, page, Counted(unseen=unseen))
+    counted = told_of(workspace, page, Counted())
     come = experiments.progress(workspace, page)
     return [
         session_out(project, workspace, {**come.get(project.pk, {}), **counted[project.pk]})

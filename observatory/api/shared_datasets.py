@@ -19,14 +19,13 @@ from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
 from observatory.api.examples import shown as example_shown
 from observatory.api.experiments import comparisons_shown
-from observatory.api.feedback import settled
+from observatory.api.feedback import readable
 from observatory.api.feedback import shown as feedback_shown
 from observatory.api.sessions import listed_out
 from observatory.api.shapes import Message, Object, PageQuery
 from observatory.api.shapes import datasets as shapes
 from observatory.api.shapes.feedback import Feedback as FeedbackShape
 from observatory.api.shapes.sessions import Session
-from observatory.feedback.models import Feedback
 from observatory.runs.catalogue import ProjectQuery
 
 MAX_TOKENS = 20
@@ -153,11 +152,7 @@ class SharedFeedback(SharedView):
     @describe(query=shapes.SharedFeedbackQuery, answer=list[FeedbackShape])
     def get(self, request: Request, token: str) -> Response:
         dataset = self.open_share(token).dataset
-        found = Feedback.objects.filter(
-            settled(dataset.workspace),
-            workspace=dataset.workspace,
-            project__reference_dataset_id=dataset.uuid,
-        ).select_related("project", "user")
+        found = readable(dataset.workspace).filter(project__reference_dataset_id=dataset.uuid)
         for name, field in (("run", "run_id"), ("session", "project__uuid")):
             if ids := parameters.uuids(request, name):
                 found = found.filter(**{f"{field}__in": ids})

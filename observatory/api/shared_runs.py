@@ -117,7 +117,6 @@ def shared_out(
         wanted - UNSEEN,
         request,
         seen_as=functools.partial(sharing.as_root, found),
-        is_public=True,
     )
     for run in runs:
         below = "" if run["id"] == found.run_id else f"/{run['id']}"
@@ -180,8 +179,7 @@ class SharedFeedback(SharedRunView):
         ids = sharing.run_ids(found)
         rows = (
             feedback.readable(found.workspace)
-            .filter(feedback.filters(request), feedback.settled(found.workspace, ids))
-            .filter(run_id__in=ids)
+            .filter(feedback.filters(request), run_id__in=ids)
             .order_by("-created_at", "-id")
         )
         return Response(

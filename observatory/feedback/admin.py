@@ -12,8 +12,8 @@ from django.http import HttpRequest
 from observatory.feedback.models import Feedback, FeedbackConfig, PresignedToken
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin
 
-# Upper rooms add what a visitor may not see now: answers given blind, say.
-hidden: list[Callable[[HttpRequest], Q]] = []
+# Upper rooms add the conditions of what a visitor may read now: not answers given blind, say.
+readable: list[Callable[[HttpRequest], Q]] = []
 
 
 @admin.register(Feedback)
@@ -37,8 +37,8 @@ class FeedbackAdmin(WorkspaceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        for condition in hidden:
-            rows = rows.exclude(condition(request))
+        for condition in readable:
+            rows = rows.filter(condition(request))
         return rows
 
 

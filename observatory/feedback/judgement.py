@@ -35,7 +35,8 @@ class FeedbackInput:
     """One judgement to store. `session_id` is the uuid of a project; `score` is finite.
 
     With `run_id` it judges that run, known or not; without, the project of `session_id`. `scale`
-    is the scale it was given on where the caller knows it: no client can send one.
+    is the scale it was given on where the caller knows it, `review` the uuid of the review that
+    writes it, and `is_sealed` whether nobody else may read it yet: no client can send these.
     """
 
     key: str
@@ -57,6 +58,15 @@ class FeedbackInput:
     feedback_thread_id: str | None = None
     extra: dict[str, Any] | None = None
     created_at: datetime | None = None
+    review: UUID | None = None
+    is_sealed: bool = False
+
+
+class OfAReview(InvalidFeedback):
+    """The feedback of a review: only the review itself changes it."""
+
+    def __init__(self) -> None:
+        super().__init__("id", "is feedback of a review; take the review back to change it")
 
 
 def clean_text(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Self
 from uuid import uuid4
 
 from django.conf import settings
@@ -11,6 +12,12 @@ from django.db.models.functions import Now
 
 from observatory.runs.models import DocumentField, Project
 from observatory.workspaces.models import ApiKey, Workspace
+
+
+class FeedbackQuerySet(models.QuerySet["Feedback"]):
+    def readable(self) -> Self:
+        """Leave out the answers that blind reviewing still hides: see runs/sealed.py."""
+        return self.filter(is_sealed=False)
 
 
 class Feedback(models.Model):
@@ -59,12 +66,19 @@ class Feedback(models.Model):
     is_attribute = models.BooleanField(
         db_default=False, help_text="Says what an attribute of its run says: see reflection.py"
     )
+    review_uuid = models.UUIDField(
+        null=True, help_text="The review that wrote it, or took it for its answer"
+    )
+    is_sealed = models.BooleanField(
+        db_default=False, help_text="Answers a blind item that others have yet to review"
+    )
     comparative_experiment_id = models.UUIDField(null=True)
     feedback_group_id = models.UUIDField(null=True)
     feedback_thread_id = models.TextField(null=True)
     extra = DocumentField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     modified_at = models.DateTimeField(db_default=Now())
+    objects = FeedbackQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -85,8 +99,8 @@ class Feedback(models.Model):
                 F("run_start_time").desc(),
                 F("run_id").desc(),
                 include=["score"],
-                name="feedback_project_key_newest",
-                condition=Q(comparative_experiment_id=None),
+                name="feedback_project_key_readable",
+                condition=Q(comparative_experiment_id=None, is_sealed=False),
             ),
             models.Index(
                 F("workspace"), F("created_at").desc(), F("id").desc(), name="feedback_newest"
@@ -100,6 +114,16 @@ class Feedback(models.Model):
                 fields=["workspace", "run_id"],
                 name="feedback_of_attributes",
                 condition=Q(is_attribute=True),
+            ),
+            models.Index(
+                fields=["workspace", "review_uuid"],
+                name="feedback_of_review",
+                condition=~Q(review_uuid=None),
+            ),
+            models.Index(
+                fields=["workspace", "run_id"],
+                name="feedback_sealed",
+                condition=Q(is_sealed=True),
             ),
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +13,7 @@ from django.db import transaction
 from observatory import exact, prepared
 from observatory.events import announce
 from observatory.feedback import scales, signals
-from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
+from observatory.feedback.judgement import FeedbackInput, InvalidFeedback, OfAReview
 from observatory.feedback.models import Feedback, FeedbackConfig
 from observatory.runs import changes
 from observatory.runs.models import Change, Project
@@ -23,6 +23,7 @@ from observatory.workspaces.models import ApiKey, User, Workspace
 __all__ = [
     "FeedbackInput",
     "InvalidFeedback",
+    "OfAReview",
     "Recorded",
     "attach",
     "delete",
@@ -31,6 +32,10 @@ __all__ = [
     "store",
     "update",
 ]
+
+
+sealers: list[Callable[[Workspace, Sequence[Feedback]], None]] = []
+"""Upper rooms seal what was stored and nobody else may read yet, in the same transaction."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +53,28 @@ _DECLARED = (
 )
 
 # One statement: the run and the project are looked up as the rows go in. A row that belongs to
-# another person is left alone (the WHERE of the update), so it is missing from RETURNING.
+# another person or to a review is left alone (the WHERE of the update): RETURNING lacks it.
 _FEEDBACK = Columns(Feedback, "feedback_feedback")
 _UPSERT = f"""
 INSERT INTO feedback_feedback (
     workspace_id, uuid, run_id, trace_id, project_id, run_start_time, is_root, key, score, value,
     comment, correction, source_type, source_metadata, user_id, api_key_id, config, scale,
     is_error, is_off_scale, comparative_experiment_id, feedback_group_id, feedback_thread_id, extra,
-    created_at, modified_at)
+    review_uuid, is_sealed, created_at, modified_at)
 SELECT %(workspace)s, f.uuid, f.run_id, coalesce(r.trace_id, f.trace_id),
     coalesce(r.project_id, p.id), r.start_time,
     CASE WHEN r.id IS NOT NULL THEN r.parent_run_id IS NULL END,
     f.key, f.score, f.value, f.comment, f.correction, f.source_type, f.source_metadata,
     %(user)s::bigint, %(api_key)s::bigint, f.config, f.scale, f.is_error, f.is_off_scale,
     f.comparative_experiment_id, f.feedback_group_id, f.feedback_thread_id, f.extra,
+    f.review_uuid, f.is_sealed,
     least(coalesce(f.created_at, %(now)s::timestamptz), %(now)s::timestamptz), %(now)s::timestamptz
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS f(
     uuid uuid, run_id uuid, trace_id uuid, session_id uuid, key text, score double precision,
     value jsonb, comment text, correction jsonb, source_type text, source_metadata jsonb,
     config jsonb, scale jsonb, is_error boolean, is_off_scale boolean,
     comparative_experiment_id uuid, feedback_group_id uuid, feedback_thread_id text,
-    extra jsonb, created_at timestamptz)
+    extra jsonb, review_uuid uuid, is_sealed boolean, created_at timestamptz)
 LEFT JOIN runs_run r ON r.workspace_id = %(workspace)s AND r.id = f.run_id
 LEFT JOIN runs_project p ON p.workspace_id = %(workspace)s AND p.uuid = f.session_id
 ORDER BY f.uuid
@@ -83,8 +89,9 @@ ON CONFLICT (workspace_id, uuid) DO UPDATE SET
     comparative_experiment_id = excluded.comparative_experiment_id,
     feedback_group_id = excluded.feedback_group_id,
     feedback_thread_id = excluded.feedback_thread_id, extra = excluded.extra,
-    modified_at = excluded.modified_at
+    is_sealed = excluded.is_sealed, modified_at = excluded.modified_at
 WHERE feedback_feedback.user_id IS NOT DISTINCT FROM excluded.user_id
+  AND feedback_feedback.review_uuid IS NOT DISTINCT FROM excluded.review_uuid
 RETURNING {_FEEDBACK.sql}
 """
 
@@ -122,6 +129,8 @@ def _row(
         "feedback_group_id": text(sent.feedback_group_id),
         "feedback_thread_id": sent.feedback_thread_id,
         "extra": sent.extra,
+        "review_uuid": text(sent.review),
+        "is_sealed": sent.is_sealed,
         "created_at": text(sent.created_at),
     }
 
@@ -193,7 +202,8 @@ def store(
     creation time; of one id twice in `inputs` the later wins. `user` is the author. Another
     person's feedback is never touched, whatever key or run it is about. A run that is unknown
     may arrive later: see `attach`. Refused, with a reason, and not costing the others: a score
-    off an enforced scale, the id of another person's feedback, feedback on no run and no project.
+    off an enforced scale, the id of another person's feedback or of a review's (OfAReview),
+    feedback on no run and no project.
     """
     keys = {sent.key for sent in inputs}
     with prepared.cursor() as cursor:
@@ -229,12 +239,25 @@ def store(
         stored: list[Feedback] = [
             _FEEDBACK.instance(_FEEDBACK.take(list(row))) for row in cursor.fetchall()
         ]
-    taken = set(rows) - {str(feedback.uuid) for feedback in stored}
-    refused += [
-        (of_row[uuid], InvalidFeedback("id", "is the id of another person's feedback"))
-        for uuid in taken
-    ]
+    taken = sorted(set(rows) - {str(feedback.uuid) for feedback in stored})
+    refused += [(of_row[uuid], error) for uuid, error in _taken(workspace, taken).items()]
+    for seal in sealers:
+        seal(workspace, stored)
     return Recorded(stored, refused)
+
+
+def _taken(workspace: Workspace, uuids: Sequence[str]) -> dict[str, InvalidFeedback]:
+    """Return why each of these ids cannot be written: a review's, or another person's."""
+    if not uuids:
+        return {}
+    reviewed = Feedback.objects.filter(workspace=workspace, uuid__in=uuids)
+    of_reviews = set(map(str, reviewed.exclude(review_uuid=None).values_list("uuid", flat=True)))
+    return {
+        uuid: OfAReview()
+        if uuid in of_reviews
+        else InvalidFeedback("id", "is the id of another person's feedback")
+        for uuid in uuids
+    }
 
 
 def record(
@@ -258,9 +281,12 @@ def update(
 ) -> Feedback:
     """Change the fields of `judgement.CHANGEABLE` that `changed` names; the author stays.
 
-    Raises Feedback.DoesNotExist, and InvalidFeedback when the scale is enforced.
+    Raises Feedback.DoesNotExist, InvalidFeedback when the scale is enforced, and OfAReview for
+    what a review wrote.
     """
     feedback = Feedback.objects.select_for_update(no_key=True).get(workspace=workspace, uuid=uuid)
+    if feedback.review_uuid is not None:
+        raise OfAReview
     declared = FeedbackConfig.objects.filter(workspace=workspace, key=feedback.key).first()
     for name, value in changed.items():
         setattr(feedback, name, value)
@@ -269,19 +295,38 @@ def update(
         feedback.scale = _scale(declared, None, feedback.config)
     feedback.modified_at = now
     feedback.save(update_fields=[*changed, "scale", "is_off_scale", "modified_at"])
+    for seal in sealers:
+        seal(workspace, [feedback])
     _note(workspace, [feedback.run_id])
     return feedback
 
 
 @transaction.atomic
 def delete(workspace: Workspace, uuid: UUID) -> bool:
-    """Delete one feedback. Return False if there is none."""
-    feedback = Feedback.objects.filter(workspace=workspace, uuid=uuid).first()
+    """Delete one feedback. Return False if there is none. Raises OfAReview for a review's."""
+    rows = Feedback.objects.select_for_update().filter(workspace=workspace, uuid=uuid)
+    feedback = rows.first()
     if feedback is None:
         return False
+    if feedback.review_uuid is not None:
+        raise OfAReview
     feedback.delete()
     _note(workspace, [feedback.run_id])
     return True
+
+
+@transaction.atomic
+def withdraw(workspace: Workspace, review: UUID, written: Iterable[UUID]) -> None:
+    """Delete the feedback `written` (ids) by a review, and note the runs it judged.
+
+    What the review only took for its answer goes back to the program that sent it.
+    """
+    rows = Feedback.objects.filter(workspace=workspace, review_uuid=review)
+    judged = list(rows.values_list("run_id", flat=True))
+    rows.filter(uuid__in=list(written)).delete()
+    rows.update(review_uuid=None)
+    if judged:
+        _note(workspace, judged)
 
 
 ANY_WAITS: Final = (

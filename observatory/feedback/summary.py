@@ -11,6 +11,7 @@ from django.db import connection
 from observatory import exact
 from observatory.runs.filters.compile import SQL, named
 from observatory.runs.models import Project
+from observatory.runs.sealed import readable
 from observatory.runs.search import bounded
 
 MAX_LABELS = 50
@@ -24,7 +25,8 @@ WITH f AS (
     SELECT {subject} AS subject, id, created_at, key, score, value, comment, source_type, is_error,
            feedback_thread_id
     FROM {source}
-    WHERE workspace_id = %(workspace)s AND comparative_experiment_id IS NULL AND {condition}
+    WHERE workspace_id = %(workspace)s AND comparative_experiment_id IS NULL
+      AND {readable} AND {condition}
 ), numbers AS (
     SELECT subject, key, count(*) AS n,
         CASE WHEN max(abs(score)) <= %(most)s
@@ -60,11 +62,8 @@ ORDER BY subject, key
 """
 
 
-_UNSEEN = " AND coalesce(extra ->> 'review', '') <> ALL(%(unseen)s::text[])"
-
-
 def _stats(*, subject: str, condition: str, source: str = "feedback_feedback") -> str:
-    return _STATS.format(subject=subject, condition=condition, source=source)
+    return _STATS.format(subject=subject, condition=condition, source=source, readable=readable())
 
 
 def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[str, Any]]]:
@@ -95,24 +94,20 @@ def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[s
     return stats
 
 
-def feedback_stats(
-    workspace_id: int, run_ids: Iterable[UUID], *, without: Iterable[str] = ()
-) -> dict[UUID, dict[str, Any]]:
+def feedback_stats(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
     """Return `{run id: {key: {n, avg, min, max, stdev, errors, values, comments, sources, ..}}}`.
 
     A run nobody judged is absent. `n` counts feedback with and without a score; `stdev` is the
     population's (0 for one score); `avg` and `stdev` are null without scores and beyond
     MAX_AVERAGED. `values` counts the commonest MAX_LABELS labels, `comments` are the newest
-    MAX_COMMENTS, cut at MAX_COMMENT characters. Comparative feedback does not count, nor what
-    the reviews `without` (uuids) wrote.
+    MAX_COMMENTS, cut at MAX_COMMENT characters. Comparative feedback does not count, nor, here
+    and below, what blind reviewing still hides.
     """
     runs = list(run_ids)
     if not runs:
         return {}
-    unseen = list(without)
-    condition = f"run_id = ANY(%(subjects)s){_UNSEEN if unseen else ''}"
-    sql = _stats(subject="run_id", condition=condition)
-    return _collect(sql, {"workspace": workspace_id, "subjects": runs, "unseen": unseen})
+    sql = _stats(subject="run_id", condition="run_id = ANY(%(subjects)s)")
+    return _collect(sql, {"workspace": workspace_id, "subjects": runs})
 
 
 def project_stats(
@@ -120,11 +115,8 @@ def project_stats(
     project_ids: Iterable[int],
     *,
     level: Literal["run", "session"] = "run",
-    without: Iterable[str] = (),
 ) -> dict[int, dict[str, Any]]:
     """Return the same by project (internal id): of its runs, or (`session`) of the project itself.
-
-    What the reviews `without` (uuids) wrote does not count: somebody may not read it yet.
 
     Wire: `feedback_stats` and `session_feedback_stats` of a session.
     """
@@ -132,11 +124,8 @@ def project_stats(
     if not projects:
         return {}
     about = "run_id IS NOT NULL" if level == "run" else "run_id IS NULL"
-    unseen = list(without)
-    if unseen:
-        about += _UNSEEN
     sql = _stats(subject="project_id", condition=f"project_id = ANY(%(subjects)s) AND {about}")
-    return _collect(sql, {"workspace": workspace_id, "subjects": projects, "unseen": unseen})
+    return _collect(sql, {"workspace": workspace_id, "subjects": projects})
 
 
 def traces_stats(workspace_id: int, trace_ids: Iterable[UUID]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ score that has no place on its scale counts and is not judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
@@ -19,6 +19,7 @@ from psycopg.types.json import Jsonb
 
 from observatory.feedback import attributes, scales
 from observatory.feedback.models import FeedbackConfig
+from observatory.runs.sealed import readable
 from observatory.workspaces.models import Workspace
 
 MAX_KEYS = 12
@@ -81,7 +82,7 @@ class Trend:
 class Window:
     """Which feedback: given in [since, until), of runs, comparative feedback never.
 
-    `project` is an internal id. `without` are the uuids of reviews that must not be counted.
+    `project` is an internal id. What blind reviewing still hides is not counted.
     """
 
     since: datetime
@@ -89,7 +90,6 @@ class Window:
     project: int | None = None
     key: str | None = None
     source: str | None = None
-    without: Sequence[str] = ()
 
 
 # What is smaller than float8 can divide counts as zero: PostgreSQL refuses to underflow. Halved
@@ -239,7 +239,6 @@ def keys(workspace: Workspace, window: Window) -> list[str]:
         until=window.until,
         project=window.project,
         source=window.source,
-        without=window.without,
     )
     condition, parameters = _condition(workspace, every)
     with connection.cursor() as cursor:
@@ -255,6 +254,7 @@ def _condition(workspace: Workspace, window: Window) -> tuple[str, dict[str, Any
         "f.workspace_id = %(workspace)s",
         "f.created_at >= %(since)s AND f.created_at < %(until)s",
         "f.run_id IS NOT NULL AND f.comparative_experiment_id IS NULL",
+        readable("f"),
     ]
     if window.project is not None:
         parts.append("f.project_id = %(project)s")
@@ -264,8 +264,6 @@ def _condition(workspace: Workspace, window: Window) -> tuple[str, dict[str, Any
         parts.append("f.key = %(key)s")
     if window.source is not None:
         parts.append("f.source_type = %(source)s")
-    if window.without:
-        parts.append("coalesce(f.extra ->> 'review', '') <> ALL(%(without)s)")
     return " AND ".join(parts), {
         "workspace": workspace.pk,
         "since": window.since,
@@ -273,6 +271,5 @@ def _condition(workspace: Workspace, window: Window) -> tuple[str, dict[str, Any
         "project": window.project,
         "key": window.key,
         "source": window.source,
-        "without": list(window.without),
         "not_judgements": list(NOT_JUDGEMENTS),
     }

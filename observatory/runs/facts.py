@@ -10,6 +10,7 @@ from django.db import connection
 
 from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.explain import Facts
+from observatory.runs.sealed import readable
 
 _FACTS = {
     "id": "r.id",
@@ -38,7 +39,8 @@ _FACTS = {
 def facts_of(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, Facts]:
     """Return the runs that exist, as the plain values that filters/explain.py judges.
 
-    Two queries for any number of runs. Comparative feedback is left out, as in compile.where.
+    Two queries for any number of runs. Comparative and sealed feedback is left out, as in
+    compile.where.
     """
     wanted = list(run_ids)
     judged: dict[UUID, list[dict[str, Any]]] = {}
@@ -46,7 +48,7 @@ def facts_of(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, Facts]:
         cursor.execute(
             "SELECT run_id, key, score, value::text, comment, source_type FROM feedback_feedback"
             " WHERE workspace_id = %s AND run_id = ANY(%s) AND comparative_experiment_id IS NULL"
-            " ORDER BY id",
+            f" AND {readable()} ORDER BY id",
             [workspace_id, wanted],
         )
         for run_id, key, score, value, comment, source in cursor.fetchall():

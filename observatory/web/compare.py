@@ -9,7 +9,6 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_GET
 
-from annotations.reviews import hidden_from
 from datasets_app import experiments
 from datasets_app.experiments import Asked, ExampleRuns
 from datasets_app.models import Dataset
@@ -18,7 +17,6 @@ from observatory.runs import search, spending, stats
 from observatory.runs.models import Project
 from observatory.runs.search import RunRow
 from observatory.web import shapes
-from observatory.web.blind import hidden_runs, without_reviews
 from observatory.web.http import WebRequest, render_page, require
 from observatory.workspaces.roles import Permission
 
@@ -87,9 +85,8 @@ def _figures(request: WebRequest, projects: list[Project]) -> dict[str, Any]:
     """
     ids = [one.pk for one in projects]
     counted = stats.of_projects(request.workspace.pk, ids)
-    hidden = [str(uuid) for uuid in hidden_from(request.user, request.workspace.pk)]
-    judged = summary.project_stats(request.workspace.pk, ids, without=hidden)
-    covered, n_common = experiments.coverage(request.workspace, projects, without=hidden)
+    judged = summary.project_stats(request.workspace.pk, ids)
+    covered, n_common = experiments.coverage(request.workspace, projects)
     return {
         "experiments": [
             {
@@ -116,14 +113,12 @@ def _rows(
     runs = spending.summed(request.workspace.pk, [run for one in found for run in one.runs])
     whole = {run.id: run for run in runs}
     judged = summary.feedback_stats(request.workspace.pk, list(whole))
-    hidden = hidden_runs(request.workspace, request.user, list(whole))
 
     def shown(run: RunRow) -> dict[str, Any]:
-        figures = judged.get(run.id, {})
         return {
             "run": whole[run.id],
             "output": shapes.glance(run.outputs, shapes.ANSWER_KEYS),
-            "stats": without_reviews(figures) if run.id in hidden else figures,
+            "stats": judged.get(run.id, {}),
         }
 
     return [

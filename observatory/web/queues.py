@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotations import overview, queues
+from annotations.blindness import answers_visible_to
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
-from annotations.reviews import answers_visible_to
 from datasets_app.harvest import held_back
 from datasets_app.models import HarvestedItem
 from observatory.web import bench, subjects

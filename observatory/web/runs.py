@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from annotations import overview, queues
+from annotations import blindness, overview, queues, subjects
 from annotations.models import AnnotationQueue, QueueItem
 from observatory.feedback.models import Feedback
 from observatory.feedback.summary import feedback_stats
@@ -22,7 +22,6 @@ from observatory.runs import listing, search, sharing, spending
 from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.models import Project, Run
 from observatory.web import rendering, shapes, traces
-from observatory.web.blind import hidden_runs, may_read, seen_by, without_reviews
 from observatory.web.first_steps import first_steps
 from observatory.web.http import WebRequest, can, privately, render_page, require
 from observatory.workspaces.models import Workspace
@@ -66,7 +65,6 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
             projects=[project.uuid],
             is_root=None if shows_all else True,
             filter=node,
-            judged=seen_by(request.workspace, request.user, node),
             limit=listing.PAGE,
             cursor=request.GET.get("cursor") or None,
             payloads=("inputs", "outputs"),
@@ -143,10 +141,9 @@ def _rows(request: WebRequest, runs: list[search.RunRow]) -> list[dict[str, Any]
     ids = [run.id for run in runs]
     runs = spending.summed(request.workspace.pk, runs)
     judged = feedback_stats(request.workspace.pk, ids)
-    hidden = hidden_runs(request.workspace, request.user, ids)
     rows = []
     for run in runs:
-        stats = _judged(judged, run.id, hidden)
+        stats = judged.get(run.id, {})
         rows.append(
             {
                 "run": run,
@@ -166,13 +163,6 @@ def _figure(figures: dict[str, Any]) -> str:
     return str(next(iter(figures["values"]), ""))[:24]
 
 
-def _judged(
-    judged: dict[UUID, dict[str, Any]], run_id: UUID, hidden: dict[UUID, set[str]]
-) -> dict[str, Any]:
-    stats = judged.get(run_id, {})
-    return without_reviews(stats) if run_id in hidden else stats
-
-
 def run_or_404(request: WebRequest, run_id: UUID) -> Run:
     run = listing.stored(request.workspace, run_id)
     if run is None:
@@ -187,28 +177,25 @@ def run_detail(request: WebRequest, run_id: UUID) -> HttpResponse:
     run = run_or_404(request, run_id)
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else "conversation"
-    hidden = hidden_runs(request.workspace, request.user, [run.id])
+    workspace_id = request.workspace.pk
+    about = [run.id, *subjects.threads_of(workspace_id, [run.id])]
     context = {
         "workspace": request.workspace,
         "run": run,
         "tab": tab,
         "tabs": TABS,
-        "hidden_until_mine": run.id in hidden,
+        "hidden_until_mine": blindness.hides_answers(request.user, workspace_id, about),
         **payload_context(request, run, tab),
     }
     if tab == "feedback":
-        context["feedback"] = _feedback(request, run, hidden.get(run.id, set()))
+        readable = blindness.feedback_visible_to(request.user, workspace_id)
+        rows = Feedback.objects.filter(readable, workspace=request.workspace, run_id=run.id)
+        context["feedback"] = rows.select_related("user").order_by("-created_at")[:200]
     if not request.htmx or request.htmx.history_restore_request:
         context |= _frame(request, run, tab)
     return render_page(
         request, "runs/run_detail.html", "runs/_pane.html", context, section="projects"
     )
-
-
-def _feedback(request: WebRequest, run: Run, hidden: set[str]) -> list[Feedback]:
-    rows = Feedback.objects.filter(workspace=request.workspace, run_id=run.id)
-    newest = rows.select_related("user").order_by("-created_at")[:200]
-    return [row for row in newest if may_read(row, hidden)]
 
 
 def payload_context(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
@@ -290,7 +277,6 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
         root = listing.stored(request.workspace, run.trace_id) or run
     spans = span_rows(request, steps, chosen=run.id, tab=tab)
     ids = [step.id for step in steps]
-    hidden = hidden_runs(request.workspace, request.user, [root.id])
     return {
         "root": root,
         "spent": _spent(request.workspace, root),
@@ -301,7 +287,7 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
         "n_spans": n_spans,
         "tree_cut": n_spans > len(spans),
         "is_orphan": any(span.is_orphan for span in spans if span.id == run.id),
-        "root_feedback": _judged(feedback_stats(request.workspace.pk, [root.id]), root.id, hidden),
+        "root_feedback": feedback_stats(request.workspace.pk, [root.id]).get(root.id, {}),
         "queue_items": [
             item
             for item in overview.items_by_run(request.workspace, ids)

@@ -13,7 +13,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from annotations.reviews import unsettled
 from datasets_app import overview
 from datasets_app import sharing as dataset_sharing
 from observatory.feedback.summary import feedback_stats
@@ -76,8 +75,7 @@ def _page(request: HttpRequest) -> int:
 def _run(workspace: Workspace, row: RunRow) -> dict[str, Any]:
     """Return what a page tells of one run."""
     run = spending.summed(workspace.pk, [row])[0]
-    unseen = map(str, unsettled(workspace.pk, [run.id]))
-    stats = feedback_stats(workspace.pk, [run.id], without=unseen).get(run.id, {})
+    stats = feedback_stats(workspace.pk, [run.id]).get(run.id, {})
     return {
         "run": run,
         "turns": shapes.conversation(shapes.load(run.inputs), shapes.load(run.outputs)),

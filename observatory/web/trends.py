@@ -10,7 +10,6 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from annotations.reviews import hidden_from
 from observatory.feedback import trends
 from observatory.feedback.models import Feedback
 from observatory.feedback.trends import Figures, Trend, Window
@@ -155,7 +154,6 @@ def _window(request: WebRequest, project: Project | None, now: datetime) -> tupl
         project=project.pk if project else None,
         key=request.GET.get("key", "")[:180].replace("\x00", "") or None,
         source=source if source in SOURCES else None,
-        without=[str(uuid) for uuid in hidden_from(request.user, request.workspace.pk)],
     )
     return window, n_days
 
@@ -165,7 +163,7 @@ def _window(request: WebRequest, project: Project | None, now: datetime) -> tupl
 def trend_page(request: WebRequest) -> HttpResponse:
     """Show, per key: positive share, mean place and number a day, and the commonest words.
 
-    Reviews that the visitor may not read yet are not counted (promise C4).
+    Answers that blind reviewing still hides are not counted (promise C4).
     """
     project = _project(request)
     window, n_days = _window(request, project, timezone.now())

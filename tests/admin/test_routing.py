@@ -116,7 +116,8 @@ def test_answers_given_blind_are_not_shown_before_ones_own(acme, ada, grace) -> 
         run_id=item.run_id,
         source_type="app",
         user=grace,
-        extra={"review": str(review.uuid)},
+        review_uuid=review.uuid,
+        is_sealed=True,
     )
     operator = UserFactory(username="root", is_superuser=True, is_staff=True)
     listings = [page("annotations_review_changelist"), page("feedback_feedback_changelist")]

@@ -13,7 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from annotations import calibration, queues
 from annotations.agreement import Reason, Warn
-from annotations.models import Rating, Review, RubricItem
+from annotations.models import QueueItem, Rating, Review, RubricItem
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, QueueItemFactory, RubricItemFactory, member
 
@@ -33,6 +33,7 @@ def rate(item, reviewer, rubric_item, code=None, *, number=None, **fields) -> Ra
         rubric_version=1,
         scores={},
     )
+    QueueItem.objects.filter(pk=item.pk).update(state="completed", completed_at=NOON)
     return Rating.objects.create(
         **{
             "queue": item.queue,

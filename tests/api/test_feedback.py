@@ -343,11 +343,11 @@ def test_reading_costs_the_same_however_much_there_is(
 
 def test_writing_costs_a_known_number_of_queries(api, django_assert_num_queries) -> None:
     kept = give(api)
-    with django_assert_num_queries(KEY_ROW + 3):  # scales, upsert, change
+    with django_assert_num_queries(KEY_ROW + 4):  # scales, upsert, seal, change
         give(api)
     with django_assert_num_queries(
-        KEY_ROW + 7
-    ):  # savepoint, row, scales, update, change, release, answer
+        KEY_ROW + 9
+    ):  # look, savepoint, row, scales, update, seal, change, release, answer
         api.patch(f"/feedback/{kept['id']}", {"score": 1})
-    with django_assert_num_queries(KEY_ROW + 5):
+    with django_assert_num_queries(KEY_ROW + 6):
         api.delete(f"/feedback/{kept['id']}")

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotations import reservations, reviews
+from annotations import blindness, reservations, reviews, subjects
 from annotations.models import (
     AnnotationQueue,
     Deferral,
@@ -434,10 +434,13 @@ def test_answers_on_an_open_thread_are_hidden_with_its_runs(api, acme, ada, grac
     path = f"/platform/annotation-queues/{queue['id']}/items"
     body = {"item_type": "THREAD", "thread_id": "chat-7", "project_id": str(project.uuid)}
     (item,) = api.post(path, {"items": [body]}).json()["items"]
-    outcome = review(item["id"], grace, correct=0.5)
-    assert reviews.hidden_from(ada, acme.pk, [RUN]) == {outcome.review.uuid}
+    review(item["id"], grace, correct=0.5)
+    thread = list(subjects.threads_of(acme.pk, [RUN]))
+    assert Feedback.objects.filter(run_id=RUN, is_sealed=True).exists()
+    assert blindness.hides_answers(ada, acme.pk, thread)
     review(item["id"], ada, correct=0.5)
-    assert reviews.hidden_from(ada, acme.pk, [RUN]) == set()
+    assert not Feedback.objects.filter(run_id=RUN, is_sealed=True).exists()
+    assert not blindness.hides_answers(ada, acme.pk, thread)
 
 
 def test_a_thread_without_a_run_waits_and_items_that_are_neither_are_refused(api) -> None:

@@ -120,8 +120,8 @@ def test_any_number_of_runs_takes_one_query(acme, django_assert_num_queries) -> 
 def test_what_somebody_may_not_read_yet_does_not_count(acme) -> None:
     project = ProjectFactory(workspace=acme)
     run = make_run(project)
-    judge(run, "tone", 1.0, extra={"review": "hidden"})
-    judge(run, "tone", 0.0, extra={"review": "mine"})
+    judge(run, "tone", 1.0, is_sealed=True)
+    judge(run, "tone", 0.0, extra={"review": "hidden"})
     judge(run, "tone", 0.5)
-    stats = project_stats(acme.pk, [project.pk], without=["hidden"])
+    stats = project_stats(acme.pk, [project.pk])
     assert (stats[project.pk]["tone"]["n"], stats[project.pk]["tone"]["avg"]) == (2, 0.25)

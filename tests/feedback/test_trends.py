@@ -86,7 +86,7 @@ def test_only_what_the_window_names_is_counted(acme, rival) -> None:
     give(acme, project=project, source_type="app", score=0, at=NOON - timedelta(days=8))
     give(acme, project=project, source_type="app", score=0, comparative_experiment_id=uuid4())
     give(acme, project=project, source_type="app", score=0, run_id=None)
-    give(acme, project=project, source_type="app", score=0, extra={"review": "hidden"})
+    give(acme, project=project, source_type="app", score=0, is_sealed=True)
     give(rival, source_type="app", score=0)
     window = Window(
         since=WEEK.since,
@@ -94,7 +94,6 @@ def test_only_what_the_window_names_is_counted(acme, rival) -> None:
         project=project.pk,
         key="helpful",
         source="app",
-        without=["hidden"],
     )
     assert one(acme, window).whole == trends.Figures(1, 1, mine.score, 1, 1, 1.0)
     assert trends.keys(acme, window) == ["helpful", "other"]

@@ -93,7 +93,6 @@ def runs_out(
     request: HttpRequest | Request,
     *,
     seen_as: Callable[[RunRow], RunRow] = lambda row: row,
-    is_public: bool = False,
 ) -> list[dict[str, Any]]:
     """Return runs with the selected fields alone, at a constant number of queries.
 
@@ -101,7 +100,7 @@ def runs_out(
     """
     needed = _needed(fields) | run_read.REQUIRED
     base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    stored = run_read.beside(workspace, rows, needed, base, is_public=is_public)
+    stored = run_read.beside(workspace, rows, needed, base)
     told = [run_read.run_out(seen_as(row), workspace, needed, stored) for row in rows]
     beside = _beside(workspace, rows, fields, base)
     return [

@@ -70,7 +70,6 @@ class SharedV2(APIView):
             selected,
             self.request,
             seen_as=opened.seen_as,
-            is_public=True,
         )
 
 

@@ -28,6 +28,7 @@ from typing import Any
 from observatory.runs.filters.fields import DOCUMENTS, NUMERIC_TEXT, SEARCHED, Field, Kind, typed
 from observatory.runs.filters.grammar import And, Node, Not, Term, comparisons
 from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
+from observatory.runs.sealed import readable
 
 SQL = tuple[str, list[Any]]
 
@@ -102,17 +103,14 @@ _CASTS = {
 
 @dataclass(frozen=True)
 class Judged:
-    """Which feedback a filter sees: last changed from `since`, before `until`.
-
-    What a review of `unseen` (uuids as text) wrote does not exist for it: promise C4.
-    """
+    """Which of the readable feedback a filter sees: last changed from `since`, before `until`."""
 
     since: datetime | None = None
     until: datetime | None = None
-    unseen: tuple[str, ...] = ()
 
 
 EVER = Judged()
+_COUNTED = f"judged.comparative_experiment_id IS NULL AND {readable('judged')}"
 
 
 def where(node: Node, alias: str = "r", *, judged: Judged = EVER) -> SQL:
@@ -211,7 +209,7 @@ def judged_by(node: Node) -> tuple[SQL, SQL] | None:
                 condition, params = _joined([_term(each, "r") for each in part.terms], " AND ")
                 rest = [_compile(each, "r", EVER) for each in parts if each is not part]
                 return (
-                    (f"judged.comparative_experiment_id IS NULL AND {condition}", params),
+                    (f"{_COUNTED} AND {condition}", params),
                     _joined(rest, " AND ") if rest else ("TRUE", []),
                 )
     return None
@@ -410,9 +408,6 @@ def _seen(condition: str, params: list[Any], judged: Judged) -> SQL:
     ):
         if value is not None:
             condition, params = condition + sql, [*params, value]
-    if judged.unseen:
-        condition += " AND coalesce(judged.extra ->> 'review', '') <> ALL(%s::text[])"
-        params = [*params, list(judged.unseen)]
     return condition, params
 
 
@@ -420,7 +415,7 @@ def _feedback(condition: str, alias: str, link: str) -> str:
     return (
         "EXISTS (SELECT 1 FROM feedback_feedback judged"
         f" WHERE judged.workspace_id = {alias}.workspace_id AND judged.run_id = {alias}.{link}"
-        f" AND judged.comparative_experiment_id IS NULL AND {condition})"
+        f" AND {_COUNTED} AND {condition})"
     )
 
 
