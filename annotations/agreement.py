@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-LEVEL = 0.95
-Z_TWO_SIDED = 1.959963984540054  # standard normal quantile at .975
-Z_ONE_SIDED = 1.6448536269514722  # and at .95
+LEVEL = 0.90  # two-sided: either end alone is a one-sided 95 % bound
+Z = 1.6448536269514722  # standard normal quantile at .95
 DRAWS = 2000
+PRIOR_ITEMS = 2.0  # items' worth of ratings given at random, added before drawing
 MAX_RESAMPLED = 2000  # distinct units; above, a jackknife says the same and costs one pass
 _TINY = 1e-12
 
-WALD_MIN_ITEMS, WALD_MIN_MARGINAL = 100, 5
+MIN_MARGINAL = 5
 FEW_ITEMS, WIDE_HALF_WIDTH = 50, 0.15
 
 
@@ -64,15 +65,13 @@ class Warn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A confidence interval of a coefficient, and the one-sided bound a gate compares."""
+    """The interval of a coefficient at `level`. A gate compares its ends, and no other bound."""
 
     low: float
     high: float
-    lower_bound: float  # one-sided, same level
-    method: str  # wald | bootstrap | jackknife | rule_of_three
+    method: str  # posterior | jackknife
     level: float = LEVEL
     seed: int | None = None
-    n_undefined_draws: int = 0
 
     @property
     def half_width(self) -> float:
@@ -149,7 +148,7 @@ def _shares(counts: Floats, weight: Floats) -> _Shares:
     joint = counts / np.where(n > 0, n, np.nan)[..., None, None]
     first, second = joint.sum(axis=-1), joint.sum(axis=-2)
     observed = (weight * joint).sum(axis=(-2, -1))
-    expected = np.einsum("...i,ij,...j->...", first, weight, second)
+    expected = ((first @ weight) * second).sum(axis=-1)
     return _Shares(n, joint, first, second, observed, expected)
 
 
@@ -178,7 +177,7 @@ def kappa(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
 def kappa_standard_error(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
     """Return the large-sample standard error of kappa of each table, >= 0; nan as `kappa` is.
 
-    It is 0 at perfect agreement: use `interval`, which knows better.
+    It is 0 at perfect agreement, where `interval` is not.
     Source: J. L. Fleiss, J. Cohen, B. S. Everitt (1969), Psychological Bulletin 72(5), 323-327.
     """
     counts = _checked(tables)
@@ -256,104 +255,98 @@ def exact_agreement(tables: Any) -> Floats:
 
 def resampled_interval(
     units: Floats,
-    multiplicity: Counts,
+    multiplicity: Floats | Counts,
     statistic: Callable[[Floats], Floats],
     *,
+    prior: Floats,
     seed: int,
     draws: int = DRAWS,
 ) -> tuple[Interval, float] | None:
-    """Return a 95 % interval and the standard error of a statistic of summed unit features.
+    """Return the interval and the standard error of a statistic of summed unit features.
 
     units[u, f] are the features of one kind of item and multiplicity[u] how many such items
-    there are: items are resampled whole, never single ratings. `statistic` takes sums (..., f)
-    and returns (...), nan where undefined. A percentile bootstrap by multinomial draw; with more
-    than MAX_RESAMPLED kinds a jackknife. Undefined draws are dropped and counted. Returns None
-    when fewer than half of the draws are defined. The same seed gives the same interval.
+    there are: items are drawn whole, never single ratings. `statistic` takes sums (..., f) and
+    returns (...), nan where undefined. `prior` are the features of items rated at random, which
+    together weigh PRIOR_ITEMS: what was not seen in n items is not impossible, so an interval
+    never has width 0. Weights of the kinds are drawn from their Dirichlet posterior (D. B. Rubin
+    (1981), The Bayesian Bootstrap, Annals of Statistics 9(1), 130-134); with more than
+    MAX_RESAMPLED kinds a jackknife over the same items. None when fewer than half of the draws
+    are defined. The same seed gives the same interval.
     """
-    n_items = int(multiplicity.sum())
-    if len(units) > MAX_RESAMPLED:
-        return _jackknife(units, multiplicity, statistic)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(n_items, multiplicity / n_items, size=draws)
-    values = statistic(drawn @ units)
-    defined = values[np.isfinite(values)]
-    if len(defined) < draws / 2:
+    n_items = float(multiplicity.sum())
+    counts = np.concatenate([multiplicity, np.full(len(prior), PRIOR_ITEMS / len(prior))])
+    features = np.concatenate([units, prior])
+    value = float(statistic(multiplicity @ units))
+    if len(features) > MAX_RESAMPLED:
+        return _jackknife(features, counts, statistic, value)
+    shares = _dirichlet(counts, seed, draws)
+    return _quantiles(value, statistic(n_items * shares @ features), seed)
+
+
+def _dirichlet(counts: Floats, seed: int, draws: int) -> Floats:
+    drawn = np.random.default_rng(seed).standard_gamma(counts, size=(draws, len(counts)))
+    found: Floats = drawn / drawn.sum(axis=1, keepdims=True)
+    return found
+
+
+def _quantiles(value: float, drawn: Floats, seed: int) -> tuple[Interval, float] | None:
+    defined = drawn[np.isfinite(drawn)]
+    if len(defined) < len(drawn) / 2:
         return None
-    low, bound, high = np.quantile(defined, [(1 - LEVEL) / 2, 1 - LEVEL, (1 + LEVEL) / 2])
-    interval = Interval(
-        low=float(low),
-        high=float(high),
-        lower_bound=float(bound),
-        method="bootstrap",
-        seed=seed,
-        n_undefined_draws=draws - len(defined),
-    )
-    return interval, float(defined.std(ddof=1))
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return _around(value, float(low), float(high), "posterior", seed), float(defined.std(ddof=1))
 
 
 def _jackknife(
-    units: Floats, multiplicity: Counts, statistic: Callable[[Floats], Floats]
+    features: Floats, counts: Floats, statistic: Callable[[Floats], Floats], value: float
 ) -> tuple[Interval, float] | None:
-    total = multiplicity @ units
-    value = float(statistic(total))
-    without = statistic(total - units)
-    n = int(multiplicity.sum())
-    mean = float(multiplicity @ without / n)
-    se = float(np.sqrt((n - 1) / n * (multiplicity @ (without - mean) ** 2)))
+    total = counts @ features
+    without = statistic(total - features)
+    n = float(counts.sum())
+    mean = float(counts @ without / n)
+    se = float(np.sqrt((n - 1) / n * (counts @ (without - mean) ** 2)))
     if not np.isfinite(value) or not np.isfinite(se):
         return None
-    return wald(value, se, "jackknife"), se
+    return _around(value, value - Z * se, value + Z * se, "jackknife", None), se
 
 
-def wald(value: float, se: float, method: str = "wald") -> Interval:
-    """Return value -+ z se at 95 %, clipped to [-1, 1]."""
+def _around(value: float, low: float, high: float, method: str, seed: int | None) -> Interval:
+    """Return the interval, widened to hold the value itself and clipped to [-1, 1]."""
     return Interval(
-        low=max(value - Z_TWO_SIDED * se, -1.0),
-        high=min(value + Z_TWO_SIDED * se, 1.0),
-        lower_bound=max(value - Z_ONE_SIDED * se, -1.0),
-        method=method,
+        low=max(min(low, value), -1.0), high=min(max(high, value), 1.0), method=method, seed=seed
     )
-
-
-def rule_of_three(n: int, expected: float) -> Interval:
-    """Return the interval when all n items agree: with 95 % the truth disagrees on <= 3/n.
-
-    `expected` is the chance agreement pe, < 1. The bound is the coefficient at po = 1 - 3/n.
-    """
-    low = max(1 - min(3 / n, 1.0) / (1 - expected), -1.0)
-    return Interval(low=low, high=1.0, lower_bound=low, method="rule_of_three")
 
 
 def interval(
     table: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0, draws: int = DRAWS
 ) -> tuple[Interval, float] | None:
-    """Return the 95 % interval of kappa of one (k, k) table and its standard error.
+    """Return the interval of kappa of one (k, k) table and its standard error.
 
-    Perfect agreement: the rule of three. n >= 100 and every used marginal >= 5: Wald with the
-    standard error of 1969. Otherwise a percentile bootstrap of items with the stored seed, since
-    the Wald interval covers too little there. None when kappa is undefined, or is 0 by a
-    reviewer's constancy, where no interval means anything.
+    Quantiles of kappa over draws of the cells' Dirichlet posterior. The prior weighs PRIOR_ITEMS,
+    spread evenly over the cells: with two categories it is Jeffreys' 1/2 a cell. The same for one
+    table and for many. None when kappa is undefined, or is 0 by a reviewer's constancy, where no
+    interval means anything.
     """
     counts = _checked(table)
     shares = _shares(counts, weights(len(counts), weighting))
-    n = int(counts.sum())
     rows, columns = counts.sum(1), counts.sum(0)
-    if n == 0 or 1 - shares.expected <= _TINY or min((rows > 0).sum(), (columns > 0).sum()) == 1:
+    is_undefined = counts.sum() == 0 or 1 - shares.expected <= _TINY
+    if is_undefined or min((rows > 0).sum(), (columns > 0).sum()) == 1:
         return None
-    if np.trace(counts) == n:
-        return rule_of_three(n, float(shares.expected)), 0.0
-    used = (rows > 0) | (columns > 0)
-    if n >= WALD_MIN_ITEMS and min(rows[used].min(), columns[used].min()) >= WALD_MIN_MARGINAL:
-        se = float(kappa_standard_error(counts, weighting))
-        return wald(float(_kappa(shares)), se), se
-    k = len(counts)
-    cells = counts.reshape(-1).astype(np.int64)
-    present = cells > 0
+    return _posterior(counts.tobytes(), len(counts), weighting, seed, draws)
 
-    def of(sums: Floats) -> Floats:
-        return kappa(sums.reshape(*sums.shape[:-1], k, k), weighting)
 
-    return resampled_interval(np.eye(k * k)[present], cells[present], of, seed=seed, draws=draws)
+@lru_cache(maxsize=16_384)  # among many reviewers most pairs share a few small tables
+def _posterior(
+    cells: bytes, k: int, weighting: Weighting, seed: int, draws: int
+) -> tuple[Interval, float] | None:
+    table = np.frombuffer(cells, dtype=np.float64)
+    shares = _dirichlet(table + PRIOR_ITEMS / k**2, seed, draws)
+    return _quantiles(
+        float(kappa(table.reshape(k, k), weighting)),
+        kappa(shares.reshape(draws, k, k), weighting),
+        seed,
+    )
 
 
 def of_pair(table: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0) -> Agreement:
@@ -366,27 +359,17 @@ def of_pair(table: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: in
 
 
 def of_pairs(
-    tables: Any,
-    weighting: Weighting = Weighting.UNWEIGHTED,
-    *,
-    seed: int = 0,
-    max_bootstraps: int = 500,
+    tables: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0
 ) -> list[Agreement]:
-    """Return `of_pair` of each table of a stack (pairs, k, k), computed at once.
-
-    With more than `max_bootstraps` tables every interval is Wald's, because a bootstrap of
-    each would take minutes; `params` says so.
-    """
+    """Return `of_pair` of each table of a stack (pairs, k, k), the figures computed at once."""
     counts = _checked(tables)
     columns = _columns(counts, weighting)
-    is_few = len(counts) <= max_bootstraps
     return [
         _assembled(
             counts[row],
             {name: float(column[row]) for name, column in columns.items()},
             weighting,
             seed=seed,
-            has_bootstrap=is_few,
         )
         for row in range(len(counts))
     ]
@@ -403,7 +386,6 @@ def _columns(counts: Floats, weighting: Weighting) -> dict[str, Floats]:
         return {
             "n": n,
             "value": kappa(counts, weighting),
-            "se": kappa_standard_error(counts, weighting),
             "observed": exact_agreement(counts),
             "ac1": gwet(counts, weighting),
             "bp": brennan_prediger(counts, weighting),
@@ -423,7 +405,6 @@ def _assembled(
     weighting: Weighting,
     *,
     seed: int,
-    has_bootstrap: bool,
 ) -> Agreement:
     n = int(figures["n"])
     value = None if np.isnan(figures["value"]) else figures["value"]
@@ -432,12 +413,7 @@ def _assembled(
         "categories": len(table),
         "seed": seed,
     }
-    found: tuple[Interval, float] | None = None
-    if value is not None and has_bootstrap:
-        found = interval(table, weighting, seed=seed)
-    elif value is not None:
-        found = wald(value, figures["se"]), figures["se"]
-        params["interval"] = "wald, as there are many pairs"
+    found = None if value is None else interval(table, weighting, seed=seed)
     ci = found[0] if found else None
     reason = None
     if value is None:
@@ -469,7 +445,7 @@ def _number(value: float) -> float | None:
 def _warnings(figures: dict[str, float], ci: Interval | None) -> tuple[Warn, ...]:
     raised = {
         Warn.FEW_ITEMS: figures["n"] < FEW_ITEMS,
-        Warn.FEW_PER_CATEGORY: figures["least_marginal"] < WALD_MIN_MARGINAL,
+        Warn.FEW_PER_CATEGORY: figures["least_marginal"] < MIN_MARGINAL,
         Warn.SKEWED_PREVALENCE: figures["observed"] >= 0.8
         and figures["ac1"] - figures["value"] > 0.2,
         Warn.RATER_BIAS: figures["bias_index"] > 0.1,

@@ -96,7 +96,7 @@ def _patterns(counts: Any, values: Any) -> tuple[Floats, Counts, Floats]:
 def of_group(
     counts: Any, metric: Metric = Metric.NOMINAL, *, values: Any = None, seed: int = 0
 ) -> Agreement:
-    """Return alpha of all reviewers on a categorical scale with a bootstrap interval over items.
+    """Return alpha of all reviewers on a categorical scale with an interval over items.
 
     counts (units, k) as in `alpha`. `percent_agreement` is the mean share of agreeing pairs of a
     unit.
@@ -122,13 +122,10 @@ def of_group(
         return _from_coincidences(sums.reshape(*sums.shape[:-1], k, k), metric, scale)
 
     features = coincidences.reshape(len(patterns), k * k)
-    is_perfect = bool((agreeing == 1).all())
-    totals = (multiplicity @ features).reshape(k, k).sum(1)
-    n = totals.sum()
-    by_chance = float((totals * (totals - 1)).sum() / (n * (n - 1)))
-    return _finish(
-        base, features, multiplicity, of, perfect_expected=by_chance if is_perfect else None
-    )
+    # Two answers at random: each pair of categories as often, as heavy as an item of the data.
+    each_rated = float(multiplicity @ m / base.n_overlap)
+    prior = np.eye(k * k) + np.eye(k * k).reshape(k, k, k * k).swapaxes(0, 1).reshape(k * k, k * k)
+    return _finish(base, features, multiplicity, of, prior=prior * each_rated / 2)
 
 
 def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agreement:
@@ -153,8 +150,15 @@ def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agre
     first, second = np.bincount(place, shifted), np.bincount(place, shifted**2)
     paired = m >= 2
     m, first, second = m[paired], first[paired], second[paired]
-    within = 2 * (m * second - first**2) / (m - 1)
-    features = np.stack([m, first, second, within], axis=1)
+
+    def features_of(m: Floats, first: Floats, second: Floats) -> Floats:
+        within = 2 * (m * second - first**2) / (m - 1)
+        return np.stack([m, first, second, within], axis=1)
+
+    # Two answers at random, each one standard deviation above or below the mean.
+    mean, spread = float(first.sum() / m.sum()), float(np.sqrt(second.sum() / m.sum()))
+    x, y = (mean + spread * np.array(signs, float) for signs in ((1, 1, -1, -1), (1, -1, 1, -1)))
+    prior = features_of(np.full(4, 2.0), x + y, x * x + y * y) * float(m.mean() / 2)
 
     def of(sums: Floats) -> Floats:
         n, total, squares, observed = np.moveaxis(sums, -1, 0)
@@ -163,7 +167,7 @@ def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agre
         return np.where(defined, 1 - (n - 1) * observed / np.where(defined, expected, 1), np.nan)
 
     multiplicity = np.ones(len(m), dtype=np.int64)
-    return _finish(base, features, multiplicity, of, perfect_expected=None)
+    return _finish(base, features_of(m, first, second), multiplicity, of, prior=prior)
 
 
 def _finish(
@@ -172,17 +176,15 @@ def _finish(
     multiplicity: Counts,
     of: Callable[[Floats], Floats],
     *,
-    perfect_expected: float | None,
+    prior: Floats,
 ) -> Agreement:
     """Add value, interval and warnings to `base`."""
     value = float(of(multiplicity @ features))
     if np.isnan(value):
         return replace(base, reason=Reason.NO_VARIATION, warnings=_sizes(base))
-    found: tuple[agreement.Interval, float] | None
-    if perfect_expected is not None:
-        found = agreement.rule_of_three(base.n_overlap, perfect_expected), 0.0
-    else:
-        found = agreement.resampled_interval(features, multiplicity, of, seed=base.params["seed"])
+    found = agreement.resampled_interval(
+        features, multiplicity, of, prior=prior, seed=base.params["seed"]
+    )
     warnings = _sizes(base)
     if found is not None and found[0].half_width > agreement.WIDE_HALF_WIDTH:
         warnings += (Warn.WIDE_CI,)

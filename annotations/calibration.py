@@ -67,6 +67,17 @@ class Excluded:
     invalid: int = 0
     before_window: int = 0
 
+    @property
+    def words(self) -> str:
+        """Say how many were set aside for which reason; "" for none."""
+        counts = (
+            (self.other_scale, "given on another scale of this question"),
+            (self.not_blind, "given when another's answer could be seen"),
+            (self.invalid, "outside the scale"),
+            (self.before_window, "older than the window"),
+        )
+        return ", ".join(f"{n:,} {why}" for n, why in counts if n)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyAgreement:
@@ -336,7 +347,7 @@ def _of_key(
         gate=verdicts.gate(headline),
         excluded=excluded,
         n_disputed=_n_disputed(ratings, is_continuous=is_continuous),
-        sentence=verdicts.sentence(headline),
+        sentence=verdicts.sentence(headline, set_aside=excluded.words),
     )
 
 

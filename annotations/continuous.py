@@ -42,6 +42,10 @@ def _ranks(values: Floats) -> Floats:
     return (last - (count - 1) / 2)[place]
 
 
+def _features(x: Floats, y: Floats) -> Floats:
+    return np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
+
+
 def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
     """Return ICC(A,1) of two reviewers' numbers on the same items, with what must stand beside.
 
@@ -79,13 +83,20 @@ def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
     )
     centre = np.concatenate([x, y]).mean()  # invariant, and keeps the sums of squares exact
     x, y = x - centre, y - centre
-    features = np.stack([np.ones(n), x, y, x * x, y * y, x * y], axis=1)
+    features = _features(x, y)
     value = float(icc(features.sum(0)))
     if np.isnan(value):
         return replace(base, reason=Reason.NO_VARIATION)
-    found = agreement.resampled_interval(features, np.ones(n, np.int64), icc, seed=seed)
+    # Two answers at random, each one standard deviation above or below the mean.
+    spread = float(np.concatenate([x, y]).std())
+    prior = _features(
+        *(spread * np.array(signs, float) for signs in ((1, 1, -1, -1), (1, -1, 1, -1)))
+    )
+    found = agreement.resampled_interval(features, np.ones(n), icc, prior=prior, seed=seed)
     if found is not None and found[0].half_width > agreement.WIDE_HALF_WIDTH:
         base = replace(base, warnings=(*base.warnings, Warn.WIDE_CI))
+    # Of very few items the estimate may fall below every value that the coefficient can have.
+    value = max(value, -1.0)
     return replace(
         base, value=value, ci=found[0] if found else None, se=found[1] if found else None
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from annotations.agreement import FEW_ITEMS, Agreement, Reason
+from annotations.agreement import FEW_ITEMS, LEVEL, Agreement, Reason
 
 TARGET = 0.70
-GREYED_BELOW = 20  # items; a value is shown grey, has no label and never passes
+GREYED_BELOW = 20  # items; a value is shown grey, has no label and no verdict
+_SAME = 1e-9  # figures closer than this are equal: 7/10 is not above 0.7, however it was computed
+_MOST_DIGITS = 6
 
 _LANDIS_KOCH = (  # Landis, Koch (1977), Biometrics 33(1), 159-174
     (0.0, "poor"),
@@ -33,40 +36,66 @@ _NAMES = {
 }
 
 
+class Verdict(StrEnum):
+    """Where the interval of a result lies, seen from the target."""
+
+    UNDEFINED = "undefined"
+    FEW = "few"  # not enough items to say
+    MET = "met"  # the whole interval is above the target
+    BELOW = "below"  # the whole interval is below it
+    OPEN = "open"  # the target is within it
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Whether a result is above the target: strictly (by its lower bound) and by its value."""
+    """Whether a result is above the target: strictly (by its whole interval) and by its value."""
 
     statistic: str
     value: float | None
     lower_bound: float | None
+    upper_bound: float | None
     n: int
     target: float
-    passes_strict: bool
     passes_point: bool
+
+    @property
+    def passes_strict(self) -> bool:
+        return self.verdict == Verdict.MET
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.value is None:
+            return Verdict.UNDEFINED
+        if self.n < GREYED_BELOW:
+            return Verdict.FEW
+        if self.lower_bound is not None and self.lower_bound > self.target + _SAME:
+            return Verdict.MET
+        if self.upper_bound is not None and self.upper_bound < self.target - _SAME:
+            return Verdict.BELOW
+        return Verdict.OPEN
 
 
 def label(value: float) -> str:
     """Return the Landis-Koch word for `value`: at most 0 poor, .2 slight, ... words only."""
-    return next((word for top, word in _LANDIS_KOCH if value <= top + 1e-12), "almost perfect")
+    return next((word for top, word in _LANDIS_KOCH if value <= top + _SAME), "almost perfect")
 
 
 def gate(result: Agreement, target: float = TARGET) -> Gate:
     """Hold `result` against `target`.
 
-    Strict: the one-sided 95 % lower bound > target. Point: value > target with at least 50
-    items. Both compare > and not >=; undefined or fewer than 20 items never passes.
+    Strict: the lower end of the interval > target, which is the one-sided 95 % bound. Point:
+    value > target with at least 50 items. Both compare > and not >=; undefined or fewer than 20
+    items never passes.
     """
-    bound = result.ci.lower_bound if result.ci else None
-    n = result.n_overlap
+    is_above = result.value is not None and result.value > target + _SAME
     return Gate(
         statistic=result.statistic,
         value=result.value,
-        lower_bound=bound,
-        n=n,
+        lower_bound=result.ci.low if result.ci else None,
+        upper_bound=result.ci.high if result.ci else None,
+        n=result.n_overlap,
         target=target,
-        passes_strict=n >= GREYED_BELOW and bound is not None and bound > target,
-        passes_point=n >= FEW_ITEMS and result.value is not None and result.value > target,
+        passes_point=result.n_overlap >= FEW_ITEMS and is_above,
     )
 
 
@@ -75,37 +104,58 @@ def name_of(statistic: str) -> str:
     return _NAMES.get(statistic, statistic)
 
 
-def why_undefined(reason: Reason | None) -> str:
-    """Return in words why there is no value."""
+def why_undefined(reason: Reason | None, *, n_set_aside: int = 0) -> str:
+    """Return in words why there is no value. `n_set_aside` ratings were not compared."""
+    if n_set_aside and reason == Reason.NO_RATINGS:
+        return "no rating is left to compare"
+    if n_set_aside and reason == Reason.SINGLE_RATER:
+        return "the ratings of only one reviewer are left to compare"
+    if n_set_aside and reason == Reason.NO_OVERLAP:
+        return "no item has two ratings that can be compared"
     return _WHY.get(reason, "it is undefined") if reason else ""
 
 
-def sentence(result: Agreement, target: float = TARGET) -> str:
+def figure(value: float, target: float = TARGET) -> str:
+    """Return `value` with two digits, or as many as tell it apart from the target."""
+    if abs(value - target) <= _SAME:
+        return f"{target:.2f}"
+    for digits in range(2, _MOST_DIGITS):
+        text = f"{value:.{digits}f}"
+        if text != f"{target:.{digits}f}":
+            break
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def sentence(result: Agreement, target: float = TARGET, *, set_aside: str = "") -> str:
     """Return the verdict in one sentence, e.g.
 
-    "Substantial agreement: kappa 0.71, 95 % CI 0.64 to 0.77, 412 items rated by two or more;
-    the 0.70 target is not proven yet (lower bound 0.65)."
+    "Substantial agreement: kappa 0.71 (90 % interval 0.65 to 0.76) on 412 items rated by two or
+    more; whether it is above 0.70 is not shown yet."
+
+    `set_aside` says in words which ratings were not compared; it is said when no value is left.
     """
     if result.value is None:
-        return f"No figure yet: {why_undefined(result.reason)}."
-    verdict = gate(result, target)
-    few = verdict.n < GREYED_BELOW
+        why = why_undefined(result.reason, n_set_aside=1 if set_aside else 0)
+        return f"No figure yet: {why}" + (f" ({set_aside})." if set_aside else ".")
+    held = gate(result, target)
+    few = held.verdict == Verdict.FEW
     opening = "Too few items to judge" if few else f"{label(result.value).capitalize()} agreement"
-    interval = f", 95 % CI {result.ci.low:.2f} to {result.ci.high:.2f}" if result.ci else ""
-    items = "item" if verdict.n == 1 else "items"
+    interval = ""
+    if result.ci:
+        low, high = figure(result.ci.low, target), figure(result.ci.high, target)
+        interval = f" ({LEVEL:.0%} interval {low} to {high})".replace("%", " %")
+    items = "item" if held.n == 1 else "items"
     start = (
-        f"{opening}: {name_of(result.statistic)} {result.value:.2f}{interval}, "
-        f"{verdict.n} {items} rated by two or more"
+        f"{opening}: {name_of(result.statistic)} {figure(result.value, target)}{interval} on "
+        f"{held.n} {items} rated by two or more"
     )
-    return f"{start}; {_about_target(result.value, verdict)}."
+    words = _ABOUT_TARGET[held.verdict]
+    return f"{start}; {words.format(target=f'{target:.2f}', least=GREYED_BELOW)}."
 
 
-def _about_target(value: float, verdict: Gate) -> str:
-    target = f"the {verdict.target:.2f} target"
-    if verdict.passes_strict:
-        return f"{target} is met"
-    if value <= verdict.target:
-        return f"{target} is not met"
-    if verdict.lower_bound is None:
-        return f"{target} is not proven yet"
-    return f"{target} is not proven yet (lower bound {verdict.lower_bound:.2f})"
+_ABOUT_TARGET = {
+    Verdict.MET: "the {target} target is met",
+    Verdict.BELOW: "it is below the {target} target",
+    Verdict.OPEN: "whether it is above the {target} target is not shown yet",
+    Verdict.FEW: "the {target} target needs {least} items or more",
+}

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from annotations import calibration, verdicts
-from annotations.agreement import Agreement, Reason, Warn
+from annotations.agreement import LEVEL, Agreement, Reason, Warn
 from annotations.models import QueueItem
 from observatory.web.http import WebRequest, render_page, require
 from observatory.web.queues import queue_or_404
@@ -31,8 +31,6 @@ WARNINGS = {
     Warn.CONSTANT_RATER: "One reviewer gave the same answer every time.",
     Warn.WIDE_CI: "The interval is wide: more items rated by two would narrow it.",
     Warn.LOW_COVERAGE: "Only a small part of the items has two ratings.",
-    Warn.NON_BLIND_EXCLUDED: "Ratings given after seeing another's answer were left out.",
-    Warn.INVALID_VALUES: "Ratings outside the scale were left out.",
 }
 
 
@@ -42,12 +40,19 @@ def axis_x(value: float) -> float:
     return LEFT + (kept - LOW) / (HIGH - LOW) * (WIDTH - LEFT - RIGHT)
 
 
+def interval_words(result: Agreement) -> str:
+    """Return the interval in words, "-" when there is none."""
+    if result.ci is None:
+        return "-"
+    return f"{verdicts.figure(result.ci.low)} to {verdicts.figure(result.ci.high)}"
+
+
 def picture(rows: list[tuple[str, Agreement]]) -> dict[str, Any]:
     """Return the forest plot: a line a row with its interval, the 0.7 line, ticks and sizes."""
     drawn = []
+    rows = [(name, result) for name, result in rows if result.value is not None]
     for place, (name, result) in enumerate(rows):
-        if result.value is None:
-            continue
+        assert result.value is not None
         interval = result.ci
         drawn.append(
             {
@@ -89,6 +94,8 @@ def _pair(pair: calibration.PairAgreement, categories: tuple[str, ...]) -> dict[
         "first": pair.first.name,
         "second": pair.second.name,
         "result": result,
+        "value": None if result.value is None else verdicts.figure(result.value),
+        "interval": interval_words(result),
         "ac1": result.companions.get("ac1"),
         "rows": rows,
         "is_weak": pair.is_weak,
@@ -115,7 +122,10 @@ def _card(request: WebRequest, found: calibration.KeyAgreement, queue: Any) -> d
         "headline": headline,
         "name": verdicts.name_of(headline.statistic),
         "word": verdicts.label(headline.value) if headline.value is not None else "",
-        "why": verdicts.why_undefined(headline.reason),
+        "value": None if headline.value is None else verdicts.figure(headline.value),
+        "interval": interval_words(headline),
+        "verdict": str(found.gate.verdict),
+        "set_aside": found.excluded.words,
         "is_text": headline.reason == Reason.UNSUPPORTED_SCALE,
         "ac1": headline.companions.get("ac1"),
         "picture": picture(plotted) if any(r.value is not None for _, r in plotted) else None,
@@ -137,6 +147,8 @@ def agreement_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "queue": queue,
         "cards": [_card(request, key, queue) for key in found],
         "target": verdicts.TARGET,
+        "least": verdicts.GREYED_BELOW,
+        "level": LEVEL,
     }
     return render_page(
         request,

@@ -1,0 +1,84 @@
+"""The agreement page says what was compared, what was not, and no more than the figures show."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from annotations import queues, reviews
+from annotations.models import QueueItem
+from annotations.reviews import Submission
+from tests.conftest import NOON
+from tests.factories import QueueItemFactory
+
+RIGHT = {"feedback_key": "right", "kind": "boolean", "title": "Is it right?"}
+THREE = [{"value": n, "label": label} for n, label in enumerate(("Wrong", "Partly", "Right"))]
+
+
+def judged(queue, *people, n: int) -> None:
+    """Have each of `people` review `n` items, and agree on all."""
+    for number in range(n):
+        item = QueueItemFactory(queue=queue)
+        for person in people:
+            scores = {"right": {"score": number % 2}}
+            sent = Submission(submission_id=uuid4(), scores=scores)
+            reviews.submit(QueueItem.objects.get(pk=item.pk), person, sent, timezone.now())
+
+
+@pytest.fixture
+def text_of(client, ada):
+    client.force_login(ada)
+
+    def text(queue) -> str:
+        answer = client.get(f"/w/acme/queues/{queue.uuid}/agreement/")
+        assert answer.status_code == 200
+        return " ".join(answer.content.decode().split())
+
+    return text
+
+
+def made(acme, **settings):
+    return queues.create_queue(
+        acme, "Refunds", now=NOON, rubric=[RIGHT], reviewers_per_item=2, **settings
+    )
+
+
+def test_after_a_change_of_scale_the_ratings_are_set_aside_and_counted(
+    acme, ada, grace, text_of
+) -> None:
+    queue = made(acme)
+    judged(queue, ada, grace, n=15)
+    rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]
+    queues.set_rubric(queue, rubric, now=NOON)
+    text = text_of(queue)
+    assert "nobody has rated" not in text
+    assert "No figure yet: no rating is left to compare" in text
+    assert "30 given on another scale of this question" in text
+
+
+def test_in_a_queue_that_is_not_blind_it_is_said_whose_ratings_do_not_count(
+    acme, ada, grace, text_of
+) -> None:
+    queue = made(acme, is_blind=False)
+    judged(queue, ada, grace, n=20)
+    text = text_of(queue)
+    assert "only one reviewer has rated" not in text
+    assert "the ratings of only one reviewer are left to compare" in text
+    assert "20 given when another&#x27;s answer could be seen" in text
+    assert "This queue is not blind" in text
+
+
+def test_one_item_is_no_verdict_and_has_a_wide_interval(acme, ada, grace, text_of) -> None:
+    queue = made(acme)
+    judged(queue, ada, grace, n=2)
+    text = text_of(queue)
+    assert "not enough items yet" in text
+    assert "below the target" not in text
+    assert "1.00 to 1.00" not in text
+    assert "0.00 to 0.00" not in text
+
+
+def test_nobody_has_rated_is_said_when_it_is_so(acme, text_of) -> None:
+    assert "No figure yet: nobody has rated this yet." in text_of(made(acme))
