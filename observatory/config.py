@@ -6,10 +6,13 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from observatory.proxies import Network
 
 
 def default_data_directory() -> Path:
@@ -21,6 +24,10 @@ def default_data_directory() -> Path:
 OUR_PREFIX = "OBSERVATORY_"
 NOT_A_KNOB = "OBSERVATORY_TEST_"  # read by the tests, before there are settings
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", "[::1]"}
+PRIVATE_NETWORKS = [
+    *("127.0.0.0/8", "::1/128", "fc00::/7"),
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+]
 # What examples and images ship with, and what people type first.
 KNOWN_PASSWORDS = {
     *("postgres", "password", "admin", "root", "observatory", "secret", "changeme", "change-me"),
@@ -144,6 +151,16 @@ class Environment:
             if not origin.startswith(("http://", "https://")):
                 self.mistakes.append(f"{name}: {origin!r} must start with http:// or https://")
         return found
+
+    def networks(self, name: str, default: list[str]) -> tuple[Network, ...]:
+        """Return NAME split at commas: IP addresses or networks like 10.0.0.0/8."""
+        networks: list[Network] = []
+        for text in self.items(name, default):
+            try:
+                networks.append(ip_network(text))
+            except ValueError as error:
+                self.mistakes.append(f"{name}: {error}")
+        return tuple(networks)
 
     def broker(self, name: str, default: str) -> str:
         """Return NAME: redis(s):// or amqp(s):// with a host; filesystem:// is the embedded."""

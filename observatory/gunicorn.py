@@ -18,7 +18,7 @@ from observatory.leash import fasten
 
 wsgi_app = "observatory.wsgi:application"
 bind = settings.BIND
-worker_class = "gthread"
+worker_class = "observatory.server.worker.BufferedWorker"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
 # Workers share the pages of the code loaded before they are forked.

@@ -15,7 +15,12 @@ from csp.constants import NONE, SELF
 from django.http.request import validate_host
 
 from observatory import embedded
-from observatory.config import LOCAL_HOSTS, Environment, default_data_directory
+from observatory.config import (
+    LOCAL_HOSTS,
+    PRIVATE_NETWORKS,
+    Environment,
+    default_data_directory,
+)
 
 env = Environment(os.environ)
 
@@ -126,6 +131,11 @@ WEB_WORKERS = env.integer("OBSERVATORY_WEB_WORKERS", 2, 1, 64)
 WEB_THREADS = env.integer("OBSERVATORY_WEB_THREADS", 4, 1, 64)
 GRACEFUL_TIMEOUT_S = env.integer("OBSERVATORY_GRACEFUL_TIMEOUT_S", 25, 1, 300)
 HAS_ACCESS_LOG = env.flag("OBSERVATORY_ACCESS_LOG", False)
+# Deadlines and limits of connections (observatory/server): what waits for a client holds no thread.
+HEADER_TIMEOUT_S = env.integer("OBSERVATORY_HEADER_TIMEOUT_S", 10, 1, 300)
+STALL_TIMEOUT_S = env.integer("OBSERVATORY_STALL_TIMEOUT_S", 30, 1, 3_600)
+CONNECTIONS_PER_ADDRESS = env.integer("OBSERVATORY_CONNECTIONS_PER_ADDRESS", 128, 1, 100_000)
+SPOOL_MAX_BYTES = env.integer("OBSERVATORY_SPOOL_MAX_BYTES", 1 << 30, 1 << 20, 1 << 40)
 
 # Limits (docs/reference/limits.md) -------------------------------------------------------------
 
@@ -164,6 +174,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "observatory.web.proxies.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "observatory.web.compression.PageCompression",
@@ -248,8 +259,12 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("OBSERVATORY_BEHIND_PROXY", IS_HTTPS) else None
+IS_BEHIND_PROXY = env.flag("OBSERVATORY_BEHIND_PROXY", IS_HTTPS)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_BEHIND_PROXY else None
+# Whose X-Forwarded-For and X-Forwarded-Proto are believed. By default, behind a proxy, those of
+# addresses that cannot be reached from the internet.
+TRUSTED_PROXIES = env.networks(
+    "OBSERVATORY_TRUSTED_PROXIES", PRIVATE_NETWORKS if IS_BEHIND_PROXY else []
 )
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

@@ -1,7 +1,7 @@
 """Read an upload: decompressed as a stream, under caps, in memory or in a file, never half.
 
-Django's own reading is not used: it knows no Content-Encoding, takes a truncated body for a
-whole one and waits for a slow sender for ever.
+Django's own reading is not used: it does not know Content-Encoding and takes a truncated body
+for a whole one. Slow senders never get here: observatory/server waits for them.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import socket
 import sys
 import tempfile
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +27,6 @@ from observatory.api.errors import TooLarge
 Content = bytes | mmap.mmap
 PIECE: Final = 65_536
 IN_MEMORY: Final = 2 << 20  # a longer body goes to a file, and one such is parsed at a time
-STALL_S: Final = 30.0  # a sender slower than PIECE bytes in this time is cut off
 MAX_WINDOW: Final = 8 << 20
 LARGE_WAIT_S: Final = 8.0
 
@@ -57,56 +54,15 @@ def take(content: Content, start: int, end: int) -> bytes:
     return content[start:end]
 
 
-class _Reaper:
-    """Cuts off senders that stall. One thread a process, looking once a second."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._watched: dict[int, tuple[float, object]] = {}
-        self._thread: threading.Thread | None = None
-
-    def progress(self, key: int, connection: object) -> None:
-        """Note that the sender behind `connection` just delivered something."""
-        with self._lock:
-            self._watched[key] = (time.monotonic() + STALL_S, connection)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, daemon=True, name="reaper")
-                self._thread.start()
-
-    def done(self, key: int) -> None:
-        """Forget the sender."""
-        with self._lock:
-            self._watched.pop(key, None)
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(1.0)
-            with self._lock:
-                now = time.monotonic()
-                late = [c for deadline, c in self._watched.values() if deadline < now]
-            for connection in late:
-                try:
-                    # The reading thread sees the end of the input, hence a truncated body.
-                    connection.shutdown(socket.SHUT_RD)  # type: ignore[attr-defined]
-                except OSError:
-                    continue  # gone already: its reader is about to notice
-
-
-_reaper = _Reaper()
-
-
 def _pieces(request: HttpRequest, limit: int) -> Iterator[bytes]:
     """Yield the body as it was sent. Raises when it is over `limit` bytes or cut short."""
     declared = int(request.META.get("CONTENT_LENGTH") or 0)
     is_chunked = declared >= 1 << 60  # what the WSGI shim says of a chunked body
     if not is_chunked and declared > limit:
         raise TooLarge(f"The body may have {limit} bytes, this one has {declared}")
-    connection = request.META.get("gunicorn.socket")
-    key, total = id(request), 0
+    total = 0
     try:
         while is_chunked or total < declared:
-            if connection is not None:
-                _reaper.progress(key, connection)
             piece = request.read(PIECE)
             if not piece:
                 break
@@ -116,8 +72,6 @@ def _pieces(request: HttpRequest, limit: int) -> Iterator[bytes]:
             yield piece
     except (UnreadablePostError, OSError, ValueError) as error:
         raise ParseError(f"The body ended early: {error}") from None
-    finally:
-        _reaper.done(key)
     if not is_chunked and total != declared:
         raise ParseError(f"The body has {total} bytes, Content-Length said {declared}")
 
@@ -168,8 +122,12 @@ def _unzstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise ParseError(f"The body is not zstd: {error}") from None
 
 
+def _encoding(request: HttpRequest) -> str:
+    return str(request.headers.get("content-encoding", "")).strip().lower()
+
+
 def _decoded(request: HttpRequest) -> Iterator[bytes]:
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+    encoding = _encoding(request)
     limit = settings.INGEST_MAX_DECODED_BYTES
     if encoding in {"", "identity"}:
         yield from _pieces(request, limit)
@@ -194,8 +152,14 @@ def received(request: HttpRequest) -> Iterator[Content]:
     """Yield the whole decoded body of `request`: bytes, or a map of a file when it is large.
 
     Raises before the block: 400 when it is cut short or not what Content-Encoding says, 413
-    over the limits, 415 for an unknown encoding, 503 when too many large ones arrive at once.
+    over the limits, 415 for an unknown encoding, 503 when too many large ones arrive at once,
+    OSError when the temporary folder takes no file.
     """
+    arrived = _arrived_file(request)
+    if arrived is not None:
+        with _mapped(arrived) as content:
+            yield content
+        return
     small: list[bytes] = []
     size = 0
     file: IO[bytes] | None = None
@@ -214,18 +178,36 @@ def received(request: HttpRequest) -> Iterator[Content]:
             yield b"".join(small)
             return
         file.flush()
-        if not _one_large_at_a_time.acquire(timeout=LARGE_WAIT_S):
-            raise Busy
-        try:
-            with _Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                content.descriptor = file.fileno()
-                yield content
-        finally:
-            _give_back()
-            _one_large_at_a_time.release()
+        with _mapped(file.fileno()) as content:
+            yield content
     finally:
         if file is not None:
             file.close()
+
+
+def _arrived_file(request: HttpRequest) -> int | None:
+    """Return the file in which the server keeps a large plain body, if it does."""
+    descriptor: int | None = request.META.get("observatory.body_file")
+    if descriptor is None or _encoding(request) not in {"", "identity"}:
+        return None
+    size, limit = os.fstat(descriptor).st_size, settings.INGEST_MAX_DECODED_BYTES
+    if size > limit:
+        raise TooLarge(f"The body may have {limit} bytes, this one has {size}")
+    return descriptor
+
+
+@contextmanager
+def _mapped(descriptor: int) -> Iterator[Content]:
+    """Map a file, one at a time in this process."""
+    if not _one_large_at_a_time.acquire(timeout=LARGE_WAIT_S):
+        raise Busy
+    try:
+        with _Mapped(descriptor, 0, access=mmap.ACCESS_READ) as content:
+            content.descriptor = descriptor
+            yield content
+    finally:
+        _give_back()
+        _one_large_at_a_time.release()
 
 
 def _give_back() -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 from observatory.exact import dumps
+from observatory.outages import RETRY_AFTER_S, reason_of_outage
 
-RETRY_AFTER_S = 20
+logger = logging.getLogger(__name__)
 
 
 class Conflict(APIException):
@@ -56,9 +56,9 @@ def _code(exception: Exception, status: int) -> str:
     )
 
 
-def unavailable() -> HttpResponse:
+def unavailable(reason: str) -> HttpResponse:
     """Return 503 with Retry-After: the SDKs keep the batch and try again, never on a 500."""
-    body = {"detail": "The database is not available; try again", "code": "unavailable"}
+    body = {"detail": reason, "code": "unavailable"}
     return HttpResponse(
         dumps(body),
         status=503,
@@ -68,11 +68,11 @@ def unavailable() -> HttpResponse:
 
 
 def handle(exception: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
-    """Turn an exception of an API view into its JSON answer; a dead database is 503, not 500."""
-    takes_no_writes = isinstance(exception.__cause__, ReadOnlySqlTransaction)  # a standby
-    if takes_no_writes or isinstance(exception, (OperationalError, InterfaceError)):
+    """Turn an exception of an API view into its JSON answer; an outage is 503, not 500."""
+    if reason := reason_of_outage(exception):
         set_rollback()
-        return unavailable()
+        logger.error("%s (%s)", reason, exception)
+        return unavailable(reason)
     response = exception_handler(exception, context)
     if response is None:
         return None

@@ -107,15 +107,6 @@ class FeedbackTokens(WorkspaceView):
         }
 
 
-def address_of(request: Request) -> str:
-    """Return the caller's address; behind a proxy we trust, the one that the proxy saw."""
-    if settings.SECURE_PROXY_SSL_HEADER is not None:
-        forwarded = request.headers.get("x-forwarded-for", "")
-        if forwarded:
-            return forwarded.rsplit(",", 1)[-1].strip()
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
 class FeedbackToken(WorkspaceView):
     """POST and GET /feedback/tokens/{token}: public, the token is the credential.
 
@@ -177,7 +168,7 @@ class FeedbackToken(WorkspaceView):
 
     def _redeem(self, request: Request, token: str, body: dict[str, Any]) -> Response:
         now = timezone.now()
-        self._limit("address", address_of(request), PER_ADDRESS, now)
+        self._limit("address", request.META["REMOTE_ADDR"], PER_ADDRESS, now)
         secret = uuid_or_404(token)
         self._limit("token", str(secret), PER_TOKEN, now)
         try:

@@ -18,8 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 import observatory
+from observatory.outages import RETRY_AFTER_S
 from observatory.runs.models import Change, Rejected
-from observatory.web.outage import RETRY_AFTER_S, without_a_log_line
+from observatory.web.outage import without_a_log_line
 from observatory.workspaces import keys
 from observatory.workspaces.models import User, Workspace
 

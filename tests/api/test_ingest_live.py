@@ -22,7 +22,6 @@ import pytest
 import zstandard
 from django.db import connection
 
-from observatory.api import body as body_module
 from observatory.runs.models import Rejected, Run
 from observatory.workspaces import keys
 from tests.factories import WorkspaceFactory
@@ -199,17 +198,6 @@ def test_a5_a_worker_grows_by_at_most_150_mib_under_any_body(server) -> None:
     assert max(grown.values()) << 20 <= GROWTH, grown
     assert server.worker.pid == worker.pid
     assert server.post("/runs/multipart", multipart(run_parts(uuid4()), BOUNDARY))[0] == 202
-
-
-def test_e_a_sender_that_stalls_is_cut_off(monkeypatch) -> None:
-    monkeypatch.setattr(body_module, "STALL_S", 0.2)
-    reaper = body_module._Reaper()
-    here, there = socket.socketpair()
-    there.sendall(b"slow")
-    reaper.progress(1, here)
-    assert here.recv(10) == b"slow"
-    assert here.recv(10) == b"", "the reader sees the end"
-    reaper.done(1)
 
 
 def test_the_python_sdk_stores_runs_feedback_and_attachments(server, monkeypatch) -> None:

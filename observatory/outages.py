@@ -1,0 +1,29 @@
+"""Which exceptions are the fault of the machine, so that the client should try again later."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import InterfaceError, OperationalError
+from django.http import UnreadablePostError
+from psycopg.errors import ReadOnlySqlTransaction
+
+# The SDKs keep a batch on 503 with Retry-After and send it again; on a 500 they hammer and drop it.
+RETRY_AFTER_S: Final = 20
+_OF_THE_CLIENT = (UnreadablePostError, ConnectionError)
+
+
+def reason_of_outage(exception: BaseException) -> str | None:
+    """Return what is not available because of `exception`, or None: it is no outage.
+
+    The database is away, full or takes no writes (a standby); or the disk is full, read-only or
+    gone. An OSError of the connection to the client is neither.
+    """
+    cause = exception.__cause__
+    if isinstance(exception, (OperationalError, InterfaceError)) or isinstance(
+        cause, ReadOnlySqlTransaction
+    ):
+        return "The database is not available; try again"
+    if isinstance(exception, OSError) and not isinstance(exception, _OF_THE_CLIENT):
+        return "The server cannot write or read its files now; try again"
+    return None

@@ -1,0 +1,91 @@
+"""One connection, as the event loop of its worker sees it."""
+
+from __future__ import annotations
+
+import enum
+import selectors
+import time
+from collections.abc import Callable
+from functools import partial
+from socket import socket
+from typing import Any, Final
+
+from observatory import settings
+from observatory.proxies import is_trusted
+from observatory.server.framing import Framing
+from observatory.server.spool import Body, Outbox, Room
+
+PROGRESS: Final = 64 << 10  # bytes a body or an answer must move within STALL_TIMEOUT_S
+
+
+class State(enum.IntEnum):
+    """What a connection is at; the first go first when there are too many of one address."""
+
+    LINGERING = 0  # its last answer is sent: until the client closes, what it sends is dropped
+    READING_HEAD = 1
+    READING_BODY = 2
+    CLOSING = 3  # its last answer is being sent
+    WORKING = 4  # a thread has its request, or it waits for one
+
+
+class Connection:
+    """A client's connection. Only the event loop touches it, except for its outbox."""
+
+    def __init__(
+        self,
+        connection: socket,
+        peer: Any,
+        server: Any,
+        room: Room,
+        has_pending: Callable[[Connection], None],
+    ) -> None:
+        self.socket = connection
+        self.peer, self.server = peer, server
+        self.is_local = not isinstance(peer, tuple)  # over a Unix socket
+        self.peer_name = "local" if self.is_local else str(peer[0])
+        self.is_from_proxy = is_trusted(
+            "" if self.is_local else self.peer_name, settings.TRUSTED_PROXIES
+        )
+        self.client = self.peer_name  # behind a trusted proxy: the one that it names
+        self.outbox = Outbox(connection, room, partial(has_pending, self))
+        self.state = State.READING_HEAD
+        self.since = time.monotonic()
+        self.deadline = float("inf")
+        self.mask = 0
+        self.received = bytearray()
+        self.n_searched = 0  # bytes of `received` in which no head ends
+        self.n_requests = 0
+        self.n_moved = 0  # bytes since the deadline was last put off
+        self.request: Any = None
+        self.framing: Framing | None = None
+        self.body: Body | None = None
+        self.body_limit = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request has arrived."""
+        return self.state is State.READING_HEAD and not self.received
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.state in {State.CLOSING, State.LINGERING}
+
+    def wanted_events(self) -> int:
+        """Return what the selector shall report."""
+        if self.outbox.is_pending:
+            return selectors.EVENT_WRITE  # a client must take its answer before it asks more
+        return 0 if self.state in {State.WORKING, State.CLOSING} else selectors.EVENT_READ
+
+    def moved(self, n_bytes: int) -> None:
+        """Put the deadline off after every PROGRESS bytes that went in or out."""
+        self.n_moved += n_bytes
+        if self.n_moved >= PROGRESS:
+            self.n_moved = 0
+            self.deadline = time.monotonic() + settings.STALL_TIMEOUT_S
+
+    def forget_request(self) -> None:
+        """Give back what the request took."""
+        self.request = self.framing = None
+        if self.body is not None:
+            self.body.close()
+            self.body = None
