@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from annotations import conditions
+from observatory.exact import digits_of
 
 MAX_TEXT = 20_000  # characters of a free answer, a comment or a reason
 
@@ -208,7 +209,7 @@ def _read_category(question: Question, score: Any, value: Any) -> dict[str, Any]
         if value not in (None, "") and value != number and by_label != chosen:
             raise _Complaint("The number and the label name different answers.")
     if not chosen:
-        labels = ", ".join(label or f"{number:g}" for number, label in pairs)
+        labels = ", ".join(label or digits_of(number) for number, label in pairs)
         raise _Complaint(f"Choose one of: {labels}.")
     number, label = chosen[0]
     return {"score": number, "value": label}
@@ -226,16 +227,23 @@ def _read_boolean(question: Question, score: Any, value: Any) -> dict[str, Any]:
     raise _Complaint("Answer yes or no.")
 
 
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return " ".join(
+            f"of {words} {digits_of(bound)}"
+            for words, bound in (("at least", low), ("at most", high))
+            if bound is not None
+        )
+    return f"from {digits_of(low)} to {digits_of(high)}"
+
+
 def _read_number(question: Question, score: Any, value: Any) -> dict[str, Any]:
     number = _finite(value if score is None else score)
     low, high = question.minimum, question.maximum
     if number is None:
         raise _Complaint("Give a number.")
     if (low is not None and number < low) or (high is not None and number > high):
-        if low is None or high is None:
-            bound = f"at most {high:g}" if low is None else f"at least {low:g}"
-            raise _Complaint(f"Give a number of {bound}.")
-        raise _Complaint(f"Give a number from {low:g} to {high:g}.")
+        raise _Complaint(f"Give a number {_bounds(low, high)}.")
     return {"score": number}
 
 

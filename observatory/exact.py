@@ -28,6 +28,8 @@ __all__ = [
     "Fragment",
     "NotJSON",
     "Number",
+    "digits_of",
+    "double",
     "dumps",
     "for_jsonb",
     "jsonb",
@@ -221,6 +223,28 @@ def _written_out(match: re.Match[bytes]) -> bytes:
         return match[0]
     digits = f"{Decimal(match[0].decode()):f}"
     return (digits if "." in digits else f"{digits}.0").encode()
+
+
+def double(number: float) -> float:
+    """Return the double that `number` is. Raises ValueError for an integer that no double equals.
+
+    A fraction becomes the nearest double.
+    """
+    try:
+        nearest = float(number)
+    except OverflowError:
+        nearest = math.inf
+    if not math.isfinite(nearest):
+        raise ValueError("must be finite and within 1e308")
+    if isinstance(number, int) and nearest != number:
+        raise ValueError("has more digits than a double holds")
+    return nearest
+
+
+def digits_of(number: float) -> str:
+    """Return the shortest text that reads back as `number`, without a fraction of zero."""
+    text = str(number)
+    return text.removesuffix(".0") if isinstance(number, float) else text
 
 
 def spelled(value: Any, **options: Any) -> str:

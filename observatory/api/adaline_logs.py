@@ -264,8 +264,8 @@ class LogList(LogPages):
     def get(self, request: Request) -> Response:
         asked: dict[str, Any] = dict(request.query_params.items())
         for name in ("startedAfter", "startedBefore", "limit"):
-            if name in asked and asked[name].isascii() and asked[name].isdigit():
-                asked[name] = int(asked[name][:18])
+            if name in asked and len(asked[name]) <= 18 and asked[name].isascii():
+                asked[name] = int(asked[name]) if asked[name].isdigit() else asked[name]
         if "filters" in asked:
             try:
                 asked["filters"] = exact.loads(asked["filters"])

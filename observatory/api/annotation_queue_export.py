@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from annotations import disputes, subjects
 from annotations.models import AnnotationQueue, QueueItem, Review
 from datasets_app.formats import cell
+from observatory import exact
 from observatory.api.annotation_queues import find
 from observatory.api.base import WorkspaceView
 from observatory.api.described import Binary, describe
@@ -171,7 +172,9 @@ def _words(answer: dict[str, Any] | None) -> str:
     value, score = answer.get("value"), answer.get("score")
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
-    return str(value) if value not in (None, "") else "" if score is None else f"{score:g}"
+    if value not in (None, ""):
+        return str(value)
+    return "" if score is None else exact.digits_of(score)
 
 
 def _together(reviews: Sequence[Review], keys: Sequence[str]) -> list[Any]:

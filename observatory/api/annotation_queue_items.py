@@ -40,6 +40,7 @@ from observatory.api.shapes import Message
 from observatory.api.shapes import queues as shapes
 from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
+from observatory.runs.ops import MAX_THREAD_ID
 from observatory.workspaces.models import User
 
 SECTIONS = {
@@ -50,7 +51,6 @@ SECTIONS = {
 NAMES = {part: name for name, part in SECTIONS.items()}
 TYPES = {"RUN": QueueItem.ItemType.RUN, "THREAD": QueueItem.ItemType.THREAD}
 MAX_PAGE = 100
-MAX_THREAD = 200  # characters; what a run's thread is kept as
 NEVER = datetime(1, 1, 1, tzinfo=UTC)  # "the zero time", which bounds nothing
 
 
@@ -241,12 +241,14 @@ def _subject(field: str, raw: Any) -> tuple[UUID | subjects.Thread, str | None]:
     thread = given.get("thread_id")
     if not isinstance(thread, str) or not thread:
         raise InvalidFeedback(f"{field}.thread_id", "is missing")
+    if len(thread) > MAX_THREAD_ID:
+        raise InvalidFeedback(f"{field}.thread_id", f"longer than {MAX_THREAD_ID} characters")
     project = judgement.parse_uuid(
         f"{field}.project_id", given.get("project_id") or given.get("session_id")
     )
     if project is None:
         raise InvalidFeedback(f"{field}.project_id", "is missing")
-    return subjects.Thread(project, judgement.clean_text(thread)[:MAX_THREAD], started_at), None
+    return subjects.Thread(project, judgement.clean_text(thread), started_at), None
 
 
 class QueueItemCount(WorkspaceView):

@@ -9,6 +9,7 @@ from annotations import conditions
 from annotations.conditions import InvalidCondition
 from annotations.models import RubricItem
 from annotations.queues import renamed
+from observatory import exact
 from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.workspaces.models import Workspace
@@ -158,13 +159,13 @@ def _category(
     category: Mapping[str, Any], by_label: Mapping[str, str], by_score: Mapping[str, str]
 ) -> dict[str, Any]:
     value = category["value"]
-    label = category.get("label") or f"{value:g}"
+    label = category.get("label") or exact.digits_of(value)
     named = category.get("name")
     description = by_label.get(label) or (by_label.get(named) if named else None)
     return {
         "value": value,
         "label": label,
-        "description": description or by_score.get(f"{value:g}") or "",
+        "description": description or by_score.get(exact.digits_of(value)) or "",
     }
 
 

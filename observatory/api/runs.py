@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -24,7 +24,7 @@ from observatory import exact
 from observatory.api import body, multipart
 from observatory.api.base import BareWorkspaceView
 from observatory.api.described import Binary, describe
-from observatory.api.errors import TooLarge
+from observatory.api.errors import TooLarge, Unprocessable
 from observatory.api.multipart import Batch, Reject
 from observatory.api.shapes import runs as shapes
 from observatory.exact import dumps
@@ -222,39 +222,61 @@ def _read_lists(content: body.Content) -> dict[str, list[bytes]]:
     }
 
 
-class Runs(IngestView):
+RUN_TYPES: Final = frozenset({"tool", "chain", "llm", "retriever", "embedding", "prompt", "parser"})
+
+
+class OneRunView(IngestView):
+    """Takes one run: what cannot be kept is an error, for no SDK looks at `rejected`."""
+
+    run_id: UUID
+
+    def receive(self, request: HttpRequest, **names: str) -> HttpResponse:
+        """Store the run that `request` carries and answer with its id, or raise 422."""
+        rejected = self.take(request, **names)
+        if rejected:
+            raise Unprocessable(rejected[0].reason, rejected[0].code)
+        answer = {"message": "Run ingested", "id": self.run_id}
+        return HttpResponse(dumps(answer), status=202, content_type="application/json")
+
+    def read_one(self, kind: Kind, content: body.Content, run_id: UUID | None) -> Batch:
+        """Return the one run of a body. Raises ParseError when it is no JSON object."""
+        raw = content[:]
+        body.forget(content)
+        if not raw.strip().startswith(b"{"):
+            raise ParseError("The body must be a JSON object: a run")
+        batch = Batch()
+        batch.ops = _taken(batch, kind, raw, run_id)
+        for one in batch.rejected:
+            if one.code in {"invalid_json", "invalid_utf8"}:
+                raise ParseError(f"The body is not JSON: {one.reason}")
+        for op in batch.ops:
+            self.run_id = op.id
+            if kind == "create" and op.run_type is not None and op.run_type not in RUN_TYPES:
+                known = ", ".join(sorted(RUN_TYPES))
+                raise Unprocessable(f"run_type: {op.run_type[:80]!r} is none of {known}")
+        return batch
+
+
+class Runs(OneRunView):
     """POST /runs, as Client.create_run sends one run when batching is off."""
 
-    @describe(body=shapes.RunCreate, answer=shapes.Taken, status=202)
+    @describe(body=shapes.RunCreate, answer=shapes.TakenRun, status=202)
     def post(self, request: HttpRequest) -> HttpResponse:
         return self.receive(request)
 
     def read_batch(self, content: body.Content, **names: str) -> Batch:
-        return _one("create", content, None)
+        return self.read_one("create", content, None)
 
 
-class RunPatch(IngestView):
+class RunPatch(OneRunView):
     """PATCH /runs/{id}, as Client.update_run sends it when batching is off."""
 
-    @describe(body=shapes.RunChange, answer=shapes.Taken, status=202)
+    @describe(body=shapes.RunChange, answer=shapes.TakenRun, status=202)
     def patch(self, request: HttpRequest, run_id: str) -> HttpResponse:
         return self.receive(request, run_id=run_id)
 
     def read_batch(self, content: body.Content, **names: str) -> Batch:
         try:
-            return _one("patch", content, canonical_uuid(names["run_id"]))
+            return self.read_one("patch", content, canonical_uuid(names["run_id"]))
         except BadItem as bad:
             raise ParseError(bad.reason) from None
-
-
-def _one(kind: Kind, content: body.Content, run_id: UUID | None) -> Batch:
-    raw = content[:]
-    body.forget(content)
-    if not raw.strip().startswith(b"{"):
-        raise ParseError("The body must be a JSON object: a run")
-    batch = Batch()
-    batch.ops = _taken(batch, kind, raw, run_id)
-    for one in batch.rejected:
-        if one.code in {"invalid_json", "invalid_utf8"}:
-            raise ParseError(f"The body is not JSON: {one.reason}")
-    return batch

@@ -146,10 +146,10 @@ def parse_score(raw: Any) -> float | None:
     if not isinstance(raw, (bool, int, float)):
         raise InvalidFeedback("score", "must be a number, true, false or null")
     try:
-        score = float(raw)
-    except OverflowError:
-        score = math.inf
-    if not math.isfinite(score) or abs(score) > MAX_SCORE:
+        score = exact.double(raw)
+    except ValueError as error:
+        raise InvalidFeedback("score", str(error)) from None
+    if abs(score) > MAX_SCORE:
         raise InvalidFeedback("score", f"must be finite and within {MAX_SCORE:g}")
     return score
 

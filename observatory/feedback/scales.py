@@ -7,9 +7,10 @@ and `allows_multiple_categories` is there where it is true: a run may be given s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from observatory.exact import digits_of, double
 
 KINDS = frozenset({"continuous", "categorical", "freeform"})
 MAX_CATEGORIES = 200
@@ -21,9 +22,13 @@ def _number(field: str, number: Any) -> float | int | None:
         return None
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise ValueError(f"{field}: must be a number")
-    if not math.isfinite(number) or abs(number) > 1e308:
+    try:
+        nearest = double(number)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
+    if abs(nearest) > 1e308:
         raise ValueError(f"{field}: must be finite and within 1e308")
-    return number
+    return number if isinstance(number, int) else nearest
 
 
 def _category(place: int, raw: Any) -> dict[str, Any]:
@@ -148,19 +153,19 @@ def complaint(config: Mapping[str, Any], score: float | None, value: Any) -> str
         if score is None:
             return None
         if low is not None and score < low:
-            return f"score: {score:g} is below the minimum {low:g}"
+            return f"score: {digits_of(score)} is below the minimum {digits_of(low)}"
         if high is not None and score > high:
-            return f"score: {score:g} is above the maximum {high:g}"
+            return f"score: {digits_of(score)} is above the maximum {digits_of(high)}"
         return None
     if config["type"] == "freeform":
         return None
     categories = config.get("categories") or []
     if score is not None and not any(score == category["value"] for category in categories):
-        known = ", ".join(f"{category['value']:g}" for category in categories[:20])
-        return f"score: {score:g} is none of the categories ({known})"
+        known = ", ".join(digits_of(category["value"]) for category in categories[:20])
+        return f"score: {digits_of(score)} is none of the categories ({known})"
     if isinstance(value, str):
         words = {text for c in categories for text in (c.get("label"), c.get("name")) if text}
-        words |= {f"{category['value']:g}" for category in categories}
+        words |= {digits_of(category["value"]) for category in categories}
         if value not in words:
             known = ", ".join(words_of(config)[:20])
             return f"value: {value[:80]!r} is none of the categories ({known})"
@@ -170,7 +175,7 @@ def complaint(config: Mapping[str, Any], score: float | None, value: Any) -> str
 def words_of(config: Mapping[str, Any]) -> list[str]:
     """Return the words of a categorical scale in its order: what a text value may be."""
     categories = config.get("categories") or []
-    return [c.get("label") or c.get("name") or f"{c['value']:g}" for c in categories]
+    return [c.get("label") or c.get("name") or digits_of(c["value"]) for c in categories]
 
 
 def normalise(config: Mapping[str, Any] | None, score: float) -> float | None:

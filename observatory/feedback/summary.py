@@ -41,11 +41,11 @@ WITH f AS (
 ), labels AS (
     SELECT subject, key, jsonb_object_agg(label, n) AS labels
     FROM (
-        SELECT subject, key, left(value #>> '{{}}', %(label)s) AS label, count(*) AS n,
-            row_number() OVER (PARTITION BY subject, key
-                ORDER BY count(*) DESC, left(value #>> '{{}}', %(label)s)) AS place
-        FROM f WHERE jsonb_typeof(value) IN ('string', 'number', 'boolean')
-        GROUP BY subject, key, left(value #>> '{{}}', %(label)s)
+        SELECT subject, key, label, count(*) AS n,
+            row_number() OVER (PARTITION BY subject, key ORDER BY count(*) DESC, label) AS place
+        FROM (SELECT subject, key, {label} AS label
+            FROM f WHERE jsonb_typeof(value) IN ('string', 'number', 'boolean')) said
+        GROUP BY subject, key, label
     ) counted WHERE place <= %(labels)s GROUP BY subject, key
 ), notes AS (
     SELECT subject, key, array_agg(left(comment, %(comment)s) ORDER BY place) AS comments
@@ -62,14 +62,24 @@ ORDER BY subject, key
 """
 
 
+def short(text: str, n_chars: int) -> str:
+    """Return SQL that shortens the expression `text` so that different texts stay different."""
+    return (
+        f"CASE WHEN length({text}) <= {n_chars} THEN {text}"
+        f" ELSE left({text}, {n_chars}) || '... ' || left(md5({text}), 8) END"
+    )
+
+
 def _stats(*, subject: str, condition: str, source: str = "feedback_feedback") -> str:
-    return _STATS.format(subject=subject, condition=condition, source=source, readable=readable())
+    label = short("value #>> '{}'", MAX_LABEL)
+    return _STATS.format(
+        subject=subject, condition=condition, source=source, readable=readable(), label=label
+    )
 
 
 def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[str, Any]]]:
     bounds = {
         "most": MAX_AVERAGED,
-        "label": MAX_LABEL,
         "labels": MAX_LABELS,
         "comment": MAX_COMMENT,
         "comments": MAX_COMMENTS,

@@ -19,11 +19,13 @@ from psycopg.types.json import Jsonb
 
 from observatory.feedback import attributes, scales
 from observatory.feedback.models import FeedbackConfig
+from observatory.feedback.summary import short
 from observatory.runs.sealed import readable
 from observatory.workspaces.models import Workspace
 
 MAX_KEYS = 12
 MAX_WORDS = 8
+MAX_WORD = 60  # characters
 NOT_JUDGEMENTS: Final = (attributes.TIMESTAMP, attributes.STATUS)
 """Keys that say something about the feedback or the run, not how good the run was."""
 
@@ -149,17 +151,18 @@ FROM judged GROUP BY GROUPING SETS ((key), (key, day)) ORDER BY key, day NULLS F
 _SHARES = (
     _JUDGED
     + """
-SELECT key, day, left(label, 60), count(*), min(score)
-FROM judged WHERE is_nominal AND key = ANY(%(shown)s)
-GROUP BY GROUPING SETS ((key, left(label, 60)), (key, day, left(label, 60)))
-ORDER BY key, day NULLS FIRST, min(score), left(label, 60)
+SELECT key, day, label, count(*), min(score)
+FROM (SELECT key, day, score, {shown} AS label FROM judged
+      WHERE is_nominal AND key = ANY(%(shown)s)) said
+GROUP BY GROUPING SETS ((key, label), (key, day, label))
+ORDER BY key, day NULLS FIRST, min(score), label
 """
 )
 _WORDS = """
 SELECT key, word, n FROM (
     SELECT key, word, count(*) AS n,
         row_number() OVER (PARTITION BY key ORDER BY count(*) DESC, word) AS place
-    FROM (SELECT f.key, left(f.value #>> '{{}}', 60) AS word FROM feedback_feedback f
+    FROM (SELECT f.key, {word} AS word FROM feedback_feedback f
           WHERE {condition} AND f.key = ANY(%(shown)s)
             AND jsonb_typeof(f.value) IN ('string', 'boolean')) said
     GROUP BY key, word
@@ -193,10 +196,12 @@ def read(workspace: Workspace, window: Window, *, max_keys: int = MAX_KEYS) -> l
                 days.setdefault(key, {})[day] = Figures(*figures)
         shown = sorted(wholes, key=lambda key: (-wholes[key].n, key))[:max_keys]
         parameters |= {"shown": shown, "n_words": MAX_WORDS}
-        cursor.execute(_WORDS.format(condition=condition), parameters)
+        word = short("f.value #>> '{}'", MAX_WORD)
+        cursor.execute(_WORDS.format(condition=condition, word=word), parameters)
         for key, word, n in cursor.fetchall():
             words.setdefault(key, []).append((word, n))
-        cursor.execute(_SHARES.format(condition=condition), parameters)
+        label = short("label", MAX_WORD)
+        cursor.execute(_SHARES.format(condition=condition, shown=label), parameters)
         shares, days_shares = _shares(cursor.fetchall())
     return [
         Trend(

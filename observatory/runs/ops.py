@@ -6,13 +6,14 @@ wire says to ignore (`child_runs`, `execution_order`, `manifest_id`, ...) is nev
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import Raw
@@ -37,6 +38,9 @@ Kind = Literal["create", "patch"]
 DOCUMENT_FIELDS: Final = ("inputs", "outputs", "events", "extra", "error", "serialized")
 MAX_SESSION_NAME: Final = 512
 MAX_DOTTED_ORDER: Final = 65_536
+MAX_THREAD_ID: Final = 200  # characters: it is in an index
+THREAD_KEYS: Final = ("session_id", "thread_id", "conversation_id")
+"""The members of metadata that name a run's thread; the first that is there counts."""
 MAX_FILE_NAME: Final = 1_024  # bytes: it is in a unique index, whose entries hold 2,700
 
 _ABSENT = Raw(b"")
@@ -168,11 +172,11 @@ def parse_op(
     run = _decode(clean)
     uuid = run.id if run_id is None else run_id
     if uuid is None:
-        raise BadItem("missing_id", "A run needs an id")
+        uuid = _new_id(kind, run.dotted_order)
     if run.id is not None and run.id.int != uuid.int:
-        raise BadItem("id_mismatch", "The id in the body is not the id it was sent under")
+        raise BadItem("id_mismatch", "id: the id in the body is not the id it was sent under")
     if not uuid.int:
-        raise BadItem("invalid_uuid", "The nil UUID names no run")
+        raise BadItem("invalid_uuid", "id: the nil UUID names no run")
     op = RunOp(
         kind,
         uuid,
@@ -181,8 +185,8 @@ def parse_op(
         run.dotted_order or None,
         run.name,
         run.run_type,
-        None if run.start_time is None else parse_time(run.start_time),
-        None if run.end_time is None else parse_time(run.end_time),
+        _time("start_time", run.start_time),
+        _time("end_time", run.end_time),
         tags=run.tags,
         reference_example_id=run.reference_example_id,
         session_name=run.session_name or None,
@@ -191,11 +195,43 @@ def parse_op(
         raw=sent,
     )
     if op.session_name is not None and len(op.session_name) > MAX_SESSION_NAME:
-        raise BadItem("session_name_too_long", f"A name has at most {MAX_SESSION_NAME} characters")
+        raise BadItem(
+            "session_name_too_long",
+            f"session_name: a name has at most {MAX_SESSION_NAME} characters",
+        )
     _place_in_trace(op)
     _take_documents(op, run, documents_ or {}, suspicion)
     _take_usage(op)
     return op
+
+
+def _new_id(kind: Kind, dotted_order: str | None) -> UUID:
+    """Return the id of a run that was sent without: the one its dotted_order ends in, or a new one.
+
+    Raises BadItem for a patch, which has to say what it changes.
+    """
+    if kind == "patch":
+        raise BadItem("missing_id", "id: a patch needs the id of its run")
+    if dotted_order:
+        try:
+            return canonical_uuid(dotted_order[-36:])
+        except BadItem as bad:
+            raise BadItem("invalid_dotted_order", f"dotted_order: {bad.reason}") from None
+    return uuid4()
+
+
+def _time(name: str, sent: str | float | None) -> datetime | None:
+    try:
+        return None if sent is None else parse_time(sent)
+    except BadItem as bad:
+        raise BadItem(bad.code, f"{name}: {bad.reason}") from None
+
+
+def _id(name: str, text: str) -> UUID:
+    try:
+        return canonical_uuid(text)
+    except BadItem as bad:
+        raise BadItem(bad.code, f"{name}: {bad.reason}") from None
 
 
 def _decode(main: bytes) -> _Main:
@@ -213,7 +249,7 @@ def _decode(main: bytes) -> _Main:
     for name in _UUID_FIELDS:
         if members.get(name, _NULL) != _NULL:
             text = _text_of(name, members[name])
-            members[name] = b'"%s"' % str(canonical_uuid(text)).encode() if text else _NULL
+            members[name] = b'"%s"' % str(_id(name, text)).encode() if text else _NULL
     try:
         return _main.decode(documents.compose(members))
     except msgspec.ValidationError as error:
@@ -330,3 +366,16 @@ def _split_extra(op: RunOp, extra: bytes) -> None:
         if metadata[:1] != b"{":
             raise BadItem("wrong_type", "metadata must be an object or null")
         op.metadata = documents.members(metadata)
+        for key in THREAD_KEYS:
+            _check_thread_id(key, op.metadata.get(key, _NULL))
+
+
+def _check_thread_id(key: str, document: bytes) -> None:
+    """Raise BadItem for an id so long that the column of threads would keep a part of it."""
+    if len(document) <= MAX_THREAD_ID // 2:  # jsonb may print spaces between the members
+        return
+    value = exact.loads(document)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) > MAX_THREAD_ID:
+        reason = f"metadata.{key}: the id of a thread has at most {MAX_THREAD_ID} characters"
+        raise BadItem("thread_id_too_long", reason)

@@ -1,7 +1,7 @@
 """Threads: the traces of one conversation, by the thread id in their roots' metadata.
 
 A run's `thread_id` is its metadata's `session_id`, `thread_id` or `conversation_id`, the first
-that is there (cut at 200 characters). A thread belongs to one project.
+that is there; ingestion refuses one of more than 200 characters. A thread belongs to one project.
 """
 
 from __future__ import annotations

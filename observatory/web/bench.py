@@ -241,7 +241,7 @@ def _question(
         "choices": choices,
         "has_notes": any(choice["note"] for choice in choices),
         "text": value if value is not None else "" if score is None else score,
-        "score": "" if score is None else score,
+        "score": exact.digits_of(score) if isinstance(score, int | float) else score or "",
         "comment": given.get("comment") or "",
         "cant_judge": "cant_judge" in given,
         "error": complaints.get(question.feedback_key, ""),
@@ -266,7 +266,7 @@ def _conditions(question: RubricItem, names: Mapping[str, str]) -> dict[str, Any
 def _words(condition: Mapping[str, Any], names: Mapping[str, str]) -> str:
     parts = []
     for rule in condition["rules"]:
-        values = " or ".join(f"{value:g}" for value in rule.get("values", ()))
+        values = " or ".join(exact.digits_of(value) for value in rule.get("values", ()))
         said = _SAID.get(rule["op"]) or f"is {values}"
         parts.append(f"{names.get(rule['key'], rule['key'])} {said}")
     return _JOINED[condition["join"]].join(parts)
@@ -299,7 +299,7 @@ def _scale(question: RubricItem) -> list[tuple[str, str, str]]:
     found = []
     for place, category in enumerate(question.categories):
         number = category.get("value")
-        worth = f"{float(place if number is None else number):g}"
+        worth = exact.digits_of(float(place if number is None else number))
         found.append(
             (worth, str(category.get("label") or worth), str(category.get("description") or ""))
         )

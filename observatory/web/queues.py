@@ -18,6 +18,7 @@ from annotations.blindness import answers_visible_to
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
 from datasets_app.harvest import held_back
 from datasets_app.models import HarvestedItem
+from observatory import exact
 from observatory.web import bench, subjects
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
 from observatory.workspaces.roles import Permission
@@ -262,7 +263,8 @@ def answer_words(answer: dict[str, Any] | None, question: RubricItem) -> str:
     if not answer:
         return "-"
     value, score = answer.get("value"), answer.get("score")
-    words = str(value) if value not in (None, "") else ("-" if score is None else f"{score:g}")
+    number = "-" if score is None else exact.digits_of(score)
+    words = str(value) if value not in (None, "") else number
     if answer.get("cant_judge"):
         words = "can't judge"
     elif question.kind == RubricItem.Kind.BOOLEAN and score is not None:

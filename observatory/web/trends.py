@@ -152,7 +152,7 @@ def _window(request: WebRequest, project: Project | None, now: datetime) -> tupl
         since=today - timedelta(days=n_days - 1),
         until=today + timedelta(days=1),
         project=project.pk if project else None,
-        key=request.GET.get("key", "")[:180].replace("\x00", "") or None,
+        key=request.GET.get("key", "").replace("\x00", "") or None,
         source=source if source in SOURCES else None,
     )
     return window, n_days

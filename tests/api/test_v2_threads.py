@@ -221,10 +221,12 @@ def test_the_traces_of_a_thread_come_as_its_turns(
     assert [len(page["items"]), len(rest["items"]), rest["next_cursor"]] == [2, 1, None]
 
 
-def test_a_thread_is_called_by_the_beginning_of_a_long_id(api, project) -> None:
-    root = turn(project, "x" * 300, 0)
-    answer = api.get(f"/api/v2/threads/{'x' * 300}/traces", project_id=str(project.uuid))
+def test_a_thread_is_called_by_its_whole_id(api, project) -> None:
+    root = turn(project, "x" * 200, 0)
+    answer = api.get(f"/api/v2/threads/{'x' * 200}/traces", project_id=str(project.uuid))
     assert answer.json()["items"] == [{"trace_id": str(root.id)}]
+    answer = api.get(f"/api/v2/threads/{'x' * 201}/traces", project_id=str(project.uuid))
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("what", ["traces", "stats", "share"])

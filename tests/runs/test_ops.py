@@ -113,9 +113,10 @@ def test_an_error_of_any_json_type_is_kept_as_text() -> None:
     assert parse_op("patch", {"id": uuid4(), "error": None}).error is None
 
 
-def test_an_id_is_needed_and_the_nil_one_names_nothing() -> None:
-    with pytest.raises(BadItem, match="needs an id"):
-        parse_op("create", {"name": "x"})
+def test_a_patch_needs_an_id_and_the_nil_one_names_nothing() -> None:
+    with pytest.raises(BadItem, match="needs the id"):
+        parse_op("patch", {"name": "x"})
+    assert parse_op("create", {"name": "x"}).id != parse_op("create", {"name": "x"}).id
     with pytest.raises(BadItem, match="nil"):
         parse_op("create", {"id": UUID(int=0)})
     with pytest.raises(BadItem, match="nil"):

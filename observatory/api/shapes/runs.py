@@ -70,6 +70,13 @@ class Taken(TypedDict):
     rejected: NotRequired[list[SetAside]]
 
 
+class TakenRun(TypedDict):
+    """The run that was stored: its own id, or the one it was given."""
+
+    message: str
+    id: UUID
+
+
 class FeedbackStats(TypedDict):
     """What was thought under one key."""
 

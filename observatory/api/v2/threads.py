@@ -31,6 +31,7 @@ from observatory.runs import search, thread_sharing, threads, totals
 from observatory.runs.filters.fields import THREAD_FIELDS
 from observatory.runs.filters.grammar import Term
 from observatory.runs.models import Project
+from observatory.runs.ops import MAX_THREAD_ID
 from observatory.runs.previews import MAX_PREVIEW, preview
 from observatory.runs.search import RunQuery
 from observatory.runs.threads import Thread, ThreadQuery, Totals
@@ -38,8 +39,6 @@ from observatory.runs.totals import COUNTED, Details
 
 MAX_PAGE = 100
 PAGE = 20
-MAX_THREAD_ID = 200
-"""Characters: a longer id is stored, and so found, by its beginning (runs.models.Run)."""
 DETAILS = (
     *("prompt_token_details", "completion_token_details"),
     *("prompt_cost_details", "completion_cost_details"),
@@ -62,10 +61,14 @@ def _query_in(body: Mapping[str, Any]) -> ThreadQuery:
 
 
 def _thread_id(text: str) -> str:
-    """Return a thread's id as it is stored. Raises NotFound for what no thread can be called."""
-    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    """Return a thread's id. Raises NotFound for what no thread can be called."""
+    if (
+        len(text) > MAX_THREAD_ID
+        or "\x00" in text
+        or any("\ud800" <= letter <= "\udfff" for letter in text)
+    ):
         raise NotFound("Thread not found")
-    return text[:MAX_THREAD_ID]
+    return text
 
 
 def _listed(project: Project, asked: ThreadQuery, limit: int) -> list[Thread]:

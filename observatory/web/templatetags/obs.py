@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from observatory.exact import digits_of
 from observatory.web import rendering
 
 register = template.Library()
@@ -111,8 +112,16 @@ def number(value: float | None, places: int = 0) -> str:
     """Return `value` with thousands separated and up to `places` decimals; `-` for none."""
     if value is None:
         return NO_VALUE
+    if value and not 0.5 / 10**places <= abs(value) < 1e15:
+        return f"{value:.3g}"  # rounded to places it would be 0, or a line of digits
     text = f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@register.filter
+def digits(value: float | None) -> str:
+    """Return `value` exactly; `-` for none."""
+    return NO_VALUE if value is None else digits_of(value)
 
 
 @register.filter
