@@ -147,7 +147,8 @@ def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agre
     if base.n_overlap == 0:
         return replace(base, reason=Reason.NO_OVERLAP if base.n_ratings else Reason.NO_RATINGS)
     shifted = values - values.mean()  # the metric is invariant; the sums stay small
-    first, second = np.bincount(place, shifted), np.bincount(place, shifted**2)
+    first = np.bincount(place, shifted).astype(np.float64)
+    second = np.bincount(place, shifted**2).astype(np.float64)
     paired = m >= 2
     m, first, second = m[paired], first[paired], second[paired]
 
@@ -157,7 +158,8 @@ def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agre
 
     # Two answers at random, each one standard deviation above or below the mean.
     mean, spread = float(first.sum() / m.sum()), float(np.sqrt(second.sum() / m.sum()))
-    x, y = (mean + spread * np.array(signs, float) for signs in ((1, 1, -1, -1), (1, -1, 1, -1)))
+    x = mean + spread * np.array([1.0, 1.0, -1.0, -1.0])
+    y = mean + spread * np.array([1.0, -1.0, 1.0, -1.0])
     prior = features_of(np.full(4, 2.0), x + y, x * x + y * y) * float(m.mean() / 2)
 
     def of(sums: Floats) -> Floats:

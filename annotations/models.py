@@ -152,7 +152,10 @@ class RubricVersion(models.Model):
 
 
 class RoutingRule(models.Model):
-    """Runs that match `filter` in `projects` (none: all) go to `queue`, `sampling_rate` of them."""
+    """Runs that match `filter` in `projects` go to `queue`, `sampling_rate` of them.
+
+    Without projects it looks at all but experiments and the project of evaluators.
+    """
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="routing_rules")
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)

@@ -151,7 +151,7 @@ def install_presets(
 ) -> list[RoutingRule]:
     """Give `queue` the rules of the named presets (all, if None) and return them in that order.
 
-    They look at `projects`, or at every project when there are none.
+    They look at `projects`; without any, at all but experiments and the project of evaluators.
 
     A preset the queue has already is left as it is, however it was edited. Raises KeyError for
     a name that is none.

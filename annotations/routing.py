@@ -34,6 +34,7 @@ from observatory.runs.filters.compile import where
 from observatory.runs.filters.explain import Facts, clauses
 from observatory.runs.filters.grammar import And, FilterError, Node, Term, parse
 from observatory.runs.models import Change
+from observatory.runs.projects import EVALUATORS
 from observatory.workspaces.models import Workspace
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class ActiveRule:
-    """A rule that is on, ready to be asked. `projects` None means every project."""
+    """A rule that is on, ready to be asked. `projects` None means every application's."""
 
     rule: RoutingRule
     node: Node
@@ -243,18 +244,25 @@ def _is_of_the_rule(error: DatabaseError) -> bool:
     return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
 
 
+# A rule that names no project is about what applications do: experiments answer examples again,
+# and evaluators judge. A rule that names such a project takes their runs.
+_OF_APPLICATIONS = """
+ AND NOT EXISTS (SELECT FROM runs_project p WHERE p.id = r.project_id
+                 AND (p.reference_dataset_id IS NOT NULL OR p.name = %s))
+"""
+
+
 def _ask_once(rule: ActiveRule, workspace_id: int, runs: Runs) -> list[Held]:
     condition, parameters = where(rule.node, "r")
     draw = rules.DRAW_SQL.format(rule="%s", run="r.id")
-    in_projects = "" if rule.projects is None else " AND r.project_id = ANY(%s)"
+    in_projects = _OF_APPLICATIONS if rule.projects is None else " AND r.project_id = ANY(%s)"
     sql = (
         f"SELECT r.id, {draw} FROM runs_run r"
         " WHERE r.workspace_id = %s AND r.id = ANY(%s::uuid[]) AND r.end_time IS NOT NULL"
         f"{in_projects} AND ({condition})"
     )
     scope: list[Any] = [rule.rule.uuid, workspace_id, runs.array]
-    if rule.projects is not None:
-        scope.append(rule.projects)
+    scope.append(EVALUATORS if rule.projects is None else rule.projects)
     with transaction.atomic(), connection.cursor() as cursor:  # a savepoint
         cursor.execute(sql, [*scope, *parameters])
         return [Held(rule, run_id, number) for run_id, number in cursor.fetchall()]

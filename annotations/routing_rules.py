@@ -20,7 +20,10 @@ NO_PAIRS = "a pairwise queue is filled from experiments, not by rules"
 
 @dataclass(frozen=True)
 class RuleDefinition:
-    """What a rule says. No `projects` means every project; `sampling_rate` is a share [0, 1]."""
+    """What a rule says. `sampling_rate` is a share [0, 1].
+
+    No `projects` means all but experiments and the project of evaluators.
+    """
 
     name: str
     filter: str

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from annotations import blindness, queues
+from annotations import blindness, queues, reasons
 from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision, Seat
 from observatory.feedback import admin as feedback_admin
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
@@ -18,8 +18,6 @@ from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission
 
 MANAGE = Permission.MANAGE_QUEUES
-_SIGNS = {"eq": "=", "neq": "is not", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-_UNTOLD = {"is_root", "feedback_key", "metadata_key", "input_key", "output_key"}  # only lead there
 
 
 class DecisionInline(WorkspaceInline):
@@ -102,17 +100,11 @@ class QueueItemAdmin(WorkspaceAdmin):
 
     @admin.display(description="why")
     def why(self, item: QueueItem) -> str:
-        """Say which rules put it here and what held: `Low confidence: confidence 63 < 70`."""
-        said = []
-        for decision in item.decisions.all():
-            clauses = [
-                f"{clause.get('field', '')} {clause.get('actual', '')}"
-                f" {_SIGNS.get(clause.get('operator', ''), clause.get('operator', ''))}"
-                f" {clause.get('expected', '')}"
-                for clause in decision.clauses
-                if clause.get("field") not in _UNTOLD
-            ]
-            said.append(f"{decision.rule_name}: {', '.join(clauses[:3])}".rstrip(": ")[:200])
+        """Say which rules put it here and why: `Low confidence: confidence 63 %, below 70 %`."""
+        said = [
+            f"{decision.rule_name}: {reasons.said(decision.clauses)}".rstrip(": ")[:200]
+            for decision in item.decisions.all()
+        ]
         if not said:
             return "added by hand" if item.source == "person" else "added by the API"
         return " | ".join(said)

@@ -29,15 +29,13 @@ from observatory.runs.catalogue import ProjectExists, ProjectQuery
 from observatory.runs.documents import BadItem
 from observatory.runs.filters.grammar import FilterError, Node
 from observatory.runs.models import Project
-from observatory.runs.projects import MAX_NAME_LENGTH
+from observatory.runs.projects import EVALUATORS, MAX_NAME_LENGTH
 from observatory.runs.times import parse_time
 from observatory.workspaces.models import Workspace
 
 MAX_LISTED = 100
 MAX_OFFSET = 1_000_000
 _SORTED_BY_STATS = ("last_run_start_time", "latency_p50", "latency_p99", "error_rate")
-EVALUATORS = "evaluators"
-"""The project that the SDKs trace evaluators to."""
 LIVE = "last_run_start_time_live"
 STATS = frozenset(
     {*stats.OF_A_PROJECT, LIVE, "run_facets", "feedback_stats", "session_feedback_stats"}

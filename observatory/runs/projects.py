@@ -12,6 +12,8 @@ from observatory import prepared
 from observatory.workspaces.models import Workspace
 
 DEFAULT = "default"
+EVALUATORS = "evaluators"
+"""The project that the SDKs trace evaluators to."""
 MAX_NAME_LENGTH = 512
 MOST_REMEMBERED: Final = 10_000
 STILL_THERE: Final = (

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotations import blindness, overview, queues, subjects
 from annotations.models import AnnotationQueue, QueueItem
+from annotations.presets import PRESETS
 from observatory.feedback.models import Feedback
 from observatory.feedback.summary import feedback_stats
 from observatory.runs import listing, search, sharing, spending
@@ -34,15 +35,11 @@ TABS = [
     ("feedback", "Feedback"),
     ("raw", "Raw"),
 ]
-QUICK = [
-    ("Errors", "circle-x", "eq(status, 'error')"),
+QUICK = [  # what a chip finds is what the rule preset of the same name routes
+    ("Errors", "circle-x", PRESETS["errors"].filter),
     ("Slow, over 10 s", "timer", "gt(latency, 10)"),
-    ("Thumbs-down", "thumbs-down", "and(eq(feedback_key, 'user_rating'), lt(feedback_score, 0.4))"),
-    (
-        "Low confidence",
-        "gauge",
-        "and(eq(metadata_key, 'confidence'), lt(metadata_value, 0.7))",
-    ),
+    ("Negative feedback", "thumbs-down", PRESETS["negative-feedback"].filter),
+    ("Low confidence", "gauge", PRESETS["low-confidence"].filter),
 ]
 CHIPS = 2
 RAW_FIELDS = ("inputs", "outputs", "events", "serialized")

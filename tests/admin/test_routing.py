@@ -88,7 +88,7 @@ def test_items_say_why_and_are_released_requeued_and_removed(acme, ada, grace) -
     item, client = made["item"], signed_in(ada)
     listing = page("annotations_queueitem_changelist")
     text = client.get(listing).content.decode()
-    assert "metadata.confidence 63 &lt; 70" in text
+    assert "confidence 63 %, below 70 %" in text
     assert "grace until" in text
     for action, expected in (("release", "open"), ("remove", "removed"), ("requeue", "open")):
         client.post(listing, {"action": action, "_selected_action": [item.pk]})

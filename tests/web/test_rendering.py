@@ -160,7 +160,7 @@ def test_only_one_module_calls_anything_safe() -> None:
                 {"field": "metadata_key", "operator": "eq", "actual": "confidence"},
                 {"field": "metadata_value", "operator": "lt", "expected": 70, "actual": 41},
             ],
-            "confidence 41 &lt; 70",
+            "confidence 41 %, below 70 %",
         ),
         (
             [{"field": "feedback_key", "operator": "eq", "actual": "needs_review"}],

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from annotations import reasons
 from observatory.exact import digits_of
 from observatory.web import rendering
 
@@ -136,35 +137,7 @@ def at(mapping: dict[str, Any], key: str) -> Any:
     return mapping.get(key) if mapping else None
 
 
-SIGNS = {"eq": "=", "neq": "is not", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "has": "has"}
-KEY_FIELDS = {"feedback_key", "metadata_key", "input_key", "output_key"}
-
-
 @register.filter
 def reason(clauses: list[dict[str, Any]]) -> SafeString:
-    """Return the clause that says most about a run as a person says it: confidence 0.41 < 0.7.
-
-    A key names the value that comes after it; alone it says that the run has it. That a run is
-    a root says nothing about it. Empty when nothing else held.
-    """
-    key, family = "", ""
-    for clause in clauses:
-        field = str(clause.get("field", ""))
-        if field in KEY_FIELDS:
-            key, family = str(clause.get("actual", "")), field.removesuffix("key")
-        elif field != "is_root":
-            named = key if family and field.startswith(family) else field
-            return plain(_phrase(named.removeprefix("metadata."), clause))
-    return plain(f"has {family.removesuffix('_')} {key}" if key else "")
-
-
-def _phrase(field: str, clause: dict[str, Any]) -> str:
-    sign = SIGNS.get(str(clause.get("operator")), str(clause.get("operator", "")))
-    actual = str(clause.get("actual", ""))
-    shown = actual if len(actual) <= 60 else f"{actual[:60]}..."
-    expected = clause.get("expected")
-    if sign == "search":
-        return f"{field} mention {expected}"
-    if sign == "=" and str(expected) == actual:
-        return f"{field} = {shown}"
-    return f"{field} {shown} {sign} {expected}"
+    """Return why a rule took a run, e.g. "confidence 56 %, below 70 %"."""
+    return plain(reasons.said(clauses))
