@@ -250,6 +250,12 @@ def _check(
                 raise DoesNotFit(f"{name}: {name_of} do not fit the schema: {found}")
 
 
+def elsewhere(dataset: Dataset, ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of `ids` that examples of other datasets of the workspace have."""
+    others = Example.objects.filter(workspace_id=dataset.workspace_id, uuid__in=list(ids))
+    return set(others.exclude(dataset=dataset).values_list("uuid", flat=True))
+
+
 @transaction.atomic
 def delete(workspace: Workspace, ids: Iterable[UUID], *, now: datetime) -> None:
     """End the examples in a new version of each dataset concerned; older versions keep them.

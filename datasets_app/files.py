@@ -170,6 +170,12 @@ def opened(token: str) -> tuple[ExampleFile, str] | None:
     return None if found is None else (found, str(name))
 
 
+def saved_copy(file: ExampleFile, name: str) -> Saved:
+    """Copy a file in the storage, to be an example's under `name`. Raises FileNotFoundError."""
+    with content(file) as opened_file:
+        return attachments.save(uuid4(), name, file.mime_type, opened_file.chunks(CHUNK))
+
+
 def content(file: ExampleFile) -> File[bytes]:
     """Open the file for reading. Raises FileNotFoundError."""
     return storages[STORAGE].open(file.path)

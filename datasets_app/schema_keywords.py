@@ -6,11 +6,11 @@ compare every item with every other, and the switch to an unbounded validator at
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from typing import Any, Final
@@ -20,7 +20,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from referencing.jsonschema import lookup_recursive_ref
 
-from observatory import patterns
+from observatory import exact, patterns
 
 MAX_MESSAGE: Final = 300  # characters
 _STRIDE: Final = 500  # steps between two looks at the clock
@@ -234,24 +234,29 @@ def _unique_items(validator: Any, value: Any, instance: Any, schema: Any) -> Err
     seen = set()
     for item in instance:
         if (text := canonical(item)) in seen:
-            yield ValidationError(f"{text[:100]} is more than once in the array")
+            yield ValidationError(
+                f"{text[:100].decode(errors='replace')} is more than once in the array"
+            )
             return
         seen.add(text)
 
 
-def canonical(value: Any) -> str:
-    """Return one text for all values that JSON Schema takes for equal: 1 and 1.0, any key order."""
-    return json.dumps(_whole(value), sort_keys=True)
+def canonical(value: Any) -> bytes:
+    """Return the same for all values that JSON Schema takes for equal: 1 and 1.0, any key order."""
+    return exact.dumps(_plain(value), sort_keys=True)
 
 
-def _whole(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {name: _whole(item) for name, item in value.items()}
-    return value
+        return {name: _plain(item) for name, item in value.items()}
+    if not isinstance(value, float):
+        return value
+    number = Decimal(str(value))  # the digits as sent
+    if number == number.to_integral_value():
+        return int(number)
+    return exact.Fragment(f"{number:f}".rstrip("0"))
 
 
 _REPLACED: Final[dict[str, Keyword]] = {

@@ -68,3 +68,22 @@ VECTORS = [
     "<<script>alert(1)//<</script>",
 ]
 STORABLE = [text.replace("\u0000", "") for text in VECTORS]
+
+
+# Texts that a spreadsheet would run as a formula, also behind spaces and in full width.
+FORMULAS = (
+    *("=1+1", "+49 30 1", "-5", "- item", "@user", "=cmd|' /C calc'!A0", "\t=1", "\r=1", "\n=1"),
+    *(
+        "\uff1d1+1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20SUM(1)",
+        "\ufe631",
+        "\ufe621",
+        " =1",
+        "\u00a0=1",
+        "\ufeff=1",
+        "\u200b=1",
+    ),
+    *("'=1", "''=1", "\x0b=1", "\u3000\uff1d1", "\ttab", "\nline"),
+)

@@ -5,8 +5,6 @@ Only completed items are in it, so that no answer is told before its time (promi
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,8 +15,7 @@ from rest_framework.request import Request
 
 from annotations import disputes, subjects
 from annotations.models import AnnotationQueue, QueueItem, Review
-from datasets_app.formats import cell
-from observatory import exact
+from observatory import csv_lines, exact
 from observatory.api.annotation_queues import find
 from observatory.api.base import WorkspaceView
 from observatory.api.described import Binary, describe
@@ -38,7 +35,8 @@ STANDING = ("added_at", "completed_at", "n_reviews", "differ")
 class AnnotationQueueExport(WorkspaceView):
     """POST .../export: the items completed between two times, one line each.
 
-    A column per rubric key holds the answers, joined by " | " in the order they came; keys that
+    A column per rubric key holds the answers, joined by " | " in the order they came, one more
+    their comments; keys that
     were answered and are no longer in the rubric follow. With `include_annotator_detail` each
     reviewer has columns of their own instead.
     """
@@ -56,29 +54,22 @@ class AnnotationQueueExport(WorkspaceView):
         except InvalidFeedback as error:
             raise Unprocessable(str(error)) from None
         is_detailed = body.get("include_annotator_detail") is True
-        answer = StreamingHttpResponse(
-            _lines(queue, items, is_detailed), content_type="text/csv; charset=utf-8"
-        )
+        is_guarded = body.get("spreadsheet") is not False  # nothing reads this file back
+        lines = csv_lines.written(_lines(queue, items, is_detailed), is_guarded=is_guarded)
+        answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="queue-{queue.uuid}.csv"'
         return answer
 
 
 def _lines(
     queue: AnnotationQueue, items: QuerySet[QueueItem], is_detailed: bool
-) -> Iterator[bytes]:
+) -> Iterator[list[Any]]:
     keys = _keys(queue)
     people = list(_reviewers(items)) if is_detailed else []
-    text = io.StringIO()
-    lines = csv.writer(text)
-    lines.writerow([cell(name) for name in _head(keys, people, is_detailed)])
-    yield text.getvalue().encode()
+    yield _head(keys, people, is_detailed)
     ids = list(items.order_by("completed_at", "pk").values_list("pk", flat=True))
     for batch in _batches(ids):
-        text.seek(0)
-        text.truncate()
-        for row in _rows(queue, batch, keys, people, is_detailed):
-            lines.writerow([cell(value) for value in row])
-        yield text.getvalue().encode()
+        yield from _rows(queue, batch, keys, people, is_detailed)
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -109,7 +100,8 @@ def _reviewers(items: QuerySet[QueueItem]) -> QuerySet[User]:
 def _head(keys: Sequence[str], people: Sequence[User], is_detailed: bool) -> list[str]:
     head = [*FIXED, *STANDING]
     if not is_detailed:
-        return [*head, *keys, "note", "correction"]
+        told = [name for key in keys for name in (key, f"{key} comment")]
+        return [*head, *told, "note", "correction"]
     for person in people:
         told = [name for key in keys for name in (key, f"{key} comment")]
         head += [
@@ -158,7 +150,7 @@ def _about(item: QueueItem, runs: Sequence[Run]) -> list[Any]:
         " | ".join(ids),
         " | ".join(run.name or "" for run in runs),
         started[0] if started else None,
-        runs[0].inputs if runs else None,
+        " | ".join(dict.fromkeys(run.inputs or "" for run in runs)) if runs else None,
         " | ".join(run.outputs or "" for run in runs) if runs else None,
     ]
 
@@ -168,7 +160,8 @@ def _words(answer: dict[str, Any] | None) -> str:
     if not answer:
         return ""
     if "cant_judge" in answer:
-        return "can't judge"
+        reason = answer["cant_judge"]
+        return f"can't judge: {reason}" if isinstance(reason, str) and reason else "can't judge"
     value, score = answer.get("value"), answer.get("score")
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
@@ -178,10 +171,11 @@ def _words(answer: dict[str, Any] | None) -> str:
 
 
 def _together(reviews: Sequence[Review], keys: Sequence[str]) -> list[Any]:
-    told: list[Any] = [
-        " | ".join(filter(None, (_words(review.scores.get(key)) for review in reviews)))
-        for key in keys
-    ]
+    told: list[Any] = []
+    for key in keys:
+        answers = [review.scores.get(key) or {} for review in reviews]
+        told.append(" | ".join(filter(None, map(_words, answers))))
+        told.append(" | ".join(one["comment"] for one in answers if one.get("comment")))
     corrected = [review.correction["outputs"] for review in reviews if review.correction]
     distinct = [
         one

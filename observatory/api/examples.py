@@ -51,12 +51,16 @@ def shown(revision: ExampleRevision, *, without: Sequence[str] = ()) -> dict[str
     }
 
 
+def base_of(request: Request) -> str:
+    """Return what links begin with: OBSERVATORY_PUBLIC_URL, or the host that was asked."""
+    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+
+
 def _add_files(
     request: Request, rows: list[dict[str, Any]], revisions: list[ExampleRevision]
 ) -> None:
-    """Add `attachment_urls`, linked to OBSERVATORY_PUBLIC_URL or to the host that was asked."""
-    base_url = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    for row, urls in zip(rows, files.urls(revisions, base_url), strict=True):
+    """Add `attachment_urls` to the examples of `revisions`."""
+    for row, urls in zip(rows, files.urls(revisions, base_of(request)), strict=True):
         row["attachment_urls"] = urls
 
 

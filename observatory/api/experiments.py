@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +15,7 @@ from rest_framework.response import Response
 from datasets_app import comparisons, experiments
 from datasets_app.experiments import Asked, ExampleRuns
 from datasets_app.models import Comparison, Dataset
-from observatory import exact
+from observatory import csv_lines, exact
 from observatory.api import parameters
 from observatory.api.base import WorkspaceView, uuid_or_404
 from observatory.api.datasets import body_of, dataset_or_404
@@ -177,54 +175,77 @@ class DatasetRuns(WorkspaceView):
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
         told = rows_out(self, rows, is_preview=is_preview, comparison=comparison)
-        return _csv(dataset, told) if form == "csv" else Response(told)
+        if form != "csv":
+            return Response(told)
+        is_guarded = parameters.flag(request, "spreadsheet") is not False
+        return _csv(dataset, told, is_guarded=is_guarded)
 
 
-def _csv(dataset: Dataset, told: list[dict[str, Any]]) -> HttpResponse:
-    """Return one line a run: the example, the run, and a column for each feedback key."""
-    keys = sorted({key for row in told for run in row["runs"] for key in run["feedback_stats"]})
-    text = io.StringIO()
-    lines = csv.writer(text)
-    lines.writerow(
-        [
-            *("example_id", "inputs", "reference_outputs", "session_id", "run_id", "outputs"),
-            *("error", "latency_s", "status", "total_tokens", "total_cost"),
-            *(f"feedback.{key}" for key in keys),
-        ]
-    )
+_OF_A_RUN = (
+    *("error", "latency_s", "status", "total_tokens", "total_cost", "run_name", "start_time"),
+    *("end_time", "prompt_tokens", "completion_tokens", "prompt_cost", "completion_cost"),
+    *("tags", "run_metadata"),
+)
+
+
+def _csv(dataset: Dataset, told: list[dict[str, Any]], *, is_guarded: bool) -> HttpResponse:
+    """Return one line a run: the example, the run, and columns for each feedback key.
+
+    `feedback.KEY` is the mean; `feedback.KEY.n` and its like are whatever else is known of it.
+    """
+    stats: dict[str, dict[str, None]] = {}
     for row in told:
         for run in row["runs"]:
-            ended = run.get("end_time")
-            lines.writerow(
-                _safe(
-                    [
-                        *(row["id"], _text(row.get("inputs")), _text(row.get("outputs"))),
-                        *(run["session_id"], run["id"], _text(run.get("outputs"))),
-                        run.get("error"),
-                        (ended - run["start_time"]).total_seconds() if ended else None,
-                        *(run["status"], run.get("total_tokens"), run.get("total_cost")),
-                        *(run["feedback_stats"].get(key, {}).get("avg") for key in keys),
-                    ]
-                )
-            )
-    answer = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
+            for key, known in run["feedback_stats"].items():
+                more = (name for name, value in known.items() if name != "avg" and value)
+                stats.setdefault(key, {}).update(dict.fromkeys(more))
+    head: list[Any] = [
+        *("example_id", "inputs", "reference_outputs", "session_id", "run_id", "outputs"),
+        *_OF_A_RUN,
+        *("example_metadata", "example_created_at", "example_source_run_id"),
+    ]
+    for key in sorted(stats):
+        head += [f"feedback.{key}", *(f"feedback.{key}.{name}" for name in stats[key])]
+    lines = csv_lines.written(
+        [head, *(_cells(row, run, stats) for row in told for run in row["runs"])],
+        is_guarded=is_guarded,
+    )
+    answer = HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="experiment-{dataset.uuid}.csv"'
     answer["X-Content-Type-Options"] = "nosniff"
     return answer
 
 
+def _cells(
+    row: dict[str, Any], run: dict[str, Any], stats: Mapping[str, Mapping[str, None]]
+) -> list[Any]:
+    ended = run.get("end_time")
+    extra = run.get("extra")
+    cells = [
+        *(str(row["id"]), _text(row.get("inputs")), _text(row.get("outputs"))),
+        *(str(run["session_id"]), str(run["id"]), _text(run.get("outputs"))),
+        run.get("error"),
+        (ended - run["start_time"]).total_seconds() if ended else None,
+        *(run["status"], run.get("total_tokens"), run.get("total_cost"), run.get("name")),
+        *(_time(run["start_time"]), _time(ended)),
+        *(run.get("prompt_tokens"), run.get("completion_tokens")),
+        *(run.get("prompt_cost"), run.get("completion_cost")),
+        *(run.get("tags") or None, extra.get("metadata") if isinstance(extra, dict) else None),
+        *(row.get("metadata"), _time(row.get("created_at"))),
+        None if row.get("source_run_id") is None else str(row["source_run_id"]),
+    ]
+    for key in sorted(stats):
+        known = run["feedback_stats"].get(key, {})
+        cells += [known.get("avg"), *(known.get(name) for name in stats[key])]
+    return cells
+
+
+def _time(moment: Any) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
 def _text(document: Any) -> str | None:
     return None if document is None else dumps(document).decode()
-
-
-def _safe(cells: Iterable[Any]) -> list[Any]:
-    """Return cells that no spreadsheet takes for a formula."""
-    return [
-        f"'{cell}"
-        if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r")
-        else cell
-        for cell in cells
-    ]
 
 
 # Comparisons -----------------------------------------------------------------------------------

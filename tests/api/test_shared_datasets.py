@@ -75,7 +75,9 @@ def test_a_dataset_is_downloaded_as_it_was(api, rival_api, dataset) -> None:
     text = b"".join(api.get(f"{base}/csv", as_of=then).streaming_content).decode()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert rows[0]["input_question"] == "why?"
-    assert rows[0]["output_answer"] == "'=1+1"  # no formula for a spreadsheet
+    assert rows[0]["output_answer"] == "=1+1"
+    guarded = api.get(f"{base}/csv", as_of=then, spreadsheet="true")
+    assert b"'=1+1" in b"".join(guarded.streaming_content)  # no formula for a spreadsheet
     assert len(b"".join(api.get(f"{base}/jsonl").streaming_content).splitlines()) == 3
     chats = [json.loads(line) for line in api.get(f"{base}/openai_ft").content.splitlines()]
     assert chats[1]["messages"] == [

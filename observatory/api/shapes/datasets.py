@@ -120,6 +120,12 @@ class AsOfQuery(TypedDict, total=False):
     as_of: AsOf
 
 
+class FileQuery(AsOfQuery, total=False):
+    """When, and whether for a spreadsheet: with an apostrophe before what is like a formula."""
+
+    spreadsheet: bool
+
+
 class DiffQuery(TypedDict):
     """Between which versions."""
 
@@ -331,9 +337,10 @@ class ExperimentRunsQuery(TypedDict):
 
 
 class FormatQuery(TypedDict, total=False):
-    """As a file."""
+    """As a file, and whether for a spreadsheet, which is so unless it says false."""
 
     format: Literal["csv"]
+    spreadsheet: bool
 
 
 class ExampleWithRuns(Example):

@@ -192,11 +192,15 @@ class RunsDelete(TypedDict, total=False):
 
 
 class QueueExport(TypedDict, total=False):
-    """Which completed items are exported, and whether each reviewer has columns."""
+    """Which completed items are exported, and whether each reviewer has columns.
+
+    `spreadsheet: false` gives cells as they are, without a guard against formulas.
+    """
 
     start_time: datetime | None
     end_time: datetime | None
     include_annotator_detail: bool | None
+    spreadsheet: bool | None
 
 
 class Populate(TypedDict):
