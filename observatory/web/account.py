@@ -32,23 +32,24 @@ class SignInForm(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         name = self.cleaned_data.get("username") or ""
+        if not name or not self.cleaned_data.get("password"):
+            return dict(self.cleaned_data)  # the fields say what is missing
         address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
         now = timezone.now()
         words = wait_to_sign_in(name, address, now)
         if words:
             raise forms.ValidationError(words, code="slow")
-        try:
-            cleaned = super().clean()
-        except forms.ValidationError:
-            sign_in.note_failure(name, address, now)
-            raise
-        sign_in.forget(name, address)
+        cleaned = super().clean()
+        sign_in.succeed(name, address, now)
         return cleaned
 
 
 def wait_to_sign_in(name: str, address: str, now: datetime) -> str:
-    """Return what to say to somebody who has guessed too often; "" when they may try."""
-    wait = sign_in.wait_for(name, address, now)
+    """Count an attempt. Return what to say to a person who has guessed too often; "" if not.
+
+    After a right password, say `sign_in.succeed`.
+    """
+    wait = sign_in.begin(name, address, now)
     if wait is None:
         return ""
     minutes = max(1, math.ceil(wait.total_seconds() / 60))

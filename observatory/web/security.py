@@ -36,12 +36,8 @@ class PasswordForm(PasswordChangeForm):
         words = wait_to_sign_in(name, address, now)
         if words:
             raise forms.ValidationError(words)
-        try:
-            old = super().clean_old_password()
-        except forms.ValidationError:
-            sign_in.note_failure(name, address, now)
-            raise
-        sign_in.forget(name, address)
+        old = super().clean_old_password()
+        sign_in.succeed(name, address, now)
         return str(old)
 
 

@@ -1,45 +1,95 @@
-"""Slowing down people who guess passwords, per user name and address.
+"""Slowing down people who guess passwords: per user name and address, per address, and in all.
 
-The failures are rows, so that every web process and a restart see the same count. The answer is
-the same for a name that does not exist.
+Attempts are rows, so that every web process and a restart see the same count. An attempt is
+counted before its password is looked at, one attempt at a time, so that many at once are not
+looked at in the meantime. The answer is the same for a name that does not exist.
 """
 
 from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from django.db import connection, transaction
 
 from observatory.workspaces.models import SignInFailure
 
-FAILURES_ALLOWED = 10
-WINDOW = timedelta(minutes=15)
+WINDOW: Final = timedelta(minutes=15)
+PER_NAME_AND_ADDRESS: Final = 10
+PER_ADDRESS: Final = 50
+IN_ALL: Final = 1_000
+_LOCK: Final = 0x5369676E  # of pg_advisory_xact_lock: attempts are counted one at a time
+
+
+def _digest(*words: str) -> bytes:
+    return hashlib.sha256("\n".join(words).encode()).digest()
 
 
 def _mark(username: str, address: str) -> bytes:
-    return hashlib.sha256(f"{username.strip().casefold()}\n{address}".encode()).digest()
+    return _digest(username.strip().casefold(), address)
 
 
-def wait_for(username: str, address: str, now: datetime) -> timedelta | None:
-    """Return how long `address` must wait before it may try `username` again, or None: not at all.
+def _limits(username: str, address: str) -> dict[bytes, int]:
+    """Return how many failures are allowed by mark."""
+    return {
+        _mark(username, address): PER_NAME_AND_ADDRESS,
+        _digest("address", _network(address)): PER_ADDRESS,
+        _digest("in all"): IN_ALL,
+    }
 
-    After FAILURES_ALLOWED failures within WINDOW, until the oldest of them has left the window.
+
+def _network(address: str) -> str:
+    """Return what one client holds: an IPv4 address, or the first half of an IPv6 one."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return parsed.exploded[:19] if isinstance(parsed, IPv6Address) else address
+
+
+@transaction.atomic
+def begin(username: str, address: str, now: datetime) -> timedelta | None:
+    """Count an attempt as a failure, until `succeed` says otherwise.
+
+    Return None when the password may be looked at, else how long to wait; then nothing is
+    counted.
     """
-    failures = list(
-        SignInFailure.objects.filter(mark=_mark(username, address), failed_at__gt=now - WINDOW)
-        .order_by("-failed_at")
-        .values_list("failed_at", flat=True)[:FAILURES_ALLOWED]
-    )
-    if len(failures) < FAILURES_ALLOWED:
-        return None
-    return failures[-1] + WINDOW - now
-
-
-def note_failure(username: str, address: str, now: datetime) -> None:
-    """Count a wrong password; failures that no longer matter are deleted."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     SignInFailure.objects.filter(failed_at__lte=now - WINDOW).delete()
-    SignInFailure.objects.create(mark=_mark(username, address), failed_at=now)
+    limits = _limits(username, address)
+    waits = [_wait(mark, limit, now) for mark, limit in limits.items()]
+    longest = max((wait for wait in waits if wait is not None), default=None)
+    if longest is None:
+        SignInFailure.objects.bulk_create(
+            SignInFailure(mark=mark, failed_at=now) for mark in limits
+        )
+    return longest
 
 
-def forget(username: str, address: str) -> None:
-    """Start counting anew, after a right password."""
-    SignInFailure.objects.filter(mark=_mark(username, address)).delete()
+def _wait(mark: bytes, limit: int, now: datetime) -> timedelta | None:
+    """Return how long until fewer than `limit` failures of the window are left."""
+    failures = SignInFailure.objects.filter(mark=mark, failed_at__gt=now - WINDOW)
+    oldest_that_counts = failures.order_by("-failed_at").values_list("failed_at", flat=True)[
+        limit - 1 : limit
+    ]
+    for failed_at in oldest_that_counts:
+        return failed_at + WINDOW - now
+    return None
+
+
+@transaction.atomic
+def succeed(username: str, address: str, now: datetime) -> None:
+    """Start counting anew for the name at this address, after a right password."""
+    pair, *others = _limits(username, address)
+    SignInFailure.objects.filter(mark=pair).delete()
+    for mark in others:
+        own = SignInFailure.objects.filter(mark=mark, failed_at=now).values("pk")[:1]
+        SignInFailure.objects.filter(pk__in=own).delete()
+
+
+def reset() -> int:
+    """Let everybody try again; return how many failures were forgotten."""
+    return SignInFailure.objects.all().delete()[0]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
+from django.db import connections
 from django.test import Client
 
 from observatory.workspaces import sign_in
@@ -74,13 +77,64 @@ def test_an_unknown_name_is_answered_like_a_known_one(grace) -> None:
 
 def test_the_wait_ends_when_the_oldest_failure_is_a_quarter_of_an_hour_old(db) -> None:
     for minute in range(10):
-        sign_in.note_failure("grace", "10.0.0.1", NOON + timedelta(minutes=minute))
+        assert sign_in.begin("grace", "10.0.0.1", NOON + timedelta(minutes=minute)) is None
     at = NOON + timedelta(minutes=10)
-    assert sign_in.wait_for("grace", "10.0.0.1", at) == timedelta(minutes=5)
-    assert sign_in.wait_for("grace", "10.0.0.2", at) is None
-    assert sign_in.wait_for("grace", "10.0.0.1", NOON + timedelta(minutes=15)) is None
-    sign_in.forget("grace", "10.0.0.1")
-    assert sign_in.wait_for("grace", "10.0.0.1", at) is None
+    assert sign_in.begin("grace", "10.0.0.1", at) == timedelta(minutes=5)
+    assert sign_in.begin("grace", "10.0.0.2", at) is None
+    later = NOON + timedelta(minutes=15)
+    assert sign_in.begin("grace", "10.0.0.1", later) is None
+    sign_in.succeed("grace", "10.0.0.1", later)
+    assert [sign_in.begin("grace", "10.0.0.1", later) for _ in range(10)] == [None] * 10
+
+
+def test_one_password_for_many_names_is_slowed_by_its_address(db) -> None:
+    waits = [sign_in.begin(f"name{n}", "10.0.0.1", NOON) for n in range(60)]
+    assert waits.count(None) == sign_in.PER_ADDRESS
+    assert sign_in.begin("name0", "10.0.0.2", NOON) is None
+    assert sign_in.begin("x", "2001:db8::1", NOON) is None
+
+
+def test_guesses_from_many_addresses_are_slowed_in_all_until_an_operator_says_otherwise(
+    db, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(sign_in, "IN_ALL", 20)
+    waits = [sign_in.begin("grace", f"10.0.0.{n}", NOON) for n in range(30)]
+    assert waits.count(None) == 20
+    call_command("user", "unlock")
+    assert "forgotten" in capsys.readouterr().out
+    assert sign_in.begin("grace", "10.0.0.99", NOON) is None
+
+
+def test_an_address_of_ipv6_is_counted_by_its_network(db) -> None:
+    waits = [sign_in.begin(f"name{n}", f"2001:db8::{n:x}", NOON) for n in range(60)]
+    assert waits.count(None) == sign_in.PER_ADDRESS
+
+
+def test_an_empty_password_does_not_start_the_count_anew(grace) -> None:
+    client = Client()
+    for _ in range(10):
+        attempt(client, "grace", "wrong")
+        attempt(client, "grace", "")
+    assert "Too many wrong passwords" in attempt(client, "grace", PASSWORD).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_forty_attempts_at_once_ten_are_looked_at(monkeypatch) -> None:
+    UserFactory(username="grace")
+    looked_at: list[str] = []
+
+    def authenticate(request, **credentials):
+        looked_at.append(credentials["username"])
+
+    monkeypatch.setattr("django.contrib.auth.forms.authenticate", authenticate)
+
+    def guess(_: int) -> None:
+        attempt(Client(), "grace", "wrong")
+        connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(guess, range(40)))
+    assert len(looked_at) == 10
 
 
 def test_signing_out_needs_a_form(grace) -> None:

@@ -1,4 +1,4 @@
-"""`observatory user create | password | role | remove | list`."""
+"""`observatory user create | password | role | remove | unlock | list`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from observatory.workspaces import sign_in
 from observatory.workspaces.management.commands.apikey import workspace_of
 from observatory.workspaces.models import Membership, Role, User
 
@@ -46,6 +47,9 @@ class Command(BaseCommand):
         remove = verbs.add_parser("remove", help="take a person out of a workspace")
         remove.add_argument("name")
         remove.add_argument("--workspace", default="default", metavar="SLUG")
+        verbs.add_parser(
+            "unlock", help="let everybody who guessed a password too often try again at once"
+        )
         verbs.add_parser("list", help="show people and their roles")
 
     @transaction.atomic
@@ -67,6 +71,8 @@ class Command(BaseCommand):
                 workspace=workspace_of(options["workspace"]), user=user
             ).delete()
             _match_staff(user)
+        elif verb == "unlock":
+            self.stdout.write(f"{sign_in.reset()} counts of failed sign-ins forgotten")
         else:
             self._list()
 
