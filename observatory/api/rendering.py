@@ -25,7 +25,22 @@ class OrjsonRenderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
     ) -> bytes:
-        return b"" if data is None and _has_no_body(renderer_context) else dumps(data)
+        content = b"" if data is None and _has_no_body(renderer_context) else dumps(data)
+        _break_cycles(renderer_context)
+        return content
+
+
+def _break_cycles(renderer_context: Any) -> None:
+    """Let an answer go with its request: view, request and response refer to each other.
+
+    Left to the garbage collector, large answers would add up until it looks at them.
+    """
+    if not renderer_context:
+        return
+    view = renderer_context.get("view")
+    if view is not None:
+        view.__dict__.pop("response", None)
+    renderer_context.clear()
 
 
 def _has_no_body(renderer_context: Any) -> bool:

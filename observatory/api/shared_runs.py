@@ -26,8 +26,10 @@ from observatory.api.shapes.feedback import Feedback, FeedbackQuery
 from observatory.exact import dumps
 from observatory.runs import search, sharing
 from observatory.runs.models import RunShare
+from observatory.runs.paging import PAGE_BYTES
 from observatory.runs.search import RunRow
 
+MOST_LISTED = 1_000
 UNSEEN = frozenset({"in_dataset", "last_queued_at", "reference_dataset_id", "share_token"})
 """What is not told of a shared run, because it speaks of other things than the run."""
 
@@ -89,8 +91,15 @@ class SharedRunView(APIView):
         self, found: RunShare, body: Mapping[str, Any], wanted: frozenset[str]
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of shared runs and the cursor of the next."""
+        page = self.stored(found, body, wanted)
+        return shared_out(found, page.runs, wanted, self.request), page.next_cursor
+
+    def stored(
+        self, found: RunShare, body: Mapping[str, Any], wanted: frozenset[str]
+    ) -> search.Page:
+        """Return a page of shared runs as they are stored."""
         try:
-            page = sharing.query(
+            return sharing.query(
                 found,
                 ids=uuids_of(body, "id"),
                 limit=limit_of(body),
@@ -101,7 +110,6 @@ class SharedRunView(APIView):
             raise ParseError(f"cursor: {error}") from None
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
-        return shared_out(found, page.runs, wanted, self.request), page.next_cursor
 
 
 def shared_out(
@@ -154,20 +162,26 @@ class SharedRunQueries(SharedRunView):
 class SharedRuns(SharedRunView):
     """GET /public/{token}/runs?id= (JavaScript's listSharedRuns, which forgets the `?`): an array.
 
-    The token in the path decides, not the one in the query. All of them, without pages.
+    The token in the path decides, not the one in the query. At most MOST_LISTED runs and about
+    PAGE_BYTES of documents; the header X-Next-Cursor then holds the `cursor` of what follows.
     """
 
     @describe(query=shapes.SharedRunsQuery, answer=list[shapes.SharedRun])
     def get(self, request: Request, token: str, rest: str = "") -> Response:
         found = self.share(token)
         ids = parse_qs(rest).get("id") or parameters.listed(request, "id")
-        body: dict[str, Any] = {"id": ids or None}
+        body: dict[str, Any] = {"id": ids or None, "cursor": request.query_params.get("cursor")}
         listed: list[dict[str, Any]] = []
+        size = 0
         while True:
-            runs, body["cursor"] = self.page(found, body, DEFAULT)
-            listed += runs
-            if body["cursor"] is None:
+            page = self.stored(found, body, DEFAULT)
+            listed += shared_out(found, page.runs, DEFAULT, request)
+            size += page.n_bytes
+            body["cursor"] = page.next_cursor
+            if page.next_cursor is None:
                 return Response(listed)
+            if len(listed) >= MOST_LISTED or size > PAGE_BYTES:
+                return Response(listed, headers={"X-Next-Cursor": page.next_cursor})
 
 
 class SharedFeedback(SharedRunView):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
@@ -28,15 +28,13 @@ from observatory.runs.filters.compile import (
     where_in_trace,
 )
 from observatory.runs.filters.grammar import MAX_SEARCHES, And, Node, Term, comparisons
+from observatory.runs.paging import BadCursor as BadCursor
+from observatory.runs.paging import cursor_of, read_cursor, read_page
 from observatory.workspaces.models import Workspace
 
 MAX_LIMIT = 100
 TEXT_WINDOW = 20_000
 """Runs of a project that one page of a search for text reads; no index helps it."""
-
-
-class BadCursor(ValueError):
-    """The cursor is none that `query` gave out."""
 
 
 class TooSlow(Exception):
@@ -153,6 +151,7 @@ class Page:
     runs: list[RunRow]
     next_cursor: str | None = None
     searched_to: datetime | None = None
+    n_bytes: int = 0  # of documents
 
 
 def query(workspace: Workspace, wanted: RunQuery) -> Page:
@@ -161,8 +160,8 @@ def query(workspace: Workspace, wanted: RunQuery) -> Page:
     Order: (start_time, id), which later runs do not disturb, so no page repeats or skips a run
     that was there. Runs that have not said when they started are found by `ids` and `trace_id`
     alone. A search for text reads no more than TEXT_WINDOW runs of a project a page, which may
-    then hold fewer than `limit` and still have a next one. Raises BadCursor, and TooSlow after
-    the statement timeout.
+    then hold fewer than `limit` and still have a next one, as after paging.PAGE_BYTES.
+    Raises BadCursor, and TooSlow after the statement timeout.
     """
     edge: Key | None = None
     with bounded(wanted.timeout_s):
@@ -173,11 +172,17 @@ def query(workspace: Workspace, wanted: RunQuery) -> Page:
             keys, edge = _keys_of_projects(workspace, wanted)
         is_paged = wanted.trace_id is None or wanted.ids is not None or wanted.is_narrowed
         page = keys[: wanted.limit] if is_paged else keys
-        rows = _rows(workspace.pk, [run_id for _, run_id in page], wanted.payloads)
-    runs = [rows[run_id] for _, run_id in page if run_id in rows]
-    if is_paged and len(keys) > wanted.limit:
-        return Page(runs, _cursor(*page[-1]) if page else None)
-    return Page(runs, _cursor(*edge), edge[0]) if edge else Page(runs)
+        ids, read = [i for _, i in page], partial(_rows, workspace.pk, payloads=wanted.payloads)
+        if is_paged and wanted.payloads:
+            rows, n_read, size = read_page(ids, read, attrgetter(*PAYLOADS))
+        else:
+            rows, n_read, size = read(ids), len(ids), 0
+    runs = [rows[run_id] for run_id in ids if run_id in rows]
+    if is_paged and len(keys) > n_read:
+        return Page(runs, cursor_of(*page[n_read - 1]) if page else None, n_bytes=size)
+    if edge is None:
+        return Page(runs, n_bytes=size)
+    return Page(runs, cursor_of(*edge), edge[0], n_bytes=size)
 
 
 def get(workspace: Workspace, run_id: UUID) -> RunRow | None:
@@ -441,30 +446,13 @@ def _after(wanted: RunQuery, at: str, run_id: str = "r.id") -> SQL:
     if wanted.cursor is None:
         return "", []
     sign = ">" if wanted.order == "asc" else "<"
-    return f" AND ({at}, {run_id}) {sign} (%s, %s)", list(_read_cursor(wanted.cursor))
+    return f" AND ({at}, {run_id}) {sign} (%s, %s)", list(read_cursor(wanted.cursor))
 
 
 def _fetch(sql: str, params: Sequence[Any]) -> list[Key]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return [(row[0], row[1]) for row in cursor.fetchall()]
-
-
-def _cursor(at: datetime, run_id: UUID) -> str:
-    text = f"{at.astimezone(UTC).isoformat()}/{run_id.hex}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _read_cursor(cursor: str) -> Key:
-    try:
-        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        at, _, run_id = text.partition("/")
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError("no zone")
-        return moment, UUID(run_id)
-    except (binascii.Error, ValueError):
-        raise BadCursor("This cursor is none that was given out") from None
 
 
 # What is told of them ------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 
 from observatory.feedback import record
-from observatory.runs import search
+from observatory.runs import paging, search
 from observatory.runs.facts import facts_of
 from observatory.runs.filters.grammar import parse
 from observatory.runs.search import BadCursor, RunQuery
@@ -290,7 +290,7 @@ def test_a_query_that_takes_too_long_is_ended(acme) -> None:
         ({"filter": parse("eq(feedback_key, 'k')")}, "feedback_project_key_newest"),
         ({"trace_filter": parse("has(tags, 'x')")}, "runs_run_pkey"),
         ({"tree_filter": parse("neq(error, null)")}, "run_trace"),
-        ({"cursor": search._cursor(NOON, uuid4())}, "run_project_newest"),
+        ({"cursor": paging.cursor_of(NOON, uuid4())}, "run_project_newest"),
     ],
 )
 def test_the_common_questions_are_answered_by_an_index_in_its_own_order(
