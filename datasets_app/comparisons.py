@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 
 from datasets_app.models import Comparison, Dataset
 from observatory.feedback.models import Feedback
+from observatory.runs import sums
 from observatory.runs.models import Project
 from observatory.runs.sealed import readable
 
@@ -65,11 +66,12 @@ def remove(comparison: Comparison) -> None:
     comparison.delete()
 
 
-_STATS = """
-SELECT {subject}, key, count(*), avg(score), min(score), max(score), stddev_pop(score),
+_STATS = f"""
+SELECT {{subject}}, key, count(*), {sums.mean("score")}, min(score), max(score),
+    {sums.mean("score", aggregate="stddev_pop")},
     array_remove(array_agg(DISTINCT source_type::text), NULL)
 FROM feedback_feedback
-WHERE workspace_id = %s AND {condition} AND {readable} AND abs(coalesce(score, 0)) <= 1e150
+WHERE workspace_id = %s AND {{condition}} AND {{readable}}
 GROUP BY 1, key ORDER BY 1, key
 """
 

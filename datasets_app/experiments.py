@@ -12,7 +12,8 @@ from django.db import connection
 
 from datasets_app import versions
 from datasets_app.models import Dataset, ExampleRevision, Experiment
-from observatory.runs import search
+from observatory.runs import search, sums
+from observatory.runs.durations import LATENCY
 from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
@@ -21,7 +22,7 @@ from observatory.runs.search import RunQuery, RunRow
 from observatory.workspaces.models import Workspace
 
 RANKS = {
-    "latency": "r.latency_s",
+    "latency": LATENCY.format(r="r"),
     "total_tokens": SPENT["total_tokens"].format(r="r"),
     "tokens": SPENT["total_tokens"].format(r="r"),
     "total_cost": SPENT["total_cost"].format(r="r"),
@@ -337,9 +338,9 @@ def _rank(sort_by: str | None) -> tuple[str, list[Any]]:
     if sort_by in RANKS:
         return RANKS[sort_by], []
     return (
-        "(SELECT avg(f.score) FROM feedback_feedback f WHERE f.workspace_id = r.workspace_id"
-        " AND f.run_id = r.id AND f.key = %s AND f.comparative_experiment_id IS NULL"
-        f" AND {readable('f')})",
+        f"(SELECT {sums.mean('f.score')} FROM feedback_feedback f"
+        " WHERE f.workspace_id = r.workspace_id AND f.run_id = r.id AND f.key = %s"
+        f" AND f.comparative_experiment_id IS NULL AND {readable('f')})",
         [sort_by.removeprefix("feedback.")],
     )
 

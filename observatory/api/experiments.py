@@ -181,6 +181,14 @@ class DatasetRuns(WorkspaceView):
         return _csv(dataset, told, is_guarded=is_guarded)
 
 
+def _latency_s(run: dict[str, Any]) -> float | None:
+    """Return the seconds from start to end; None where they are unknown or impossible."""
+    start, end = run.get("start_time"), run.get("end_time")
+    if start is None or end is None or end < start:
+        return None
+    return float((end - start).total_seconds())
+
+
 _OF_A_RUN = (
     *("error", "latency_s", "status", "total_tokens", "total_cost", "run_name", "start_time"),
     *("end_time", "prompt_tokens", "completion_tokens", "prompt_cost", "completion_cost"),
@@ -225,7 +233,7 @@ def _cells(
         *(str(row["id"]), _text(row.get("inputs")), _text(row.get("outputs"))),
         *(str(run["session_id"]), str(run["id"]), _text(run.get("outputs"))),
         run.get("error"),
-        (ended - run["start_time"]).total_seconds() if ended else None,
+        _latency_s(run),
         *(run["status"], run.get("total_tokens"), run.get("total_cost"), run.get("name")),
         *(_time(run["start_time"]), _time(ended)),
         *(run.get("prompt_tokens"), run.get("completion_tokens")),

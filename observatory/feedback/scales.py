@@ -199,6 +199,8 @@ def normalise(config: Mapping[str, Any] | None, score: float) -> float | None:
         return None
     if high <= low or not low <= score <= high:
         return None
-    # Halved first: the width of a scale from -1e308 to 1e308 is no float.
-    place = (score / 2 - low / 2) / (high / 2 - low / 2)
+    part, width = score - low, high - low
+    if math.isinf(width):  # as of a scale from -1e308 to 1e308
+        part, width = score / 2 - low / 2, high / 2 - low / 2
+    place = part / width
     return min(max(place, 0.0), 1.0)

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from observatory import exact
+from observatory.runs import sums
 from observatory.runs.filters.compile import SQL, named
 from observatory.runs.models import Project
 from observatory.runs.sealed import readable
@@ -18,7 +19,6 @@ MAX_LABELS = 50
 MAX_LABEL = 200  # characters
 MAX_COMMENTS = 10
 MAX_COMMENT = 2_000  # characters
-MAX_AVERAGED = 1e150  # the square of more is no float: no mean and deviation of such scores
 
 _STATS = """
 WITH f AS (
@@ -29,11 +29,9 @@ WITH f AS (
       AND {readable} AND {condition}
 ), numbers AS (
     SELECT subject, key, count(*) AS n,
-        CASE WHEN max(abs(score)) <= %(most)s
-             THEN avg(score) FILTER (WHERE abs(score) <= %(most)s) END AS avg,
+        {mean} AS avg,
         min(score) AS low, max(score) AS high,
-        CASE WHEN max(abs(score)) <= %(most)s
-             THEN stddev_pop(score) FILTER (WHERE abs(score) <= %(most)s) END AS stdev,
+        {deviation} AS stdev,
         count(*) FILTER (WHERE is_error) AS errors,
         array_agg(DISTINCT source_type::text) AS sources,
         bool_or(feedback_thread_id IS NOT NULL) AS has_thread
@@ -71,15 +69,19 @@ def short(text: str, n_chars: int) -> str:
 
 
 def _stats(*, subject: str, condition: str, source: str = "feedback_feedback") -> str:
-    label = short("value #>> '{}'", MAX_LABEL)
     return _STATS.format(
-        subject=subject, condition=condition, source=source, readable=readable(), label=label
+        subject=subject,
+        condition=condition,
+        source=source,
+        readable=readable(),
+        label=short("value #>> '{}'", MAX_LABEL),
+        mean=sums.mean("score"),
+        deviation=sums.mean("score", aggregate="stddev_pop"),
     )
 
 
 def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[str, Any]]]:
     bounds = {
-        "most": MAX_AVERAGED,
         "labels": MAX_LABELS,
         "comment": MAX_COMMENT,
         "comments": MAX_COMMENTS,
@@ -109,7 +111,7 @@ def feedback_stats(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, dic
 
     A run nobody judged is absent. `n` counts feedback with and without a score; `stdev` is the
     population's (0 for one score); `avg` and `stdev` are null without scores and beyond
-    MAX_AVERAGED. `values` counts the commonest MAX_LABELS labels, `comments` are the newest
+    sums.MAX_AVERAGED. `values` counts the commonest MAX_LABELS labels, `comments` are the newest
     MAX_COMMENTS, cut at MAX_COMMENT characters. Comparative feedback does not count, nor, here
     and below, what blind reviewing still hides.
     """

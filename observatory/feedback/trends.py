@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from observatory.feedback import attributes, scales
 from observatory.feedback.models import FeedbackConfig
 from observatory.feedback.summary import short
+from observatory.runs import sums
 from observatory.runs.sealed import readable
 from observatory.workspaces.models import Workspace
 
@@ -143,7 +144,7 @@ _FIGURES = (
     _JUDGED
     + """
 SELECT key, day, bool_or(is_lower_better), count(*), count(score),
-    avg(score) FILTER (WHERE abs(score) <= 1e150), count(level),
+    {mean}, count(level),
     count(*) FILTER (WHERE level > 0.5), avg(level)
 FROM judged GROUP BY GROUPING SETS ((key), (key, day)) ORDER BY key, day NULLS FIRST
 """
@@ -187,7 +188,7 @@ def read(workspace: Workspace, window: Window, *, max_keys: int = MAX_KEYS) -> l
     lower: set[str] = set()
     words: dict[str, list[tuple[str, int]]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES.format(condition=condition), parameters)
+        cursor.execute(_FIGURES.format(condition=condition, mean=sums.mean("score")), parameters)
         for key, day, is_lower_better, *figures in cursor.fetchall():
             if day is None:
                 wholes[key] = Figures(*figures)

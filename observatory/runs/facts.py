@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from observatory.runs.durations import LATENCY, UNTIL_FIRST
 from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.explain import Facts
 from observatory.runs.sealed import readable
@@ -22,8 +23,8 @@ _FACTS = {
     "start_time": "r.start_time",
     "end_time": "r.end_time",
     "first_token_time": "r.first_token_time",
-    "latency": "r.latency_s",
-    "first_token_latency": "extract(epoch from (r.first_token_time - r.start_time))::float8",
+    "latency": LATENCY.format(r="r"),
+    "first_token_latency": UNTIL_FIRST.format(r="r"),
     **{name: sql.format(r="r") for name, sql in SPENT.items()},
     "parent_run_id": "r.parent_run_id",
     "session_id": "(SELECT p.uuid FROM runs_project p WHERE p.id = r.project_id)",

@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
+from observatory.runs import sums
+from observatory.runs.durations import LATENCY
 from observatory.runs.models import Project, Run
 from observatory.workspaces.models import Workspace
 
@@ -33,19 +35,19 @@ class ProjectRow:
     last_at: datetime | None = None
 
 
-_ROWS = """
+_ROWS = f"""
 SELECT p.id, coalesce(s.n, 0), s.errors, s.p50, s.p99, t.tokens, l.at
 FROM runs_project p
 LEFT JOIN LATERAL (
     SELECT count(*) AS n,
         count(*) FILTER (WHERE r.error IS NOT NULL)::float8 / nullif(count(*), 0) AS errors,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_s) AS p50,
-        percentile_cont(0.99) WITHIN GROUP (ORDER BY r.latency_s) AS p99
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY {LATENCY.format(r="r")}) AS p50,
+        percentile_cont(0.99) WITHIN GROUP (ORDER BY {LATENCY.format(r="r")}) AS p99
     FROM runs_run r
     WHERE r.project_id = p.id AND r.parent_run_id IS NULL AND r.start_time >= %(since)s
 ) s ON true
 LEFT JOIN LATERAL (
-    SELECT sum(r.total_tokens)::bigint AS tokens FROM runs_run r
+    SELECT {sums.tokens("r.total_tokens")} AS tokens FROM runs_run r
     WHERE r.project_id = p.id AND r.run_type = 'llm' AND r.start_time >= %(since)s
 ) t ON true
 LEFT JOIN LATERAL (
@@ -79,7 +81,7 @@ def steps_of(workspace: Workspace, trace_id: UUID) -> QuerySet[Run]:
             "status",
             "start_time",
             "end_time",
-            "latency_s",
+            "elapsed_s",
             "dotted_order",
         )
         .order_by("start_time", "id")

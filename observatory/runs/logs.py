@@ -14,7 +14,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from observatory.runs import search
+from observatory.runs import search, sums
+from observatory.runs.durations import LATENCY
 from observatory.runs.models import Project
 from observatory.workspaces.models import Workspace
 
@@ -24,6 +25,7 @@ _STATUS = (
     f"coalesce(r.metadata ->> '{LOG_STATUS}',"
     " CASE r.status WHEN 'error' THEN 'failure' ELSE r.status END)"
 )
+_IS_LLM: Final = "run_type = 'llm'"
 TEXTS: Final = {
     "name": "r.name",
     "status": _STATUS,
@@ -34,7 +36,7 @@ TEXTS: Final = {
     "provider": "r.metadata ->> 'ls_provider'",
 }
 NUMBERS: Final = {
-    "latency_ms": "r.latency_s * 1000",
+    "latency_ms": f"{LATENCY.format(r='r')} * 1000",
     "total_cost": "r.total_cost::double precision",
     "prompt_tokens": "r.prompt_tokens",
     "completion_tokens": "r.completion_tokens",
@@ -144,9 +146,9 @@ def totals_of(workspace: Workspace, trace_ids: Sequence[UUID]) -> dict[UUID, Tot
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT trace_id, sum(total_cost) FILTER (WHERE run_type = 'llm')::double precision,"
-            " sum(prompt_tokens) FILTER (WHERE run_type = 'llm')::bigint,"
-            " sum(completion_tokens) FILTER (WHERE run_type = 'llm')::bigint,"
+            f"SELECT trace_id, sum(total_cost) FILTER (WHERE {_IS_LLM})::double precision,"
+            f" {sums.tokens('prompt_tokens', where=_IS_LLM)},"
+            f" {sums.tokens('completion_tokens', where=_IS_LLM)},"
             " array_agg(id ORDER BY start_time, id) FILTER (WHERE id <> trace_id)"
             " FROM runs_run WHERE workspace_id = %s AND trace_id = ANY(%s) GROUP BY trace_id",
             [workspace.pk, list(trace_ids)],

@@ -142,10 +142,12 @@ class Run(models.Model):
         output_field=models.TextField(),
         db_persist=True,
     )
-    latency_s = models.GeneratedField(
+    elapsed_s = models.GeneratedField(
         expression=RawSQL("extract(epoch from (end_time - start_time))::double precision", []),
         output_field=models.FloatField(),
         db_persist=True,
+        db_column="latency_s",
+        help_text="Below zero where the sender's clocks disagree: see durations.py",
     )
     thread_id = models.GeneratedField(
         expression=RawSQL(
@@ -197,6 +199,12 @@ class Run(models.Model):
                 condition=Q(project=None),
             ),
         ]
+
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds from start to end; None while it is pending, or if it ended before it began."""
+        elapsed: float | None = self.elapsed_s
+        return None if elapsed is None or elapsed < 0 else elapsed
 
 
 class Change(models.Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -18,6 +18,7 @@ from psycopg.errors import QueryCanceled
 
 from observatory import prepared
 from observatory.runs import tree
+from observatory.runs.durations import LATENCY
 from observatory.runs.filters.compile import (
     EVER,
     SQL,
@@ -91,12 +92,13 @@ _SMALL = {
     name: f"r.{name}"
     for name in (
         *("id", "trace_id", "parent_run_id", "project_id", "dotted_order", "name", "run_type"),
-        *("status", "start_time", "end_time", "first_token_time", "latency_s", "received_at"),
+        *("status", "start_time", "end_time", "first_token_time", "received_at"),
         *("thread_id", "reference_example_id", "tags", "error"),
         *("prompt_tokens", "completion_tokens", "total_tokens"),
         *("prompt_cost", "completion_cost", "total_cost"),
     )
 } | {
+    "latency_s": LATENCY.format(r="r"),
     "project": "p.uuid",
     "project_name": "p.name",
     "reference_dataset_id": "p.reference_dataset_id",
@@ -474,21 +476,3 @@ def _rows(
             [workspace_id, prepared.uuid_array(run_ids)],
         )
         return {row[0]: RunRow(*row) for row in cursor.fetchall()}
-
-
-def children_of(workspace_id: int, rows: Iterable[RunRow]) -> dict[UUID, list[UUID]]:
-    """Return the direct children of each run, in execution order, in one query."""
-    listed = list(rows)
-    children: dict[UUID, list[UUID]] = {row.id: [] for row in listed}
-    if not listed:
-        return children
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT parent_run_id, id FROM runs_run WHERE workspace_id = %s"
-            " AND trace_id = ANY(%s) AND parent_run_id = ANY(%s)"
-            " ORDER BY dotted_order, start_time, id",
-            [workspace_id, list({row.trace_id for row in listed}), list(children)],
-        )
-        for parent, child in cursor.fetchall():
-            children[parent].append(child)
-    return children

@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from observatory import prepared
+from observatory.runs import sums
 from observatory.runs.search import RunRow
 
 TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 COSTS: Final = ("prompt_cost", "completion_cost", "total_cost")
 
 _SUMS = (
-    "sum(r.prompt_tokens), sum(r.completion_tokens), sum(r.total_tokens),"
+    f"{', '.join(sums.tokens(f'r.{name}') for name in TOKENS)},"
     " sum(r.prompt_cost), sum(r.completion_cost), sum(r.total_cost)"
 )
 # Of a root: its whole trace. Of any other: the runs whose path leads through it.

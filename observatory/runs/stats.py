@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from django.db import connection
 
+from observatory.runs import sums
+from observatory.runs.durations import LATENCY, UNTIL_FIRST
 from observatory.runs.filters.compile import SQL, where
 from observatory.runs.filters.grammar import Node
 from observatory.runs.search import RunQuery, bounded, conditions, project_ids
@@ -22,18 +24,18 @@ MAX_GROUPS = 100
 # {counted}: the runs whose number, latency and errors are told; {used}: whose tokens and costs.
 _EXPRESSIONS = {
     "run_count": "count(*) FILTER (WHERE {counted})",
-    "latency_p50": "percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_s)"
+    "latency_p50": "percentile_cont(0.5) WITHIN GROUP (ORDER BY {latency})"
     " FILTER (WHERE {counted})",
-    "latency_p99": "percentile_cont(0.99) WITHIN GROUP (ORDER BY r.latency_s)"
+    "latency_p99": "percentile_cont(0.99) WITHIN GROUP (ORDER BY {latency})"
     " FILTER (WHERE {counted})",
-    "latency_avg": "avg(r.latency_s) FILTER (WHERE {counted})",
+    "latency_avg": "avg({latency}) FILTER (WHERE {counted})",
     "first_token_p50": "percentile_cont(0.5) WITHIN GROUP (ORDER BY {first_token})"
     " FILTER (WHERE {used})",
     "first_token_p99": "percentile_cont(0.99) WITHIN GROUP (ORDER BY {first_token})"
     " FILTER (WHERE {used})",
-    "prompt_tokens": "coalesce(sum(r.prompt_tokens) FILTER (WHERE {used}), 0)::bigint",
-    "completion_tokens": "coalesce(sum(r.completion_tokens) FILTER (WHERE {used}), 0)::bigint",
-    "total_tokens": "coalesce(sum(r.total_tokens) FILTER (WHERE {used}), 0)::bigint",
+    "prompt_tokens": f"coalesce({sums.tokens('r.prompt_tokens', where='{used}')}, 0)",
+    "completion_tokens": f"coalesce({sums.tokens('r.completion_tokens', where='{used}')}, 0)",
+    "total_tokens": f"coalesce({sums.tokens('r.total_tokens', where='{used}')}, 0)",
     "prompt_cost": "sum(r.prompt_cost) FILTER (WHERE {used})",
     "completion_cost": "sum(r.completion_cost) FILTER (WHERE {used})",
     "total_cost": "sum(r.total_cost) FILTER (WHERE {used})",
@@ -55,7 +57,6 @@ _EXPRESSIONS = {
 }
 FIELDS = tuple(_EXPRESSIONS)
 """What can be told of a set of runs; percentiles of latency and first token in seconds."""
-_STREAMED_AFTER = "extract(epoch from (r.first_token_time - r.start_time))::float8"
 OF_A_PROJECT = (
     *("run_count", "latency_p50", "latency_p99", "first_token_p50", "first_token_p99"),
     *("median_tokens", "prompt_tokens", "completion_tokens", "total_tokens"),
@@ -67,7 +68,12 @@ OF_A_PROJECT = (
 def _aggregates(fields: Iterable[str], *, counted: str = "TRUE", used: str = "TRUE") -> str:
     """Return the SELECT list of `fields`, in their order."""
     return ", ".join(
-        _EXPRESSIONS[name].format(counted=counted, used=used, first_token=_STREAMED_AFTER)
+        _EXPRESSIONS[name].format(
+            counted=counted,
+            used=used,
+            latency=LATENCY.format(r="r"),
+            first_token=UNTIL_FIRST.format(r="r"),
+        )
         for name in fields
     )
 
@@ -111,11 +117,11 @@ def of_projects(
 
 
 # A root that says no tokens or no cost itself spent what the llm runs of its trace did.
-_ROOTS = """(
-    SELECT root.*, below.* FROM (SELECT * FROM runs_run r WHERE {condition}) root, LATERAL (
-        SELECT sum(run.prompt_tokens)::bigint AS prompt_tokens_below,
-            sum(run.completion_tokens)::bigint AS completion_tokens_below,
-            sum(run.total_tokens)::bigint AS total_tokens_below,
+_ROOTS = f"""(
+    SELECT root.*, below.* FROM (SELECT * FROM runs_run r WHERE {{condition}}) root, LATERAL (
+        SELECT {sums.tokens("run.prompt_tokens")} AS prompt_tokens_below,
+            {sums.tokens("run.completion_tokens")} AS completion_tokens_below,
+            {sums.tokens("run.total_tokens")} AS total_tokens_below,
             sum(run.prompt_cost) AS prompt_cost_below,
             sum(run.completion_cost) AS completion_cost_below,
             sum(run.total_cost) AS total_cost_below
@@ -179,21 +185,21 @@ def chosen(
     does. Of anything else they are the runs' own, since a set may hold a run and its parent.
     """
     condition, params = _where(workspace, wanted)
-    sums = bool(wanted.is_root) and with_sums
+    sums_traces = bool(wanted.is_root) and with_sums
     runs = "runs_run r"
-    if sums:
+    if sums_traces:
         runs, condition = f"{_ROOTS.format(condition=condition)} r", "TRUE"
     if grouping is None:
-        return Chosen(runs, condition, params, sums_traces=sums)
+        return Chosen(runs, condition, params, sums_traces=sums_traces)
     label, beside, before = _label(grouping)
     # The path of the label stands before the conditions, unless those are in the FROM already.
-    ordered = [*params, *before] if sums else [*before, *params]
+    ordered = [*params, *before] if sums_traces else [*before, *params]
     if grouping.labels is None:
         condition += f" AND {label} IS NOT NULL"
     else:
         condition += f" AND ({label} = ANY(%s){_or_null(grouping, label)})"
         ordered.append([each for each in grouping.labels if each is not None])
-    return Chosen(f"{runs}{beside}", condition, ordered, label, sums)
+    return Chosen(f"{runs}{beside}", condition, ordered, label, sums_traces)
 
 
 def chosen_of_projects(

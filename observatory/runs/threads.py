@@ -16,7 +16,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from observatory.runs import totals
+from observatory.runs import sums, totals
+from observatory.runs.durations import LATENCY
 from observatory.runs.filters import compile
 from observatory.runs.filters.compile import SQL, where, where_in_trace
 from observatory.runs.filters.grammar import Node
@@ -127,7 +128,8 @@ def filter_of(thread_id: str) -> str:
 # The roots that a query keeps; {hits}: whether each satisfies the filters that one of them must.
 _ROOTS = """
 WITH roots AS MATERIALIZED (
-    SELECT r.id, r.thread_id, r.start_time, r.end_time, r.latency_s, r.error{hits} FROM runs_run r
+    SELECT r.id, r.thread_id, r.start_time, r.end_time,
+        {latency} AS latency_s, r.error{hits} FROM runs_run r
     WHERE r.workspace_id = %(workspace)s AND r.project_id = %(project)s
         AND r.parent_run_id IS NULL AND r.thread_id IS NOT NULL AND r.start_time IS NOT NULL
         {condition}
@@ -155,7 +157,7 @@ _OF_A_GROUP = {
     for kind in ("tokens", "cost")
     for part in ("prompt", "completion", "total")
 }
-_PAGE = """, threads AS (
+_PAGE = f""", threads AS (
     SELECT thread_id, count(*) AS n, min(start_time) AS first_start, max(start_time) AS last_start,
         max(end_time) AS last_end, count(error) AS n_errors,
         percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY latency_s) AS latency,
@@ -164,7 +166,7 @@ _PAGE = """, threads AS (
         (array_agg(error ORDER BY start_time DESC, id DESC) FILTER (WHERE error IS NOT NULL))[1]
             AS last_error,
         array_agg(id) AS ids
-    FROM roots GROUP BY thread_id{having}
+    FROM roots GROUP BY thread_id{{having}}
 ), page AS (
     SELECT *, count(*) OVER () AS total FROM threads
     ORDER BY last_start DESC, thread_id LIMIT %(limit)s OFFSET %(offset)s
@@ -177,8 +179,9 @@ SELECT page.thread_id, n, first_start, last_start, last_end, n_errors, ids, late
         ORDER BY r.start_time DESC, r.id DESC LIMIT 1),
     last_error, total
 FROM page, LATERAL (
-    SELECT coalesce(sum(prompt_tokens), 0)::bigint, coalesce(sum(completion_tokens), 0)::bigint,
-        coalesce(sum(total_tokens), 0)::bigint, sum(prompt_cost), sum(completion_cost),
+    SELECT coalesce({sums.tokens("prompt_tokens")}, 0),
+        coalesce({sums.tokens("completion_tokens")}, 0),
+        coalesce({sums.tokens("total_tokens")}, 0), sum(prompt_cost), sum(completion_cost),
         sum(total_cost)
     FROM runs_run WHERE workspace_id = %(workspace)s AND trace_id = ANY(page.ids)
         AND run_type = 'llm'
@@ -188,14 +191,16 @@ ORDER BY last_start DESC, page.thread_id
 _COUNT = """, threads AS (SELECT thread_id FROM roots GROUP BY thread_id{having})
 SELECT count(*) FROM threads
 """
-_TOTALS = """, threads AS (SELECT thread_id FROM roots GROUP BY thread_id{having}
+_TOTALS = f""", threads AS (SELECT thread_id FROM roots GROUP BY thread_id{{having}}
 ), traces AS (
     SELECT roots.*, used.*,
-        extract(epoch from (first_token_time - start_time))::float8 AS first_token_s
+        CASE WHEN used.first_token_time >= start_time
+            THEN extract(epoch from (used.first_token_time - start_time))::float8
+        END AS first_token_s
     FROM roots JOIN threads USING (thread_id), LATERAL (
-        SELECT sum(prompt_tokens)::bigint AS prompt_tokens,
-            sum(completion_tokens)::bigint AS completion_tokens,
-            sum(total_tokens)::bigint AS total_tokens, sum(prompt_cost) AS prompt_cost,
+        SELECT {sums.tokens("prompt_tokens")} AS prompt_tokens,
+            {sums.tokens("completion_tokens")} AS completion_tokens,
+            {sums.tokens("total_tokens")} AS total_tokens, sum(prompt_cost) AS prompt_cost,
             sum(completion_cost) AS completion_cost, sum(total_cost) AS total_cost,
             min(first_token_time) AS first_token_time
         FROM runs_run WHERE workspace_id = %(workspace)s AND trace_id = roots.id
@@ -210,10 +215,10 @@ SELECT count(DISTINCT thread_id), count(*),
     percentile_disc(0.5) WITHIN GROUP (ORDER BY total_tokens),
     avg((error IS NOT NULL)::int)::float8,
     avg((first_token_time IS NOT NULL)::int) FILTER (WHERE end_time IS NOT NULL)::float8,
-    coalesce(sum(prompt_tokens), 0)::bigint, coalesce(sum(completion_tokens), 0)::bigint,
-    coalesce(sum(total_tokens), 0)::bigint,
+    coalesce({sums.tokens("prompt_tokens")}, 0), coalesce({sums.tokens("completion_tokens")}, 0),
+    coalesce({sums.tokens("total_tokens")}, 0),
     sum(prompt_cost), sum(completion_cost), sum(total_cost),
-    coalesce(array_agg(id), '{{}}'), coalesce(array_agg(DISTINCT thread_id), '{{}}')
+    coalesce(array_agg(id), '{{{{}}}}'), coalesce(array_agg(DISTINCT thread_id), '{{{{}}}}')
 FROM traces
 """
 _TURNS = """
@@ -302,7 +307,9 @@ class _Chosen:
 
     def sql(self, rest: str) -> str:
         """Return the statement that goes on from the chosen roots with `rest`."""
-        roots = _ROOTS.format(hits=self._hits, condition=self._condition)
+        roots = _ROOTS.format(
+            latency=LATENCY.format(r="r"), hits=self._hits, condition=self._condition
+        )
         return roots + rest.format(having=self._having)
 
     def _conditions(self, asked: ThreadQuery) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from observatory import exact
-from observatory.runs import spending
+from observatory.runs import spending, sums
 from observatory.runs.filters.compile import SQL
 from observatory.runs.search import RunRow, bounded
 from observatory.workspaces.models import Workspace
@@ -122,4 +122,4 @@ def _details(subject: str, source: str, condition: str, params: list[Any]) -> di
 
 
 def _number(part: str, amount: Decimal) -> int | float:
-    return int(amount) if part.endswith("token_details") else float(amount)
+    return min(int(amount), sums.MAX_TOKENS) if part.endswith("token_details") else float(amount)

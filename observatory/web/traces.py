@@ -30,8 +30,10 @@ class Step(Protocol):
     status: str
     start_time: datetime | None
     end_time: datetime | None
-    latency_s: float | None
     dotted_order: str | None
+
+    @property
+    def latency_s(self) -> float | None: ...
 
 
 @dataclass(slots=True)

@@ -241,7 +241,8 @@ def test_e_times_that_run_backwards_are_kept_and_usage_that_cannot_be_is_left_ou
     usage = {"input_tokens": 10**30, "output_tokens": -5, "total_tokens": 1.5, "total_cost": "1e40"}
     send(run_parts(run_id, end_time="2025-12-31T00:00:00Z", outputs={"usage_metadata": usage}))
     run = Run.objects.get()
-    assert run.latency_s == -86_400
+    assert run.latency_s is None
+    assert (run.end_time - run.start_time).total_seconds() == -86_400
     assert run.prompt_tokens is run.completion_tokens is run.total_tokens is run.total_cost is None
     assert json.loads(run.outputs)["usage_metadata"] == usage
 

@@ -25,6 +25,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from observatory.runs import sums
+from observatory.runs.durations import LATENCY, UNTIL_FIRST
 from observatory.runs.filters.fields import DOCUMENTS, NUMERIC_TEXT, SEARCHED, Field, Kind, typed
 from observatory.runs.filters.grammar import And, Node, Not, Term, comparisons
 from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
@@ -36,7 +38,7 @@ SQL = tuple[str, list[Any]]
 # runs/spending.py tells it on reading. Own columns are looked at first, so that most runs cost
 # nothing more.
 _SPENT = """(CASE WHEN {{r}}.run_type IS DISTINCT FROM 'llm' AND {silent} THEN (
-    SELECT sum(below.{name}) FROM runs_run below WHERE below.workspace_id = {{r}}.workspace_id
+    SELECT {total} FROM runs_run below WHERE below.workspace_id = {{r}}.workspace_id
         AND below.trace_id = {{r}}.trace_id AND below.run_type = 'llm' AND below.id <> {{r}}.id
         AND ({{r}}.trace_id = {{r}}.id OR below.parent_run_id = {{r}}.id
              OR strpos(below.dotted_order, {{r}}.id::text) > 0)
@@ -46,8 +48,11 @@ _SPENT = """(CASE WHEN {{r}}.run_type IS DISTINCT FROM 'llm' AND {silent} THEN (
 def _spent(kind: str) -> dict[str, str]:
     names = [f"{part}_{kind}" for part in ("prompt", "completion", "total")]
     silent = " AND ".join(f"{{r}}.{name} IS NULL" for name in names)
-    cast = "::bigint" if kind == "tokens" else ""
-    return {name: f"({_SPENT.format(silent=silent, name=name)}{cast})" for name in names}
+    total = sums.tokens if kind == "tokens" else "sum({})".format
+    return {
+        name: _SPENT.format(silent=silent, name=name, total=total(f"below.{name}"))
+        for name in names
+    }
 
 
 SPENT = _spent("tokens") | _spent("cost")
@@ -62,10 +67,8 @@ _COLUMNS = {
     "start_time": "{r}.start_time",
     "end_time": "{r}.end_time",
     "first_token_time": "{r}.first_token_time",
-    "latency": "{r}.latency_s",
-    "first_token_latency": (
-        "(extract(epoch from ({r}.first_token_time - {r}.start_time))::float8)"
-    ),
+    "latency": LATENCY,
+    "first_token_latency": UNTIL_FIRST,
     **SPENT,
     "execution_order": "(CASE WHEN {r}.parent_run_id IS NULL THEN 1 ELSE 2 END)",
     "trace_id": "{r}.trace_id",

@@ -74,8 +74,8 @@ _ALL = [
     Field("start_time", Kind.TIME, "when the run started"),
     Field("end_time", Kind.TIME, "when it ended; missing while it is pending"),
     Field("first_token_time", Kind.TIME, "when the first token was streamed"),
-    Field("latency", Kind.SECONDS, "end_time - start_time"),
-    Field("first_token_latency", Kind.SECONDS, "first_token_time - start_time"),
+    Field("latency", Kind.SECONDS, "end_time - start_time; missing if it ended before it started"),
+    Field("first_token_latency", Kind.SECONDS, "first_token_time - start_time; missing likewise"),
     Field(
         "prompt_tokens",
         Kind.NUMBER,

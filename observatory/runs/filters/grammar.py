@@ -251,7 +251,8 @@ class _Parser:
 
     def field(self, function: str, subject: _Token) -> Field:
         """Return the field that `subject` names, with quotes around it or without."""
-        if subject.kind not in {"name", "string"} or subject.text in _WORDS:
+        is_named = subject.kind == "name" or (subject.kind == "string" and self.is_next(","))
+        if not is_named or subject.text in _WORDS:
             raise FilterError(f"{function} expects a field first", subject.position)
         name = _string(subject) if subject.kind == "string" else subject.text
         field = self.fields.get(name)

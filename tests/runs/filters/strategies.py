@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from observatory.runs.filters.fields import FIELDS, Field, Kind
-from observatory.runs.filters.grammar import And, Node, Not, Or, Term
+from observatory.runs.filters.grammar import MAX_SEARCHES, And, Node, Not, Or, Term, comparisons
 from observatory.runs.filters.grammar import _depth as depth
 
 WORDS = [
@@ -110,7 +110,11 @@ def nodes() -> st.SearchStrategy[Node]:
             st.lists(inner, min_size=1, max_size=3).map(lambda args: Or(tuple(args))),
         ),
         max_leaves=6,
-    ).filter(lambda node: depth(node) <= 10)
+    ).filter(lambda node: depth(node) <= 10 and searches(node) <= MAX_SEARCHES)
+
+
+def searches(node: Node) -> int:
+    return sum(term.reads_documents for term in comparisons(node))
 
 
 KEYS = ["a", "b", "a.b"]
