@@ -35,6 +35,7 @@ __all__ = [
     "jsonb",
     "loads",
     "spelled",
+    "timestamp",
 ]
 
 Fragment = orjson.Fragment  # JSON text that `dumps` embeds without parsing it
@@ -166,18 +167,32 @@ def _as_json(value: Any) -> Any:
         return sorted(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, datetime.datetime):
+        return timestamp(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def timestamp(moment: datetime.datetime) -> str:
+    """Return a time in UTC as 2026-01-31T09:30:00.000000Z: six digits always, naive is UTC.
+
+    The SDKs compare times as texts; in one form they sort as the times do.
+    """
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    return f"{moment.isoformat(timespec='microseconds')}Z"
 
 
 def dumps(value: Any, *, indent: bool = False, sort_keys: bool = False) -> bytes:
     """Return `value` as JSON in UTF-8; `Fragment`s are embedded unparsed.
 
     Whatever `loads` returned can be written, and so can a text with lone surrogates: they
-    become U+FFFD. A float that is not finite becomes null.
+    become U+FFFD. A float that is not finite becomes null, a time as `timestamp` writes it.
     """
-    option = orjson.OPT_NON_STR_KEYS
+    option = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
     if indent:
         option |= orjson.OPT_INDENT_2
     if sort_keys:

@@ -131,9 +131,9 @@ def _rows(
         of_item = given.get(item.pk, [])
         about = _about(item, [runs[one] for one in shown.get(item.pk, []) if one in runs])
         differing = disputes.differing(review for review in of_item if review.is_counted)
-        standing = [item.added_at.isoformat(), None, len(of_item), ", ".join(differing)]
+        standing = [exact.timestamp(item.added_at), None, len(of_item), ", ".join(differing)]
         if item.completed_at is not None:
-            standing[1] = item.completed_at.isoformat()
+            standing[1] = exact.timestamp(item.completed_at)
         yield [
             *about,
             *standing,
@@ -144,7 +144,7 @@ def _rows(
 def _about(item: QueueItem, runs: Sequence[Run]) -> list[Any]:
     """Return the fixed cells of an item; of a pair the runs' ids, names and outputs, A then B."""
     ids = [str(run.id) for run in runs] or [str(one) for one in item.judged_runs]
-    started = [run.start_time.isoformat() for run in runs[:1] if run.start_time]
+    started = [exact.timestamp(run.start_time) for run in runs[:1] if run.start_time]
     return [
         str(item.uuid),
         " | ".join(ids),
@@ -200,7 +200,7 @@ def _by_person(reviews: Sequence[Review], keys: Sequence[str], people: Sequence[
         told += [
             review.note,
             review.correction["outputs"] if review.correction else None,
-            review.submitted_at.isoformat(),
+            exact.timestamp(review.submitted_at),
             "yes" if review.is_counted else "no",
         ]
     return told

@@ -55,11 +55,12 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)  # "the zero time", which bounds nothing
 
 
 def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+    return None if moment is None else exact.timestamp(moment)
 
 
 def _sent_start(item: QueueItem) -> str | None:
-    return (item.extra or {}).get("start_time")
+    sent = (item.extra or {}).get("start_time")
+    return exact.timestamp(datetime.fromisoformat(sent)) if isinstance(sent, str) else None
 
 
 def shown(item: QueueItem, queue: AnnotationQueue, run: UUID | None) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def test_what_a_program_sent_with_my_key_never_becomes_my_review(mine, by_a_prog
 def test_an_item_put_off_by_time_comes_last_and_keeps_its_time(mine, ada) -> None:
     queue = made(mine)
     first, second = (entry["id"] for entry in put(mine, queue, RUN, OTHER))
-    at = "2026-11-20T12:00:00+00:00"
+    at = "2026-11-20T12:00:00.000000Z"
     told = set_status(mine, first, None, override_added_at=at).json()
     assert told["override_added_at"] == at
     listed = runs_of(mine, queue, status="needs_my_review")
@@ -172,7 +172,7 @@ def test_times_of_an_item_are_set_by_either_path(api) -> None:
     assert changed["added_at"].startswith("2026-01-02T03:04:05")
     item = f"/platform/annotation-queues/{queue['id']}/items/{entry['id']}"
     changed = api.patch(item, {"last_reviewed_time": "2026-01-03T00:00:00Z", "added_at": None})
-    assert changed.json()["last_reviewed_time"] == "2026-01-03T00:00:00+00:00"
+    assert changed.json()["last_reviewed_time"] == "2026-01-03T00:00:00.000000Z"
     assert changed.json()["added_at"].startswith("2026-01-02T03:04:05")
     assert api.patch(path, {"added_at": "soon"}).status_code == 422
     assert api.patch(f"{item[:-36]}{uuid4()}", {}).status_code == 404
@@ -250,7 +250,7 @@ def test_items_are_bounded_by_the_start_of_their_trace_and_by_type(api, acme) ->
     thread = {"item_type": "THREAD", "thread_id": "t", "project_id": str(uuid4())}
     sent = {**thread, "start_time": "2026-11-21T00:00:00Z"}
     (made_item,) = api.post(path, {"items": [sent]}).json()["items"]
-    assert made_item["start_time"] == "2026-11-21T00:00:00+00:00"
+    assert made_item["start_time"] == "2026-11-21T00:00:00.000000Z"
 
     def found(**query):
         return [

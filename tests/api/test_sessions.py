@@ -41,7 +41,7 @@ def test_a_project_keeps_the_id_and_the_fields_it_was_made_with(api, acme) -> No
     assert {key: read[key] for key in body if key not in {"num_examples", "start_time"}} == {
         key: value for key, value in body.items() if key not in {"num_examples", "start_time"}
     }
-    assert read["start_time"] == "2026-11-20T10:00:00+00:00"
+    assert read["start_time"] == "2026-11-20T10:00:00.000000Z"
     assert read["tenant_id"] == str(acme.uuid)
     schemas.TracerSessionResult(**read)
 
@@ -156,7 +156,7 @@ def test_statistics_count_traces_and_what_llm_runs_spent(api, acme) -> None:
     assert session["feedback_stats"]["score"]["avg"] == 2
     assert "summary" not in session["feedback_stats"]
     assert session["session_feedback_stats"]["summary"]["avg"] == 0.5
-    assert session["last_run_start_time"] == "2026-11-20T12:03:00+00:00"
+    assert session["last_run_start_time"] == "2026-11-20T12:03:00.000000Z"
     schemas.TracerSessionResult(**session)
     single = api.get(f"/sessions/{project.uuid}", include_stats="true").json()
     assert single == session
