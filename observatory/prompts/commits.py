@@ -59,7 +59,7 @@ def push(
         parent=newest,
         commit_hash=manifests.commit_hash(digest, newest.commit_hash if newest else None),
         digest=digest,
-        manifest=exact.dumps(manifest).decode(),
+        manifest=exact.dumps(manifests.loadable(manifest)).decode(),
         prompt=None if prompt is None else exact.dumps(prompt).decode(),
         description=description,
         created_at=timezone.now(),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from observatory import exact
+
+PLAYGROUND: Final = "PromptPlayground"
+SEQUENCE: Final = ("langchain", "schema", "runnable", "RunnableSequence")
+_OF_A_SEQUENCE: Final = ("first", "middle", "last", "name")
 
 
 def digest(manifest: dict[str, Any]) -> str:
@@ -24,10 +28,30 @@ def _kind(part: Any) -> str:
     return str(names[-1]) if isinstance(names, list) and names else ""
 
 
+def loadable(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest as LangChain loads it: a PromptPlayground is a sequence of its members.
+
+    The hosted service's playground stores a prompt and its model under a class of its own, which
+    no client knows. One without a model is its prompt.
+    """
+    parts = manifest.get("kwargs")
+    if _kind(manifest) != PLAYGROUND or not isinstance(parts, dict):
+        return manifest
+    if not isinstance(parts.get("first"), dict):
+        return manifest
+    if not isinstance(parts.get("last"), dict):
+        return dict(parts["first"])
+    kept = {name: parts[name] for name in _OF_A_SEQUENCE if name in parts}
+    return {"lc": 1, "type": "constructor", "id": list(SEQUENCE), "kwargs": kept}
+
+
 def without_model(manifest: dict[str, Any]) -> dict[str, Any] | None:
     """Return the prompt of a `prompt | model` sequence; None if the manifest is no sequence."""
+    is_playground, manifest = _kind(manifest) == PLAYGROUND, loadable(manifest)
     parts = manifest.get("kwargs")
-    if _kind(manifest) != "RunnableSequence" or not isinstance(parts, dict):
+    if _kind(manifest) != SEQUENCE[-1] or not isinstance(parts, dict):
         return None
     first = parts.get("first")
-    return first if isinstance(first, dict) and "Prompt" in _kind(first) else None
+    if not isinstance(first, dict):
+        return None
+    return first if is_playground or "Prompt" in _kind(first) else None

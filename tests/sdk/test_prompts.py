@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from langchain_core.load import dumpd
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.prompts.structured import StructuredPrompt
+from langchain_core.runnables import RunnableBinding, RunnableSequence
 from langsmith import AsyncClient, Client
 from langsmith.schemas import PromptSortField
 from langsmith.utils import LangSmithConflictError, LangSmithNotFoundError
@@ -98,6 +101,49 @@ def test_the_model_of_a_prompt_comes_only_when_asked_for(client) -> None:
     assert listed.commit_hash == client.pull_prompt_commit(name).commit_hash
     with pytest.raises(LangSmithConflictError, match="Nothing to commit"):
         client.create_commit(name, dict(reversed(manifest.items())))
+
+
+def playground(**members: Any) -> dict[str, Any]:
+    """Return a manifest as the hosted service's playground stores it."""
+    path = ["langsmith", "playground", "PromptPlayground"]
+    return {"lc": 1, "type": "constructor", "id": path, "kwargs": members}
+
+
+def test_a_prompt_of_the_playground_is_loaded_as_a_sequence_or_as_its_prompt(client) -> None:
+    prompt = ChatPromptTemplate.from_messages([("user", "{q}")])
+    model = RunnableBinding(bound=StrOutputParser(), kwargs={}, config={"tags": ["a"]})
+    name = f"playground-{uuid4().hex}"
+    client.create_prompt(name)
+    client.create_commit(
+        name, playground(first=dumpd(prompt), last=dumpd(model), settings={"a": 1})
+    )
+    assert client.pull_prompt(name).messages == prompt.messages
+    whole = client.pull_prompt(name, include_model=True)
+    assert type(whole) is RunnableSequence
+    assert whole.first.messages == prompt.messages
+    assert (type(whole.last), whole.last.config) == (RunnableBinding, {"tags": ["a"]})
+    for include_model in (False, True):
+        [listed] = client.list_prompt_commits(name, include_model=include_model)
+        pulled = client.pull_prompt_commit(name, include_model=include_model)
+        assert listed.commit_hash == pulled.commit_hash
+        assert "PromptPlayground" not in str(pulled.manifest)
+    with pytest.raises(LangSmithConflictError, match="Nothing to commit"):
+        client.create_commit(
+            name, playground(first=dumpd(prompt), last=dumpd(model), settings={"a": 1})
+        )
+
+
+@pytest.mark.parametrize("include_model", [False, True])
+def test_a_prompt_of_the_playground_without_a_model_is_its_prompt(client, include_model) -> None:
+    prompt = StructuredPrompt.from_messages_and_schema(
+        [("user", "{q}")], {"title": "t", "type": "object", "properties": {}}
+    )
+    name = f"playground-{uuid4().hex}"
+    client.create_prompt(name)
+    client.create_commit(name, playground(first=dumpd(prompt), last=None))
+    pulled = client.pull_prompt(name, include_model=include_model)
+    assert type(pulled) is StructuredPrompt
+    assert pulled.messages == prompt.messages
 
 
 def test_commits_are_found_by_prefixes_tags_and_in_pages(client) -> None:
