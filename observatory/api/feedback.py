@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -23,6 +23,14 @@ from observatory.feedback.models import Feedback
 from observatory.workspaces.models import ApiKey, Workspace
 
 MAX_BATCH = 1_000
+
+
+def shown_publicly(feedback: Feedback, share: UUID) -> dict[str, Any]:
+    """Return feedback as anybody with a share may read it.
+
+    Its id is another one, the same at each read: its own may be that of a token (feedback.tokens).
+    """
+    return {**shown(feedback), "id": uuid5(share, str(feedback.uuid))}
 
 
 def shown(feedback: Feedback, *, has_user_names: bool = False) -> dict[str, Any]:

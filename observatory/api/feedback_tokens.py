@@ -99,7 +99,7 @@ class FeedbackTokens(WorkspaceView):
         base = settings.PUBLIC_URL
         url = f"{base}{path}" if base else self.request.build_absolute_uri(path)
         return {
-            "id": token.uuid,
+            "id": tokens.id_of(self.workspace, token),
             "url": url if secret else "",
             "run_id": token.run_id,
             "feedback_key": token.key,
@@ -154,7 +154,7 @@ class FeedbackToken(WorkspaceView):
             return Response({"message": "Open this link yourself to give the feedback"})
         asked = request.query_params
         body: dict[str, Any] = {
-            name: asked[name] for name in ("value", "comment", "correction") if name in asked
+            name: asked[name] for name in ("id", "value", "comment", "correction") if name in asked
         }
         if asked.get("score"):
             body["score"] = _query_score(asked["score"])
@@ -179,7 +179,8 @@ class FeedbackToken(WorkspaceView):
                 "correction": judgement.parse_correction(body.get("correction")),
                 "source_metadata": judgement.parse_object("metadata", body.get("metadata")),
             }
-            tokens.redeem(secret, given, now=now)
+            feedback_id = judgement.parse_uuid("id", body.get("id"))
+            tokens.redeem(secret, given, now=now, feedback_id=feedback_id)
         except UnknownToken:
             raise NotFound("Not found") from None
         except InvalidFeedback as error:

@@ -19,8 +19,7 @@ from observatory.api.described import describe
 from observatory.api.errors import Unprocessable
 from observatory.api.examples import shown as example_shown
 from observatory.api.experiments import comparisons_shown
-from observatory.api.feedback import readable
-from observatory.api.feedback import shown as feedback_shown
+from observatory.api.feedback import readable, shown_publicly
 from observatory.api.sessions import listed_out
 from observatory.api.shapes import Message, Object, PageQuery
 from observatory.api.shapes import datasets as shapes
@@ -151,7 +150,8 @@ class SharedFeedback(SharedView):
 
     @describe(query=shapes.SharedFeedbackQuery, answer=list[FeedbackShape])
     def get(self, request: Request, token: str) -> Response:
-        dataset = self.open_share(token).dataset
+        share = self.open_share(token)
+        dataset = share.dataset
         found = readable(dataset.workspace).filter(project__reference_dataset_id=dataset.uuid)
         for name, field in (("run", "run_id"), ("session", "project__uuid")):
             if ids := parameters.uuids(request, name):
@@ -159,7 +159,7 @@ class SharedFeedback(SharedView):
         if keys := parameters.listed(request, "key"):
             found = found.filter(key__in=keys)
         page = found.order_by("-created_at", "-id")[parameters.window(request)]
-        return Response([feedback_shown(one) for one in page])
+        return Response([shown_publicly(one, share.token) for one in page])
 
 
 class SharedSessionsBulk(SharedView):

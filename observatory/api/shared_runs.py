@@ -198,7 +198,7 @@ class SharedFeedback(SharedRunView):
         )
         return Response(
             [
-                {**feedback.shown(one), "session_id": None}
+                {**feedback.shown_publicly(one, found.token), "session_id": None}
                 for one in rows[parameters.window(request)]
             ]
         )

@@ -158,7 +158,7 @@ class PresignedToken(models.Model):
     run_id = models.UUIDField()
     key = models.CharField(max_length=180)
     config = DocumentField(null=True)
-    feedback_uuid = models.UUIDField(default=uuid4, help_text="The one row this token writes")
+    feedback_uuid = models.UUIDField(default=uuid4, help_text="The id of the first feedback")
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
@@ -170,7 +170,10 @@ class PresignedToken(models.Model):
                 fields=["workspace", "uuid"], name="presigned_token_uuid_is_unique"
             )
         ]
-        indexes = [models.Index(fields=["workspace", "run_id"], name="presigned_token_run")]
+        indexes = [
+            models.Index(fields=["workspace", "run_id"], name="presigned_token_run"),
+            models.Index(fields=["uuid"], name="presigned_token_by_its_id"),
+        ]
 
 
 class RateWindow(models.Model):

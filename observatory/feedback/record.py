@@ -181,8 +181,13 @@ def record_many(
     user: User | None = None,
     api_key: ApiKey | None = None,
 ) -> Recorded:
-    """Do what `store` does, and note the judged runs as changed."""
+    """Do what `store` does, and note the judged runs as changed.
+
+    A scale sent with feedback whose key has none is the declared one from then on.
+    """
     recorded = store(workspace, inputs, now=now, user=user, api_key=api_key)
+    refused = {id(sent) for sent, _ in recorded.refused}
+    _declare(workspace, [sent for sent in inputs if id(sent) not in refused], now)
     if recorded.stored:
         _note(workspace, (feedback.run_id for feedback in recorded.stored))
     return recorded
@@ -258,6 +263,21 @@ def _taken(workspace: Workspace, uuids: Sequence[str]) -> dict[str, InvalidFeedb
         else InvalidFeedback("id", "is the id of another person's feedback")
         for uuid in uuids
     }
+
+
+def _declare(workspace: Workspace, inputs: Sequence[FeedbackInput], now: datetime) -> None:
+    """Declare the scale that came with each key which has none. One query, none without a scale."""
+    sent = {one.key: one.config for one in reversed(inputs) if one.config is not None}
+    if sent:
+        FeedbackConfig.objects.bulk_create(
+            [
+                FeedbackConfig(
+                    workspace=workspace, key=key, config=config, created_at=now, modified_at=now
+                )
+                for key, config in sorted(sent.items())
+            ],
+            ignore_conflicts=True,
+        )
 
 
 def record(

@@ -2,6 +2,10 @@
 
 The secret is a UUID derived from the row by HMAC with SECRET_KEY, so that a listing can show
 the URL again while the database holds only its SHA-256: a dump gives nobody a usable token.
+
+The id of a token can be redeemed as its URL can, as the SDK's authors do. A token whose maker chose
+no id is known by its secret. A chosen id is stored as it is and is also that of the first feedback
+given with the token, so public answers show other ids (api.feedback.shown_publicly).
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from observatory.feedback import scales
 from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
@@ -64,6 +68,18 @@ def secret_of(workspace: Workspace, token: PresignedToken) -> UUID | None:
     return None
 
 
+def id_of(workspace: Workspace, token: PresignedToken) -> UUID:
+    """Return the id that a token is known by: the one its maker chose, else its secret."""
+    if names_its_feedback(token):
+        return token.uuid
+    return secret_of(workspace, token) or token.uuid
+
+
+def names_its_feedback(token: PresignedToken) -> bool:
+    """Return whether the token's maker chose its id, which is that of its first feedback."""
+    return token.uuid == token.feedback_uuid
+
+
 @transaction.atomic
 def mint(
     workspace: Workspace, wanted: Sequence[TokenInput], *, now: datetime
@@ -101,7 +117,8 @@ def mint(
             token = PresignedToken(
                 workspace=workspace,
                 uuid=uuid,
-                feedback_uuid=uuid,  # the SDK's `feedback_id`: the id of the feedback to create
+                # The SDK's `feedback_id`: the id of the first feedback to create.
+                feedback_uuid=want.id or uuid4(),
                 digest=_digest(_derive(workspace, uuid, settings.SECRET_KEY)),
                 run_id=want.run_id,
                 key=want.key,
@@ -121,39 +138,72 @@ def mint(
     return minted
 
 
-def redeem(secret: UUID, given: Mapping[str, Any], *, now: datetime) -> Feedback:
-    """Write the feedback of a token; what was given before and is not given now stays.
+def redeem(
+    secret: UUID, given: Mapping[str, Any], *, now: datetime, feedback_id: UUID | None = None
+) -> Feedback:
+    """Write feedback with a token, given its secret or its id.
 
-    `given` holds any of score, value, comment, correction and source_metadata, cleaned. Raises
-    UnknownToken, and InvalidFeedback when nothing is given or it is off the token's scale.
+    Each redemption is feedback of its own: the first under the id that the token's maker chose,
+    if one was. With `feedback_id` it is written under that id, and of feedback that is there what
+    is not given now stays. `given` holds any of score, value, comment, correction and
+    source_metadata, cleaned. Raises UnknownToken, and InvalidFeedback when nothing is given, it
+    is off the token's scale, or `feedback_id` is not that of feedback which this run and key got
+    by a token.
     """
     with transaction.atomic():
-        token = (
-            PresignedToken.objects.select_related("workspace")
-            .select_for_update(of=("self",), no_key=True)
-            .filter(digest=_digest(secret), revoked_at=None, expires_at__gt=now)
-            .filter(n_uses__lt=MAX_USES)
-            .first()
-        )
-        if token is None:
-            raise UnknownToken
+        token = _live(secret, now)
         parts = {name: part for name, part in given.items() if part is not None}
         if not parts.keys() - {"source_metadata"}:
             raise InvalidFeedback("score", "give a score, value, comment or correction")
-        before = Feedback.objects.filter(
-            workspace=token.workspace, uuid=token.feedback_uuid
-        ).values(*_PARTS)
-        merged = {**(before.first() or {}), **parts}
+        uuid = feedback_id or _next_id(token)
+        merged = {**_before(token, uuid), **parts}
         _check_scale(token, merged)
         PresignedToken.objects.filter(pk=token.pk).update(n_uses=F("n_uses") + 1)
         sent = FeedbackInput(
-            id=token.feedback_uuid,
+            id=uuid,
             run_id=token.run_id,
             key=token.key,
             config=token.config,
             **merged,
         )
         return record(token.workspace, sent, now=now)
+
+
+def _live(secret: UUID, now: datetime) -> PresignedToken:
+    """Return the token of a secret or an id, locked. Raises UnknownToken.
+
+    An id that two workspaces chose names neither.
+    """
+    live = (
+        PresignedToken.objects.select_related("workspace")
+        .select_for_update(of=("self",), no_key=True)
+        .filter(revoked_at=None, expires_at__gt=now, n_uses__lt=MAX_USES)
+    )
+    found = list(live.filter(digest=_digest(secret))) or list(
+        live.filter(uuid=secret, feedback_uuid=secret)[:2]
+    )
+    if len(found) != 1:
+        raise UnknownToken
+    return found[0]
+
+
+def _next_id(token: PresignedToken) -> UUID:
+    """Return the id of the next feedback of a token: the chosen one for the first."""
+    if not names_its_feedback(token):
+        return uuid4()
+    taken = Feedback.objects.filter(workspace=token.workspace, uuid=token.feedback_uuid)
+    return uuid4() if taken.exists() else token.feedback_uuid
+
+
+def _before(token: PresignedToken, uuid: UUID) -> dict[str, Any]:
+    """Return the parts of the feedback that is to be written again; none if it is new."""
+    before = Feedback.objects.filter(workspace=token.workspace, uuid=uuid).first()
+    if before is None:
+        return {}
+    is_of_a_token = before.api_key_id is None and before.user_id is None
+    if not is_of_a_token or (before.run_id, before.key) != (token.run_id, token.key):
+        raise InvalidFeedback("id", "is the id of other feedback")
+    return {name: getattr(before, name) for name in _PARTS}
 
 
 _PARTS = ("score", "value", "comment", "correction", "source_metadata")
@@ -170,6 +220,8 @@ def _check_scale(token: PresignedToken, parts: Mapping[str, Any]) -> None:
 
 
 def revoke(workspace: Workspace, uuid: UUID, now: datetime) -> bool:
-    """Make a token useless from the next request on. Return False if there is none."""
-    tokens = PresignedToken.objects.filter(workspace=workspace, uuid=uuid)
+    """Make the token of this id useless from the next request on. Return False if there is none."""
+    tokens = PresignedToken.objects.filter(workspace=workspace).filter(
+        Q(uuid=uuid) | Q(digest=_digest(uuid))
+    )
     return bool(tokens.filter(revoked_at=None).update(revoked_at=now)) or tokens.exists()

@@ -88,8 +88,8 @@ def test_a_token_that_makes_no_sense_is_422(api, fields, name) -> None:
 
 
 def test_anybody_with_the_url_gives_one_feedback_and_may_change_their_mind(api, public) -> None:
-    token = made(api)
-    nulls = {"value": None, "comment": None, "correction": None, "metadata": None}
+    token, same = made(api), str(uuid4())
+    nulls = {"id": same, "value": None, "comment": None, "correction": None, "metadata": None}
     for score in (1, 0):
         assert post(public, token, {"score": score, **nulls}).status_code == 200
     (kept,) = api.get("/feedback", run=RUN).json()
@@ -97,11 +97,27 @@ def test_anybody_with_the_url_gives_one_feedback_and_may_change_their_mind(api, 
     post(
         public,
         token,
-        {"score": True, "comment": "fine", "correction": "so", "metadata": {"page": 3}},
+        {"id": same, "score": True, "comment": "fine", "correction": "so", "metadata": {"page": 3}},
     )
     (kept,) = api.get("/feedback", run=RUN).json()
     assert (kept["score"], kept["comment"], kept["correction"]) == (1.0, "fine", "so")
     assert kept["feedback_source"]["metadata"] == {"page": 3}
+
+
+def test_the_id_of_a_token_is_redeemed_like_its_url(api, public) -> None:
+    token = made(api)
+    path = f"/feedback/tokens/{token['id']}"
+    for body in ({"score": 1}, {"score": 0}):
+        answer = public.post(path, body, content_type="application/json")
+        assert answer.status_code == 200, answer.content
+    assert sorted(each["score"] for each in api.get("/feedback", run=RUN).json()) == [0, 1]
+    named = {"id": str(uuid4()), "score": 0.5}
+    for _ in range(2):
+        assert public.post(path, named, content_type="application/json").status_code == 200
+    assert len(api.get("/feedback", run=RUN).json()) == 3
+    assert api.delete(path).status_code == 200
+    assert public.post(path, named, content_type="application/json").status_code == 404
+    assert post(public, token, named).status_code == 404
 
 
 def test_a_link_in_a_mail_votes_when_it_is_opened(api, public) -> None:
@@ -132,7 +148,7 @@ def test_prefetching_and_link_previews_do_not_vote(api, public, headers) -> None
 
 
 def test_unknown_expired_revoked_and_garbage_are_the_same_404(api, public) -> None:
-    expired, revoked = made(api), made(api)
+    expired, revoked = made(api, id=str(uuid4())), made(api)
     PresignedToken.objects.filter(uuid=expired["id"]).update(expires_at=timezone.now())
     assert api.delete(f"/feedback/tokens/{revoked['id']}").status_code == 200
     answers = [post(public, token, {"score": 1}) for token in (expired, revoked)]

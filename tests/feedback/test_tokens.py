@@ -12,16 +12,18 @@ from django.test import override_settings
 
 from observatory.feedback import rates
 from observatory.feedback.models import Feedback, PresignedToken, RateWindow
-from observatory.feedback.record import InvalidFeedback
+from observatory.feedback.record import FeedbackInput, InvalidFeedback, record
 from observatory.feedback.tokens import (
     MAX_USES,
     TokenInput,
     UnknownToken,
+    id_of,
     mint,
     redeem,
     revoke,
     secret_of,
 )
+from observatory.workspaces import keys
 from tests.conftest import NOON
 
 RUN = UUID(int=1)
@@ -32,14 +34,63 @@ def minted(workspace, **fields):
     return token, secret_of(workspace, token)
 
 
-def test_a_token_writes_one_feedback_and_what_is_not_given_again_stays(acme) -> None:
-    token, secret = minted(acme)
-    redeem(secret, {"score": 1.0, "comment": None}, now=NOON)
-    redeem(secret, {"score": None, "comment": "thanks"}, now=NOON)
-    last = redeem(secret, {"score": 0.0}, now=NOON + timedelta(hours=1))
+def test_feedback_named_by_an_id_is_one_and_what_is_not_given_again_stays(acme) -> None:
+    _, secret = minted(acme)
+    same = uuid4()
+    redeem(secret, {"score": 1.0, "comment": None}, now=NOON, feedback_id=same)
+    redeem(secret, {"score": None, "comment": "thanks"}, now=NOON, feedback_id=same)
+    last = redeem(secret, {"score": 0.0}, now=NOON + timedelta(hours=1), feedback_id=same)
     assert Feedback.objects.count() == 1
-    assert (last.uuid, last.run_id, last.key) == (token.feedback_uuid, RUN, "k")
+    assert (last.uuid, last.run_id, last.key) == (same, RUN, "k")
     assert (last.score, last.comment, last.source_type) == (0.0, "thanks", "api")
+
+
+@pytest.mark.parametrize("chosen", [None, UUID(int=7)])
+def test_each_redemption_is_feedback_of_its_own_unless_it_names_an_id(acme, chosen) -> None:
+    token, secret = minted(acme, id=chosen)
+    first = redeem(id_of(acme, token), {"score": 1.0}, now=NOON)
+    second = redeem(secret, {"score": 1.0}, now=NOON)
+    assert first.uuid != second.uuid
+    assert chosen in {None, first.uuid}
+    named = uuid4()
+    redeem(secret, {"score": 0.0}, now=NOON, feedback_id=named)
+    again = redeem(secret, {"comment": "sure"}, now=NOON, feedback_id=named)
+    assert (again.uuid, again.score, again.comment) == (named, 0.0, "sure")
+    assert Feedback.objects.count() == 3
+
+
+def test_a_token_changes_no_feedback_that_was_not_given_by_one(acme) -> None:
+    api_key, _ = keys.mint(acme, "a key")
+    by_key = record(acme, FeedbackInput(run_id=RUN, key="k", score=1.0), now=NOON, api_key=api_key)
+    _, secret = minted(acme)
+    _, elsewhere = minted(acme, config=None)
+    other = redeem(elsewhere, {"score": 1.0}, now=NOON)
+    Feedback.objects.filter(pk=other.pk).update(key="other")
+    for uuid in (by_key.uuid, other.uuid):
+        with pytest.raises(InvalidFeedback, match="id: is the id of other feedback"):
+            redeem(secret, {"score": 0.0}, now=NOON, feedback_id=uuid)
+    assert set(Feedback.objects.values_list("score", flat=True)) == {1.0}
+
+
+def test_the_id_of_a_token_is_its_secret_unless_its_maker_chose_one(acme) -> None:
+    token, secret = minted(acme)
+    assert id_of(acme, token) == secret
+    chosen, other = minted(acme, id=uuid4())
+    assert id_of(acme, chosen) == chosen.uuid != other
+    assert redeem(chosen.uuid, {"score": 1.0}, now=NOON).run_id == RUN
+    for uuid in (secret, chosen.uuid):
+        assert revoke(acme, uuid, NOON)
+        with pytest.raises(UnknownToken):
+            redeem(uuid, {"score": 1.0}, now=NOON)
+
+
+def test_an_id_that_two_workspaces_chose_opens_neither(acme, rival) -> None:
+    same = uuid4()
+    _, ours = minted(acme, id=same)
+    minted(rival, id=same)
+    with pytest.raises(UnknownToken):
+        redeem(same, {"score": 1.0}, now=NOON)
+    assert redeem(ours, {"score": 1.0}, now=NOON).workspace == acme
 
 
 def test_unknown_expired_revoked_and_used_up_look_the_same(acme) -> None:
@@ -123,13 +174,14 @@ def test_a_changed_secret_key_keeps_tokens_working_and_shows_them_while_the_old_
 @pytest.mark.django_db(transaction=True)
 def test_racing_redemptions_of_one_token_write_one_row_and_never_pass_the_limit(acme) -> None:
     token, secret = minted(acme)
+    same = uuid4()
     PresignedToken.objects.filter(pk=token.pk).update(n_uses=MAX_USES - 3)
     gate, outcomes = Barrier(6), []
 
     def vote(number: int) -> None:
         gate.wait()
         try:
-            redeem(secret, {"score": float(number)}, now=NOON)
+            redeem(secret, {"score": float(number)}, now=NOON, feedback_id=same)
             outcomes.append("kept")
         except UnknownToken:
             outcomes.append("unknown")

@@ -219,6 +219,28 @@ def test_tokens_are_made_one_by_one_or_together_listed_and_redeemed(client, run_
         client.create_feedback_from_token(one.url, 9)  # off its scale
 
 
+def test_a_token_is_redeemed_by_its_id_each_time_anew(client, run_id) -> None:
+    token = client.create_presigned_feedback_token(run_id, "presence")
+    client.create_feedback_from_token(token.id, score=1, comment="first")
+    client.create_feedback_from_token(token.url, score=0, comment="second")
+    given = {
+        feedback.comment: feedback.score for feedback in client.list_feedback(run_ids=[run_id])
+    }
+    assert given == {"first": 1, "second": 0}
+
+
+def test_a_scale_sent_with_feedback_is_declared(client, run_id) -> None:
+    key = f"mood {uuid4()}"
+    scale = {"type": "continuous", "min": 1, "max": 5, "categories": None}
+    client.create_feedback(run_id, key, score=4, feedback_config=scale)
+    (declared,) = client.list_feedback_configs(feedback_key=[key])
+    assert declared.feedback_config == scale
+    other = {"type": "continuous", "min": 0, "max": 9, "categories": None}
+    client.create_feedback(run_id, key, score=8, feedback_config=other)
+    (declared,) = client.list_feedback_configs(feedback_key=[key])
+    assert declared.feedback_config == scale
+
+
 def test_a_token_is_redeemed_by_a_link_and_not_after_its_end(client, run_id) -> None:
     link = client.create_presigned_feedback_token(run_id, "mail")
     answer = requests.get(

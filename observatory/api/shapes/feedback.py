@@ -180,8 +180,9 @@ class TokenQuery(PageQuery, total=False):
 
 
 class TokenUse(TypedDict, total=False):
-    """What the holder of a token thinks."""
+    """What the holder of a token thinks. Sent again under the same `id` it is one feedback."""
 
+    id: UUID | None
     score: Score
     value: Value
     comment: str | None
@@ -192,6 +193,7 @@ class TokenUse(TypedDict, total=False):
 class TokenUseQuery(TypedDict, total=False):
     """The same in a link."""
 
+    id: UUID
     score: str
     value: str
     comment: str
