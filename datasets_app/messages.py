@@ -72,6 +72,19 @@ def extracted(document: Mapping[str, Any]) -> tuple[list[Message], dict[str, Any
     return None
 
 
+def joined(said: Sequence[Message], more: Sequence[Message]) -> list[Message]:
+    """Return a conversation followed by `more`, which may repeat it or its end.
+
+    A turn is traced with all that was said before it, with the last messages, or with what is
+    new: each message is told once. Of several ways to read it the longest repetition counts.
+    """
+    longest = min(len(said), len(more))
+    for length in range(longest, 0, -1):
+        if said[-length] == more[0] and list(said[-length:]) == list(more[:length]):
+            return [*said, *more[length:]]
+    return [*said, *more]
+
+
 def _candidates(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
     generations, choices = document.get("generations"), document.get("choices")
     if isinstance(generations, list) and generations and isinstance(generations[0], list):

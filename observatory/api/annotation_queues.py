@@ -291,6 +291,7 @@ class AnnotationQueues(WorkspaceView):
     def post(self, request: Request) -> Response:
         """Create a queue. The same id and name again is a retry and answers what is there."""
         now = timezone.now()
+        parameters.refuse_tags(request.data)
         try:
             given = _given(request.data)
             uuid = judgement.parse_uuid("id", given.get("id"))
@@ -328,15 +329,25 @@ class AnnotationQueues(WorkspaceView):
         except IntegrityError:
             if uuid is None:
                 raise
-            return self._repeated(uuid, name)
+            return self._repeated(uuid, name, given)
         stored = find(self.workspace, str(queue.uuid), to_be_shown=True)
-        return Response(detailed(stored, self.workspace))
+        return self._created(stored, given)
 
-    def _repeated(self, uuid: UUID, name: str) -> Response:
+    def _repeated(self, uuid: UUID, name: str, given: dict[str, Any]) -> Response:
         queue = readable(self.workspace).filter(uuid=uuid, name=name).first()
         if queue is None:
             raise Conflict("An annotation queue with this id exists already")
-        return Response(detailed(queue, self.workspace))
+        return self._created(queue, given)
+
+    def _created(self, queue: AnnotationQueue, given: dict[str, Any]) -> Response:
+        """Answer with the queue, without instructions when none were sent.
+
+        A release of the SDK passes those that it sent on beside the answer.
+        """
+        answer = detailed(queue, self.workspace)
+        if given.get("rubric_instructions") is None and answer["rubric_instructions"] is None:
+            del answer["rubric_instructions"]
+        return Response(answer)
 
 
 class AnnotationQueueDetail(WorkspaceView):
@@ -351,6 +362,7 @@ class AnnotationQueueDetail(WorkspaceView):
     def patch(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         now = timezone.now()
+        parameters.refuse_tags(request.data)
         try:
             given = _given(request.data)
             fields = _fields(given)

@@ -110,6 +110,12 @@ def document(request: Request, name: str) -> dict[str, Any]:
     return found
 
 
+def refuse_tags(body: Any) -> None:
+    """Raise 422 for resource tags, which are not kept: nobody may believe they were set."""
+    if isinstance(body, dict) and body.get("tag_value_ids"):
+        raise Unprocessable("tag_value_ids: this server keeps no resource tags")
+
+
 def sent_uuid(body: dict[str, Any], name: str) -> UUID | None:
     """Return a UUID of a JSON body, None if absent or null. Raises 422."""
     value = body.get(name)

@@ -110,6 +110,7 @@ def _escape(match: re.Match[str]) -> str:
 def object_of(request: Request) -> dict[str, Any]:
     if not isinstance(request.data, dict):
         raise Unprocessable("The body must be an object")
+    parameters.refuse_tags(request.data)
     return request.data
 
 
@@ -159,6 +160,8 @@ class Repos(WorkspaceView):
         if parameters.one(request, "repo_type") not in {None, "prompt"}:
             raise NotFound("Only prompts are kept here")
         found = of_workspace(self)
+        if parameters.listed(request, "tag_value_id"):  # no prompt has a resource tag
+            found = found.none()
         if (is_public := parameters.flag(request, "is_public")) is not None:
             found = found.filter(is_public=is_public)
         if parameters.one(request, "is_archived") != "allow":

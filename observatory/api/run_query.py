@@ -14,7 +14,14 @@ from rest_framework.response import Response
 
 from observatory.api.base import WorkspaceView
 from observatory.api.described import describe
-from observatory.api.run_read import DEFAULT, REQUIRED, SELECTABLE, payloads, runs_out
+from observatory.api.run_read import (
+    DEFAULT,
+    REQUIRED,
+    SELECTABLE,
+    details_of,
+    payloads,
+    runs_out,
+)
 from observatory.api.shapes import runs as shapes
 from observatory.runs import search
 from observatory.runs.documents import BadItem
@@ -167,7 +174,11 @@ def query_in(body: Any) -> RunQuery:
 
 
 def selected(body: Mapping[str, Any]) -> frozenset[str]:
-    """Return the fields that the body selects, with the required ones. Raises ParseError (400)."""
+    """Return the fields that the body selects, and what is told with them. Raises ParseError (400).
+
+    That are the required ones and the details of tokens and costs: the SDKs read those of every
+    run and select only the sums.
+    """
     given = body.get("select")
     if not given:
         return DEFAULT
@@ -176,7 +187,7 @@ def selected(body: Mapping[str, Any]) -> frozenset[str]:
     for name in given:
         if name not in SELECTABLE:
             raise ParseError(f"select: {name[:60]!r} is no field of a run")
-    return REQUIRED | frozenset(given)
+    return REQUIRED | frozenset(given) | details_of(given)
 
 
 class RunQueries(WorkspaceView):

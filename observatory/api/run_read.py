@@ -24,7 +24,7 @@ from observatory.api.runs import RunPatch
 from observatory.api.shapes import runs as shapes
 from observatory.exact import dumps
 from observatory.feedback import summary
-from observatory.runs import attachments, search, sharing, spending, totals, tree
+from observatory.runs import attachments, children, search, sharing, spending, totals, tree
 from observatory.runs.previews import preview
 from observatory.runs.search import RunRow
 from observatory.workspaces.models import Workspace
@@ -34,18 +34,19 @@ REQUIRED = frozenset(
     | {"parent_run_id"}
 )
 """What every answer holds, selected or not: without them the SDKs' models fail."""
+_DETAILS = (
+    *("prompt_token_details", "completion_token_details"),
+    *("prompt_cost_details", "completion_cost_details"),
+)
 DEFAULT = REQUIRED | {
     *("app_path", "end_time", "error", "events", "extra", "feedback_stats", "first_token_time"),
     *("inputs", "outputs", "parent_run_ids", "reference_example_id", "s3_urls", "tags"),
     *("prompt_tokens", "completion_tokens", "total_tokens", "thread_id"),
     *("prompt_cost", "completion_cost", "total_cost"),
+    *_DETAILS,
 }
 """What is told when nothing is selected: the SDK's own default."""
-_DETAILS = (
-    *("prompt_token_details", "completion_token_details"),
-    *("prompt_cost_details", "completion_cost_details"),
-)
-WHOLE = DEFAULT | {"serialized", "child_run_ids", "in_dataset", *_DETAILS}
+WHOLE = DEFAULT | {"serialized", "child_run_ids", "in_dataset"}
 """What is told of a single run."""
 _MADE_OF = {
     "extra": ("extra", "metadata"),
@@ -62,6 +63,15 @@ KNOWN_TO_NOBODY = frozenset(
     | {"extra_or_signed_url", "serialized_or_signed_url"}
 )
 """Fields of the hosted service's storage: they may be selected, and are left out."""
+
+
+def details_of(selected: Iterable[str]) -> frozenset[str]:
+    """Return the details of the tokens and costs among `selected`."""
+    return frozenset(
+        name
+        for name in _DETAILS
+        if name.replace("token_", "tokens_", 1).removesuffix("_details") in selected
+    )
 
 
 def payloads(selected: frozenset[str]) -> list[str]:
@@ -98,7 +108,7 @@ def beside(
             summary.feedback_stats(workspace.pk, ids) if "feedback_stats" in selected else {}
         ),
         child_run_ids=(
-            search.children_of(workspace.pk, runs)
+            children.children_of(workspace.pk, runs)
             if selected & {"child_run_ids", "direct_child_run_ids"}
             else {}
         ),

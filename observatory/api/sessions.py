@@ -266,12 +266,6 @@ def counted_of(request: Request, *, facets: str = "facets") -> Counted:
     )
 
 
-def refuse_tags(body: Mapping[str, Any]) -> None:
-    """Raise 422 for resource tags, which are not kept: nobody may believe they were set."""
-    if body.get("tag_value_ids"):
-        raise Unprocessable("tag_value_ids: this server keeps no resource tags")
-
-
 def ordered(
     workspace: Workspace,
     found: QuerySet[Project],
@@ -368,7 +362,7 @@ class Sessions(WorkspaceView):
         values = values_of(body)
         if "name" not in values:
             raise Unprocessable("name: this field is required")
-        refuse_tags(body)
+        parameters.refuse_tags(body)
         given, planned = body.get("id"), planned_of(body)
         try:
             with transaction.atomic():
@@ -434,6 +428,7 @@ class SessionDetail(ProjectView):
     @describe(body=shapes.SessionChange, answer=shapes.Session, errors=(409,))
     def patch(self, request: Request, session_id: str) -> Response:
         project = self.project(session_id)
+        parameters.refuse_tags(request.data)
         try:
             project = catalogue.change(project, values_of(request.data))
         except ProjectExists as error:

@@ -1,23 +1,33 @@
-"""POST /runs/group: the threads of a project, as the JavaScript SDK's listGroupRuns asks."""
+"""The threads of a project (listGroupRuns of the JavaScript SDK), and what was said in one."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from datasets_app.messages import Message, extracted, joined
+from observatory import exact
+from observatory.api import parameters
 from observatory.api.base import WorkspaceView
 from observatory.api.described import describe
 from observatory.api.run_query import TooSlow, filter_of, limit_of, moment_of, uuid_of
 from observatory.api.shapes import runs as shapes
 from observatory.feedback import summary
 from observatory.runs import search, threads
+from observatory.runs.filters.grammar import Term
 from observatory.runs.models import Project
+from observatory.runs.search import RunQuery, RunRow
 from observatory.runs.threads import Thread, ThreadQuery
 
 MAX_OFFSET = 10_000_000
+MAX_TURNS = 1_000
+"""Traces of a thread whose messages are told, the newest."""
+MAX_CALLS = 10_000
+PREVIEWS = ("all_messages",)
 
 
 def _offset(body: dict[str, Any]) -> int:
@@ -93,3 +103,69 @@ class RunGroups(WorkspaceView):
                 "total": found.total,
             }
         )
+
+
+class ThreadPreview(WorkspaceView):
+    """GET /runs/threads/{id}: the messages of a thread, as langsmith-fetch and others ask."""
+
+    @describe(query=shapes.ThreadPreviewQuery, answer=shapes.ThreadPreview, errors=(404,))
+    def get(self, request: Request, thread_id: str) -> Response:
+        session = parameters.uuid(request, "session_id")
+        if session is None:
+            raise ParseError("session_id: this field is required")
+        for name in parameters.listed(request, "select"):
+            if name not in PREVIEWS:
+                raise ParseError(f"select: expects {', '.join(PREVIEWS)}")
+        if "\x00" in thread_id:
+            raise NotFound("The project has no such thread")
+        try:
+            said = self._said(self._turns(session, thread_id))
+        except search.TooSlow as error:
+            raise TooSlow(str(error)) from None
+        lines = [exact.dumps(message).decode() for message in said]
+        return Response({"previews": {"all_messages": "\n\n".join(lines)}})
+
+    def _turns(self, project: UUID, thread_id: str) -> list[RunRow]:
+        """Return the root runs of the thread, oldest first. Raises NotFound when it has none."""
+        wanted = RunQuery(
+            projects=[project],
+            is_root=True,
+            filter=Term("eq", "thread_id", thread_id),
+            limit=MAX_TURNS,
+            payloads=("inputs", "outputs"),
+        )
+        newest = search.query(self.workspace, wanted).runs
+        if not newest:
+            raise NotFound("The project has no such thread")
+        return newest[::-1]
+
+    def _said(self, turns: list[RunRow]) -> list[Message]:
+        """Return what was said; of a trace whose root holds no messages, by its model calls."""
+        by_trace = {turn.trace_id: _messages(turn) for turn in turns}
+        silent = [str(trace_id) for trace_id, parts in by_trace.items() if not parts]
+        if silent:
+            wanted = RunQuery(
+                run_type="llm",
+                filter=Term("in", "trace_id", tuple(silent)),
+                order="asc",
+                limit=MAX_CALLS,
+                payloads=("inputs", "outputs"),
+            )
+            for call in search.query(self.workspace, wanted).runs:
+                by_trace[call.trace_id] += _messages(call)
+        said: list[Message] = []
+        for parts in by_trace.values():
+            for part in parts:
+                said = joined(said, part)
+        return said
+
+
+def _messages(run: RunRow) -> list[list[Message]]:
+    """Return the messages of a run's inputs and of its outputs, where it has some."""
+    parts = []
+    for text in (run.inputs, run.outputs):
+        document = exact.loads(text) if text and text.lstrip()[:1] == "{" else None
+        found = extracted(document) if document else None
+        if found:
+            parts.append(found[0])
+    return parts

@@ -58,6 +58,7 @@ v1: list[URLPattern | URLResolver] = [
     at("runs/query", run_query.RunQueries, "run-query"),
     at("runs/stats", run_stats.RunStats, "run-stats"),
     at("runs/group", threads.RunGroups, "run-groups"),
+    at("runs/threads/(?P<thread_id>.+)", threads.ThreadPreview, "thread-preview"),
     at(f"runs/(?P<run_id>{UUID})", run_read.RunDetail, "run-detail"),
     at(f"runs/(?P<run_id>{UUID})/share", shared_runs.RunSharing, "run-share"),
     at("sessions", sessions.Sessions, "sessions"),

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -205,11 +205,11 @@ class _Places:
         uuids = {op.session_id for op in ops if op.session_id is not None} - self._by_uuid.keys()
         return names, uuids
 
-    def learn(self, ops: Iterable[RunOp]) -> None:
+    def learn(self, ops: Sequence[RunOp]) -> None:
         """Ask for what is `unknown`."""
         names, uuids = self.unknown(ops)
         if names:
-            found = projects.resolve(self._workspace, names)
+            found = projects.resolve(self._workspace, names, starts=_starts(ops, names))
             projects.remember(self._workspace, found)
             self._by_name |= found
         if uuids:
@@ -229,6 +229,16 @@ class _Places:
             stored.rejected.append(_rejection(op, "unknown_session", reason))
             return _NOWHERE
         return project_id
+
+
+def _starts(ops: Iterable[RunOp], names: set[str]) -> dict[str, datetime]:
+    """Return when the first of `ops` of each project named started, where one says so."""
+    starts: dict[str, datetime] = {}
+    for op in ops:
+        name = _name_of(op) if op.session_id is None else None
+        if name in names and op.start_time is not None:
+            starts[name] = min(op.start_time, starts.get(name, op.start_time))
+    return starts
 
 
 def _name_of(op: RunOp) -> str | None:

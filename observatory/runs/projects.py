@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -63,9 +64,12 @@ def still_there(recalled: Mapping[str, int]) -> list[int | list[int] | list[str]
     return [len(recalled), list(recalled.values()), list(recalled)]
 
 
-def resolve(workspace: Workspace, names: set[str]) -> dict[str, int]:
+def resolve(
+    workspace: Workspace, names: set[str], *, starts: Mapping[str, datetime] | None = None
+) -> dict[str, int]:
     """Return the project id of each name, making the projects that do not exist yet.
 
+    A project that is made starts now, or with its first run where `starts` tells an earlier time.
     Call it in a transaction: the projects cannot be deleted until its end (FOR KEY SHARE).
     Names are at most 512 characters, without NUL.
     """
@@ -75,10 +79,14 @@ def resolve(workspace: Workspace, names: set[str]) -> dict[str, int]:
         with connection.cursor() as cursor:
             # Sorted, so that two batches that name the same new projects do not deadlock.
             cursor.execute(
-                "INSERT INTO runs_project (workspace_id, uuid, name, extra)"
-                " SELECT %s, u, n, '{}' FROM unnest(%s::uuid[], %s::text[]) AS new(u, n)"
+                "INSERT INTO runs_project (workspace_id, uuid, name, extra, start_time)"
+                " SELECT %s, u, n, '{}', least(s, now())"
+                " FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS new(u, n, s)"
                 " ORDER BY n ON CONFLICT (workspace_id, name) DO NOTHING",
-                [workspace.pk, [uuid4() for _ in missing], missing],
+                [
+                    *(workspace.pk, [uuid4() for _ in missing], missing),
+                    [(starts or {}).get(name) for name in missing],
+                ],
             )
         found |= _ids_of(workspace, set(missing))
     return found

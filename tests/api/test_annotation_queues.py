@@ -582,8 +582,8 @@ def test_reading_a_queue_costs_the_same_however_much_is_in_it(
     path = f"/annotation-queues/{queue['id']}"
     key, found = 1, 2  # the credential; the queue, shown, with its reviewers
     for limit in (1, 50):
-        # items, runs, files, what runs below spent, reviewers, holders
-        with django_assert_num_queries(key + 1 + 6):
+        # items, runs, files, what runs below spent and its details, reviewers, holders
+        with django_assert_num_queries(key + 1 + 7):
             runs_of(api, queue, limit=limit)
     with django_assert_num_queries(key + found + 1):  # rubric
         api.get(path)
@@ -593,3 +593,13 @@ def test_reading_a_queue_costs_the_same_however_much_is_in_it(
         made(api, name=f"queue {n}")
     with django_assert_num_queries(key + found):
         api.get("/annotation-queues")
+
+
+def test_instructions_are_told_when_they_were_sent(api) -> None:
+    """A release of the SDK makes its answer of those it sent and of the server's."""
+    plain = api.post("/annotation-queues", {"name": "plain"})
+    assert plain.status_code == 200
+    assert "rubric_instructions" not in plain.json()
+    assert api.get(f"/annotation-queues/{plain.json()['id']}").json()["rubric_instructions"] is None
+    sent = api.post("/annotation-queues", {"name": "sent", "rubric_instructions": "Read it"})
+    assert sent.json()["rubric_instructions"] == "Read it"

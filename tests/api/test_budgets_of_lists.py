@@ -123,18 +123,18 @@ def _of(name: str) -> Callable[[Any], list[Any]]:
 
 
 LISTS = {
-    "POST /runs/query": Listed("/runs/query", 10, '{"session": ["{project}"]}', _of("runs")),
+    "POST /runs/query": Listed("/runs/query", 11, '{"session": ["{project}"]}', _of("runs")),
     "POST /runs/group": Listed("/runs/group", 7, '{"session_id": "{project}"}', _of("groups")),
     "POST /datasets/{dataset_id}/runs": Listed(
-        "/datasets/{dataset}/runs", 17, '{"session_ids": ["{experiment}"], "limit": 100}'
+        "/datasets/{dataset}/runs", 18, '{"session_ids": ["{experiment}"], "limit": 100}'
     ),
     "GET /platform/annotation-queues/{queue_id}/items": Listed(
         "/v1/platform/annotation-queues/{queue}/items?status=needs_my_review", 7, "", _of("items")
     ),
     "POST /public/{token}/runs/query": Listed(
-        "/public/{run_token}/runs/query", 12, "{}", _of("runs")
+        "/public/{run_token}/runs/query", 13, "{}", _of("runs")
     ),
-    "GET /public/{token}/runs": Listed("/public/{run_token}/runs", 12),
+    "GET /public/{token}/runs": Listed("/public/{run_token}/runs", 13),
     "GET /public/{token}/feedbacks": Listed("/public/{run_token}/feedbacks", 5),
     "GET /public/{token}/examples": Listed("/public/{dataset_token}/examples", 2),
     "GET /public/{token}/datasets/sessions": Listed("/public/{dataset_token}/datasets/sessions", 8),

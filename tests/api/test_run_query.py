@@ -288,8 +288,8 @@ def test_a_page_costs_the_same_number_of_queries_however_many_runs(
         judge(run, "k", 1)
     body = {"session": [str(project.uuid)], "filter": "eq(feedback_key, 'k')"}
     # key and its last use, savepoint, timeout, projects, keys, rows, release, feedback, files,
-    # what is spent below
-    with django_assert_max_num_queries(11):
+    # what is spent below and its details
+    with django_assert_max_num_queries(12):
         assert len(_names(api, **body)) == 40
 
 
@@ -316,7 +316,7 @@ def test_statistics_are_of_exactly_the_runs_asked_for(api, project) -> None:
     assert (told["total_tokens"], told["total_cost"]) == (10, 2.0)
     assert (told["error_rate"], told["streaming_rate"]) == (0.25, 0.25)
     assert told["first_token_p50"] == 0.5
-    assert told["last_run_start_time"] == "2026-11-20T12:04:00+00:00"
+    assert told["last_run_start_time"] == "2026-11-20T12:04:00.000000Z"
     assert api.post("/runs/stats", body | {"filter": "eq(name, 'b')"}).json()["run_count"] == 1
     assert api.post("/runs/stats", {"session": [str(uuid4())]}).json()["latency_p50"] is None
 
@@ -369,3 +369,26 @@ def test_a_search_in_the_trace_reads_a_window_of_runs_a_page(
     page = api.post("/runs/query", {name: "search('refund')"}).json()
     assert page["runs"] == []
     assert page["cursors"]["next"] is not None
+
+
+def test_a_list_tells_the_details_of_tokens_and_costs_as_a_single_run_does(api, project) -> None:
+    root = make_run(project, name="root")
+    details = {
+        "prompt_token_details": {"cache_read": 1},
+        "completion_token_details": {"reasoning": 2},
+        "prompt_cost_details": {"cache_read": 0.5},
+        "completion_cost_details": {"reasoning": 0.25},
+    }
+    run = make_run(
+        project, parent=root, run_type="llm", prompt_tokens=3, usage_details=details, name="llm"
+    )
+    selected = ["id", "prompt_tokens", "completion_tokens", "prompt_cost", "completion_cost"]
+    for body in ({}, {"select": selected}):
+        listed = api.post("/runs/query", body).json()["runs"]
+        assert len(listed) == 2
+        for one in listed:
+            alone = api.get(f"/runs/{one['id']}").json()
+            assert {name: one[name] for name in details} == details
+            assert {name: alone[name] for name in details} == details
+    (bare,) = api.post("/runs/query", {"id": [str(run.id)], "select": ["id"]}).json()["runs"]
+    assert not set(details) & set(bare)

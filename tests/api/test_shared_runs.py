@@ -202,5 +202,5 @@ def test_a_page_of_shared_runs_takes_the_same_number_of_statements(
     for _ in range(12):
         make_run(project, parent=root)
     token = share(api, root)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         assert len(names(anybody, token)) == 13

@@ -134,3 +134,70 @@ def test_threads_take_the_same_number_of_statements_however_many_there_are(
         turn(project, f"t{number}", number)
     with django_assert_max_num_queries(8):
         assert len(group(api, project)["groups"]) == 12
+
+
+# What was said in a thread -------------------------------------------------------------------------
+
+
+def said(role: str, text: str) -> dict[str, str]:
+    return {"role": role, "content": text}
+
+
+HELLO, HI = said("user", "hello"), said("assistant", "hi")
+MORE, DONE = said("user", "more"), said("assistant", "done")
+
+
+def preview(api, project, thread: str, select: str = "all_messages"):
+    """Ask as langsmith-fetch does."""
+    return api.client.get(
+        f"/runs/threads/{thread}", {"select": select, "session_id": str(project.uuid)}
+    )
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        # Each turn with what is new in it, with all that was said before, or (as LangGraph
+        # traces it) with the whole state as its outputs.
+        [([HELLO], [HI]), ([MORE], [DONE])],
+        [([HELLO], [HI]), ([HELLO, HI, MORE], [DONE])],
+        [([HELLO], [HELLO, HI]), ([MORE], [HELLO, HI, MORE, DONE])],
+    ],
+)
+def test_the_messages_of_a_thread_are_told_once_and_in_order(api, project, documents) -> None:
+    for minute, (inputs, outputs) in enumerate(documents):
+        turn(project, "t/1", minute, inputs={"messages": inputs}, outputs={"messages": outputs})
+    turn(project, "other", 0, inputs={"messages": [said("user", "elsewhere")]})
+    answer = preview(api, project, "t/1")
+    assert answer.status_code == 200, answer.content
+    lines = answer.json()["previews"]["all_messages"].split("\n\n")
+    assert [json.loads(line) for line in lines] == [HELLO, HI, MORE, DONE]
+
+
+def test_a_thread_whose_roots_hold_no_messages_is_told_by_its_model_calls(api, project) -> None:
+    for minute, (question, answer) in enumerate([(HELLO, HI), (MORE, DONE)]):
+        root = make_run(
+            project,
+            start_time=NOON + timedelta(minutes=minute),
+            metadata={"thread_id": "t1"},
+            inputs={"question": 1},
+        )
+        make_run(
+            project,
+            parent=root,
+            run_type="llm",
+            start_time=NOON + timedelta(minutes=minute),
+            inputs={"messages": [question]},
+            outputs={"choices": [{"message": answer}]},
+        )
+    lines = preview(api, project, "t1").json()["previews"]["all_messages"].split("\n\n")
+    assert [json.loads(line) for line in lines] == [HELLO, HI, MORE, DONE]
+
+
+def test_a_thread_that_is_not_there_or_asked_for_wrongly_is_refused(api, project) -> None:
+    turn(project, "t1", 0)
+    assert preview(api, project, "t2").status_code == 404
+    assert preview(api, ProjectFactory(name="foreign"), "t1").status_code == 404
+    assert preview(api, project, "t1", "everything").status_code == 400
+    assert api.client.get("/runs/threads/t1").status_code == 400
+    assert preview(api, project, "t1").json() == {"previews": {"all_messages": ""}}

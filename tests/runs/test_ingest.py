@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -46,6 +47,28 @@ def test_a_create_and_its_patch_make_one_finished_run_in_a_new_project(acme, now
     assert run.project == Project.objects.get(workspace=acme, name="bot")
     assert run.trace_id == run_id
     assert Change.objects.get().run_ids == [run_id]
+
+
+def test_a_project_made_by_ingestion_starts_no_later_than_its_first_run(acme, now) -> None:
+    def project(name: str) -> Project:
+        return Project.objects.get(workspace=acme, name=name)
+
+    ingest.store(
+        acme,
+        [
+            create(session_name="old", start_time="2020-01-02T00:00:00"),
+            create(session_name="old", start_time="2020-01-01T00:00:00"),
+            create(session_name="new", start_time="9999-01-01T00:00:00"),
+            create(session_name="silent"),
+            create(session_name="staged", start_time="2020-01-01T00:00:00"),
+            patch(id=uuid4(), session_name="staged", end_time="2020-01-01T00:00:01"),
+        ],
+        now=now,
+    )
+    assert project("old").start_time.isoformat() == "2020-01-01T00:00:00+00:00"
+    assert project("staged").start_time == project("old").start_time
+    for name in ("new", "silent"):
+        assert abs(project(name).start_time - project(name).created_at) < timedelta(minutes=1)
 
 
 def test_a_patch_that_names_no_project_stays_in_the_project_of_its_run(acme, now) -> None:

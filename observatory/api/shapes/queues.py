@@ -97,7 +97,7 @@ class Queue(TypedDict):
     reservation_minutes: int | None
     reviewer_access_mode: str
     assigned_reviewers: list[Reviewer]
-    rubric_instructions: str | None
+    rubric_instructions: NotRequired[str | None]
     metadata: Object | None
     run_rule_id: UUID | None
     source_rule_id: UUID | None

@@ -357,6 +357,25 @@ class Thread(TypedDict):
     last_error: str | None
 
 
+class ThreadPreviewQuery(TypedDict, total=False):
+    """Which project the thread is in, and what of it is told: `all_messages`, which is all."""
+
+    session_id: Annotated[UUID, Meta(description="The project; required")]
+    select: list[str]
+
+
+class ThreadPreviews(TypedDict):
+    """`all_messages` holds one JSON object a message, with an empty line between them."""
+
+    all_messages: str
+
+
+class ThreadPreview(TypedDict):
+    """What was said in a thread."""
+
+    previews: ThreadPreviews
+
+
 class Threads(TypedDict):
     """A page of threads, and how many there are."""
 

@@ -22,7 +22,6 @@ from observatory.api.sessions import (
     metadata_of,
     ordered,
     planned_of,
-    refuse_tags,
     shown,
     uuid_in,
     values_of,
@@ -130,7 +129,7 @@ class SessionsV2(WorkspaceView):
     def post(self, request: Request) -> Response:
         body: Any = request.data
         values, planned = _values_v2(body), planned_of(body)
-        refuse_tags(body)
+        parameters.refuse_tags(body)
         kind = body.get("type")
         if kind == AGENT:
             raise Unprocessable("type: this server keeps no agents")
@@ -167,6 +166,7 @@ class SessionDetailV2(ProjectView):
     def patch(self, request: Request, session_id: str) -> Response:
         project = self.project(session_id)
         body: Any = request.data
+        parameters.refuse_tags(body)
         values = _values_v2(body)
         cleared = [name for name in CLEARABLE if name in body and body[name] is None]
         try:
