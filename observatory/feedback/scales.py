@@ -7,6 +7,7 @@ and `allows_multiple_categories` is there where it is true: a run may be given s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
