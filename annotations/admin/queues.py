@@ -45,6 +45,12 @@ class QueueForm(QueueModelForm):
             "is_blind",
             "is_paused",
         )
+        labels = {
+            "asks_everybody": "Every reviewer reviews each item",
+            "is_reserving": "Reserve items",
+            "is_blind": "Blind",
+            "is_paused": "Paused",
+        }
 
     def clean(self) -> dict[str, Any]:
         """Refuse reviewers who are not members of the queue's workspace."""

@@ -69,6 +69,7 @@ class SignIn(LoginView):
             address=meta.get("REMOTE_ADDR", ""),
             agent=meta.get("HTTP_USER_AGENT", ""),
         )
+        sessions.forget_ended(timezone.now())
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

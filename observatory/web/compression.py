@@ -1,9 +1,10 @@
 """Pages go compressed: the longest shrink to a tenth.
 
-Only HTML: files in `static/` are compressed ahead, by brotli too, and the API's answers are left
-to a proxy, since the SDKs read them from near by. gzip, for Django adds a random length to each
-answer, so that the length of a page tells nothing about a secret in it (BREACH); the CSRF token
-is masked anew in each page as well. A page that shows a new API key goes as it is.
+Only HTML: static files are compressed ahead, by brotli too, and the API's answers are left to a
+proxy, since most SDKs read them from near by. Why gzip: Django adds a random length to each answer,
+so that its length does not tell a secret in it to somebody who makes the browser ask many times
+(BREACH). The CSRF token is also masked anew in each page, and the secret of an API key is in one
+answer only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,6 @@ class PageCompression(GZipMiddleware):
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
         is_page = response.headers.get("Content-Type", "").startswith("text/html")
-        if response.streaming or not is_page or "no-store" in response.get("Cache-Control", ""):
+        if response.streaming or not is_page:
             return response
         return super().process_response(request, response)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -102,8 +102,9 @@ def _to_sign_in(request: WebRequest) -> HttpResponse:
         return HttpResponse("Sign in again", status=401, content_type="text/plain")
     if request.htmx:
         here = urlsplit(request.htmx.current_url or "/")
-        login = resolve_url(settings.LOGIN_URL)
-        return HttpResponseClientRedirect(f"{login}?next={here.path}")
+        page = f"{here.path}?{here.query}" if here.query else here.path
+        query = urlencode({"next": page}, safe="/")
+        return HttpResponseClientRedirect(f"{resolve_url(settings.LOGIN_URL)}?{query}")
     if request.method in {"GET", "HEAD"}:
         return redirect_to_login(request.get_full_path())
     return redirect_to_login(page_before(request))

@@ -100,6 +100,11 @@ def live(user: User, now: datetime) -> models.QuerySet[BrowserSession]:
     return sessions.order_by("-seen_at", "session_key")
 
 
+def forget_ended(now: datetime) -> None:
+    """Delete the sessions that have ended; nothing else does."""
+    BrowserSession.objects.filter(expire_date__lte=now).delete()
+
+
 def end(user: User, *, keep: str | None = None) -> int:
     """End the sessions of `user`, but for the one with the key `keep`; return how many ended."""
     ended, _ = BrowserSession.objects.filter(user=user).exclude(session_key=keep or "").delete()

@@ -357,3 +357,23 @@ def test_a_form_opened_before_somebody_signed_in_again_is_taken(
     with page.expect_response(lambda response: response.request.method == "POST") as sent:
         page.locator("main").get_by_role("button", name=name).nth(int(place or 0)).click()
     assert sent.value.status in (200, 302)
+
+
+def test_a_workbench_left_with_unsaved_reviews_is_named_on_other_pages(
+    bench, grace, watch, live_server
+) -> None:
+    watch.allowed += ["503"]
+    page = bench(grace)
+    wait_for_next(page)
+    page.route(re.compile("/submit$"), lambda route: route.fulfill(status=503, body="no"))
+    answer(page)
+    submit(page)
+    expect(page.locator("#failed")).to_be_visible()
+    page.goto(f"{live_server.url}/w/acme/")
+    expect(page.locator(".toast")).to_contain_text("1 review is not saved yet.")
+    page.unroute(re.compile("/submit$"))
+    page.get_by_role("button", name="Save now").click()
+    expect(page.locator("#item-title")).to_be_visible()
+    settle(lambda: standing() == 1)
+    page.goto(f"{live_server.url}/w/acme/")
+    expect(page.locator(".toast")).to_have_count(0)

@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from annotations import queues
+from annotations.models import Review, ReviewDraft
 from observatory.runs import sharing
 from tests import scenes
+from tests.browser.test_review import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ASKED = {"question": "Read this invoice"}
@@ -133,3 +135,33 @@ def test_other_pages_show_the_output_as_well(given, grace, page, live_server, si
             page.goto(live_server.url + address)
             for text in texts:
                 expect(page.locator("main"), f"{name} on {address}").to_contain_text(text)
+
+
+@pytest.mark.parametrize("text", ["\nBegins with a line", "\n\n  and spaces", "ends\n\n", "a\r\nb"])
+def test_an_answer_is_in_the_editor_as_it_is_and_no_correction_by_itself(
+    text, acme, now, grace, page, live_server, sign_in
+) -> None:
+    scene = scenes.build(acme, now, n_items=1, reviewers=1)
+    run = scenes.make_run(acme, scene.project, now, inputs=ASKED, outputs={"answer": text})
+    (item,) = queues.add_runs(scene.queue, [run.id], source="person", now=now)
+    sign_in(page.context, grace)
+    page.goto(f"{live_server.url}/w/acme/queues/{scene.queue.uuid}/review/?item={item.uuid}")
+    editor = page.locator("#correction")
+    expect(editor).to_have_value(text.replace("\r\n", "\n"))
+    expect(page.locator("[data-changed]")).to_have_text("no change")
+    page.locator("#note").fill("fine")  # and the draft that comes back changes nothing either
+    settle(lambda: ReviewDraft.objects.count() == 1)
+    page.reload()
+    expect(page.locator("[data-changed]")).to_have_text("no change")
+    editor.press("Control+Home")
+    editor.press_sequentially("Well: ")
+    expect(page.locator("[data-changed]")).to_have_text("changed")
+    page.get_by_role("button", name="Revert all").click()
+    expect(editor).to_have_value(text.replace("\r\n", "\n"))
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    page.locator("[data-key=polite] .choice").first.click()
+    page.wait_for_timeout(450)
+    page.keyboard.press("Control+Enter")
+    settle(lambda: Review.objects.count() == 1)
+    assert Review.objects.get().correction is None

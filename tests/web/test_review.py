@@ -161,7 +161,7 @@ def test_what_is_typed_is_kept_and_another_tab_is_noticed(bench, scene) -> None:
     assert (stale.status_code, stale["X-Draft-Version"]) == (409, "2")
     page = bench.open().content.decode()
     assert "Your draft is back" in page
-    assert ">b</textarea>" in page
+    assert "\nb</textarea>" in page
     bench.post("submit", form)
     assert ReviewDraft.objects.count() == 0
     assert bench.post("draft", form, **OURS).status_code == 410

@@ -48,9 +48,9 @@ def test_a_page_that_needs_a_session_is_opened_after_signing_in(grace) -> None:
 def test_a_part_and_a_script_are_told_to_sign_in_again(acme) -> None:
     part = Client().get(
         "/w/acme/queues/",
-        headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/w/acme/queues/"},
+        headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/w/acme/queues/?a=1&b"},
     )
-    assert part["HX-Redirect"] == "/accounts/login/?next=/w/acme/queues/"
+    assert part["HX-Redirect"] == "/accounts/login/?next=/w/acme/queues/%3Fa%3D1%26b"
     assert Client().get("/w/acme/queues/", headers={"X-Obs-Fetch": "1"}).status_code == 401
 
 

@@ -197,6 +197,19 @@
     setTimeout(() => obs.toast("What you typed is here again. It is not saved yet.", { ms: 0 }), 0);
   })();
 
+  // ---- reviews of a workbench that was left before they were stored: see obs-outbox.js -------------
+  (function () {
+    const mine = "obs:work:" + obs.user() + ":jobs:";
+    if (!obs.user() || document.getElementById("bench")) return;
+    try {
+      for (const key of Object.keys(sessionStorage).filter((one) => one.startsWith(mine))) {
+        const jobs = JSON.parse(sessionStorage.getItem(key)), page = key.slice(mine.length).replace(/next$/, "");
+        const words = jobs.length === 1 ? "1 review is not saved yet." : jobs.length + " reviews are not saved yet.";
+        setTimeout(() => obs.toast(words, { isBad: true, ms: 0, action: "Save now", onAction: () => { location.href = page; } }), 0);
+      }
+    } catch { /* no storage */ }
+  })();
+
   // ---- rows: j and k walk the links of [data-rows] -----------------------------------------
   obs.walkRows = function (step) {
     const links = [...document.querySelectorAll("[data-rows] .row-link")];

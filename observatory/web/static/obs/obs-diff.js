@@ -22,7 +22,11 @@
   }
 
   const box = () => document.querySelector("#item [data-correction]");
-  obs.original = () => { const o = box() && box().querySelector("[data-original]"); return o ? o.value : ""; };
+  // It is sent apart only if the editor came with another text: that of a draft.
+  obs.original = () => {
+    const area = box() && (box().querySelector("[data-original]") || document.getElementById("correction"));
+    return !area ? "" : area.id ? area.defaultValue : area.value;
+  };
   obs.isCorrected = () => {
     const text = document.getElementById("correction");
     return !!text && text.value.trimEnd() !== obs.original().trimEnd();

@@ -20,6 +20,7 @@
   write("obs:tab", null);
   window.addEventListener("pagehide", () => write("obs:tab", tab));
 
+  const fieldsOf = (data) => [...data].filter(([field]) => field !== "csrfmiddlewaretoken");
   function bodyOf(fields) {
     const data = new FormData();
     for (const [field, value] of fields) data.append(field, value);
@@ -28,12 +29,13 @@
 
   obs.outbox = {
     tab,
+    fieldsOf,
     draft: (item) => read(name("draft", item)),
     keepDraft: (item, draft) => write(name("draft", item), draft),
     /* Return the jobs of a queue that had no answer when the page was left. */
     jobs: (queue) => (read(name("jobs", queue)) || []).map((job) => Object.assign(job, { body: bodyOf(job.fields) })),
     keepJobs(queue, jobs) {
-      const kept = jobs.map(({ url, body, words, open, name, item }) => ({ url, words, open, name, item, fields: [...body] }));
+      const kept = jobs.map(({ url, body, words, open, name, item }) => ({ url, words, open, name, item, fields: fieldsOf(body) }));
       write(name("jobs", queue), kept.length ? kept : null);
     },
   };

@@ -466,7 +466,7 @@
     },
     copy() {
       const data = new FormData(form());
-      outbox.keepDraft(item().dataset.item, { at: this.typedAt, version: data.get("draft_version"), fields: [...data] });
+      outbox.keepDraft(item().dataset.item, { at: this.typedAt, version: data.get("draft_version"), fields: outbox.fieldsOf(data) });
     },
     /* Put back what was typed here and did not reach the server. */
     restore() {
