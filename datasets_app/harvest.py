@@ -126,10 +126,10 @@ def _harvest_queue(arrow: Harvest, item_ids: Sequence[int], now: datetime) -> in
         corrected = [review for review in counted if review.correction is not None]
         if item.run_id not in runs:
             outcomes[item.pk] = Outcome.NO_RUN
-        elif not arrow.accepts_disputed and disputes.differing(counted):
-            outcomes[item.pk] = Outcome.DISPUTED
         elif not corrected and not arrow.accepts_unchanged:
             outcomes[item.pk] = Outcome.UNCHANGED
+        elif not arrow.accepts_disputed and disputes.differing(counted):
+            outcomes[item.pk] = Outcome.DISPUTED
         else:
             outcomes[item.pk] = Outcome.EXAMPLE
             given[item.pk] = _example(arrow.queue, item, counted, rules[item.pk], runs[item.run_id])

@@ -144,3 +144,18 @@ def test_a_review_that_is_changed_afterwards_settles_or_starts_a_dispute(
     [revision] = standing(dataset)
     assert json.loads(revision.outputs) == THREE["outputs"]
     assert len(revision.metadata["review_ids"]) == 2
+
+
+def test_an_item_that_would_be_no_example_anyway_is_not_said_to_be_held_back(
+    queue, dataset, item, ada, grace
+) -> None:
+    harvest.connect(queue, dataset)
+    say(item, ada, 0)
+    say(item, grace, 1)
+    tasks.sweep_completed_items()
+    assert HarvestedItem.objects.get().outcome == "unchanged"
+    assert harvest.held_back(queue=queue) == 0
+    harvest.connect(queue, dataset, accepts_unchanged=True)
+    tasks.sweep_completed_items()
+    assert harvest.held_back(queue=queue) == 1
+    assert standing(dataset) == []
