@@ -6,6 +6,7 @@ then what model providers write into the outputs of an llm run.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ MAX_TOKENS: Final = (1 << 63) - 1
 MAX_COST: Final = Decimal(10) ** 12
 COST_STEP: Final = Decimal(1).scaleb(-12)
 LONG_NUMBER: Final = 400  # bytes of JSON; a double written out in full has fewer
+SHORT: Final = 4_096  # bytes of a usage that is decoded as a whole
 AT_ONCE: Final = 1 << 20  # bytes of events that are decoded together
 _ABSENT = Raw(b"")
 _DETAILS: Final = {
@@ -76,7 +78,7 @@ class _Event(msgspec.Struct):
     time: str | int | float | None = None
 
 
-_SILENT: Final = _Said()
+_said_names: Final = _Said.__struct_fields__
 _outputs = msgspec.json.Decoder(_Outputs)
 _said = msgspec.json.Decoder(_Said)
 _answer = msgspec.json.Decoder(_Answer)
@@ -159,16 +161,16 @@ def _in_generations(raw: Raw) -> Raw:
 
 def _usage(raw: Raw) -> Usage | None:
     """Return what the JSON object `raw` says; None if it says nothing, or is another value."""
-    said = _said.decode(raw) if _is_object(raw) else _SILENT
-    if said == _SILENT:
+    said = _members(raw) if _is_object(raw) else {}
+    if not said:
         return None
     usage = Usage(
-        _count(_scalar(said.input_tokens, said.prompt_tokens)),
-        _count(_scalar(said.output_tokens, said.completion_tokens)),
-        _count(_scalar(said.total_tokens)),
-        _amount(_scalar(said.input_cost)),
-        _amount(_scalar(said.output_cost)),
-        _amount(_scalar(said.total_cost)),
+        _count(said.get("input_tokens", said.get("prompt_tokens"))),
+        _count(said.get("output_tokens", said.get("completion_tokens"))),
+        _count(said.get("total_tokens")),
+        _amount(said.get("input_cost")),
+        _amount(said.get("output_cost")),
+        _amount(said.get("total_cost")),
     )
     if usage.total_tokens is None and (usage.prompt_tokens or usage.completion_tokens) is not None:
         usage.total_tokens = _count((usage.prompt_tokens or 0) + (usage.completion_tokens or 0))
@@ -178,12 +180,12 @@ def _usage(raw: Raw) -> Usage | None:
         )
     details = {}
     for sent, kept in _DETAILS.items():
+        group = said.get(sent)
+        if not isinstance(group, dict):
+            continue
         convert = _count if "token" in sent else _number
-        group = getattr(said, sent)
         members = {
-            key: number
-            for key, value in (_dict.decode(group) if _is_object(group) else {}).items()
-            if (number := convert(_scalar(value))) is not None
+            key: number for key, value in group.items() if (number := convert(value)) is not None
         }
         if members:
             details[kept] = members
@@ -191,9 +193,28 @@ def _usage(raw: Raw) -> Usage | None:
     return usage
 
 
-def _scalar(*alternatives: Raw) -> Any:
-    """Return the number or text that the first of `alternatives` that is there says, else None."""
-    raw = next((one for one in alternatives if one is not _ABSENT), _ABSENT)
+def _members(raw: Raw) -> dict[str, Any]:
+    """Return what is read of the JSON object `raw`: {} if that is nothing.
+
+    A usage is short. One that is not, or holds a number beyond a double, is read member by
+    member, so that the rest of it costs no memory and an odd number only itself.
+    """
+    text = memoryview(raw)
+    if len(text) <= SHORT:
+        with contextlib.suppress(exact.NotJSON):
+            return exact.loads(bytes(text))  # type: ignore[no-any-return]
+    said = _said.decode(raw)
+    sent = {name: value for name in _said_names if (value := getattr(said, name)) is not _ABSENT}
+    return {
+        name: {key: _scalar(one) for key, one in _dict.decode(value).items()}
+        if name in _DETAILS and _is_object(value)
+        else _scalar(value)
+        for name, value in sent.items()
+    }
+
+
+def _scalar(raw: Raw) -> Any:
+    """Return the number or the text that `raw` is, else None."""
     text = memoryview(raw)
     if not 0 < len(text) <= LONG_NUMBER:
         return None

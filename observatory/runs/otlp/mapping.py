@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
-
+from observatory import exact
 from observatory.runs.documents import BadItem
 from observatory.runs.ops import RunOp, attachment_name, canonical_uuid, parse_op
 from observatory.runs.otlp import conventions, figures, messages, parameters
@@ -25,7 +24,6 @@ from observatory.runs.otlp.spans import (
     Attributes,
     Event,
     Span,
-    dumped,
     items,
     moment,
     objects,
@@ -126,8 +124,8 @@ def map_span(span: Span, project: str | None = None) -> Mapped:
 
 def _written(main: dict[str, Any]) -> bytes:
     try:
-        return dumped(main)
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        return exact.dumps(main)
+    except (TypeError, ValueError, RecursionError) as error:
         raise BadItem("invalid_field", f"An attribute cannot be kept: {error}") from None
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from observatory import exact
 from observatory.runs.otlp.spans import (
     Attributes,
     Event,
-    dumped,
     items,
     objects,
     parsed,
@@ -39,7 +39,7 @@ _EVENT_FIELDS: Final = ("tool_calls", "name", "finish_reason", "tool_call_id")
 def call(identity: Any, name: Any, arguments: Any, **more: Any) -> dict[str, Any]:
     """Return a tool call as OpenAI writes it: the arguments are a JSON text."""
     if not isinstance(arguments, str):
-        arguments = dumped({} if arguments is None else arguments).decode()
+        arguments = exact.dumps({} if arguments is None else arguments).decode()
     function = {"name": name, "arguments": arguments}
     return {"id": identity, "type": "function", "function": function, **more}
 

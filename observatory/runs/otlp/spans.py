@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import msgspec
-from msgspec import Raw
-
 from observatory import exact
-from observatory.runs.documents import BadItem
+from observatory.runs.documents import MAX_DEPTH, BadItem
 
 logger = logging.getLogger(__name__)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -118,20 +115,16 @@ def parsed(value: Any) -> Any:
 
 
 def decoded_json(text: str) -> Any:
-    """Return what a JSON text spells, a text or a number as well; `text` if it is not JSON."""
+    """Return what a JSON text spells, a text or a number as well; `text` if it is not JSON.
+
+    Raises BadItem for one that is nested too deep to be read.
+    """
     try:
         return exact.loads(text)
-    except exact.NotJSON:
+    except exact.NotJSON as error:
+        if isinstance(error.__context__, RecursionError):
+            raise BadItem("too_deep", f"Nested deeper than {MAX_DEPTH}") from None
         return text
-
-
-def dumped(value: Any) -> bytes:
-    """Return `value` as JSON. Numbers keep their digits, what JSON has no form for its text."""
-    return msgspec.json.encode(value, enc_hook=_plain)
-
-
-def _plain(value: Any) -> Any:
-    return Raw(value.digits.encode()) if isinstance(value, exact.Number) else str(value)
 
 
 class Attributes:
@@ -161,7 +154,11 @@ class Attributes:
         """Return the first of `keys` that is there, as text; None if none is."""
         value = self.take(*keys)
         return (
-            None if value is None else value if isinstance(value, str) else dumped(value).decode()
+            None
+            if value is None
+            else value
+            if isinstance(value, str)
+            else exact.dumps(value).decode()
         )
 
     def has(self, *prefixes: str) -> bool:

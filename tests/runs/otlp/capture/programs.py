@@ -397,15 +397,17 @@ def mlflow_openai(url: str) -> None:
 
 
 def google_adk_of_2025(url: str) -> None:
-    """Before the conventions: the whole request in one attribute of ADK's own."""
-    google_adk(url, "google_adk_of_2025")
+    """The first schema: the whole request in one attribute of ADK's own."""
+    os.environ["ADK_TELEMETRY_SCHEMA_VERSION_OPT_IN"] = "1"
+    google_adk(url, "google_adk_of_2025", newest={})
 
 
-def google_adk(url: str, name: str = "google_adk") -> None:
+def google_adk(
+    url: str, name: str = "google_adk", newest: dict[str, str] = NEWEST_CONVENTIONS
+) -> None:
     from opentelemetry import trace
 
-    os.environ |= {"GOOGLE_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": url}
-    os.environ |= NEWEST_CONVENTIONS
+    os.environ |= {"GOOGLE_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": url} | newest
     memory = Memory()
     trace.set_tracer_provider(memory.provider)
     from google.adk.agents import LlmAgent
