@@ -117,6 +117,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "sweep-quarantine": {
+        "task": "observatory.runs.tasks.sweep_quarantine",
+        "schedule": 3_600.0,
+        "options": {"expires": 3_600.0},
+    },
+    "clear-sessions": {
+        "task": "observatory.workspaces.tasks.clear_sessions",
+        "schedule": 3_600.0,
+        "options": {"expires": 3_600.0},
+    },
     "sweep-completed-items": {
         "task": "datasets_app.tasks.sweep_completed_items",
         "schedule": 10.0,
@@ -234,7 +244,9 @@ STORAGES = {
     "attachments": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {
-            "location": env.text("OBSERVATORY_ATTACHMENTS_DIR", str(DATA_DIR / "attachments"))
+            "location": env.text("OBSERVATORY_ATTACHMENTS_DIR", str(DATA_DIR / "attachments")),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
         },
     },
     "staticfiles": {

@@ -6,6 +6,7 @@ and plain text, and even those in a sandbox.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -72,9 +73,14 @@ def _sent(
 
 
 def _file_name(name: str) -> str:
-    """Return `name` without what could be a path or a line's end."""
-    safe = "".join("_" if c in '/\\:"' or ord(c) < 32 else c for c in name)
+    """Return `name` without what could be a path, a line's end or a turn of the direction."""
+    safe = "".join("_" if _is_misleading(character) else character for character in name)
     return safe.strip(". ")[:150] or "attachment"
+
+
+def _is_misleading(character: str) -> bool:
+    """Return whether `character` is of a path, or invisible: a control, or one for bidi text."""
+    return character in '/\\:"' or unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"}
 
 
 def _content_type(mime_type: str) -> str:

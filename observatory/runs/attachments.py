@@ -22,7 +22,7 @@ from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Workspace
 
 SALT: Final = "observatory.runs.attachments"
-URL_LIFETIME: Final = timedelta(hours=6)
+URL_LIFETIME: Final = timedelta(minutes=10)
 STORAGE: Final = "attachments"
 INLINE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/webp", "text/plain"})
 
