@@ -23,6 +23,7 @@ from datasets_app.files import Arrivals
 from datasets_app.metadata_operations import Operation
 from datasets_app.models import Dataset, Example, ExampleFile, ExampleRevision
 from datasets_app.schema_keywords import Budget
+from observatory import exact
 from observatory.runs.attachments import Saved
 from observatory.runs.models import Run
 from observatory.workspaces.models import Workspace
@@ -65,8 +66,8 @@ class ExampleInput:
 class ExampleChange:
     """A change of an example; None keeps what is there.
 
-    `retained` names the files to keep, `renamed` those to keep under another name; both None
-    keeps all. `files` come on top.
+    `retained` names the files to keep, `renamed` those to keep under another name; `files` come
+    on top. With both None, `files` take the place of all that are there, if there are any.
     """
 
     id: UUID
@@ -134,7 +135,7 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
     changed = {
         uuid: pair
         for uuid, pair in contents.items()
-        if uuid not in existing or _as_stored(current.get(existing[uuid].pk)) != pair[1]
+        if uuid not in existing or not _is_same(_as_stored(current.get(existing[uuid].pk)), pair[1])
     }
     if not changed:
         files.remove(arrivals.surplus)
@@ -169,8 +170,8 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
 def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime) -> Written:
     """Apply `changes` as one new version; what is None in a change stays.
 
-    Raises UnknownExample when one is not in the dataset now, DoesNotFit when what is new breaks
-    the schema, and then nothing is stored.
+    Raises UnknownExample when one is not in the dataset now, IdTaken when it is in another,
+    DoesNotFit when what is new breaks the schema, and then nothing is stored.
     """
     dataset = versions.locked(dataset)
     by_id = {change.id: change for change in changes}
@@ -181,6 +182,8 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
         .select_related("example")
     }
     if missing := by_id.keys() - found.keys():
+        if others := elsewhere(dataset, missing):
+            raise IdTaken(f"Example {min(others)} belongs to another dataset")
         raise UnknownExample(str(min(missing)))
     budget = schemas.budget()
     for uuid, change in by_id.items():
@@ -194,8 +197,9 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
         after = _changed(before, change)
         if change.files:
             arrived = arrivals.named(uuid, change.files, before.files)
-            after = replace(after, files={**after.files, **arrived})
-        if after != before:
+            is_operated = change.retained is not None or change.renamed is not None
+            after = replace(after, files={**(after.files if is_operated else {}), **arrived})
+        if not _is_same(before, after):
             contents[found[uuid].example_id] = after
     if not contents:
         files.remove(arrivals.surplus)
@@ -383,11 +387,14 @@ def _source_runs(dataset: Dataset, items: list[ExampleInput]) -> dict[UUID, Run]
 
 
 def _copies(workspace_id: int, items: list[ExampleInput]) -> dict[UUID, dict[str, Saved]]:
-    """Copy the files of source runs that were asked for, by example."""
+    """Copy the files of source runs that were asked for, by example.
+
+    Who takes the inputs and outputs of a run has its files, too, unless some are named.
+    """
     wanted = {
-        item.id: (item.source_run_id, item.source_run_files)
+        item.id: (item.source_run_id, item.source_run_files or None)
         for item in items
-        if item.id and item.source_run_id and item.source_run_files
+        if item.id and item.source_run_id and (item.source_run_files or item.uses_source_run_io)
     }
     return files.copied(workspace_id, wanted)
 
@@ -433,6 +440,20 @@ def _as_stored(revision: ExampleRevision | None) -> _Content | None:
     return _Content(
         revision.inputs, revision.outputs, revision.metadata, revision.splits, revision.files
     )
+
+
+def _is_same(before: _Content | None, after: _Content) -> bool:
+    """Return whether two contents say the same, whatever the spaces and the order of keys."""
+    if before is None or before == after:
+        return before is not None
+    return all(
+        _canonical(getattr(before, side)) == _canonical(getattr(after, side))
+        for side in ("inputs", "outputs")
+    ) and replace(before, inputs=None, outputs=None) == replace(after, inputs=None, outputs=None)
+
+
+def _canonical(document: str | None) -> bytes | None:
+    return None if document is None else exact.dumps(exact.loads(document), sort_keys=True)
 
 
 def _changed(before: _Content, change: ExampleChange) -> _Content:

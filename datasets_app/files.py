@@ -73,9 +73,9 @@ class Arrivals:
 
 
 def copied(
-    workspace_id: int, wanted: Mapping[UUID, tuple[UUID, Sequence[str]]]
+    workspace_id: int, wanted: Mapping[UUID, tuple[UUID, Sequence[str] | None]]
 ) -> dict[UUID, dict[str, Saved]]:
-    """Copy files of runs: `{example: (run, names)}` -> `{example: {name: file}}`.
+    """Copy files of runs: `{example: (run, names)}` -> `{example: {name: file}}`; None: all names.
 
     A name that the run has not is left out, like a run that is not there.
     """
@@ -86,10 +86,13 @@ def copied(
         (one.run_id, one.name): one
         for one in Attachment.objects.filter(workspace_id=workspace_id, run_id__in=runs)
     }
+    held: dict[UUID, list[str]] = {run: [] for run in runs}
+    for run, name in there:
+        held[run].append(name)
     made: dict[UUID, dict[str, Saved]] = {}
     with attachments.kept_on_success() as saved:
         for example, (run, names) in wanted.items():
-            for name in names:
+            for name in sorted(held[run]) if names is None else names:
                 if (source := there.get((run, name))) is not None:
                     with attachments.content(source) as file:
                         one = attachments.save(example, name, source.mime_type, file.chunks(CHUNK))

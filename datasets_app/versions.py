@@ -139,20 +139,27 @@ def tag(dataset: Dataset, as_of: str | None, name: str) -> DatasetVersion:
 
 _DIFF = """
 SELECT e.uuid, before.id AS old, after.id AS new
-FROM (SELECT id, example_id FROM datasets_examplerevision
+FROM (SELECT * FROM datasets_examplerevision
       WHERE dataset_id = %(dataset)s AND valid_from <= %(start)s
         AND (valid_to IS NULL OR valid_to > %(start)s)) before
-FULL JOIN (SELECT id, example_id FROM datasets_examplerevision
+FULL JOIN (SELECT * FROM datasets_examplerevision
       WHERE dataset_id = %(dataset)s AND valid_from <= %(stop)s
         AND (valid_to IS NULL OR valid_to > %(stop)s)) after USING (example_id)
 JOIN datasets_example e ON e.id = example_id
 WHERE before.id IS DISTINCT FROM after.id
+  AND (before.id IS NULL OR after.id IS NULL
+       OR (before.inputs::text, before.outputs::text, before.metadata, before.splits, before.files)
+          IS DISTINCT FROM
+          (after.inputs::text, after.outputs::text, after.metadata, after.splits, after.files))
 ORDER BY e.uuid
 """
 
 
 def diff(dataset: Dataset, start: str, stop: str) -> Diff:
-    """Return what changed from version `start` to `stop` (ISO or tag). Raises UnknownVersion."""
+    """Return what changed from version `start` to `stop` (ISO or tag). Raises UnknownVersion.
+
+    An example that was changed and changed back is the same.
+    """
     times = {"start": at(dataset, start).as_of, "stop": at(dataset, stop).as_of}
     with connection.cursor() as cursor:
         cursor.execute(_DIFF, {"dataset": dataset.pk, **times})

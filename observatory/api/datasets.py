@@ -125,6 +125,7 @@ def fields_of(body: dict[str, Any], *, clears: bool = False) -> dict[str, Any]:
 
     A null says nothing, or with `clears` takes away what CLEARABLE names.
     """
+    parameters.refuse_tags(body)
     fields: dict[str, Any] = {}
     if clears:
         fields |= dict.fromkeys(name for name in CLEARABLE if name in body and body[name] is None)
@@ -165,6 +166,8 @@ class Datasets(WorkspaceView):
             metadata=parameters.document(request, "metadata"),
             **exactly(request),
         )
+        if parameters.listed(request, "tag_value_id"):  # no dataset has a resource tag
+            found = found.none()
         sort = catalogue.SORTABLE.get(parameters.one(request, "sort_by") or "", "created_at")
         order = (
             F(sort).asc() if parameters.flag(request, "sort_by_desc") is False else F(sort).desc()

@@ -74,6 +74,11 @@ def change_of(
     operations = plain.get("attachments_operations")
     if operations is not None and not isinstance(operations, dict):
         raise Unprocessable("attachments_operations: must be an object")
+    renamed = None if operations is None else _renamed(operations)
+    retained = None if operations is None else _names(operations, "retain") or ()
+    after = [*dict.fromkeys(retained or ()), *(renamed or {}).values()]
+    if twice := [name for place, name in enumerate(after) if name in after[:place]]:
+        raise Unprocessable(f"attachments_operations: two files would be called {twice[0][:100]!r}")
     return ExampleChange(
         id=example_id,
         inputs=_document(members, "inputs"),
@@ -81,8 +86,8 @@ def change_of(
         metadata=_metadata(plain),
         splits=_splits(plain),
         files=files or {},
-        renamed=None if operations is None else _renamed(operations),
-        retained=None if operations is None else _names(operations, "retain") or (),
+        renamed=renamed,
+        retained=retained,
     )
 
 

@@ -16,7 +16,7 @@ from observatory.api import body, example_bodies, multipart
 from observatory.api.base import WorkspaceView
 from observatory.api.datasets import dataset_or_404
 from observatory.api.described import Binary, describe
-from observatory.api.errors import Unprocessable
+from observatory.api.errors import Conflict, Unprocessable
 from observatory.api.examples import create_in, update_in
 from observatory.api.shapes import datasets as shapes
 from observatory.runs import attachments
@@ -114,10 +114,16 @@ class DatasetExamples(WorkspaceView):
         with read(request) as sent:
             return _answer(create_in(dataset, [_input(*pair) for pair in sent.items()]))
 
-    @describe(body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten)
+    @describe(
+        body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten, errors=(409,)
+    )
     def patch(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         with read(request) as sent:
+            for uuid, one in sent.items():
+                named = example_bodies.id_of(one.members, "dataset_id")
+                if named not in (None, dataset.uuid):
+                    raise Conflict(f"{uuid}.dataset_id: an example stays in its dataset")
             changes = [
                 example_bodies.change_of(uuid, one.members, one.files) for uuid, one in sent.items()
             ]

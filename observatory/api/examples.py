@@ -89,9 +89,13 @@ def create_in(dataset: Dataset, given: list[ExampleInput]) -> examples.Written:
 
 
 def update_in(dataset: Dataset, changes: list[ExampleChange]) -> examples.Written:
-    """Change examples; 404: an unknown one, 422: it breaks the schema. All or none."""
+    """Change examples; 404: an unknown one, 409: one of another dataset, 422: it breaks the
+    schema. All or none.
+    """
     try:
         return examples.update(dataset, changes, now=timezone.now())
+    except examples.IdTaken as error:
+        raise Conflict(str(error)) from None
     except examples.DoesNotFit as error:
         raise Unprocessable(str(error)) from None
     except examples.UnknownExample:
@@ -231,7 +235,7 @@ class ExampleBulk(WorkspaceView):
                 ids |= dict(zip([place for place, _ in given], written.example_ids, strict=True))
         return Response(now_shown(self, [ids[place] for place in sorted(ids)]))
 
-    @describe(body=list[shapes.ExampleBulkChange], answer=shapes.ExamplesChanged, errors=(404,))
+    @describe(body=list[shapes.ExampleBulkChange], answer=shapes.ExamplesChanged, errors=(404, 409))
     def patch(self, request: Request) -> Response:
         sent = example_bodies.array_of(example_bodies.raw_body(request))
         by_dataset: dict[int, tuple[Dataset, list[ExampleChange]]] = {}
@@ -240,6 +244,8 @@ class ExampleBulk(WorkspaceView):
             if example_id is None:
                 raise Unprocessable(f"[{place}].id: is required")
             dataset = _dataset_of(self, example_id)
+            if by_dataset and dataset.pk not in by_dataset:
+                raise Conflict(f"[{place}].id: the examples belong to more than one dataset")
             change = example_bodies.change_of(example_id, members)
             by_dataset.setdefault(dataset.pk, (dataset, []))[1].append(change)
         with transaction.atomic():

@@ -81,6 +81,7 @@ class DatasetQuery(PageQuery, total=False):
     metadata: JSONText
     sort_by: str
     sort_by_desc: bool
+    tag_value_id: list[UUID]
 
 
 class DatasetClone(TypedDict):
