@@ -19,7 +19,7 @@ from datasets_app.examples import ExampleInput
 from datasets_app.formats import Columns, Exported
 from datasets_app.models import Dataset, ExampleRevision
 from datasets_app.selection import Selection
-from observatory import csv_lines
+from observatory import csv_lines, exact
 from observatory.api import example_bodies, parameters
 from observatory.api.base import WorkspaceView
 from observatory.api.datasets import body_of, dataset_or_404, instant_or_404
@@ -139,7 +139,7 @@ class _Standing:
                     outputs=one.outputs,
                     metadata=one.metadata,
                     splits=one.splits,
-                    created_at=one.example.created_at.isoformat(),
+                    created_at=exact.timestamp(one.example.created_at),
                     source_run_id=None if source is None else str(source),
                     attachment_urls=urls,
                 )

@@ -249,7 +249,7 @@ def _cells(
 
 
 def _time(moment: Any) -> str | None:
-    return None if moment is None else moment.isoformat()
+    return None if moment is None else exact.timestamp(moment)
 
 
 def _text(document: Any) -> str | None:

@@ -132,6 +132,9 @@ page. *Works* means that the program read back what it wrote. Anything else is t
 raises, with the HTTP status if a server was asked: such a call changes nothing.
 
 `with_raw_response` and `with_streaming_response` show the same methods again and have no rows.
+
+What is asked in words or by meaning is refused by name: `ai_search` and `sem_filter` of `runs.query`,
+`traces.query` and `threads.query` answer 501, `tag_value_ids` (resource tags, which are not kept) 422.
 """
 
 
