@@ -44,6 +44,7 @@ MAX_DIGITS: Final = 4_300  # what Python's int() takes
 MAX_EXPONENT: Final = 324  # of the smallest double, 5e-324
 _LONG: Final = 25  # characters: no double is printed with more
 _NESTED: Final = 200  # levels; orjson writes at most 254
+_ESCAPE = re.compile(rb"\\\\|\\u0000")  # an escaped backslash may stand before plain letters
 _RUNS = re.compile(r"[0-9]+")
 _MIN_INT, _MAX_INT = -(1 << 63), (1 << 64) - 1
 _EXPONENT = re.compile(rb"[0-9][eE][-+]?[0-9]")
@@ -271,9 +272,16 @@ def spelled(value: Any, **options: Any) -> str:
     return text if loads(text) == value else dumps(value, sort_keys=True).decode()
 
 
+def _mended(match: re.Match[bytes]) -> bytes:
+    return match[0] if match[0] == rb"\\" else rb"\ufffd"
+
+
 def jsonb(value: Any) -> str:
-    """Return `value` as JSON for a jsonb column or parameter."""
-    return for_jsonb(dumps(value)).decode()
+    """Return `value` as JSON for a jsonb column or parameter; NUL, which none holds, is U+FFFD."""
+    document = dumps(value)
+    if b"\\u0000" in document:
+        document = _ESCAPE.sub(_mended, document)
+    return for_jsonb(document).decode()
 
 
 class Encoder(json.JSONEncoder):

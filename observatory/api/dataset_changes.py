@@ -46,13 +46,16 @@ def _body(raw: dict[str, bytes]) -> dict[str, Any]:
 def _patches(raw: dict[str, bytes]) -> list[ExampleChange]:
     """Return the changes that `patch_examples` maps ids of examples to. Raises 422."""
     text = raw.get("patch_examples", b"null")
-    if text.strip() == b"null" or exact.loads(text) == MISSING:
+    if text.strip() == b"null":
+        return []
+    changes = example_bodies.members_of(text, "patch_examples: ")
+    if changes.keys() == MISSING.keys():
         return []
     return [
         example_bodies.change_of(
             _example_id(name), example_bodies.members_of(part, f"patch_examples.{name[:60]}: ")
         )
-        for name, part in example_bodies.members_of(text, "patch_examples: ").items()
+        for name, part in changes.items()
     ]
 
 

@@ -25,9 +25,9 @@ _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def raw_body(request: Request) -> bytes:
-    """Return the decoded body. Raises 400, 413 and 415."""
+    """Return the decoded body, lone surrogates as U+FFFD. Raises 400, 413 and 415."""
     with body.received(request._request) as content:
-        return bytes(content[:])
+        return documents.mend_surrogates(bytes(content[:]))
 
 
 def members_of(raw: bytes, where: str = "") -> dict[str, bytes]:
