@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
-from annotations import blindness, presets, queues, seats, subjects
+from annotations import blindness, presets, questions, queues, seats, subjects
 from annotations.admin.rubric import RubricItemInline
 from annotations.models import AnnotationQueue, QueueItem, RoutingRule
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin
@@ -155,8 +155,8 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
         super().save_related(request, form, formsets, change)
         queue, now = form.instance, timezone.now()
         if queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
-            queues.set_rubric(queue, subjects.preferences(queues.snapshot(queue)), now=now)
-        queues.keep_rubric_version(queue, now=now)
+            questions.set_rubric(queue, subjects.preferences(questions.snapshot(queue)), now=now)
+        questions.keep_rubric_version(queue, now=now)
         seats.follow_everybody(queue, now)
 
     @admin.action(description="Install the rule presets, switched on", permissions=["change"])

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from annotations import conditions, queues
+from annotations import conditions, questions
 from annotations.conditions import InvalidCondition
 from annotations.models import AnnotationQueue, RubricItem
 from observatory.workspaces.admin import WorkspaceInline
@@ -121,7 +121,7 @@ class RubricFormSet(QuestionFormSet):
 
     def save_new(self, form: QuestionModelForm, commit: bool = True) -> RubricItem:
         """Bring a retired question back when its key is added again, with its ratings."""
-        kept = queues.retired(self.instance, form.instance.feedback_key)
+        kept = questions.retired(self.instance, form.instance.feedback_key)
         if kept is not None:
             form.instance.pk = kept.pk
             form.instance._state.adding = False

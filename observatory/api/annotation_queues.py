@@ -13,7 +13,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations import blindness, queues, seats, subjects
+from annotations import blindness, questions, queues, seats, subjects
 from annotations.models import AnnotationQueue, QueueItem
 from annotations.seats import MAX_REVIEWERS
 from datasets_app.models import Dataset, Harvest
@@ -391,7 +391,7 @@ class AnnotationQueueDetail(WorkspaceView):
                 queue.assigned_reviewers.set(reviewers)
                 queue.refresh_from_db(fields=["reviewers_per_item"])
             if rubric is not None:
-                queues.set_rubric(queue, rubric, now=now)
+                questions.set_rubric(queue, rubric, now=now)
             if number not in (None, queue.reviewers_per_item):
                 queues.resize(queue, number, now=now)
             seats.follow_everybody(queue, now)

@@ -8,7 +8,7 @@ from typing import Any
 from annotations import conditions
 from annotations.conditions import InvalidCondition
 from annotations.models import RubricItem
-from annotations.queues import renamed
+from annotations.questions import renamed
 from observatory import exact
 from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
@@ -28,7 +28,7 @@ def read(
     declared: Mapping[str, Mapping[str, Any]],
     existing: Mapping[str, RubricItem] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the questions of a wire `rubric_items`, as `queues.set_rubric` takes them.
+    """Return the questions of a wire `rubric_items`, as `questions.set_rubric` takes them.
 
     `declared` are the workspace's feedback configs by key and by id, for items that bring none.
     What the wire cannot say (title, measurement level) stays as it is in `existing`, also of a

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from sklearn.metrics import cohen_kappa_score
 
-from annotations import calibration, queues
+from annotations import calibration, questions
 from annotations.agreement import Reason, Warn
 from annotations.models import QueueItem, Rating, Review, RubricItem
 from tests.conftest import NOON
@@ -244,17 +244,17 @@ def test_all_pairs_from_one_product_equal_counting_pair_by_pair() -> None:
 def test_another_wording_starts_no_new_series_and_another_scale_does(queue, ada, grace) -> None:
     [wrong, right] = [{"value": 0, "label": "Wrong"}, {"value": 1, "label": "Right"}]
     question = {"feedback_key": "correct", "categories": [wrong, right]}
-    queues.set_rubric(queue, [question], now=NOON)
+    questions.set_rubric(queue, [question], now=NOON)
     key = queue.rubric_items.get()
     item = QueueItemFactory(queue=queue)
     for reviewer in (ada, grace):
         rate(item, reviewer, key, 1, rubric_version=queue.rubric_version)
-    queues.set_rubric(
+    questions.set_rubric(
         queue, [{**question, "title": "Is it right?"}, {"feedback_key": "tone"}], now=NOON
     )
     assert report(queue)[0].headline.n_overlap == 1
     unsure = {"value": 2, "label": "Unsure"}
-    queues.set_rubric(queue, [{**question, "categories": [wrong, right, unsure]}], now=NOON)
+    questions.set_rubric(queue, [{**question, "categories": [wrong, right, unsure]}], now=NOON)
     [found] = report(queue)
     assert found.headline.n_overlap == 0
     assert found.excluded.other_scale == 2

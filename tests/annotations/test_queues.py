@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
-from annotations import queues, sections
+from annotations import questions, queues, sections
 from annotations.models import Deferral, QueueItem, Review, RubricVersion, Seat
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, QueueItemFactory, member
@@ -236,14 +236,14 @@ def test_a_changed_rubric_is_a_new_version_and_the_same_one_is_not(acme) -> None
     first = [{"feedback_key": "correct"}, {"feedback_key": "tone"}]
     queue = queues.create_queue(acme, "Answers", now=NOON, rubric=first)
     kept = queue.rubric_items.get(feedback_key="correct")
-    assert not queues.set_rubric(queue, first, now=NOON)
-    assert queues.set_rubric(queue, [{"feedback_key": "correct", "title": "Right?"}], now=NOON)
+    assert not questions.set_rubric(queue, first, now=NOON)
+    assert questions.set_rubric(queue, [{"feedback_key": "correct", "title": "Right?"}], now=NOON)
     assert queue.rubric_version == 2
     assert queue.rubric_items.get() == kept
     assert [v.version for v in queue.rubric_versions.order_by("version")] == [1, 2]
     kept.delete()
-    assert queues.keep_rubric_version(queue, now=NOON)
-    assert not queues.keep_rubric_version(queue, now=NOON)
+    assert questions.keep_rubric_version(queue, now=NOON)
+    assert not questions.keep_rubric_version(queue, now=NOON)
     assert queue.rubric_versions.count() == 3
 
 

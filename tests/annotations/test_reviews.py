@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from annotations import blindness, drafts, queues, reservations, reviews, signals
+from annotations import blindness, drafts, questions, queues, reservations, reviews, signals
 from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, Rating, Review, ReviewDraft, Seat
 from annotations.reviews import Clash, Conflict, InvalidReview, Submission
@@ -179,7 +179,7 @@ def test_an_edit_replaces_my_review(queue, ada, heard, django_capture_on_commit_
 
 def test_a_rubric_changed_meanwhile_conflicts(queue, ada) -> None:
     item = QueueItemFactory(queue=queue)
-    queues.set_rubric(queue, [{"feedback_key": "helpful", "kind": "boolean"}], now=NOON)
+    questions.set_rubric(queue, [{"feedback_key": "helpful", "kind": "boolean"}], now=NOON)
     item.refresh_from_db()
     with pytest.raises(Conflict) as refused:
         reviews.submit(item, ada, submission(rubric_version=1), NOON)

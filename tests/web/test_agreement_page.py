@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from annotations import queues, reviews
+from annotations import questions, queues, reviews
 from annotations.models import QueueItem
 from annotations.reviews import Submission
 from tests.conftest import NOON
@@ -51,7 +51,7 @@ def test_after_a_change_of_scale_the_ratings_are_set_aside_and_counted(
     queue = made(acme)
     judged(queue, ada, grace, n=15)
     rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]
-    queues.set_rubric(queue, rubric, now=NOON)
+    questions.set_rubric(queue, rubric, now=NOON)
     text = text_of(queue)
     assert "nobody has rated" not in text
     assert "No figure yet: no rating is left to compare" in text

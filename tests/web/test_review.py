@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from annotations import questions
 from annotations.models import Deferral, Review, ReviewDraft, Seat
 from datasets_app import sharing as dataset_sharing
 from observatory.feedback.models import Feedback
@@ -233,12 +234,11 @@ def test_a_review_after_the_reservation_ended_still_counts(bench, scene) -> None
 
 
 def test_a_rubric_that_changed_meanwhile_keeps_the_answers(bench, scene) -> None:
-    from annotations import queues
     from tests.scenes import RUBRIC
 
     bench.open()
     form = submission(scene.queue, note="kept")
-    queues.set_rubric(
+    questions.set_rubric(
         scene.queue, [*RUBRIC, {"feedback_key": "new", "kind": "boolean"}], now=timezone.now()
     )
     answer = bench.post("submit", form, **OURS)

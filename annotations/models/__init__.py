@@ -1,0 +1,39 @@
+"""People review: queues, rubrics, rules, items, seats and reviews."""
+
+from annotations.models.queues import (
+    AnnotationQueue,
+    AskedQuestions,
+    QueueItem,
+    RubricItem,
+    RubricVersion,
+)
+from annotations.models.reviewing import (
+    Bookmark,
+    Deferral,
+    Rating,
+    Review,
+    ReviewDraft,
+    Seat,
+)
+from annotations.models.routing import (
+    RoutingDecision,
+    RoutingRule,
+    RuleVersion,
+)
+
+__all__ = [
+    "AnnotationQueue",
+    "AskedQuestions",
+    "Bookmark",
+    "Deferral",
+    "QueueItem",
+    "Rating",
+    "Review",
+    "ReviewDraft",
+    "RoutingDecision",
+    "RoutingRule",
+    "RubricItem",
+    "RubricVersion",
+    "RuleVersion",
+    "Seat",
+]
