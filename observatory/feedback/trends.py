@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from observatory.feedback import attributes, scales
+from observatory.feedback import attributes, scales, sources
 from observatory.feedback.models import FeedbackConfig
 from observatory.feedback.summary import short
 from observatory.runs import sums
@@ -269,7 +269,7 @@ def _condition(workspace: Workspace, window: Window) -> tuple[str, dict[str, Any
     else:
         parts.append("f.key = %(key)s")
     if window.source is not None:
-        parts.append("f.source_type = %(source)s")
+        parts.append(sources.given_by(window.source))
     return " AND ".join(parts), {
         "workspace": workspace.pk,
         "since": window.since,

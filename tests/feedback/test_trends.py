@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date, timedelta
 from statistics import mean
 from uuid import UUID, uuid4
 
 import pytest
 
-from observatory.feedback import scales, trends
+from observatory.feedback import scales, tokens, trends
 from observatory.feedback.models import Feedback, FeedbackConfig
 from observatory.feedback.trends import Window
+from observatory.workspaces import keys
 from tests.conftest import NOON
 from tests.factories import ProjectFactory
 
@@ -21,6 +23,7 @@ ANSWER = {
     "type": "categorical",
     "categories": [{"value": 0, "label": "Wrong"}, {"value": 2, "label": "Right"}],
 }
+LATER = NOON + timedelta(hours=1)
 WEEK = Window(since=NOON - timedelta(days=7), until=NOON + timedelta(days=1))
 
 
@@ -79,15 +82,29 @@ def test_words_are_counted_and_what_judges_nothing_is_left_out(acme) -> None:
 
 def test_only_what_the_window_names_is_counted(acme, rival) -> None:
     project, other = ProjectFactory.create_batch(2, workspace=acme)
-    mine = give(acme, project=project, source_type="app", score=1)
-    give(acme, project=other, source_type="app", score=0)
+    mine = give(acme, project=project, source_type="app", review_uuid=uuid4(), score=1)
+    give(acme, project=other, source_type="app", review_uuid=uuid4(), score=0)
     give(acme, project=project, source_type="model", score=0)
-    give(acme, project=project, source_type="app", score=0, key="other")
-    give(acme, project=project, source_type="app", score=0, at=NOON - timedelta(days=8))
-    give(acme, project=project, source_type="app", score=0, comparative_experiment_id=uuid4())
-    give(acme, project=project, source_type="app", score=0, run_id=None)
-    give(acme, project=project, source_type="app", score=0, is_sealed=True)
-    give(rival, source_type="app", score=0)
+    give(acme, project=project, source_type="app", review_uuid=uuid4(), score=0, key="other")
+    give(
+        acme,
+        project=project,
+        source_type="app",
+        review_uuid=uuid4(),
+        score=0,
+        at=NOON - timedelta(days=8),
+    )
+    give(
+        acme,
+        project=project,
+        source_type="app",
+        review_uuid=uuid4(),
+        score=0,
+        comparative_experiment_id=uuid4(),
+    )
+    give(acme, project=project, source_type="app", review_uuid=uuid4(), score=0, run_id=None)
+    give(acme, project=project, source_type="app", review_uuid=uuid4(), score=0, is_sealed=True)
+    give(rival, source_type="app", review_uuid=uuid4(), score=0)
     window = Window(
         since=WEEK.since,
         until=WEEK.until,
@@ -97,6 +114,28 @@ def test_only_what_the_window_names_is_counted(acme, rival) -> None:
     )
     assert one(acme, window).whole == trends.Figures(1, 1, mine.score, 1, 1, 1.0)
     assert trends.keys(acme, window) == ["helpful", "other"]
+
+
+def test_people_are_reviewers_and_those_with_a_presigned_link(acme) -> None:
+    """A key that calls its source `app` counts with the API, and so do attributes of runs."""
+    key, _ = keys.mint(acme, "a program")
+    give(acme, score=1, source_type="app", review_uuid=uuid4())
+    run_id = uuid4()
+    (token,) = tokens.mint(
+        acme, [tokens.TokenInput(run_id=run_id, key="helpful", expires_at=LATER)], now=NOON
+    )
+    secret = tokens.secret_of(acme, token)
+    assert secret is not None
+    tokens.redeem(secret, {"score": 0.0}, now=NOON)
+    give(acme, score=0, source_type="app", api_key=key)
+    give(acme, score=0, source_type="api", api_key=key, run_id=run_id)
+    give(acme, score=0, source_type="app", is_attribute=True)
+    give(acme, score=0, source_type="model", api_key=key)
+    seen = {
+        source: one(acme, replace(WEEK, source=source)).whole.n
+        for source in ("app", "api", "model")
+    }
+    assert seen == {"app": 2, "api": 3, "model": 1}
 
 
 def test_the_figures_are_those_of_the_rows(acme) -> None:
