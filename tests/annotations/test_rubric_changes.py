@@ -95,7 +95,8 @@ def test_answers_to_a_question_no_longer_asked_are_shown_and_exported(
     questions.set_rubric(queue, [{"feedback_key": "tone", "kind": "boolean"}], now=NOON)
     export = api.post(f"/annotation-queues/{queue.uuid}/export", {})
     head = b"".join(export.streaming_content).decode().splitlines()[0].split(",")
-    assert head[-4:] == ["tone", "correct", "note", "correction"]
+    keys = ["tone", "tone comment", "correct", "correct comment"]
+    assert head[-6:] == [*keys, "note", "correction"]
     item = queue.items.first()
     client.force_login(ada)
     shown = client.get(f"/w/acme/queues/{queue.uuid}/items/{item.uuid}/").content.decode()
