@@ -89,6 +89,15 @@ def test_only_receivers_tasks_and_nudges_send_messages() -> None:
             assert not calls.search((ROOT / path).read_text()), f"{path} sends a message"
 
 
+def test_json_has_one_reader_and_one_writer() -> None:
+    """Others turn an integer past 64 bits into a double, or refuse it."""
+    for path in sources():
+        if path != Path("observatory/exact.py") and path.parts[1] != "console":
+            assert "import orjson" not in (ROOT / path).read_text(), (
+                f"{path}: use observatory.exact"
+            )
+
+
 def test_signals_are_our_own_and_safe_text_has_one_source() -> None:
     for path in sources():
         text = (ROOT / path).read_text()

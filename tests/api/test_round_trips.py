@@ -234,6 +234,7 @@ def example_reads(dataset_id: str, example_id: str) -> list[tuple[str, str, Any]
     return [
         ("GET", f"/examples/{example_id}", None),
         ("GET", f"/examples?dataset={dataset_id}", None),
+        ("GET", f"/datasets/{dataset_id}/jsonl", None),
     ]
 
 
