@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db.migrations import AddIndex, CreateModel
 from django.db.migrations.loader import MigrationLoader
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +67,29 @@ def test_no_migration_depends_on_a_room_above() -> None:
 
 def test_every_room_has_one_newest_migration() -> None:
     assert MigrationLoader(None).detect_conflicts() == {}
+
+
+# Made before anything was released: they run on empty tables only.
+BEFORE_THE_FIRST_RELEASE = {
+    ("annotations", "0004_pairs_and_threads"),
+    ("feedback", "0002_attributes"),
+    ("feedback", "0003_newest_by_key"),
+    ("runs", "0005_find_by_metadata"),
+}
+
+
+def test_l2_an_index_of_a_table_in_use_is_built_concurrently() -> None:
+    """CREATE INDEX holds up every write to its table until it is built."""
+    for key, migration in MigrationLoader(None).disk_migrations.items():
+        if key[0] not in FLOORS or floor_of(key[0]) == 0 or key in BEFORE_THE_FIRST_RELEASE:
+            continue
+        operations = migration.operations
+        created = {op.name_lower for op in operations if isinstance(op, CreateModel)}
+        for operation in operations:
+            if isinstance(operation, AddIndex) and operation.model_name.lower() not in created:
+                assert isinstance(operation, AddIndexConcurrently), key
+                assert len(operations) == 1, f"{key}: a concurrent index is alone in its migration"
+                assert not migration.atomic, key
 
 
 def test_faces_own_no_table() -> None:

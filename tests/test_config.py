@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from kombu import serialization
+from kombu.exceptions import ContentDisallowed
+from kombu.serialization import prepare_accept_content
 
+from observatory.celery import app
 from observatory.config import Environment
 from tests.live import ROOT
 
@@ -112,3 +117,11 @@ def test_a_secret_can_come_from_a_file(tmp_path) -> None:
     env = Environment({"SECRET_KEY_FILE": str(tmp_path / "key")})
     assert env.secret("SECRET_KEY") == KEY
     env.check()
+
+
+def test_s8_a_worker_refuses_a_pickled_message() -> None:
+    accepted = prepare_accept_content(app.conf.accept_content)
+    message = pickle.dumps({"task": "annotations.tasks.drain_changes"})
+    with pytest.raises(ContentDisallowed):
+        serialization.loads(message, "application/x-python-serialize", "binary", accept=accepted)
+    assert serialization.loads(b"{}", "application/json", "utf-8", accept=accepted) == {}

@@ -276,6 +276,8 @@ class Supervisor:
         while any(child.is_alive for child in children):
             if time.monotonic() >= deadline or self._n_requests:  # asked once more: hurry
                 for child in children:
+                    if child.is_alive:
+                        self.say(child.program.name, "did not end in time and is killed")
                     child.kill()
                 deadline = time.monotonic() + 0.2
                 self._n_requests = 0

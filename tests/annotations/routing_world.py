@@ -11,7 +11,9 @@ from uuid import UUID, uuid4, uuid5
 from annotations.models import AnnotationQueue, RoutingRule
 from annotations.routing import drain
 from annotations.routing_rules import RuleDefinition, set_rule
+from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback
+from observatory.feedback.record import record
 from observatory.runs import changes
 from observatory.runs.models import Change, Project, Run
 from observatory.workspaces.models import Workspace
@@ -50,10 +52,8 @@ def make_run(
 
 
 def judge(workspace: Workspace, run_id: UUID, key: str, **fields: Any) -> Feedback:
-    """Store feedback on a run, which need not exist, and note it."""
-    row = Feedback.objects.create(workspace=workspace, run_id=run_id, key=key, **fields)
-    changes.note(workspace, Change.Kind.FEEDBACK, [run_id])
-    return row
+    """Record feedback on a run, which need not exist, as an SDK's request does."""
+    return record(workspace, FeedbackInput(run_id=run_id, key=key, **fields), now=NOON)
 
 
 def make_rule(queue: AnnotationQueue, text: str, **fields: Any) -> RoutingRule:

@@ -13,6 +13,7 @@ from datasets_app import examples
 from datasets_app.examples import ExampleChange, ExampleInput
 from tests.conftest import NOON
 from tests.factories import DatasetFactory, judge, make_run
+from tests.hostile import FORMULAS
 
 
 @pytest.fixture
@@ -156,6 +157,18 @@ def test_a_preview_tells_beginnings_and_csv_a_line_a_run(api, dataset, ids) -> N
     assert [line["example_id"] for line in lines] == [str(uuid) for uuid in ids[:2]]
     assert (lines[0]["feedback.exact"], lines[0]["outputs"]) == ("0.5", '{"n":0}')
     assert asked(api, dataset, project, query="?format=xml").status_code == 422
+
+
+@pytest.mark.parametrize("formula", [text for text in FORMULAS if text.isprintable()])
+def test_r2_no_cell_of_an_experiments_csv_is_a_formula(api, dataset, ids, formula) -> None:
+    project = experiment(api, dataset)
+    make_run(project, reference_example_id=ids[0], name=formula, error=formula)
+    answer = asked(api, dataset, project, query="?format=csv")
+    (line,) = csv.DictReader(io.StringIO(answer.content.decode()))
+    assert (line["run_name"], line["error"]) == (f"'{formula}", f"'{formula}")
+    exact = asked(api, dataset, project, query="?format=csv&spreadsheet=false")
+    (line,) = csv.DictReader(io.StringIO(exact.content.decode()))
+    assert (line["run_name"], line["error"]) == (formula, formula)
 
 
 def test_an_example_is_shown_as_it_was_for_the_experiment(api, dataset, ids) -> None:

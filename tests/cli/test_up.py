@@ -74,6 +74,8 @@ def test_sigterm_stops_the_whole_tree_within_ten_seconds(installation) -> None:
         }
         assert live.stop(signal.SIGTERM, timeout_s=10) == 0
         assert wait_until_gone(tree, 0.5) == []
+        # B7: parts are asked to end, not killed. A busy machine may run out of patience with one.
+        assert live.log.count("is killed") < 3
 
 
 @pytest.mark.faults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -223,3 +224,13 @@ def test_odd_schemas_never_raise(schema, document) -> None:
 )
 def test_bounded_validation_agrees_with_the_library(schema, document) -> None:
     assert (problem(schema, document) is None) is Draft202012Validator(schema).is_valid(document)
+
+
+def test_x1_a_schema_that_names_an_address_fetches_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        schema = {"$ref": f"http://127.0.0.1:{port}/schema.json"}
+        assert problem(schema, {"a": 1}) is not None
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -45,6 +45,18 @@ def test_claims_come_oldest_first_and_only_when_due(acme, now) -> None:
         assert [change.pk for change in changes.claim(10)] == [first.pk]
 
 
+def test_b5_a_backlog_is_claimed_in_batches_of_the_size_asked_for(acme) -> None:
+    for _ in range(5):
+        changes.note(acme, Change.Kind.RUN, [uuid4()])
+    sizes = []
+    for _ in range(3):
+        with transaction.atomic():
+            claimed = changes.claim(2)
+            Change.objects.filter(pk__in=[change.pk for change in claimed]).delete()
+        sizes.append(len(claimed))
+    assert sizes == [2, 2, 1]
+
+
 def test_a_change_that_keeps_failing_is_put_off_and_dies_at_the_fifth_attempt(acme, now) -> None:
     changes.note(acme, Change.Kind.RUN, [uuid4()])
     change = Change.objects.get()

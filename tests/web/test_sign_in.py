@@ -29,6 +29,14 @@ def test_a_member_lands_in_their_workspace(grace) -> None:
     assert client.get("/accounts/login/").status_code == 302
 
 
+def test_s5_scripts_and_other_sites_never_get_the_session_cookie(grace) -> None:
+    client = Client()
+    attempt(client, "grace", PASSWORD)
+    cookie = client.cookies["sessionid"]
+    assert cookie["httponly"] is True
+    assert cookie["samesite"] == "Lax"
+
+
 def test_someone_without_a_workspace_is_told_so(db) -> None:
     client = Client()
     client.force_login(UserFactory(username="nobody"))
