@@ -1,0 +1,95 @@
+"""Variants that break the promises on reviewing (C1 to C6)."""
+
+from tests.teeth import Variant
+
+VARIANTS = [
+    Variant(
+        promise="C1",
+        breaks="reviewers who ask at once may be given one seat",
+        file="annotations/migrations/0003_reserve_next.py",
+        old="""              AND {CLAIMABLE} {UNDEFERRED}
+            ORDER BY s.item_id, s.number LIMIT 1 FOR UPDATE OF s SKIP LOCKED;
+            EXIT WHEN chosen IS NOT NULL;
+        END LOOP;""",
+        new="""              AND {CLAIMABLE} {UNDEFERRED}
+            ORDER BY s.item_id, s.number LIMIT 1;
+            EXIT WHEN chosen IS NOT NULL;
+        END LOOP;""",
+        tests=("tests/annotations/test_review_races.py",),
+        is_migration=True,
+    ),
+    Variant(
+        promise="C2",
+        breaks="a review that is sent twice is refused the second time",
+        file="annotations/reviews.py",
+        old="        if earlier.submission_id == submission.submission_id:\n",
+        new="        if False:\n",
+        tests=("tests/annotations/test_reviews.py",),
+    ),
+    Variant(
+        promise="C3",
+        breaks="of two tabs the later autosave silently replaces the other's text",
+        file="annotations/drafts.py",
+        old="(version = %(version)s OR {_IS_MINE})",
+        new="(true OR version = %(version)s)",
+        tests=("tests/annotations/test_drafts.py",),
+    ),
+    Variant(
+        promise="C4",
+        breaks="answers on open blind items are stored unsealed",
+        file="annotations/recording.py",
+        old="is_sealed = item.queue.is_blind and item.state == QueueItem.State.OPEN and not completes",
+        new="is_sealed = False",
+        tests=("tests/annotations/test_blindness.py",),
+    ),
+    Variant(
+        promise="C4",
+        breaks="rules, filters and figures read sealed answers",
+        file="observatory/runs/sealed.py",
+        old='return f"NOT {alias}.is_sealed"',
+        new='return f"{alias}.id IS NOT NULL"',
+        tests=("tests/web/test_compare.py", "tests/annotations/test_blindness.py"),
+    ),
+    Variant(
+        promise="C4",
+        breaks="an API key reads sealed answers",
+        file="observatory/api/feedback.py",
+        old="    return rows.filter(Q(is_sealed=False) | Q(api_key=key, review_uuid=None))\n",
+        new="    return rows\n",
+        tests=("tests/annotations/test_blindness.py", "tests/api/test_feedback_of_reviews.py"),
+    ),
+    Variant(
+        promise="C4",
+        breaks="agreement counts the answers on open blind items",
+        file="annotations/blindness.py",
+        old='    is_completed = Q(**{f"{item}__state": QueueItem.State.COMPLETED})\n',
+        new='    is_completed = Q(**{f"{item}__isnull": False})\n',
+        tests=("tests/annotations/test_blindness.py",),
+    ),
+    Variant(
+        promise="C5",
+        breaks="a version that has been stored can be edited",
+        file="datasets_app/migrations/0002_what_is_stored_is_never_edited.py",
+        old="    RAISE EXCEPTION 'a stored version of a dataset is never edited'\n"
+        "        USING ERRCODE = 'integrity_constraint_violation';\n",
+        new="    RETURN NEW;\n",
+        tests=("tests/datasets/test_examples.py",),
+        is_migration=True,
+    ),
+    Variant(
+        promise="C5",
+        breaks="an item that is completed is harvested again and again",
+        file="datasets_app/harvest.py",
+        old="        Q(harvested=None)\n",
+        new="        Q(pk__isnull=False)\n",
+        tests=("tests/datasets/test_harvest.py",),
+    ),
+    Variant(
+        promise="C6",
+        breaks="the interval of an agreement differs each time it is computed",
+        file="annotations/agreement.py",
+        old="np.random.default_rng(seed)",
+        new="np.random.default_rng()",
+        tests=("tests/annotations/test_agreement.py",),
+    ),
+]
