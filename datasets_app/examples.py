@@ -444,12 +444,15 @@ def _as_stored(revision: ExampleRevision | None) -> _Content | None:
 
 def _is_same(before: _Content | None, after: _Content) -> bool:
     """Return whether two contents say the same, whatever the spaces and the order of keys."""
-    if before is None or before == after:
-        return before is not None
-    return all(
-        _canonical(getattr(before, side)) == _canonical(getattr(after, side))
-        for side in ("inputs", "outputs")
-    ) and replace(before, inputs=None, outputs=None) == replace(after, inputs=None, outputs=None)
+    if before is None:
+        return False
+    for side in ("inputs", "outputs"):
+        old, new = getattr(before, side), getattr(after, side)
+        if old != new and _canonical(old) != _canonical(new):
+            return False
+    return exact.is_same(before.metadata, after.metadata) and (
+        (before.splits, before.files) == (after.splits, after.files)
+    )
 
 
 def _canonical(document: str | None) -> bytes | None:

@@ -55,8 +55,8 @@ def _parsed(where: str, given: Any) -> Operation:
         raise BadOperation(f"{where}.operation: must be one of {', '.join(KINDS)}")
     if kind.upper() == "SET":
         value = given.get("value")
-        text = exact.dumps(value).decode()
-        if len(text) > MAX_VALUE or "\\u0000" in text:
+        text = exact.dumps(value)
+        if len(text) > MAX_VALUE or exact.has_nul(text):
             raise BadOperation(f"{where}.value: at most {MAX_VALUE} bytes, and no NUL")
         if key == SPLIT and not _is_split(value):
             raise BadOperation(f"{where}.value: a split is a text or an array of texts")

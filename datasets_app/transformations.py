@@ -78,7 +78,7 @@ def applied(
         for parent, within in list(_parents(whole, outer, step.path[:-1], outer)):
             _ACTIONS[step.kind](parent, step.path[-1], _Place(within, outer, side, tools))
     after = whole[side]
-    if not isinstance(after, dict) or after == exact.loads(document):
+    if not isinstance(after, dict) or exact.is_same(after, exact.loads(document)):
         return document
     return exact.dumps(after).decode()
 

@@ -32,6 +32,8 @@ __all__ = [
     "double",
     "dumps",
     "for_jsonb",
+    "has_nul",
+    "is_same",
     "jsonb",
     "loads",
     "spelled",
@@ -47,7 +49,7 @@ _NESTED: Final = 200  # levels; orjson writes at most 254
 _ESCAPE = re.compile(rb"\\\\|\\u0000")  # an escaped backslash may stand before plain letters
 _RUNS = re.compile(r"[0-9]+")
 _MIN_INT, _MAX_INT = -(1 << 63), (1 << 64) - 1
-_EXPONENT = re.compile(rb"[0-9][eE][-+]?[0-9]")
+_EXPONENT = re.compile(rb"(?:^|[\s:,\[])-?[0-9.]+[eE][-+]?[0-9]")  # not in a quoted UUID
 _TOKEN = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"|(-?[0-9]+)(?:\.([0-9]+))?[eE]([-+]?[0-9]+)', re.DOTALL
 )
@@ -270,6 +272,16 @@ def spelled(value: Any, **options: Any) -> str:
     """
     text = json.dumps(value, **options)
     return text if loads(text) == value else dumps(value, sort_keys=True).decode()
+
+
+def has_nul(document: bytes) -> bool:
+    r"""Return whether a text of a JSON document holds \u0000, which PostgreSQL cannot store."""
+    return rb"\u0000" in _ESCAPE.findall(document)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Return whether two JSON values are written alike: neither 1 and true, nor 1 and 1.0 are."""
+    return dumps(one, sort_keys=True) == dumps(other, sort_keys=True)
 
 
 def _mended(match: re.Match[bytes]) -> bytes:

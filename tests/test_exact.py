@@ -95,3 +95,31 @@ def test_the_writer_takes_what_no_other_takes() -> None:
         deep = [deep]
     written = exact.dumps({"deep": deep, "\ud800": "a\udfffb", "nan": float("nan"), 1: {3, 2}})
     assert exact.loads(written) == {"deep": deep, "\ufffd": "a\ufffdb", "nan": None, "1": [2, 3]}
+
+
+def test_jsonb_gets_a_replacement_for_nul_and_nothing_else() -> None:
+    value = {"a": "x\x00y", "b": "C:\\u0000", "c": "\\\x00", "k\x00": "\\\\u0000"}
+    mended = {"a": "x\ufffdy", "b": "C:\\u0000", "c": "\\\ufffd", "k\ufffd": "\\\\u0000"}
+    assert json.loads(exact.jsonb(value)) == mended
+    assert exact.has_nul(exact.dumps(value))
+    assert not exact.has_nul(exact.dumps(mended))
+
+
+def test_an_exponent_in_a_text_is_not_taken_for_a_number() -> None:
+    document = rb'{"3e5": "a 1e5, [1e5", "n": [1e5, -2E+3], "m":1e5}'
+    written = rb'{"3e5": "a 1e5, [1e5", "n": [100000.0, -2000.0], "m":100000.0}'
+    assert exact.for_jsonb(document) == written
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": 1}, {"a": True}, False),
+        ([0], [False], False),
+        (1, 1.0, False),
+        (2**70, 2**70, True),
+    ],
+)
+def test_values_are_the_same_when_they_are_written_alike(one, other, is_same) -> None:
+    assert exact.is_same(one, other) is is_same

@@ -63,8 +63,8 @@ class Commits(WorkspaceView):
             commit = commits.push(
                 repo,
                 manifest,
-                parent=parent.replace("\x00", "") if parent else None,
-                description=description.replace("\x00", ""),
+                parent=parameters.without_nul("parent_commit", parent) if parent else None,
+                description=parameters.without_nul("description", description),
             )
         except commits.StaleParent:
             raise Conflict("Parent commit does not match the latest commit") from None

@@ -106,7 +106,7 @@ def _texts_of(body: dict[str, Any]) -> dict[str, str]:
         if body.get(name) is not None:
             if not isinstance(body[name], str) or len(body[name]) > most:
                 raise Unprocessable(f"{name}: must be a text of at most {most} characters")
-            texts[name] = body[name].replace("\x00", "")
+            texts[name] = parameters.without_nul(name, body[name])
     if texts.get("data_type", "kv") not in Dataset.DataType.values:
         raise Unprocessable(f"data_type: must be one of {', '.join(Dataset.DataType.values)}")
     if "name" in texts and not texts["name"].strip():
@@ -242,7 +242,7 @@ class DatasetTags(WorkspaceView):
         if as_of is not None and not isinstance(as_of, str):
             raise Unprocessable("as_of: must be a time or a tag")
         try:
-            version = versions.tag(dataset, as_of, name.replace("\x00", ""))
+            version = versions.tag(dataset, as_of, parameters.without_nul("tag", name))
         except versions.UnknownVersion:
             raise NotFound("Dataset version not found") from None
         except ValueError as error:
@@ -296,7 +296,7 @@ class DatasetSplits(WorkspaceView):
         try:
             examples.set_split(
                 dataset,
-                name.replace("\x00", ""),
+                parameters.without_nul("split_name", name),
                 [uuid for uuid in wanted if uuid is not None],
                 is_removed=body.get("remove") is True,
                 now=timezone.now(),

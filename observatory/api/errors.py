@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException, AuthenticationFailed
@@ -56,6 +57,10 @@ def _code(exception: Exception, status: int) -> str:
     )
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:300]
+
+
 def unavailable(reason: str) -> HttpResponse:
     """Return 503 with Retry-After: the SDKs keep the batch and try again, never on a 500."""
     body = {"detail": reason, "code": "unavailable"}
@@ -73,6 +78,10 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | HttpResp
         set_rollback()
         logger.error("%s (%s)", reason, exception)
         return unavailable(reason)
+    if isinstance(exception, DataError):
+        set_rollback()
+        logger.warning("The database refused what was sent: %s", exception)
+        exception = Unprocessable(f"A value cannot be stored or compared: {_first_line(exception)}")
     response = exception_handler(exception, context)
     if response is None:
         return None

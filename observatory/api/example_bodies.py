@@ -33,7 +33,7 @@ def raw_body(request: Request) -> bytes:
 def members_of(raw: bytes, where: str = "") -> dict[str, bytes]:
     """Return the members of a JSON object as bytes. Raises 422."""
     try:
-        return documents.members(raw)
+        return documents.members(documents.mend_surrogates(raw))
     except BadItem as error:
         raise Unprocessable(f"{where}{error.reason}") from None
 

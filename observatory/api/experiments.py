@@ -287,7 +287,7 @@ def _optional_text(body: Mapping[str, Any], name: str, most: int) -> str | None:
         return None
     if not isinstance(given, str) or len(given) > most:
         raise Unprocessable(f"{name}: must be a text of at most {most} characters")
-    return given.replace("\x00", "")
+    return parameters.without_nul(name, given)
 
 
 class Comparisons(WorkspaceView):
@@ -305,7 +305,7 @@ class Comparisons(WorkspaceView):
             "description": _optional_text(body, "description", 65_536),
         }
         extra = body.get("extra")
-        if extra is not None and (not isinstance(extra, dict) or b"\\u0000" in exact.dumps(extra)):
+        if extra is not None and (not isinstance(extra, dict) or exact.has_nul(exact.dumps(extra))):
             raise Unprocessable("extra: must be an object without NUL")
         fields["extra"] = extra
         if (uuid := parameters.sent_uuid(body, "id")) is not None:

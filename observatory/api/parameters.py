@@ -17,17 +17,27 @@ MAX_LIMIT = 1_000
 MAX_LISTED = 1_000
 
 
+def without_nul(name: str, text: str) -> str:
+    """Return a text that was sent. Raises 422 for a NUL character: PostgreSQL stores none.
+
+    Left out silently it would make two names one.
+    """
+    if "\x00" in text:
+        raise Unprocessable(f"{name}: must not contain a NUL character")
+    return text
+
+
 def listed(request: Request, name: str) -> list[str]:
     """Return every value of a repeated parameter. Raises 422 beyond MAX_LISTED."""
     values = [value for value in request.query_params.getlist(name) if value]
     if len(values) > MAX_LISTED:
         raise Unprocessable(f"{name}: more than {MAX_LISTED} values")
-    return [value.replace("\x00", "") for value in values]
+    return [without_nul(name, value) for value in values]
 
 
 def one(request: Request, name: str) -> str | None:
     """Return the last value of a parameter, None if absent or empty."""
-    return (request.query_params.get(name) or "").replace("\x00", "") or None
+    return without_nul(name, request.query_params.get(name) or "") or None
 
 
 def _uuid(name: str, text: str) -> UUID:

@@ -120,7 +120,7 @@ def _fields(body: dict[str, Any]) -> dict[str, Any]:
         if body.get(name) is not None:
             if not isinstance(body[name], str):
                 raise Unprocessable(f"{name}: must be a text")
-            fields[name] = body[name].replace("\x00", "")
+            fields[name] = parameters.without_nul(name, body[name])
     for name in ("is_public", "is_archived"):
         if body.get(name) is not None:
             if not isinstance(body[name], bool):
@@ -132,7 +132,7 @@ def _fields(body: dict[str, Any]) -> dict[str, Any]:
             isinstance(tag, str) and len(tag) <= 200 for tag in tags
         ):
             raise Unprocessable("tags: must be an array of texts of at most 200 characters")
-        fields["tags"] = [tag.replace("\x00", "") for tag in tags]
+        fields["tags"] = [parameters.without_nul("tags", tag) for tag in tags]
     return fields
 
 

@@ -181,8 +181,7 @@ def _moment(name: str, value: Any) -> datetime:
 def _object(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Unprocessable(f"{name}: expects an object")
-    text = exact.dumps(value).decode()
-    if "\\u0000" in text:
+    if exact.has_nul(exact.dumps(value)):
         raise Unprocessable(f"{name}: holds a character that no text holds")
     return value
 

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
+from observatory.exact import for_jsonb
 from observatory.runs import merge
 from observatory.runs.ops import RunOp
 
@@ -111,8 +112,8 @@ def _add_jsonb(out: list[bytes], document: bytes | None) -> None:
     if document is None:
         out.append(_NULL)
     else:
-        out.append(_length(len(document) + 1) + b"\x01")
-        out.append(document)
+        stored = for_jsonb(document)
+        out += (_length(len(stored) + 1) + b"\x01", stored)
 
 
 def _uuid(value: UUID | None) -> bytes:

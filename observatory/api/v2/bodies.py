@@ -11,6 +11,7 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.request import Request
 
+from observatory.api import parameters
 from observatory.api.run_query import moment_of, text_of, uuid_of
 from observatory.runs.filters.compile import EVER, Judged
 from observatory.runs.filters.grammar import Node
@@ -41,7 +42,7 @@ def query_of(request: Request, *lists: str) -> dict[str, Any]:
     """Return the query as a body would say it; the parameters in `lists` may be repeated."""
     given = request.query_params
     return {
-        name: given.getlist(name) if name in lists else given[name].replace("\x00", "")
+        name: given.getlist(name) if name in lists else parameters.without_nul(name, given[name])
         for name in given
     }
 
