@@ -168,7 +168,7 @@ class FeedbackToken(WorkspaceView):
 
     def _redeem(self, request: Request, token: str, body: dict[str, Any]) -> Response:
         now = timezone.now()
-        self._limit("address", request.META["REMOTE_ADDR"], PER_ADDRESS, now)
+        self._limit("address", request.META.get("REMOTE_ADDR", ""), PER_ADDRESS, now)
         secret = uuid_or_404(token)
         self._limit("token", str(secret), PER_TOKEN, now)
         try:

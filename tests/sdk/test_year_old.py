@@ -23,6 +23,7 @@ NOT_YET_IN_IT: dict[str, dict[str, str]] = {
     "test_feedback.py": {
         "test_a_value_is_whatever_json_holds_but_lists": "its model reads numbers as texts",
         "test_every_keyword_of_create_feedback_is_kept": "Feedback.start_time",
+        "test_a_scale_sent_with_feedback_is_declared": "list_feedback_configs",
         "test_a_scale_is_declared_listed_changed_enforced_and_withdrawn": "create_feedback_config",
         "test_categories_are_added_and_removed_of_a_scale_of_several": "create_feedback_config",
     },
