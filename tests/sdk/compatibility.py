@@ -21,20 +21,25 @@ from pathlib import Path
 from typing import Any
 
 from langsmith import AsyncClient, Client
+from langsmith._client import AsyncLangsmith, Langsmith
 
 from tests.sdk import probes, versions
 from tests.sdk.probes import PROBES, Calls, Loop, Probe, World, outcome
-from tests.sdk.surface import python_methods
+from tests.sdk.surface import CLIENTS, GENERATED, python_methods
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = ROOT / "docs" / "sdk-compatibility.md"
 KINDS = {
     "Client": "Python `Client`",
     "AsyncClient": "Python `AsyncClient`",
+    "Langsmith": "Python `Langsmith` (generated)",
+    "AsyncLangsmith": "Python `AsyncLangsmith` (generated)",
     "RunTree": "Python `RunTree`",
     "evaluation": "Python `langsmith.evaluation`",
     "JavaScript": "JavaScript `Client`",
+    "default export": "JavaScript default export `Langsmith` (generated)",
 }
+OF_JAVASCRIPT = ("JavaScript", "default export")
 NODE_S = 240
 
 for found in pkgutil.iter_modules(probes.__path__):
@@ -88,13 +93,15 @@ def node(*words: str, variables: Mapping[str, str] | None = None) -> Any:
 def declared() -> tuple[dict[str, set[str]], list[Declared]]:
     """Return the methods of every kind of client, and what is declared of them."""
     of_node = node("declared")
-    methods = python_methods() | {"JavaScript": set(of_node["methods"])}
+    methods = python_methods() | {kind: set(of_node["methods"][kind]) for kind in OF_JAVASCRIPT}
     rows = list(_of_python())
     for probe in of_node["declared"]:
         proof = f"../tests/sdk/js/probes/{probe['file']}"
         rows += [
-            Declared("JavaScript", method, probe["seen"], probe["why"], proof)
+            Declared(kind, method, probe["seen"], probe["why"], proof)
+            for kind in OF_JAVASCRIPT
             for method in probe["methods"]
+            if method in methods[kind]
         ]
     return methods, rows
 
@@ -112,13 +119,22 @@ def seen_in_python(probe: Probe, kind: str, world: World) -> tuple[str, str]:
 def worlds(url: str, key: str, loop: Loop) -> dict[str, World]:
     """Return what the probes have at hand, by kind of client."""
     plain = Client(api_url=url, api_key=key)
-    found = {}
-    for kind in ("Client", "AsyncClient", "RunTree", "evaluation"):
+    # The generated classes ask `/api/v1/...` and `/api/v2/...` of what they are given.
+    generated = {"base_url": url.removesuffix("/api"), "api_key": key}
+    clients: dict[str, Any] = {
+        "Client": Client(api_url=url, api_key=key),
+        "AsyncClient": AsyncClient(api_url=url, api_key=key),
+        "Langsmith": Langsmith(**generated),
+        "AsyncLangsmith": AsyncLangsmith(**generated),
+        "RunTree": None,
+        "evaluation": None,
+    }
+    at_hand = {}
+    for kind, client in clients.items():
         noted: set[str] = set()
-        of = {"Client": Client, "AsyncClient": AsyncClient}.get(kind)
-        client = None if of is None else Calls(of(api_url=url, api_key=key), loop, noted)
-        found[kind] = World(client, plain, url, key, loop, noted)
-    return found
+        calls = None if client is None else Calls(client, loop, noted)
+        at_hand[kind] = World(calls, plain, url, key, loop, noted)
+    return at_hand
 
 
 # The document ------------------------------------------------------------------------------------
@@ -131,7 +147,10 @@ programs against a live server, see that it really makes the call, and compare w
 page. *Works* means that the program read back what it wrote. Anything else is the error that the SDK
 raises, with the HTTP status if a server was asked: such a call changes nothing.
 
-`with_raw_response` and `with_streaming_response` show the same methods again and have no rows.
+`with_raw_response` and `with_streaming_response` show the same methods again and have no rows. The
+generated classes `Langsmith` and `AsyncLangsmith` of Python and the default export of the npm package
+are made with the server's address without `/api`: `Langsmith(base_url="http://localhost:8000")`. Their
+resources have rows of their own; their bare verbs (`get`, `post`) send what they are given.
 
 What is asked in words or by meaning is refused by name: `ai_search` and `sem_filter` of `runs.query`,
 `traces.query` and `threads.query` answer 501, `tag_value_ids` (resource tags, which are not kept) 422.
@@ -144,7 +163,7 @@ def counts(methods: Mapping[str, Iterable[str]], rows: list[Declared]) -> Iterat
     yield "| | release | methods | work | refused |"
     yield "|---|---|---|---|---|"
     for kind, title in KINDS.items():
-        language = "JavaScript" if kind == "JavaScript" else "Python"
+        language = "JavaScript" if kind in OF_JAVASCRIPT else "Python"
         of_kind = [row for row in rows if row.kind == kind]
         work = sum(row.works for row in of_kind)
         yield (
@@ -181,13 +200,15 @@ def text() -> str:
         f"{release['JavaScript'][versions.YEAR_OLD]}.",
         "",
         "## Python clients\n",
-        *_rows(("Client", "AsyncClient"), rows),
+        *_rows(CLIENTS, rows),
+        "\n## Generated Python clients\n",
+        *_rows(GENERATED, rows),
         "\n## Python tracing and experiments\n",
         *_rows(("RunTree",), rows),
         "",
         *_rows(("evaluation",), rows),
-        "\n## JavaScript client\n",
-        *_rows(("JavaScript",), rows),
+        "\n## JavaScript clients\n",
+        *_rows(OF_JAVASCRIPT, rows),
     ]
     return "\n".join(parts) + "\n"
 
@@ -207,11 +228,13 @@ def _differences(word: str) -> int:
             if seen != probe.seen or missed:
                 found += 1
                 print(f"{kind} {probe.name}: saw {seen}, not {probe.seen}; missed {missed}\n{told}")
-    wanted = {tuple(one["methods"]): one["seen"] for one in node("declared")["declared"]}
+    wanted = {
+        method: one["seen"] for one in node("declared")["declared"] for method in one["methods"]
+    }
     for one in node("seen", word, variables=os.environ):
-        if one["seen"] != wanted[tuple(one["methods"])]:
+        if any(one["seen"] != wanted[method] for method in one["methods"]):
             found += 1
-            print(f"JavaScript {one['methods']}: saw {one['seen']}\n{one['told']}")
+            print(f"{one['kind']} {one['methods']}: saw {one['seen']}\n{one['told']}")
     loop.stop()
     return found
 

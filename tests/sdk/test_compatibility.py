@@ -53,7 +53,7 @@ def test_javascript_sees_what_is_declared(server: Server, node: str) -> None:
     wanted = {method: probe["seen"] for probe in declared for method in probe["methods"]}
     told = compatibility.node("seen", variables=environment(server, "probes"))
     wrong = [
-        f"{probe['methods']}: saw {probe['seen']}\n{probe['told']}"
+        f"{probe['kind']} {probe['methods']}: saw {probe['seen']}\n{probe['told']}"
         for probe in told
         if any(wanted[method] != probe["seen"] for method in probe["methods"])
     ]
@@ -86,15 +86,27 @@ def test_what_is_refused_says_why(table: Table) -> None:
     assert [row.method for row in table[1] if not row.works and not row.why] == []
 
 
+def test_every_probe_calls_a_method_that_some_client_has(table: Table) -> None:
+    known = set().union(*table[0].values())
+    probed = {method for probe in PROBES for method in probe.methods}
+    assert probed - known == set()
+
+
 def test_the_page_names_every_method_of_the_installed_sdks(table: Table, document: str) -> None:
-    sections = re.split(r"^## ", document, flags=re.M)
-    python = {
-        name for section in sections[1:3] for name in re.findall(r"^\| `(\S+)`", section, re.M)
+    sections = {
+        section.partition("\n")[0]: set(re.findall(r"^\| `(\S+)`", section, re.M))
+        for section in re.split(r"^## ", document, flags=re.M)[1:]
     }
-    javascript = set(re.findall(r"^\| `(\S+)`", sections[3], re.M))
-    methods = table[0]
-    assert javascript == methods["JavaScript"]
-    assert python == set().union(*(methods[kind] for kind in KINDS if kind != "JavaScript"))
+
+    def methods_of(*kinds: str) -> set[str]:
+        return set().union(*(table[0][kind] for kind in kinds))
+
+    assert sections == {
+        "Python clients": methods_of("Client", "AsyncClient"),
+        "Generated Python clients": methods_of("Langsmith", "AsyncLangsmith"),
+        "Python tracing and experiments": methods_of("RunTree", "evaluation"),
+        "JavaScript clients": methods_of("JavaScript", "default export"),
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)

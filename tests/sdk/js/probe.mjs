@@ -1,8 +1,9 @@
-// node probe.mjs declared: the SDK's public methods and what the probes declare of them.
-// node probe.mjs seen:     runs the probes against a live server and prints what they saw.
+// node probe.mjs declared: the public methods of both clients and what the probes declare of them.
+// node probe.mjs seen:     runs the probes with each client against a live server and prints what
+//                          they saw.
 import { readdirSync } from "node:fs";
 import { PROBES, World, outcome } from "./probes/declared.mjs";
-import { javascriptMethods } from "./surface.mjs";
+import { generatedMethods, javascriptMethods } from "./surface.mjs";
 
 const files = readdirSync(new URL("./probes/", import.meta.url)).sort();
 for (const file of files) {
@@ -11,25 +12,32 @@ for (const file of files) {
   for (const probe of PROBES.slice(before)) probe.file = file;
 }
 
-async function seen({ methods, call }) {
-  const world = new World();
+const METHODS = { JavaScript: javascriptMethods(), "default export": generatedMethods() };
+
+async function seen(kind, called, call) {
+  const world = new World(kind);
+  const told = { kind, methods: called, noted: world.noted, seen: "works", told: "" };
   try {
     await call(world);
-    return { methods, seen: "works", told: "", noted: [...world.noted] };
   } catch (error) {
-    const told = String(error.stack ?? error);
-    return { methods, seen: outcome(error), told, noted: [...world.noted] };
+    Object.assign(told, { seen: outcome(error), told: String(error.stack ?? error) });
   }
+  return { ...told, noted: [...world.noted] };
 }
 
 const [, , what, only = ""] = process.argv;
 if (what === "declared") {
   const declared = PROBES.map(({ methods, seen, why, file }) => ({ methods, seen, why, file }));
-  console.log(JSON.stringify({ methods: javascriptMethods(), declared }));
+  console.log(JSON.stringify({ methods: METHODS, declared }));
 } else {
   const asked = PROBES.filter(({ methods }) => methods.some((method) => method.includes(only)));
   const told = [];
-  for (const probe of asked) told.push(await seen(probe));
+  for (const { methods, call } of asked) {
+    for (const [kind, known] of Object.entries(METHODS)) {
+      const called = methods.filter((method) => known.includes(method));
+      if (called.length) told.push(await seen(kind, called, call));
+    }
+  }
   console.log(JSON.stringify(told));
 }
 process.exit(0);

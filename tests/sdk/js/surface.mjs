@@ -2,7 +2,7 @@
 // the client: createRun, runs.share.create. What the typings call private is not public.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Client } from "langsmith";
+import Langsmith, { Client } from "langsmith";
 
 const PRIVATE = /^\s+(?:private|protected)\s+(?:static\s+|readonly\s+|get\s+)*(\w+)/gm;
 
@@ -37,4 +37,11 @@ export function javascriptMethods() {
     else found.push(name);
   }
   return found;
+}
+
+/** The methods of the resources of the default export; its own verbs send what they are given. */
+export function generatedMethods() {
+  const offline = new Langsmith({ baseURL: "http://127.0.0.1:1", apiKey: "none" });
+  const resources = names(offline).filter((name) => isResource(offline[name]));
+  return resources.flatMap((name) => [...methods(offline[name], name)]);
 }

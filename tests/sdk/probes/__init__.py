@@ -6,7 +6,8 @@ these declarations; `tests/sdk/test_compatibility.py` runs the programs, sees th
 the calls it declares, and holds what it saw against what is declared.
 
 One program serves `Client` and `AsyncClient` where both have the method: `w.client` waits for what
-has to be awaited and lists what comes in pieces.
+has to be awaited and lists what comes in pieces. A program that calls only resources (`runs.query`)
+serves the generated `Langsmith` and `AsyncLangsmith`, too.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from uuid import UUID, uuid4
 
 from langsmith import Client
 from langsmith._base_client import BaseSyncPage
+from langsmith._streaming import Stream
 from langsmith.prompt_cache import async_prompt_cache_singleton
 from langsmith.uuid import uuid7
 
-from tests.sdk.surface import is_resource
+from tests.sdk.surface import CLIENTS, GENERATED, is_resource
 
 NOON = datetime.now(UTC).replace(microsecond=123456) - timedelta(minutes=5)
 
@@ -47,17 +49,18 @@ class Probe:
 
 
 PROBES: list[Probe] = []
-BOTH = ("Client", "AsyncClient")
 Program = Callable[["World"], Any]
 
 
-def works(*methods: str, of: Iterable[str] = BOTH, why: str = "") -> Callable[[Program], Program]:
+def works(
+    *methods: str, of: Iterable[str] = CLIENTS, why: str = ""
+) -> Callable[[Program], Program]:
     """The program runs through; its asserts say what has come back."""
     return _declared(methods, of, "works", why)
 
 
 def refused(
-    *methods: str, seen: str, why: str, of: Iterable[str] = BOTH
+    *methods: str, seen: str, why: str, of: Iterable[str] = CLIENTS
 ) -> Callable[[Program], Program]:
     """The program ends with the error `seen`, as `NotFoundError 404`; `why` says the reason."""
     return _declared(methods, of, seen, why)
@@ -66,15 +69,18 @@ def refused(
 def _declared(
     methods: tuple[str, ...], of: Iterable[str], seen: str, why: str
 ) -> Callable[[Program], Program]:
+    of_resources = GENERATED if all("." in method for method in methods) else ()
+    kinds = tuple(dict.fromkeys((*of, *of_resources)))
+
     def keep(call: Program) -> Program:
-        PROBES.append(Probe(call, methods, tuple(of), seen, why))
+        PROBES.append(Probe(call, methods, kinds, seen, why))
         return call
 
     return keep
 
 
 def refused_calls(
-    calls: dict[str, Program], *, seen: str, why: str, of: Iterable[str] = BOTH
+    calls: dict[str, Program], *, seen: str, why: str, of: Iterable[str] = CLIENTS
 ) -> None:
     """Declare one refused probe for each `method: program` of a family."""
     for method, call in calls.items():
@@ -144,7 +150,7 @@ class Calls:
             value = self._loop.wait(value)
         if isinstance(value, AsyncIterable):
             return self._loop.wait(_gathered(value))
-        if isinstance(value, types.GeneratorType | BaseSyncPage):
+        if isinstance(value, types.GeneratorType | BaseSyncPage | Stream):
             return list(value)
         return value
 
@@ -174,7 +180,7 @@ class Calls:
 class World:
     """What a probe has at hand: a client of the kind in question, and things to ask about."""
 
-    client: Any  # Calls of a Client or an AsyncClient
+    client: Any  # Calls of the client in question
     plain: Client  # prepares and reads back; its calls are not noted
     url: str
     key: str

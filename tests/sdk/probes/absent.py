@@ -9,6 +9,10 @@ from tests.sdk.probes import World, refused, refused_calls
 SYNC = ("Client",)
 ID = str(uuid4())
 
+JUDGES = (
+    "evaluators that the server runs on its own are no part of Observatory; "
+    "routing rules find doubtful runs, and people judge them"
+)
 INSIGHTS = "clustering of conversations by the vendor's models is no part of Observatory"
 
 
@@ -64,8 +68,7 @@ refused_calls(
         "evaluators.spend": lambda w: w.client.evaluators.spend(period_start="2026-01-01"),
     },
     seen="NotFoundError 404",
-    why="evaluators that the server runs on its own are no part of Observatory; "
-    "routing rules find doubtful runs, and people judge them",
+    why=JUDGES,
 )
 
 refused_calls(

@@ -58,3 +58,64 @@ refusedCalls(MISSING, "sandboxes that run code are no part of Observatory", {
   "sandboxes.snapshots.retrieve": (w) => snapshots(w).retrieve("s"),
   "sandboxes.snapshots.retrieveByName": (w) => snapshots(w).retrieveByName("s"),
 });
+
+// Only the default export offers what follows.
+
+const online = (w) => w.client.onlineEvaluators;
+const CODE = { name: "e", type: "code" };
+
+refusedCalls(MISSING, JUDGES, {
+  "onlineEvaluators.create": (w) => online(w).create(CODE),
+  "onlineEvaluators.retrieve": (w) => online(w).retrieve(ID),
+  "onlineEvaluators.update": (w) => online(w).update(ID, { name: "e" }),
+  "onlineEvaluators.list": (w) => all(online(w).list()),
+  "onlineEvaluators.delete": (w) => online(w).delete(ID),
+  "onlineEvaluators.bulkDelete": (w) => online(w).bulkDelete({ evaluator_ids: [ID] }),
+  "onlineEvaluators.spend": (w) => online(w).spend({ period_start: "2026-01-01" }),
+  "evaluators.createDecisionModel": (w) =>
+    w.client.evaluators.createDecisionModel({
+      display_name: "d",
+      prompt: [["user", "Right?"]],
+      questions: {},
+    }),
+});
+
+const HOOK = { url: "https://hooks.example" };
+const PAYLOAD = {
+  commit_hash: "0".repeat(40),
+  created_at: "2026-01-01T00:00:00Z",
+  created_by: "ada",
+  event: "commit",
+  manifest: {},
+  prompt_id: ID,
+  prompt_name: "p",
+};
+const hooks = (w) => w.client.promptWebhooks;
+
+refusedCalls(MISSING, "Observatory sends nothing to other servers when a prompt changes", {
+  "promptWebhooks.create": (w) => hooks(w).create(HOOK),
+  "promptWebhooks.retrieve": (w) => hooks(w).retrieve(ID),
+  "promptWebhooks.update": (w) => hooks(w).update(ID, HOOK),
+  "promptWebhooks.list": (w) => all(hooks(w).list()),
+  "promptWebhooks.delete": (w) => hooks(w).delete(ID),
+  "promptWebhooks.test": (w) => hooks(w).test({ payload: PAYLOAD, webhook: HOOK }),
+});
+
+refusedCalls(MISSING, "issues found by the vendor's agents are no part of Observatory", {
+  "issues.list": (w) => all(w.client.issues.list()),
+  "issues.retrieve": (w) => w.client.issues.retrieve(ID),
+});
+
+refusedCalls(MISSING, "these are words for the vendor about the vendor's product", {
+  "productFeedback.create": (w) =>
+    w.client.productFeedback.create({ category: "BUG", message: "m", source: "LANGSMITH_CLI" }),
+  "productFeedback.retrieve": (w) => w.client.productFeedback.retrieve(ID),
+});
+
+refusedCalls(MISSING, "SQL from outside is not run; runs are asked for with `filter`, and exported", {
+  "sql.query": (w) => w.client.sql.query({ project_ids: [ID], query: "select 1" }),
+});
+
+refusedCalls(MISSING, "sandboxes that run code are no part of Observatory", {
+  "fleet.threads.activateSandbox": (w) => w.client.fleet.threads.activateSandbox(ID),
+});

@@ -1,8 +1,9 @@
 // Small programs that call every public method of the JavaScript SDK against a live server, and what
 // comes of it: works(["readRun"], program) or refused(["agents.list"], "NotFoundError 404", why, ...).
-// The compatibility table is written from these declarations; ../probe.mjs runs the programs.
+// The compatibility table is written from these declarations; ../probe.mjs runs the programs, those of
+// resources (runs.query) with the default export, too.
 import { randomUUID } from "node:crypto";
-import { Client } from "langsmith";
+import Langsmith, { Client } from "langsmith";
 import { isResource } from "../surface.mjs";
 
 export const PROBES = [];
@@ -46,13 +47,24 @@ function noting(target, noted, path = "") {
   });
 }
 
+/** The default export asks /api/v1/... and /api/v2/... of its address. */
+const generated = () =>
+  new Langsmith({
+    baseURL: process.env.LANGSMITH_ENDPOINT.replace(/\/api$/, ""),
+    apiKey: process.env.LANGSMITH_API_KEY,
+  });
+
 /** What a probe has at hand: a client whose calls are noted, and things to ask about. */
 export class World {
   noted = new Set();
   plain = new Client({ autoBatchTracing: false });
-  client = noting(new Client({ autoBatchTracing: false }), this.noted);
   since = new Date(START - 86_400_000).toISOString();
   start = new Date(START).toISOString();
+
+  constructor(kind) {
+    const made = kind === "default export" ? generated() : new Client({ autoBatchTracing: false });
+    this.client = noting(made, this.noted);
+  }
 
   another(options = {}) {
     return noting(new Client(options), this.noted);

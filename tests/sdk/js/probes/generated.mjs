@@ -154,3 +154,9 @@ works(["sessions.resolve"], async (w) => {
   const told = await w.client.sessions.resolve({ kind: "EVALUATOR" });
   assert.equal(told.session_id, run.session_id);
 });
+
+works(["info.list"], async (w) => {
+  const info = await w.client.info.list();
+  assert.ok(info.version);
+  assert.equal(info.batch_ingest_config.use_multipart_endpoint, true);
+});
