@@ -55,7 +55,9 @@ class QueueForm(QueueModelForm):
     def clean(self) -> dict[str, Any]:
         """Refuse reviewers who are not members of the queue's workspace."""
         sent = super().clean() or {}
-        workspace = sent.get("workspace") or self.instance.workspace
+        workspace = sent.get("workspace") or getattr(self.instance, "workspace", None)
+        if workspace is None:  # the field says itself that it is needed
+            return sent
         reviewers = sent.get("assigned_reviewers") or []
         members = set(
             Membership.objects.filter(workspace=workspace, user__in=reviewers).values_list(

@@ -74,7 +74,9 @@ class RuleForm(RuleModelForm):
     def clean(self) -> dict[str, Any]:
         """Refuse a queue or a project of another workspace."""
         sent = super().clean() or {}
-        workspace = sent.get("workspace") or self.instance.workspace
+        workspace = sent.get("workspace") or getattr(self.instance, "workspace", None)
+        if workspace is None:  # the field says itself that it is needed
+            return sent
         queue = sent.get("queue")
         if queue is not None and queue.workspace_id != workspace.pk:
             self.add_error("queue", f"This queue is not in {workspace}")
