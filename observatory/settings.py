@@ -302,7 +302,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["observatory.api.rendering.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["observatory.api.rendering.AnyJSONParser"],
-    "EXCEPTION_HANDLER": "observatory.api.errors.handle",
+    "EXCEPTION_HANDLER": "observatory.api.exception_handler.handle",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
 }

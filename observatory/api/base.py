@@ -15,7 +15,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from observatory.api import errors
+from observatory.api import exception_handler
 from observatory.api.auth import ApiKeyAuthentication, Caller
 from observatory.exact import dumps
 from observatory.workspaces.models import Workspace
@@ -53,7 +53,7 @@ class BareWorkspaceView(View):
             self.caller = _authenticated(request)
             return super().dispatch(request, *args, **kwargs)
         except Exception as error:
-            answer = errors.handle(error, {})
+            answer = exception_handler.handle(error, {})
             if answer is None:
                 raise
             if not isinstance(answer, Response):
