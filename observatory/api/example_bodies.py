@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from observatory.runs.documents import BadItem
 
 DOCUMENTS = ("inputs", "outputs")
 MAX_EXAMPLES = 50_000  # the SDKs cut a batch by its bytes (20 MB), however many examples that is
+
+MAX_FILE_NAME = 1_000  # characters
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -46,7 +48,13 @@ def array_of(raw: bytes) -> list[dict[str, bytes]]:
         raise Unprocessable("The body must be an array of examples") from None
     if len(items) > MAX_EXAMPLES:
         raise Unprocessable(f"More than {MAX_EXAMPLES} examples at once")
-    return [members_of(bytes(item), f"[{place}]: ") for place, item in enumerate(items)]
+    sent = [members_of(bytes(item), f"[{place}]: ") for place, item in enumerate(items)]
+    places: dict[UUID, int] = {}
+    for place, members in enumerate(sent):
+        uuid = id_of(members, "id")
+        if uuid is not None and places.setdefault(uuid, place) != place:
+            raise Unprocessable(f"[{place}].id: [{places[uuid]}] is the same example")
+    return sent
 
 
 def input_of(members: dict[str, bytes], files: Mapping[str, Saved] | None = None) -> ExampleInput:
@@ -75,7 +83,7 @@ def change_of(
     if operations is not None and not isinstance(operations, dict):
         raise Unprocessable("attachments_operations: must be an object")
     renamed = None if operations is None else _renamed(operations)
-    retained = None if operations is None else _names(operations, "retain") or ()
+    retained = None if operations is None else _retained(operations)
     after = [*dict.fromkeys(retained or ()), *(renamed or {}).values()]
     if twice := [name for place, name in enumerate(after) if name in after[:place]]:
         raise Unprocessable(f"attachments_operations: two files would be called {twice[0][:100]!r}")
@@ -95,7 +103,25 @@ def _renamed(operations: dict[str, Any]) -> dict[str, str]:
     value = operations.get("rename") or {}
     if not isinstance(value, dict) or not all(isinstance(new, str) for new in value.values()):
         raise Unprocessable("attachments_operations.rename: must map names to names")
-    return value
+    return {
+        old: file_name(f"attachments_operations.rename.{old}", new) for old, new in value.items()
+    }
+
+
+def _retained(operations: dict[str, Any]) -> Sequence[str]:
+    try:
+        return _names(operations, "retain") or ()
+    except Unprocessable as error:
+        raise Unprocessable(f"attachments_operations.{error.detail}") from None
+
+
+def file_name(where: str, name: str) -> str:
+    """Return the name of a file as it is stored. Raises 422, naming `where` it was sent."""
+    if not name or len(name) > MAX_FILE_NAME:
+        raise Unprocessable(
+            f"{where[:100]}: a file needs a name of 1 to {MAX_FILE_NAME} characters"
+        )
+    return name.replace("\x00", "\ufffd")
 
 
 def _names(plain: dict[str, Any], name: str) -> list[str] | None:

@@ -23,7 +23,6 @@ from observatory.runs import attachments
 from observatory.runs.attachments import Saved
 
 Members = dict[str, bytes]
-MAX_FILE_NAME = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ def read(request: Request) -> Iterator[dict[UUID, Sent]]:
     Raises 400, 413 and 422; then nothing was stored.
     """
     sent: dict[UUID, Sent] = {}
+    seen: set[tuple[UUID, str]] = set()
     boundary = multipart.boundary_of(request.headers.get("content-type", ""))
     with (
         body.received(request._request) as content,
@@ -51,29 +51,27 @@ def read(request: Request) -> Iterator[dict[UUID, Sent]]:
         for part in multipart.split(content, boundary, max_parts=3 * example_bodies.MAX_EXAMPLES):
             example_id, _, rest = part.name.partition(".")
             uuid = _uuid(example_id)
+            if (uuid, rest) in seen:
+                raise Unprocessable(f"{part.name[:100]}: two parts have this name")
+            seen.add((uuid, rest))
             one = sent.setdefault(uuid, Sent())
             kind, _, name = rest.partition(".")
             if rest in (*example_bodies.DOCUMENTS, "attachments_operations"):
                 one.members[rest] = bytes(content[part.start : part.end])
             elif rest == "":
-                main = example_bodies.members_of(bytes(content[part.start : part.end]))
-                for member, raw in main.items():
-                    one.members.setdefault(member, raw)
+                raw = bytes(content[part.start : part.end])
+                main = example_bodies.members_of(raw, f"{part.name}: ")
+                for member, value in main.items():
+                    one.members.setdefault(member, value)
             elif kind == "attachment":
-                name = _file_name(part.name, name)
+                name = example_bodies.file_name(part.name, name)
                 mime_type = multipart.mime_type(content, part)
                 file = attachments.save(uuid, name, mime_type, _pieces(content, part))
                 saved.append(file)
                 one.files[name] = file
+            else:
+                raise Unprocessable(f"{part.name[:100]}: no example has such a part")
         yield sent
-
-
-def _file_name(part: str, name: str) -> str:
-    if not name or len(name) > MAX_FILE_NAME:
-        raise Unprocessable(
-            f"{part[:100]}: a file needs a name of at most {MAX_FILE_NAME} characters"
-        )
-    return name.replace("\x00", "\ufffd")
 
 
 def _pieces(content: body.Content, part: multipart.Part) -> Iterator[bytes]:

@@ -127,3 +127,62 @@ def test_a_clone_has_files_of_its_own(api, dataset) -> None:
     )
     assert told(api, copy["id"]) == {"attachment.note": "one"}
     assert ExampleFile.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("operations", "said"),
+    [
+        (b'{"rename":{"a":""}}', "attachments_operations.rename.a: "),
+        (b'{"rename":{"a":"%s"}}' % (b"x" * 1_001), "attachments_operations.rename.a: "),
+        (b'{"retain":"a"}', "attachments_operations.retain: "),
+    ],
+)
+def test_an_operation_that_cannot_be_kept_is_refused_by_name(
+    api, dataset, operations, said
+) -> None:
+    uuid = with_files(api, dataset, a=b"one")
+    parts = {str(uuid): (JSON, b"{}"), f"{uuid}.attachments_operations": (JSON, operations)}
+    answer = sent(api, "PATCH", dataset, parts)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(said)
+    assert told(api, uuid) == {"attachment.a": "one"}
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "said"),
+    [
+        (".metadata", b"{}", "no example has such a part"),
+        (".inputs.q", b"1", "no example has such a part"),
+        ("", b"{", ": "),
+    ],
+)
+def test_a_part_that_would_be_lost_is_refused_by_name(api, dataset, name, raw, said) -> None:
+    uuid = uuid4()
+    parts = {f"{uuid}.inputs": (JSON, b"{}"), f"{uuid}{name}": (JSON, raw)}
+    answer = sent(api, "POST", dataset, parts)
+    assert answer.status_code == 422
+    detail = answer.json()["detail"]
+    assert detail.startswith(f"{uuid}{name}: ")
+    assert said in detail
+
+
+def test_two_parts_of_one_name_are_refused(api, dataset) -> None:
+    uuid = uuid4()
+    again = str(uuid).upper()
+    parts = {f"{uuid}.inputs": (JSON, b'{"q":1}'), f"{again}.inputs": (JSON, b'{"q":2}')}
+    answer = sent(api, "POST", dataset, parts)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"{again}.inputs: two parts have this name"
+
+
+def test_one_example_twice_in_a_list_is_refused_and_nothing_is_changed(api, dataset) -> None:
+    uuid = with_files(api, dataset)
+    changes = [{"id": str(uuid), "inputs": {"q": 2}}, {"id": str(uuid), "outputs": {"a": 1}}]
+    answer = api.patch("/examples/bulk", changes)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "[1].id: [0] is the same example",
+    )
+    assert api.get(f"/examples/{uuid}").json()["inputs"] == {"q": 1}
+    new = {"id": str(uuid4()), "dataset_id": str(dataset.uuid), "inputs": {}}
+    assert api.post("/examples/bulk", [new, new]).status_code == 422
