@@ -92,7 +92,8 @@ def check(program: str, client: Client, output: str) -> int:
     deadline = time.monotonic() + SETTLE_S
     while True:
         try:
-            runs = list(client.list_runs(project_name=program))
+            has_runs = client.has_project(program)  # an experiment has a project of its own
+            runs = list(client.list_runs(project_name=program)) if has_runs else []
             CHECKS[program](Ended(client, program, runs, output))
             return len(runs)
         except Exception:

@@ -101,7 +101,7 @@ def openevals_judge(ended: Ended) -> None:
     project = ended.client.read_project(project_name=experiment, include_stats=True)
     assert project.metadata["seed"] == 2**64
     means = {key: stats["avg"] for key, stats in project.feedback_stats.items()}
-    assert means == {"correctness": 1, "equal": 1, "levenshtein_distance": 1}
+    assert means == {"correctness": 1, "exact_match": 1, "levenshtein_distance": 1}
     rows = list(ended.client.list_runs(project_name=experiment, is_root=True))
     assert len(rows) == 3
     for row in rows:

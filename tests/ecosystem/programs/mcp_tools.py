@@ -16,7 +16,7 @@ project = os.environ["LANGSMITH_PROJECT"]
 
 @traceable(name="turn", run_type="llm", client=client)
 def turn(messages: list) -> dict:
-    return {"role": "assistant", "content": "Refunds take five working days."}
+    return {"message": {"role": "assistant", "content": "Refunds take five working days."}}
 
 
 for question in ("When do I get my money?", "And now?"):
