@@ -104,7 +104,7 @@ def keep(
     try:
         cleaned = clean_document("draft", signed(content, writer))
     except InvalidFeedback:
-        return  # who sent it has it still, and was told what is wrong with it
+        return  # the browser keeps the text, and the answer said what is wrong with it
     put_back(item, reviewer, cleaned, now)
 
 

@@ -25,7 +25,7 @@ OF_THE_EXAMPLE: Final = ("metadata", "split", "created_at", "source_run_id", "at
 
 
 class BadLine(ValueError):
-    """A column or a cell that no export of ours has; says which and why."""
+    """A column or cell that no export writes; the message names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def joined(said: Sequence[Message], more: Sequence[Message]) -> list[Message]:
     """Return a conversation followed by `more`, which may repeat it or its end.
 
     A turn is traced with all that was said before it, with the last messages, or with what is
-    new: each message is told once. Of several ways to read it the longest repetition counts.
+    new: each message is listed once. Of several ways to read it the longest repetition counts.
     """
     longest = min(len(said), len(more))
     for length in range(longest, 0, -1):

@@ -174,7 +174,7 @@ def query_in(body: Any) -> RunQuery:
 
 
 def selected(body: Mapping[str, Any]) -> frozenset[str]:
-    """Return the fields that the body selects, and what is told with them. Raises ParseError (400).
+    """Return the fields that the body selects and those that go with them. Raises ParseError (400).
 
     That are the required ones and the details of tokens and costs: the SDKs read those of every
     run and select only the sums.

@@ -140,7 +140,7 @@ class ThreadPreview(WorkspaceView):
         return newest[::-1]
 
     def _said(self, turns: list[RunRow]) -> list[Message]:
-        """Return what was said; of a trace whose root holds no messages, by its model calls."""
+        """Return the messages of a trace; from its model calls if its root holds none."""
         by_trace = {turn.trace_id: _messages(turn) for turn in turns}
         silent = [str(trace_id) for trace_id, parts in by_trace.items() if not parts]
         if silent:

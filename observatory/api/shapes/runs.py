@@ -358,7 +358,7 @@ class Thread(TypedDict):
 
 
 class ThreadPreviewQuery(TypedDict, total=False):
-    """Which project the thread is in, and what of it is told: `all_messages`, which is all."""
+    """The project of the thread, and what to return of it: only `all_messages` is supported."""
 
     session_id: Annotated[UUID, Meta(description="The project; required")]
     select: list[str]
