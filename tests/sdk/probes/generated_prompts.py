@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from langchain_core.load import dumpd
+from langsmith._exceptions import ConflictError
 
 from tests.sdk.probes import World, refused_calls, works
 from tests.sdk.probes.prompts import HUB, files, template
@@ -46,26 +48,44 @@ def a_prompt_is_made_read_changed_listed_and_deleted(w: World) -> None:
     assert list(repos.list(query=name)) == []
 
 
-@works("commits.create", "commits.retrieve", "commits.list", of=GENERATED)
-def a_prompt_is_committed_and_read(w: World) -> None:
-    commits, name = w.client.commits, w.name("prompt")
+def pushed(w: World) -> tuple[str, list[str]]:
+    """Return the name of a new prompt and the hashes of its two commits, the first before the last."""
+    name = w.name("prompt")
     w.plain.create_prompt(name)
-    first = commits.create(name, owner=OWNER, manifest=manifest()).commit
-    second = commits.create(
+    first = w.client.commits.create(name, owner=OWNER, manifest=manifest()).commit
+    second = w.client.commits.create(
         name,
         owner=OWNER,
         manifest=manifest("Briefly: {question}"),
         parent_commit=first.commit_hash,
     ).commit
-    read = commits.retrieve(first.commit_hash, owner=OWNER, repo=name)
-    assert (read.commit_hash, read.manifest) == (first.commit_hash, manifest())
-    latest = commits.retrieve("latest", owner=OWNER, repo=name)
-    assert latest.commit_hash == second.commit_hash
-    listed = [
-        (commit.commit_hash, commit.parent_commit_hash)
-        for commit in commits.list(name, owner=OWNER)
+    return name, [first.commit_hash, second.commit_hash]
+
+
+@works(
+    "commits.create",
+    of=GENERATED,
+    why="a commit after the first names the newest one as `parent_commit`, or is refused with 409",
+)
+def a_prompt_is_committed_on_top_of_its_newest_version(w: World) -> None:
+    name, hashes = pushed(w)
+    with pytest.raises(ConflictError):
+        w.client.commits.create(name, owner=OWNER, manifest=manifest("Shout: {question}"))
+    assert w.plain.pull_prompt_commit(name, skip_cache=True).commit_hash == hashes[-1]
+
+
+@works("commits.retrieve", "commits.list", of=GENERATED)
+def the_commits_of_a_prompt_are_read(w: World) -> None:
+    commits = w.client.commits
+    name, (first, second) = pushed(w)
+    read = commits.retrieve(first, owner=OWNER, repo=name)
+    assert (read.commit_hash, read.manifest) == (first, manifest())
+    assert commits.retrieve("latest", owner=OWNER, repo=name).commit_hash == second
+    listed = commits.list(name, owner=OWNER)
+    assert [(commit.commit_hash, commit.parent_commit_hash) for commit in listed] == [
+        (second, first),
+        (first, None),
     ]
-    assert listed == [(second.commit_hash, first.commit_hash), (first.commit_hash, None)]
 
 
 refused_calls(
