@@ -239,7 +239,8 @@ def _bounds(low: float | None, high: float | None) -> str:
 
 def _read_number(question: Question, score: Any, value: Any) -> dict[str, Any]:
     number = _finite(value if score is None else score)
-    low, high = question.minimum, question.maximum
+    # As doubles: a frozen rubric reads 1e308 back as an integer, which is less than the double.
+    low, high = _finite(question.minimum), _finite(question.maximum)
     if number is None:
         raise _Complaint("Give a number.")
     if (low is not None and number < low) or (high is not None and number > high):

@@ -27,11 +27,27 @@ WARNINGS = {
     Warn.FEW_PER_CATEGORY: "Some answers are rare; agreement on them is uncertain.",
     Warn.SKEWED_PREVALENCE: "One answer dominates. Kappa is low then even when people agree; "
     "read it beside AC1 and percent agreement.",
-    Warn.RATER_BIAS: "The two use the answers with different frequency.",
+    Warn.RATER_BIAS: "The two reviewers differ in how often they pick each answer.",
     Warn.CONSTANT_RATER: "One reviewer gave the same answer every time.",
     Warn.WIDE_CI: "The interval is wide: more items rated by two would narrow it.",
     Warn.LOW_COVERAGE: "Only a small part of the items has two ratings.",
 }
+
+_ABOUT_HABITS = {Warn.SKEWED_PREVALENCE, Warn.RATER_BIAS, Warn.CONSTANT_RATER}
+
+
+def warning_words(result: Agreement) -> list[str]:
+    """Return the warnings of a result in words.
+
+    What they say of the reviewers' habits needs as many items as a verdict: on one item everybody
+    gave "the same answer every time".
+    """
+    is_few = result.n_overlap < verdicts.GREYED_BELOW
+    return [
+        WARNINGS[code]
+        for code in result.warnings
+        if code in WARNINGS and not (is_few and code in _ABOUT_HABITS)
+    ]
 
 
 def axis_x(value: float) -> float:
@@ -132,7 +148,7 @@ def _card(request: WebRequest, found: calibration.KeyAgreement, queue: Any) -> d
         "pairs": [_pair(pair, found.categories) for pair in shown],
         "n_more_pairs": len(found.pairs) - len(shown),
         "disputed": disputed,
-        "warnings": [WARNINGS[code] for code in headline.warnings if code in WARNINGS],
+        "warnings": warning_words(headline),
     }
 
 

@@ -55,6 +55,12 @@ CATEGORY = Question()
         (YES_NO, {"score": 1, "value": True}, {"score": 1.0}),
         (NUMBER, 0.5, {"score": 0.5}),
         (NUMBER, {"value": "0.5"}, {"score": 0.5}),
+        # The widest scale, as a frozen rubric reads it back: integers of 309 digits.
+        (
+            Question(kind="continuous", minimum=-(10**308), maximum=10**308),
+            "1e308",
+            {"score": 1e308},
+        ),
         (TEXT, "  why ", {"value": "why"}),
         (NUMBER, {"cant_judge": True}, {"score": None, "value": None, "cant_judge": ""}),
         (NUMBER, {"cant_judge": "dark"}, {"score": None, "value": None, "cant_judge": "dark"}),

@@ -7,8 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from annotations.models import AnnotationQueue, QueueItem
+from annotations.models import AnnotationQueue, QueueItem, RubricItem
 from datasets_app.models import Dataset
+from observatory.feedback.models import Feedback
 from observatory.prompts.models import PromptRepo
 from observatory.runs.models import Project
 from tests import scenes
@@ -73,6 +74,34 @@ def test_no_page_is_wider_than_the_window_or_higher_than_what_it_shows(
     sign_in(page.context, grace)
     walk("review", pages(scene)["review"])
     walk("reviewer's home", pages(scene)["home"])
+    assert found == []
+
+
+def test_no_page_is_wider_than_the_window_for_a_long_word(
+    acme, ada, grace, now, page, live_server, sign_in
+) -> None:
+    word = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk" * 4
+    scene = scenes.build(acme, now, mark=word)
+    for place, item in enumerate(RubricItem.objects.filter(queue=scene.queue)):
+        item.feedback_key, item.title, item.description = f"{place}{word}"[:150], word[:190], word
+        item.categories = [{**answer, "label": word[:150]} for answer in item.categories]
+        item.save()
+    Feedback.objects.filter(workspace=acme).update(key=word[:150])
+    Feedback.objects.filter(workspace=acme, run_id=scene.runs[1].id).update(
+        key="reason",
+        value=word,
+        scale={
+            "type": "categorical",
+            "level": "nominal",
+            "categories": [{"value": 0.2, "label": word}],
+        },
+    )
+    found: list[str] = []
+    for user, names in ((ada, NAMES), (grace, ["home", "review"])):
+        sign_in(page.context, user)
+        for name in names:
+            page.goto(live_server.url + pages(scene)[name])
+            found += misfits(page, name)
     assert found == []
 
 

@@ -209,6 +209,55 @@ def test_a_skip_and_a_requeue_are_undone_before_the_review_that_came_earlier(
     assert page.locator("#item input[type=radio]:checked").count() == 2
 
 
+def test_an_offer_to_undo_ends_with_the_next_thing_that_is_done(bench, grace) -> None:
+    page = bench(grace)
+    wait_for_next(page)
+    page.keyboard.press("s")
+    page.keyboard.press("3")
+    offers = page.locator(".toast").filter(has=page.get_by_role("button", name="Undo"))
+    expect(offers).to_have_count(1)
+    settle(lambda: Deferral.objects.count() == 1)
+    wait_for_next(page)
+    answer(page)
+    submit(page)
+    settle(lambda: standing() == 1)
+    expect(offers).to_have_count(0)
+    wait_for_next(page)
+    requeued = title(page)
+    page.keyboard.press("Shift+S")
+    expect(offers).to_have_count(1)
+    offers.get_by_role("button").click()
+    expect(page.locator("#item-title")).to_have_text(requeued)
+    assert standing() == 1
+
+
+def test_a_reload_after_an_undo_opens_the_item_that_came_back(bench, grace) -> None:
+    page = bench(grace)
+    wait_for_next(page)
+    titles = []
+    for place in range(2):
+        titles.append(title(page))
+        answer(page)
+        submit(page)
+        settle(lambda done=place + 1: standing() == done)
+        wait_for_next(page)
+    first = titles[0]
+    for expected in reversed(titles):
+        page.locator("body").press("z")
+        expect(page.locator("#item-title")).to_have_text(expected)
+    page.locator("#note").fill("typed after the undo")
+    page.reload()
+    expect(page.locator("#item-title")).to_have_text(first)
+    expect(page.locator("#note")).to_have_value("typed after the undo")
+    answer(page)
+    wait_for_next(page)
+    submit(page)
+    settle(lambda: standing() == 1)
+    following = title(page)
+    page.reload()
+    expect(page.locator("#item-title")).to_have_text(following)
+
+
 @pytest.mark.parametrize("width", [1024, 360])
 def test_undo_is_a_button_in_the_bar_where_there_is_no_rail(width, bench, grace, page) -> None:
     page.set_viewport_size({"width": width, "height": 768})
@@ -309,7 +358,7 @@ def test_what_is_said_to_a_screen_reader_is_the_newest_and_names_the_question(
     expect(live).to_have_text("Polite: Yes")
     submit(page)
     following = title(page)
-    expect(live).to_have_text(f"Saved 1. {following}")
+    expect(live).to_have_text(f"Submitted 1. {following}")
     assert following in [question for question, _ in scenes.QUESTIONS]
     until(page, "(name) => document.title.startsWith(name)", following)
 

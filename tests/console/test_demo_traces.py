@@ -93,3 +93,12 @@ def test_users_complain_more_about_bad_answers(traces) -> None:
     wrong = [score for quality, score in rated if quality == 0]
     right = [score for quality, score in rated if quality == 2]
     assert sum(wrong) / len(wrong) < 0.4 < 0.8 < sum(right) / len(right)
+
+
+def test_categories_of_failures_come_with_their_scale_and_are_no_grades(traces) -> None:
+    rows = [row for trace in traces for row in trace.feedback if row["key"] == "failure_category"]
+    assert rows
+    for row in rows:
+        categories = row["feedback_config"]["categories"]
+        assert row["score"] in [category["value"] for category in categories]
+        assert len(categories) > 2

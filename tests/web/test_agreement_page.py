@@ -82,3 +82,23 @@ def test_one_item_is_no_verdict_and_has_a_wide_interval(acme, ada, grace, text_o
 
 def test_nobody_has_rated_is_said_when_it_is_so(acme, text_of) -> None:
     assert "No figure yet: nobody has rated this yet." in text_of(made(acme))
+
+
+def test_one_item_tells_nothing_about_how_its_reviewers_answer(acme, ada, grace, text_of) -> None:
+    queue = made(acme)
+    item = QueueItemFactory(queue=queue)
+    for person, answer in ((ada, 1), (grace, 0)):
+        sent = Submission(submission_id=uuid4(), scores={"right": {"score": answer}})
+        reviews.submit(QueueItem.objects.get(pk=item.pk), person, sent, timezone.now())
+    text = text_of(queue)
+    assert "on 1 item rated by two or more" in text
+    assert "gave the same answer every time" not in text
+    assert "differ in how often" not in text
+
+
+def test_what_was_set_aside_is_counted_once_on_the_page(acme, ada, grace, text_of) -> None:
+    queue = made(acme)
+    judged(queue, ada, grace, n=3)
+    rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]
+    questions.set_rubric(queue, rubric, now=NOON)
+    assert text_of(queue).count("6 given on another scale of this question") == 1

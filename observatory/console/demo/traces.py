@@ -36,6 +36,14 @@ _CATEGORY_SCORES = {
     "other": 0.3,
     "too_long": 0.4,
 }
+# Names of what went wrong, not grades: with its scale the key is counted and not averaged.
+_CATEGORIES = {
+    "type": "categorical",
+    "categories": [
+        {"value": score, "label": category.replace("_", " ")}
+        for category, score in _CATEGORY_SCORES.items()
+    ],
+}
 
 
 @dataclass
@@ -308,9 +316,8 @@ class _Maker:
         if self.dice.random() < 0.6:
             later = at + timedelta(seconds=20)
             detail = f"{category} (severity {severity}): {said}"
-            rows.append(
-                self._judgement("failure_category", _CATEGORY_SCORES[category], detail, later)
-            )
+            row = self._judgement("failure_category", _CATEGORY_SCORES[category], detail, later)
+            rows.append(row | {"feedback_config": _CATEGORIES})
             if category == "wrong_info" and severity == 3:
                 flag = "Auto-flagged: critical wrong information report"
                 rows.append(self._judgement("needs_review", 0.0, flag, later))

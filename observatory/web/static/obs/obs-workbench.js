@@ -196,6 +196,11 @@
     return true;
   }
 
+  /* Let the address name the item on the screen, so that a reload opens it; null: the next one. */
+  function setAddress(url) {
+    history.replaceState(history.state, "", url || location.pathname);
+  }
+
   /* Leave the item: show the next at once if it is here, and send `body` to `url`. */
   function advance(url, body, words) {
     if (isLocked || !isItem()) return;
@@ -206,6 +211,8 @@
     }
     isLocked = true;
     draft.stop();
+    withdrawUndo();
+    setAddress(null);
     const { openUrl, name, item: id } = item().dataset;
     const job = { url, body, words, open: openUrl, name, item: id };
     if (nextItem()) {
@@ -383,7 +390,7 @@
     }
     flash("[data-submit]");
     const done = Number(($("#progress") || { dataset: {} }).dataset.done || 0) + 1 + pending;
-    advance(form().action, body(), "Saved " + done);
+    advance(form().action, body(), "Submitted " + done);
   }
 
   function skip(reason) {
@@ -401,7 +408,13 @@
     offerUndo("Put at the end of your order.");
   }
 
-  const offerUndo = (words) => obs.toast(words, { action: "Undo", onAction: () => undo() });
+  /* Offer to undo what was done last. Once something else is done, the offer is withdrawn: its
+     button would undo that instead. */
+  let undoOffer = null;
+  function withdrawUndo() { undoOffer?.remove(); undoOffer = null; }
+  function offerUndo(words) {
+    undoOffer = obs.toast(words, { action: "Undo", onAction: () => undo() });
+  }
 
   /* Wait for what is under way: it can be taken back once it is stored. */
   async function stored() {
@@ -412,11 +425,12 @@
   async function undo(target) {
     if (isLocked) return;
     isLocked = true;
+    withdrawUndo();
     await stored();
     const button = target && target.isConnected ? target : $("#rail [data-undo]");
     try {
       if (unsent().length) { obs.toast("The last one is not saved yet. Retry it first.", { isBad: true }); return; }
-      if (!button) { obs.toast("Nothing to take back."); return; }
+      if (!button) { obs.toast("Nothing to undo."); return; }
       await draft.flush();
       const answer = await obs.fetch(button.formAction, { method: "POST", body: new FormData(button.form) });
       if (answer.status === 409) { obs.toast(await answer.text(), { isBad: true }); return; }
@@ -427,12 +441,13 @@
       const back = nextItem();
       if (back) outbox.keepDraft(back.dataset.item, null); // the server has the answers
       swapNext("Undone.");
+      setAddress(item().dataset.openUrl);
       // What was on the screen is still mine: it comes next again, as I left it.
       if (interrupted) next().content.replaceChildren(interrupted);
       obs.toast("Undone. The item is here again with your answers.", { ms: 4000 });
     } catch {
       if (signedOut) showFailed();
-      obs.toast("It could not be taken back. Try again.", { isBad: true });
+      obs.toast("It could not be undone. Try again.", { isBad: true });
     } finally { isLocked = false; }
   }
 
