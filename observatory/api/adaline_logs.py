@@ -6,8 +6,6 @@ or by its name, and is then made on first use.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -30,7 +28,7 @@ from observatory.api.shapes import adaline as shapes
 from observatory.exact import dumps
 from observatory.feedback import record, taxonomies
 from observatory.feedback.judgement import InvalidFeedback
-from observatory.runs import ingest, logs, projects
+from observatory.runs import ingest, logs, paging, projects
 from observatory.runs.amend import Amendment, amend
 from observatory.runs.documents import BadItem
 from observatory.runs.models import Project, Run
@@ -248,7 +246,9 @@ class LogPages(LogView):
             "limit": limit,
             "returned": len(page),
             "hasMore": has_more,
-            "nextCursor": _cursor(last.start_time, last.id) if last and last.start_time else None,
+            "nextCursor": paging.cursor_of(last.start_time, last.id)
+            if last and last.start_time
+            else None,
         }
         # Adaline's pages call the list `data`, its SDKs read `traces` and `spans`.
         name = "spans" if self.is_span else "traces"
@@ -378,17 +378,8 @@ def _amendment(wish: bodies.Update) -> Amendment:
     )
 
 
-def _cursor(at: datetime, run_id: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{at.isoformat()}/{run_id.hex}".encode()).decode()
-
-
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
-        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        at, _, run_id = text.partition("/")
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError("no zone")
-        return moment, UUID(run_id)
-    except (binascii.Error, ValueError):
-        raise ParseError("cursor: is none that was given out") from None
+        return paging.read_cursor(cursor)
+    except paging.BadCursor:
+        raise ParseError("cursor: invalid; send the nextCursor of an answer") from None

@@ -16,7 +16,7 @@ PAGE_BYTES: Final = 16 << 20  # of documents; the row that crosses it is the las
 
 
 class BadCursor(ValueError):
-    """The cursor is none that `query` gave out."""
+    """The cursor was not made by `cursor_of`."""
 
 
 def read_page(
@@ -56,4 +56,4 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
             raise ValueError("no zone")
         return moment, UUID(run_id)
     except (binascii.Error, ValueError):
-        raise BadCursor("This cursor is none that was given out") from None
+        raise BadCursor("cursor: invalid; send the cursor of an earlier answer") from None

@@ -33,7 +33,7 @@ def read(cursor: str, *kinds: type) -> list[Any]:
             raise ValueError("other parts")
         return [_part(kind, part) for kind, part in zip(kinds, parts, strict=True)]
     except (binascii.Error, ValueError):
-        raise ParseError("cursor: this cursor is none that was given out") from None
+        raise ParseError("cursor: invalid; send the cursor of an earlier answer") from None
 
 
 def _part(kind: type, part: Any) -> Any:

@@ -51,7 +51,7 @@ def place_of(request: Request, everything: QuerySet[Any]) -> Place:
         return Place(0, newest or 0, size)
     offset, newest = cursors.read(cursor, int, int)
     if offset < 0 or newest < 0:
-        raise ParseError("cursor: this cursor is none that was given out")
+        raise ParseError("cursor: invalid; send the cursor of an earlier answer")
     return Place(offset, newest, size)
 
 
