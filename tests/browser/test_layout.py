@@ -253,6 +253,20 @@ def test_the_first_run_guide_is_there_until_a_run_is(
     expect(page.get_by_role("heading", name="All clear")).to_be_visible(timeout=20_000)
 
 
+def test_on_a_phone_no_button_covers_the_lines_to_copy(
+    acme, ada, page, live_server, sign_in
+) -> None:
+    Project.objects.create(workspace=acme, name="default")
+    sign_in(page.context, ada)
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto(f"{live_server.url}/w/acme/")
+    snippets = page.locator(".snippet").all()
+    assert snippets
+    for snippet in snippets:
+        lines = snippet.locator("pre").bounding_box()
+        assert snippet.get_by_role("button").bounding_box()["y"] >= lines["y"] + lines["height"]
+
+
 def test_every_kind_of_page_has_an_icon(acme, ada, page, live_server, sign_in) -> None:
     sign_in(page.context, ada)
     ada.is_superuser = ada.is_staff = True
