@@ -44,7 +44,7 @@ BAD = [
     ({"start_time": "yesterday"}, "start_time"),
     ({"end_time": 1e30}, "end_time"),
     ({"dotted_order": "x"}, "dotted_order"),
-    ({"session_id": str(uuid4())}, "session_id"),
+    ({"session_id": "11111111-2222-4333-8444-555555555555"}, "session_id"),
     ({"session_name": "x" * 513}, "session_name"),
     ({"inputs": "text"}, "inputs"),
     ({"outputs": [1]}, "outputs"),
