@@ -1,4 +1,7 @@
-"""Files of examples: kept once, named by revisions, opened by a signed URL that expires."""
+"""Files of examples: kept once, named by revisions, opened by a signed URL.
+
+The URL ends with the access that it was made for.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from django.db import transaction
 from datasets_app.models import Example, ExampleFile, ExampleRevision
 from observatory.runs import attachments
 from observatory.runs.attachments import STORAGE, URL_LIFETIME, Saved
+from observatory.runs.grants import Grant
 from observatory.runs.models import Attachment
 
 SALT: Final = "datasets_app.files"
@@ -138,8 +142,13 @@ def remove(paths: Iterable[str]) -> None:
         transaction.on_commit(delete_files, robust=True)
 
 
-def urls(revisions: Sequence[ExampleRevision], base_url: str) -> list[dict[str, Any]]:
-    """Return `attachment_urls` of each revision: "attachment.<name>" -> URL and type. One query."""
+def urls(
+    revisions: Sequence[ExampleRevision], base_url: str, *, grant: Grant
+) -> list[dict[str, Any]]:
+    """Return `attachment_urls` of each revision: "attachment.<name>" -> URL and type. One query.
+
+    The URLs open as long as `grant` does.
+    """
     uuids = [uuid for revision in revisions for uuid in revision.files.values()]
     found = (
         {str(one.uuid): one for one in ExampleFile.objects.filter(uuid__in=uuids)} if uuids else {}
@@ -148,7 +157,7 @@ def urls(revisions: Sequence[ExampleRevision], base_url: str) -> list[dict[str, 
     return [
         {
             f"attachment.{name}": {
-                "presigned_url": f"{base}/api/example-attachments/{sign(uuid, name)}",
+                "presigned_url": f"{base}/api/example-attachments/{sign(uuid, name, grant)}",
                 "mime_type": found[uuid].mime_type,
             }
             for name, uuid in sorted(revision.files.items())
@@ -158,19 +167,24 @@ def urls(revisions: Sequence[ExampleRevision], base_url: str) -> list[dict[str, 
     ]
 
 
-def sign(uuid: str, name: str) -> str:
-    """Return the token that opens a file, under `name`, for URL_LIFETIME, whoever holds it."""
-    return signing.dumps([uuid, name], salt=SALT, compress=True)
+def sign(uuid: str, name: str, grant: Grant) -> str:
+    """Return the token that opens a file, under `name`, for URL_LIFETIME and `grant`."""
+    return signing.dumps([uuid, name, str(grant)], salt=SALT, compress=True)
 
 
 def opened(token: str) -> tuple[ExampleFile, str] | None:
-    """Return the file that `token` opens and its name; None: forged, expired or gone."""
+    """Return the file that `token` opens and its name.
+
+    None when the token is forged or expired, the file is gone, or the access has ended.
+    """
     try:
-        uuid, name = signing.loads(token, salt=SALT, max_age=URL_LIFETIME)
-    except signing.BadSignature:
+        uuid, name, grant = signing.loads(token, salt=SALT, max_age=URL_LIFETIME)
+    except (signing.BadSignature, ValueError):
         return None
-    found = ExampleFile.objects.filter(uuid=UUID(uuid)).first()
-    return None if found is None else (found, str(name))
+    file = ExampleFile.objects.filter(uuid=UUID(uuid)).select_related("example").first()
+    if file is None or not Grant.parse(grant).is_open(file.example.workspace_id):
+        return None
+    return file, str(name)
 
 
 def saved_copy(file: ExampleFile, name: str) -> Saved:

@@ -126,7 +126,9 @@ def queue_runs(
         [run_id for run_ids in ids.values() for run_id in run_ids[:1]],
         payloads=run_read.payloads(selected),
     )
-    shown_runs = run_read.runs_out(view.workspace, found.values(), selected, view.request)
+    shown_runs = run_read.runs_out(
+        view.workspace, found.values(), selected, view.request, grant=view.caller.grant
+    )
     runs = {run["id"]: run for run in shown_runs}
     done, held = completed_by(items), reserved_by(items)
     rows = []

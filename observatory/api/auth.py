@@ -10,6 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from observatory.runs.grants import Grant
 from observatory.workspaces import keys
 from observatory.workspaces.models import ApiKey, Workspace
 
@@ -24,6 +25,11 @@ class Caller:
     @property
     def workspace(self) -> Workspace:
         return self.key.workspace
+
+    @property
+    def grant(self) -> Grant:
+        """What links to files are made for, so that they end with the key."""
+        return Grant.of_key(self.key)
 
 
 class ApiKeyAuthentication(BaseAuthentication):

@@ -28,6 +28,7 @@ from observatory.api.errors import Unprocessable
 from observatory.api.examples import base_of, create_in, now_shown
 from observatory.api.shapes import datasets as shapes
 from observatory.runs import attachments
+from observatory.runs.grants import Grant
 
 CHUNK = 500
 MAX_NAMED = 20  # fields named in a header
@@ -100,7 +101,7 @@ class DatasetFile(WorkspaceView):
         instant = instant_or_404(dataset, parameters.one(request, "as_of"))
         as_of = instant or versions.newest_of(dataset)  # one version, however long it takes
         is_guarded = parameters.flag(request, "spreadsheet") is True
-        told = _Standing(dataset, as_of=as_of, base_url=base_of(request))
+        told = _Standing(dataset, as_of=as_of, base_url=base_of(request), grant=self.caller.grant)
         answer: HttpResponseBase
         if form == "csv":
             answer = StreamingHttpResponse(
@@ -121,17 +122,22 @@ class DatasetFile(WorkspaceView):
 class _Standing:
     """The examples of a dataset at one version, oldest first; read anew each time."""
 
-    def __init__(self, dataset: Dataset, *, as_of: datetime | None, base_url: str) -> None:
+    def __init__(
+        self, dataset: Dataset, *, as_of: datetime | None, base_url: str, grant: Grant
+    ) -> None:
         standing = ExampleRevision.objects.at(as_of).filter(dataset=dataset)
         self._revisions = standing.select_related("example").order_by(
             "example__created_at", "example_id"
         )
         self._base_url = base_url
+        self._grant = grant
 
     def __iter__(self) -> Iterator[Exported]:
         rows = self._revisions.iterator(CHUNK)
         while batch := list(islice(rows, CHUNK)):
-            for one, urls in zip(batch, files.urls(batch, self._base_url), strict=True):
+            for one, urls in zip(
+                batch, files.urls(batch, self._base_url, grant=self._grant), strict=True
+            ):
                 source = one.example.source_run_id
                 yield Exported(
                     id=str(one.example.uuid),

@@ -57,10 +57,11 @@ def base_of(request: Request) -> str:
 
 
 def _add_files(
-    request: Request, rows: list[dict[str, Any]], revisions: list[ExampleRevision]
+    view: WorkspaceView, rows: list[dict[str, Any]], revisions: list[ExampleRevision]
 ) -> None:
     """Add `attachment_urls` to the examples of `revisions`."""
-    for row, urls in zip(rows, files.urls(revisions, base_of(request)), strict=True):
+    links = files.urls(revisions, base_of(view.request), grant=view.caller.grant)
+    for row, urls in zip(rows, links, strict=True):
         row["attachment_urls"] = urls
 
 
@@ -175,7 +176,7 @@ class Examples(WorkspaceView):
         page = list(found.defer(*unread)[parameters.window(request)])
         rows = [shown(revision, without=unread) for revision in page]
         if "attachment_urls" in selected:
-            _add_files(request, rows, page)
+            _add_files(self, rows, page)
         return Response([{name: row[name] for name in FIELDS if name in selected} for row in rows])
 
     @describe(body=shapes.ExampleCreate, answer=shapes.Example, errors=(404, 409))
@@ -300,7 +301,7 @@ class ExampleDetail(WorkspaceView):
             raise NotFound("Example not found")
         row = shown(found)
         if found.files:
-            _add_files(request, [row], [found])
+            _add_files(self, [row], [found])
         return Response(row)
 
     @describe(body=shapes.ExampleChange, answer=shapes.Example)

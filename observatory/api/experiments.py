@@ -133,7 +133,7 @@ def rows_out(
     """Return examples with their runs as the wire shows them, at a constant number of queries."""
     runs = [run for row in rows for run in row.runs]
     selected = _BRIEF if is_preview else DEFAULT
-    told = runs_out(view.workspace, runs, selected, view.request)
+    told = runs_out(view.workspace, runs, selected, view.request, grant=view.caller.grant)
     if comparison is not None:
         judged = comparisons.run_stats(view.workspace.pk, comparison, [run.id for run in runs])
         for run in told:

@@ -209,7 +209,9 @@ class RunQueries(WorkspaceView):
             raise TooSlow(str(error)) from None
         return Response(
             {
-                "runs": runs_out(self.workspace, page.runs, fields, request),
+                "runs": runs_out(
+                    self.workspace, page.runs, fields, request, grant=self.caller.grant
+                ),
                 "cursors": {"next": None if is_alone else page.next_cursor, "prev": None},
             }
         )

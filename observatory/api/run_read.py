@@ -25,6 +25,7 @@ from observatory.api.shapes import runs as shapes
 from observatory.exact import dumps
 from observatory.feedback import summary
 from observatory.runs import attachments, children, search, sharing, spending, totals, tree
+from observatory.runs.grants import Grant
 from observatory.runs.previews import preview
 from observatory.runs.search import RunRow
 from observatory.workspaces.models import Workspace
@@ -99,8 +100,13 @@ def beside(
     rows: Iterable[RunRow],
     selected: frozenset[str],
     base_url: str,
+    *,
+    grant: Grant,
 ) -> Beside:
-    """Return what `selected` asks of `rows` beyond their columns. Files are at `base_url`."""
+    """Return what `selected` asks of `rows` beyond their columns.
+
+    Files are at `base_url`, as long as `grant` is open.
+    """
     runs = list(rows)
     ids = [run.id for run in runs]
     return Beside(
@@ -113,7 +119,11 @@ def beside(
             else {}
         ),
         in_dataset=_in_dataset(workspace, ids) if "in_dataset" in selected else frozenset(),
-        s3_urls=(attachments.s3_urls(workspace.pk, ids, base_url) if "s3_urls" in selected else {}),
+        s3_urls=(
+            attachments.s3_urls(workspace.pk, ids, grant=grant, base_url=base_url)
+            if "s3_urls" in selected
+            else {}
+        ),
         share_tokens=sharing.tokens_of(workspace, ids) if "share_token" in selected else {},
         last_queued_at=queues.last_added(workspace, ids) if "last_queued_at" in selected else {},
     )
@@ -240,16 +250,17 @@ def runs_out(
     selected: frozenset[str],
     request: HttpRequest | Request,
     *,
+    grant: Grant,
     seen_as: Callable[[RunRow], RunRow] = lambda row: row,
 ) -> list[dict[str, Any]]:
     """Return runs as the wire shows them, at a constant number of queries.
 
-    Files are linked to OBSERVATORY_PUBLIC_URL, or to the host that was asked. `seen_as` changes
-    each row after what is stored beside it was read.
+    Files are linked to OBSERVATORY_PUBLIC_URL, or to the host that was asked, as long as
+    `grant` is open. `seen_as` changes each row after what is stored beside it was read.
     """
     listed = list(rows)
     base_url = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    told = beside(workspace, listed, selected, base_url)
+    told = beside(workspace, listed, selected, base_url, grant=grant)
     if selected.intersection((*spending.TOKENS, *spending.COSTS)):
         listed = spending.summed(workspace.pk, listed)
     if selected.intersection(_DETAILS):
@@ -275,5 +286,7 @@ class RunDetail(RunPatch):
             fields.remove("serialized")
         if parameters.flag(asked, "exclude_s3_stored_attributes"):
             fields.remove("s3_urls")
-        (run,) = runs_out(self.workspace, [row], frozenset(fields), request)
+        (run,) = runs_out(
+            self.workspace, [row], frozenset(fields), request, grant=self.caller.grant
+        )
         return HttpResponse(dumps(run), content_type="application/json")

@@ -25,6 +25,7 @@ from observatory.api.shapes import runs as shapes
 from observatory.api.shapes.feedback import Feedback, FeedbackQuery
 from observatory.exact import dumps
 from observatory.runs import search, sharing
+from observatory.runs.grants import Grant
 from observatory.runs.models import RunShare
 from observatory.runs.paging import PAGE_BYTES
 from observatory.runs.search import RunRow
@@ -124,6 +125,7 @@ def shared_out(
         rows,
         wanted - UNSEEN,
         request,
+        grant=Grant.of_share(found.token),
         seen_as=functools.partial(sharing.as_root, found),
     )
     for run in runs:

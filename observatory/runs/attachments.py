@@ -1,4 +1,4 @@
-"""Files of runs: stored under names of ours, opened by a signed URL that expires."""
+"""Files of runs, opened by a signed URL that ends with the access that it was made for."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from django.core.files.storage import storages
 from django.db import connection, transaction
 
 from observatory import prepared
+from observatory.runs.grants import Grant
 from observatory.runs.models import Attachment
 from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Workspace
@@ -143,12 +144,13 @@ _OF_RUNS = (
 
 
 def s3_urls(
-    workspace_id: int, run_ids: Sequence[UUID], base_url: str | None = None
+    workspace_id: int, run_ids: Sequence[UUID], *, grant: Grant, base_url: str | None = None
 ) -> dict[UUID, dict[str, dict[str, str]]]:
     """Return run id -> {"attachment.<name>": {"presigned_url", "mime_type"}} (wire.md 6.5).
 
     Runs without attachments are left out. `base_url` (scheme and host) makes the URLs
-    absolute; without it OBSERVATORY_PUBLIC_URL does, and without that they are paths.
+    absolute; without it OBSERVATORY_PUBLIC_URL does, and without that they are paths. They open
+    as long as `grant` does.
     """
     found: dict[UUID, dict[str, dict[str, str]]] = {}
     base = (settings.PUBLIC_URL if base_url is None else base_url).rstrip("/")
@@ -157,24 +159,30 @@ def s3_urls(
         attachments = [_ATTACHMENT.instance(_ATTACHMENT.take(list(row))) for row in cursor]
     for one in attachments:
         found.setdefault(one.run_id, {})[f"attachment.{one.name}"] = {
-            "presigned_url": f"{base}/api/attachments/{sign(one)}",
+            "presigned_url": f"{base}/api/attachments/{sign(one, grant)}",
             "mime_type": one.mime_type,
         }
     return found
 
 
-def sign(attachment: Attachment) -> str:
-    """Return the token that opens `attachment` for URL_LIFETIME, whoever holds it."""
-    return signing.dumps(attachment.uuid.hex, salt=SALT)
+def sign(attachment: Attachment, grant: Grant) -> str:
+    """Return the token that opens `attachment` for URL_LIFETIME, and no longer than `grant`."""
+    return signing.dumps([attachment.uuid.hex, str(grant)], salt=SALT)
 
 
 def opened(token: str) -> Attachment | None:
-    """Return the attachment that `token` opens; None when it is forged, expired or gone."""
+    """Return the attachment that `token` opens.
+
+    None when the token is forged or expired, the file is gone, or the access has ended.
+    """
     try:
-        uuid = signing.loads(token, salt=SALT, max_age=URL_LIFETIME)
-    except signing.BadSignature:
+        uuid, grant = signing.loads(token, salt=SALT, max_age=URL_LIFETIME)
+    except (signing.BadSignature, ValueError):
         return None
-    return Attachment.objects.filter(uuid=UUID(uuid)).first()
+    attachment = Attachment.objects.filter(uuid=UUID(uuid)).first()
+    if attachment is None or not Grant.parse(grant).is_open(attachment.workspace_id):
+        return None
+    return attachment
 
 
 def content(attachment: Attachment) -> File[bytes]:

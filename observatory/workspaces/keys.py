@@ -9,6 +9,9 @@ import hashlib
 import secrets
 import zlib
 from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Q
 
 from observatory import prepared
 from observatory.workspaces.models import ApiKey, User, Workspace
@@ -77,6 +80,12 @@ def find(token: str, now: datetime) -> ApiKey | None:
     if key is not None and (key.last_used_at is None or now - key.last_used_at >= LAST_USED_EVERY):
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key
+
+
+def is_live(uuid: UUID, workspace_id: int, now: datetime) -> bool:
+    """Return whether the workspace has a key of this id that is neither revoked nor expired."""
+    key = ApiKey.objects.filter(uuid=uuid, workspace_id=workspace_id, revoked_at=None)
+    return key.filter(Q(expires_at=None) | Q(expires_at__gt=now)).exists()
 
 
 def revoke(key: ApiKey, now: datetime) -> None:

@@ -15,6 +15,7 @@ from django.db import connection
 
 from observatory.feedback.models import Feedback
 from observatory.runs import attachments
+from observatory.runs.grants import Grant
 from observatory.runs.models import Attachment, Change, Project, Rejected, Run
 from tests.multipart import multipart, run_parts
 
@@ -35,6 +36,11 @@ def send(api):
         )  # fmt: skip
 
     return send
+
+
+def links(workspace, run_id):
+    grant = Grant.of_key(workspace.api_keys.get())
+    return attachments.s3_urls(workspace.pk, [run_id], grant=grant)[run_id]
 
 
 @pytest.fixture(autouse=True)
@@ -239,7 +245,7 @@ def test_an_attachment_is_read_back_by_its_signed_url_without_a_key(send, acme, 
     picture = b"\x89PNG\r\n--b0undary is not a boundary here"
     parts = [*run_parts(run_id), (f"attachment.{run_id}.shot", picture, "image/png; length=9")]
     assert send(multipart(parts, BOUNDARY, with_length=True)).status_code == 202
-    entry = attachments.s3_urls(acme.pk, [run_id])[run_id]["attachment.shot"]
+    entry = links(acme, run_id)["attachment.shot"]
     answer = client.get(entry["presigned_url"])
     assert b"".join(answer.streaming_content) == picture
     assert answer["Content-Type"] == "image/png"
@@ -254,7 +260,7 @@ def test_r3_what_a_browser_could_run_is_saved_and_never_shown(send, acme, client
     run_id = uuid4()
     name = '../../etc/pass"wd\r\nX-Evil: 1 é'.replace("\r\n", "%0D%0A")
     send([*run_parts(run_id), (f"attachment.{run_id}.{name}", b"<script>", mime)])
-    (entry,) = attachments.s3_urls(acme.pk, [run_id])[run_id].values()
+    (entry,) = links(acme, run_id).values()
     answer = client.get(entry["presigned_url"])
     assert answer["Content-Type"] == "application/octet-stream"
     assert answer["Content-Disposition"].startswith("attachment")

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +21,7 @@ import kombu
 import psycopg
 import pytest
 
+from tests.cli.proxy import free_port, shipped_proxy
 from tests.live import ROOT, child_environment, open_directory
 
 SERVER = "postgresql://observatory_test:only-for-tests-here@127.0.0.1:5432"
@@ -132,12 +131,6 @@ class Production:
     def rows(self, query: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.database_url) as connection:
             return connection.execute(query).fetchall()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -262,22 +255,13 @@ def test_a_database_that_is_away_is_503_with_retry_after_and_back_it_is_ready(pl
 
 
 def test_the_shipped_proxy_answers_503_with_retry_after_while_no_web_process_does(place) -> None:
-    """And passes everything on when one does, without what came from outside as X-Forwarded-*."""
+    """And passes everything on when one does."""
     log = place / "log"
     with new_database() as database_url:
         site = production(place, database_url, "redis://127.0.0.1:9/0")
         site.observatory("migrate")
         site.observatory("collectstatic", "--noinput")
-        port = free_port()
-        text = (ROOT / "deploy" / "nginx.conf").read_text()
-        text = text.replace("listen 8080", f"listen 127.0.0.1:{port}")
-        text = text.replace("server web:8000", f"server 127.0.0.1:{site.port}")
-        text = re.sub(r"/tmp/", f"{place}/", text)
-        (place / "nginx.conf").write_text(text)
-        proxy = subprocess.Popen(
-            ["/usr/sbin/nginx", "-p", place, "-c", place / "nginx.conf", "-g", "daemon off;"]
-        )
-        try:
+        with shipped_proxy(place, site.port) as port:
             behind = Production(site.environment, database_url, port)
             behind.wait_for("/readyz", 503, log=place / "nginx.conf")
             status, headers, body = behind.ask("POST", "/api/runs/multipart", {})
@@ -287,8 +271,5 @@ def test_the_shipped_proxy_answers_503_with_retry_after_while_no_web_process_doe
                 behind.wait_for("/readyz", 200, log)
                 assert json.loads(behind.ask("GET", "/api/info")[2])["version"]
                 assert behind.ask("GET", "/static/../observatory/settings.py")[0] == 404
-                too_large = {"text": "x" * 23_000_000}
-                assert behind.ask("POST", "/api/runs", too_large)[0] in {413, 0}
-        finally:
-            proxy.terminate()
-            proxy.wait(10)
+                body = {"text": "x" * 23_000_000}  # the application decides on it, not the proxy
+                assert behind.ask("POST", "/api/runs", body)[0] == 401

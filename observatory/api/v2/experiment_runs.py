@@ -109,14 +109,16 @@ class ExperimentRuns(WorkspaceView):
     ) -> list[dict[str, Any]]:
         """Return examples with their runs, at a constant number of queries."""
         runs = [run for row in page for run in row.runs]
-        told = fields.runs_out(self.workspace, runs, selected, self.request)
+        told = fields.runs_out(
+            self.workspace, runs, selected, self.request, grant=self.caller.grant
+        )
         if comparison is not None and "FEEDBACK_STATS" in selected:
             ids = [run.id for run in runs]
             judged = comparisons.run_stats(self.workspace.pk, comparison, ids)
             for run_id, run in zip(ids, told, strict=True):
                 run["feedback_stats"] = {**run["feedback_stats"], **judged.get(run_id, {})}
         base = settings.PUBLIC_URL or f"{self.request.scheme}://{self.request.get_host()}"
-        urls = files.urls([row.revision for row in page], base)
+        urls = files.urls([row.revision for row in page], base, grant=self.caller.grant)
         waiting = iter(told)
         return [
             {

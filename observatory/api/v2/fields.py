@@ -14,6 +14,7 @@ from annotations import queues
 from observatory.api import run_read
 from observatory.api.v2.bodies import choices_of
 from observatory.runs import sharing
+from observatory.runs.grants import Grant
 from observatory.runs.previews import MAX_PREVIEW, preview
 from observatory.runs.search import PAYLOADS, RunRow
 from observatory.workspaces.models import Workspace
@@ -92,6 +93,7 @@ def runs_out(
     fields: frozenset[str],
     request: HttpRequest | Request,
     *,
+    grant: Grant,
     seen_as: Callable[[RunRow], RunRow] = lambda row: row,
 ) -> list[dict[str, Any]]:
     """Return runs with the selected fields alone, at a constant number of queries.
@@ -100,7 +102,7 @@ def runs_out(
     """
     needed = _needed(fields) | run_read.REQUIRED
     base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    stored = run_read.beside(workspace, rows, needed, base)
+    stored = run_read.beside(workspace, rows, needed, base, grant=grant)
     told = [run_read.run_out(seen_as(row), workspace, needed, stored) for row in rows]
     beside = _beside(workspace, rows, fields, base)
     return [

@@ -20,6 +20,7 @@ from observatory.api.shapes import v2 as shapes
 from observatory.api.v2 import fields
 from observatory.api.v2.bodies import body_of, query_of
 from observatory.runs import search, sharing, thread_sharing
+from observatory.runs.grants import Grant
 from observatory.runs.search import Page, RunRow
 from observatory.workspaces.models import Workspace
 
@@ -29,6 +30,7 @@ class Opened:
     """What a token opens: one run by id, or all of them, and how a visitor sees each."""
 
     workspace: Workspace
+    grant: Grant
     read: Callable[[UUID], RunRow | None]
     query: Callable[[list[str]], Page]
     seen_as: Callable[[RunRow], RunRow]
@@ -40,6 +42,7 @@ def opened_or_404(token: str) -> Opened:
     if (run := sharing.shared(uuid)) is not None:
         return Opened(
             run.workspace,
+            Grant.of_share(run.token),
             functools.partial(sharing.read, run),
             lambda payloads: sharing.query(run, limit=sharing.MAX_SHARED, payloads=payloads),
             functools.partial(sharing.as_root, run),
@@ -47,6 +50,7 @@ def opened_or_404(token: str) -> Opened:
     if (thread := thread_sharing.shared(uuid)) is not None:
         return Opened(
             thread.project.workspace,
+            Grant.of_share(thread.token),
             functools.partial(thread_sharing.read, thread),
             lambda payloads: thread_sharing.query(thread, payloads=payloads),
             thread_sharing.as_shared,
@@ -69,6 +73,7 @@ class SharedV2(APIView):
             rows,
             selected,
             self.request,
+            grant=opened.grant,
             seen_as=opened.seen_as,
         )
 

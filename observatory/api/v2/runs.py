@@ -101,7 +101,7 @@ class RunQueriesV2(PageView):
         rows = page.runs
         if with_subtree and fields.tells_usage(selected):
             rows = totals.with_what_ran_below(self.workspace, rows, details=details)
-        items = fields.runs_out(self.workspace, rows, selected, request)
+        items = fields.runs_out(self.workspace, rows, selected, request, grant=self.caller.grant)
         return Response({"items": items, "next_cursor": page.next_cursor})
 
 
@@ -114,7 +114,7 @@ class RunDetailV2(WorkspaceView):
         project, selected = required_uuid(asked, "project_id"), fields.selected(asked)
         moment_of(asked, "start_time")  # a hint where the run is stored: only its form counts
         row = self._row(uuid_or_404(run_id), project, fields.payloads(selected))
-        (run,) = fields.runs_out(self.workspace, [row], selected, request)
+        (run,) = fields.runs_out(self.workspace, [row], selected, request, grant=self.caller.grant)
         return Response(run)
 
     def _row(self, run_id: UUID, project: UUID, payloads: list[str]) -> RunRow:

@@ -178,7 +178,7 @@ class ThreadTraces(WorkspaceView):
         if fields.tells_usage(selected):
             details = fields.tells_details(selected)
             rows = totals.with_what_ran_below(self.workspace, rows, details=details)
-        items = fields.runs_out(self.workspace, rows, selected, request)
+        items = fields.runs_out(self.workspace, rows, selected, request, grant=self.caller.grant)
         for item in items:
             if "latency_seconds" in item:
                 item["latency"] = item.pop("latency_seconds")

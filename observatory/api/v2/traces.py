@@ -60,7 +60,9 @@ class TraceQueries(PageView):
                 payloads=fields.payloads(of_root),
             ),
         )
-        roots = fields.runs_out(self.workspace, page.runs, of_root, request)
+        roots = fields.runs_out(
+            self.workspace, page.runs, of_root, request, grant=self.caller.grant
+        )
         items: list[dict[str, Any]] = [{"root_run": root} for root in roots]
         if aggregates:
             whole = totals.with_what_ran_below(self.workspace, page.runs)
@@ -93,4 +95,10 @@ class TraceRuns(WorkspaceView):
                 payloads=fields.payloads(selected),
             ),
         )
-        return Response({"items": fields.runs_out(self.workspace, page.runs, selected, request)})
+        return Response(
+            {
+                "items": fields.runs_out(
+                    self.workspace, page.runs, selected, request, grant=self.caller.grant
+                )
+            }
+        )
