@@ -27,11 +27,29 @@ class Channel(filesystem.Channel):
     def _messages(self) -> Path:
         return Path(self.data_folder_in)
 
+    def get_table(self, exchange: str) -> Any:
+        """Return the queues of an exchange; their file is made again when it was removed."""
+        table = super().get_table(exchange)
+        if table:
+            return table
+        Path(self.control_folder).mkdir(parents=True, exist_ok=True)
+        for binding in list(self.state.bindings or ()):
+            if binding.exchange == exchange:
+                self._queue_bind(exchange, binding.routing_key, None, binding.queue)
+        return super().get_table(exchange)
+
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        """Add a message. Raises OSError when the directory cannot be written."""
+        """Add a message. Raises OSError when the directory cannot be written.
+
+        A directory that was removed is made again, or every nudge would fail from then on.
+        """
         number = uuid4().hex
         draft = self._messages / f"{number}.draft"
-        draft.write_text(dumps(payload))
+        try:
+            draft.write_text(dumps(payload))
+        except FileNotFoundError:
+            self._messages.mkdir(parents=True, exist_ok=True)
+            draft.write_text(dumps(payload))
         draft.rename(self._messages / f"{number}.{queue}.msg")
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
