@@ -170,6 +170,8 @@ def prepare(data: Path) -> None:
     cluster = data / "pg"
     account = server_user()
     try:
+        if data.stat().st_uid == os.geteuid():
+            data.chmod(0o700)  # nobody else lists or reads it
         if account is not None:
             _let_through(data, binaries(data))
         for folder in ("messages", "control"):  # of the embedded broker

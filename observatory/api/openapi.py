@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
 from django.views import View
 from drf_spectacular.renderers import (
     OpenApiJsonRenderer,
@@ -17,7 +20,6 @@ from drf_spectacular.renderers import (
 )
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from observatory.api.described import Binary, describe
 from observatory.api.schema import Generator
@@ -44,8 +46,21 @@ class Schema(SpectacularAPIView):
     ]
 
     @describe(answer=Object, gives=("application/json", "application/yaml"), errors=(406,))
-    def get(self, request: Request) -> Response:
-        return Response(document())
+    def get(self, request: Request) -> HttpResponse:
+        place = self.renderer_classes.index(type(request.accepted_renderer))
+        content, etag = _rendered(place)
+        headers = {"ETag": etag, "Vary": "Accept"}
+        kind = request.accepted_media_type
+        answer = HttpResponse(content, content_type=kind, headers=headers)
+        return get_conditional_response(request._request, etag, response=answer) or answer
+
+
+@functools.cache
+def _rendered(place: int) -> tuple[bytes, str]:
+    """Return the document as that renderer of `Schema` writes it, and its ETag; once a process."""
+    written = Schema.renderer_classes[place]().render(document(), renderer_context={})
+    content = written.encode() if isinstance(written, str) else written
+    return content, quote_etag(hashlib.sha256(content).hexdigest()[:32])
 
 
 class SchemaPage(View):

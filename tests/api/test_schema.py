@@ -88,3 +88,13 @@ def test_the_page_shows_every_operation_without_a_key() -> None:
         assert f'id="{operation["operationId"]}"' in text
     assert "<script>" not in text
     assert "style=" not in text
+
+
+def test_a_client_that_has_the_document_is_not_sent_it_again(client) -> None:
+    first = client.get("/api/schema")
+    again = client.get("/api/schema", headers={"if-none-match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    yaml = client.get(
+        "/api/schema", headers={"accept": "application/yaml", "if-none-match": first["ETag"]}
+    )
+    assert yaml.status_code == 200

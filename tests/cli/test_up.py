@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -60,6 +61,7 @@ def test_the_first_start_prints_what_is_needed_once_and_the_next_only_the_addres
         assert "LANGSMITH_API_KEY" not in live.output
         assert "Password " not in live.output
         assert "observatory apikey create" in live.output
+        assert stat.S_IMODE(live.data.stat().st_mode) & 0o066 == 0  # others neither list nor read
         listed = live.observatory("apikey", "list")
         assert key[:10] in listed.stdout  # the data is still there
         assert key not in listed.stdout
