@@ -193,6 +193,7 @@ def items_by_run(workspace: Workspace, run_ids: Iterable[object]) -> QuerySet[Qu
         )
         .exclude(state=QueueItem.State.REMOVED)
         .select_related("queue")
+        .order_by("queue__name", "pk")  # else the order would follow who judged last
     )
 
 

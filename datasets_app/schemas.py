@@ -238,8 +238,14 @@ def problem(schema: dict[str, Any], document: str, budget: Budget) -> str | None
 def _errors(schema: dict[str, Any], document: Any, budget: Budget) -> list[ValidationError]:
     registry: Registry[Any] = Registry(retrieve=_prebuilt)  # type: ignore[call-arg]
     validator = schema_keywords.bounded(_kind(schema))(schema, registry=registry)
-    with schema_keywords.spending(budget):
-        return list(islice(validator.iter_errors(document), MAX_ERRORS))
+    try:
+        with schema_keywords.spending(budget):
+            return list(islice(validator.iter_errors(document), MAX_ERRORS))
+    except BaseException as error:
+        # The maps of `referencing` panic, which is no Exception, when the stack ends in them.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RecursionError from None
 
 
 def _path(error: ValidationError) -> str:

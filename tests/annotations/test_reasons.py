@@ -68,7 +68,7 @@ def test_a_chip_finds_what_the_preset_of_its_name_routes(acme, name) -> None:
     install_presets(acme, queue, [name], now=NOON)
     for run in RUNS:
         make_run(acme, project=project, **run)
-    judge(acme, make_run(acme, project=project).id, "confidence", score=40, project=project)
+    judge(acme, make_run(acme, project=project).id, "confidence", score=40)
     drain_all()
     assert PRESETS[name].filter in {text for _, _, text in QUICK}
     asked = RunQuery(projects=[project.uuid], filter=parse(PRESETS[name].filter))

@@ -37,6 +37,7 @@ _CATEGORY_SCORES = {
     "too_long": 0.4,
 }
 # Names of what went wrong, not grades: with its scale the key is counted and not averaged.
+CATEGORY_KEY = "failure_category"
 _CATEGORIES = {
     "type": "categorical",
     "categories": [
@@ -316,7 +317,7 @@ class _Maker:
         if self.dice.random() < 0.6:
             later = at + timedelta(seconds=20)
             detail = f"{category} (severity {severity}): {said}"
-            row = self._judgement("failure_category", _CATEGORY_SCORES[category], detail, later)
+            row = self._judgement(CATEGORY_KEY, _CATEGORY_SCORES[category], detail, later)
             rows.append(row | {"feedback_config": _CATEGORIES})
             if category == "wrong_info" and severity == 3:
                 flag = "Auto-flagged: critical wrong information report"

@@ -14,8 +14,8 @@ from annotations.presets import install_presets
 from datasets_app import harvest
 from datasets_app.models import Dataset
 from observatory.console.demo.people import ADA, GRACE, INSTRUCTIONS, RUBRIC
-from observatory.console.demo.traces import demo_id
-from observatory.feedback.models import Feedback
+from observatory.console.demo.traces import CATEGORY_KEY, demo_id
+from observatory.feedback.models import Feedback, FeedbackConfig
 from observatory.runs.models import Attachment, Project, Run
 from observatory.workspaces.models import Membership, Role, User, Workspace
 
@@ -130,6 +130,8 @@ def remove(workspace: Workspace) -> int:
         rows.objects.filter(workspace=workspace, run_id__in=run_ids).delete()
     n_runs, _ = Run.objects.filter(workspace=workspace, project__in=projects).delete()
     Project.objects.filter(pk__in=projects).delete()
+    if not Feedback.objects.filter(workspace=workspace, key=CATEGORY_KEY).exists():
+        FeedbackConfig.objects.filter(workspace=workspace, key=CATEGORY_KEY).delete()
     Membership.objects.filter(workspace=workspace, user__is_demo=True).delete()
     # Who judged other items, too, stays the author of those reviews, without a role anywhere.
     User.objects.filter(is_demo=True, memberships=None, reviews=None).delete()
