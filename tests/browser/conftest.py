@@ -5,10 +5,12 @@ to another origin fails the test it happens in.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -76,6 +78,26 @@ class Watch:
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(request.url))
         if origin != self.origin and not request.url.startswith(("data:", "blob:")):
             self.faults.append(f"request to {request.url}")
+
+
+@pytest.fixture(autouse=True)
+def _answered(transactional_db):
+    """Empty the tables only once the server has answered what closing pages sent.
+
+    A page sends a draft as it closes. Emptying the tables meanwhile is a deadlock.
+    """
+    yield
+    n_quiet, deadline = 0, time.monotonic() + 10
+    while n_quiet < 3 and time.monotonic() < deadline:
+        time.sleep(0.04)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                " AND state <> 'idle'"
+            )
+            (n_busy,) = cursor.fetchone()
+        n_quiet = 0 if n_busy else n_quiet + 1
 
 
 @pytest.fixture
