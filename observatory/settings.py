@@ -141,7 +141,7 @@ WEB_WORKERS = env.integer("OBSERVATORY_WEB_WORKERS", 2, 1, 64)
 WEB_THREADS = env.integer("OBSERVATORY_WEB_THREADS", 4, 1, 64)
 GRACEFUL_TIMEOUT_S = env.integer("OBSERVATORY_GRACEFUL_TIMEOUT_S", 25, 1, 300)
 HAS_ACCESS_LOG = env.flag("OBSERVATORY_ACCESS_LOG", False)
-# Deadlines and limits of connections (observatory/server): what waits for a client holds no thread.
+# Deadlines and limits of connections (observatory/server): waiting for a client takes no thread.
 HEADER_TIMEOUT_S = env.integer("OBSERVATORY_HEADER_TIMEOUT_S", 10, 1, 300)
 STALL_TIMEOUT_S = env.integer("OBSERVATORY_STALL_TIMEOUT_S", 30, 1, 3_600)
 CONNECTIONS_PER_ADDRESS = env.integer("OBSERVATORY_CONNECTIONS_PER_ADDRESS", 128, 1, 100_000)

@@ -397,7 +397,7 @@ def first_difference(one: bytes, other: bytes) -> str:
 
 
 def answers(client: WebClient, requests: list[Request]) -> Iterator[tuple[Request, Told]]:
-    """Yield what a reader is told; after a first request that is refused, nothing more is asked."""
+    """Yield the answers a reader gets; stop after a first request that is refused."""
     for request in requests:
         told = ask(client, request)
         yield request, told

@@ -37,7 +37,7 @@ def walk(
     face: str,
     *only: str,
 ) -> dict[tuple[str, str], Told]:
-    """Return what every reader is told by every request once `answer` is in; undo it all."""
+    """Return the answers of all requests by all readers after `answer` was given; undo it all."""
     told: dict[tuple[str, str], Told] = {}
     with transaction.atomic():
         world.answer(answer)

@@ -1,4 +1,4 @@
-"""POST /runs and PATCH /runs/{id}: a run is kept under an id, or the sender is told why not."""
+"""POST /runs and PATCH /runs/{id}: a run is stored under an id, or the answer says why not."""
 
 from __future__ import annotations
 

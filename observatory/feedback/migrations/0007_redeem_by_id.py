@@ -1,4 +1,4 @@
-"""A token is found by its id, too. The index is made beside whoever writes tokens."""
+"""Find a presigned token by its id. The index is built while tokens are written."""
 
 from __future__ import annotations
 
