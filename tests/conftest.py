@@ -5,38 +5,69 @@ ada (owner), grace and alan (reviewers) work in `acme`; mallory owns `rival`, an
 
 from __future__ import annotations
 
+import fcntl
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
+STARTED_BY = (
+    "started-by"  # in the data directory: process number of the run that started the server
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the embedded server once, in the process that leads the run."""
-    if "DATABASE_URL" in os.environ or hasattr(config, "workerinput"):
+    sent = getattr(config, "workerinput", {})
+    config.stash[_lead] = int(sent.get("lead", os.getpid()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """Tell a worker of pytest-xdist which process leads the run."""
+    node.workerinput["lead"] = os.getpid()
+
+
+_lead: pytest.StashKey[int] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> None:
+    """The server of the tests, started by the first test that needs the database.
+
+    The workers of one run share it: the first starts it, the leading process stops it.
+    """
+    from django.conf import settings
+
+    if not settings.IS_EMBEDDED:
         return
     from observatory import embedded
 
-    config.stash[_started] = embedded.start(_data())
+    with (settings.DATA_DIR / "tests.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if embedded.start(settings.DATA_DIR):
+            (settings.DATA_DIR / STARTED_BY).write_text(str(pytestconfig.stash[_lead]))
 
 
-def _data() -> Path:
-    from django.conf import settings
-
-    return Path(settings.DATA_DIR)
+@pytest.fixture(scope="session")
+def django_db_setup(postgres: None, django_db_setup: None) -> None:
+    """Make the test database of pytest-django on a running server."""
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if config.stash.get(_started, False) and not os.environ.get("OBSERVATORY_TEST_KEEP_SERVER"):
+    """Stop the server this run has started, unless OBSERVATORY_TEST_KEEP_SERVER is set."""
+    from django.conf import settings
+
+    if not settings.configured or os.environ.get("OBSERVATORY_TEST_KEEP_SERVER"):
+        return
+    started_by = settings.DATA_DIR / STARTED_BY
+    if started_by.exists() and started_by.read_text() == str(os.getpid()):
         from observatory import embedded
 
-        embedded.stop(_data(), mode="immediate")
-
-
-_started: pytest.StashKey[bool] = pytest.StashKey()
+        embedded.stop(settings.DATA_DIR, mode="immediate")
+        started_by.unlink()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import threading
 from datetime import timedelta
 from itertools import permutations
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 from django.db import connection
@@ -297,6 +297,18 @@ def test_b1_the_queue_holds_what_a_pure_python_oracle_says(acme, queue, seed) ->
     assert len(expected) > 40
     assert set(routed(queue)) == set(expected)
     assert decided(queue) == expected
+
+
+def test_b2_sql_draws_the_same_number_to_the_last_bit(db) -> None:
+    pairs = [(uuid5(UUID(int=1), str(n)), uuid5(UUID(int=2), str(n))) for n in range(2_000)]
+    sql = rules.DRAW_SQL.format(rule="pair.rule", run="pair.run")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {sql} FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY pair(rule, run, n)"
+            " ORDER BY n",
+            [[a for a, _ in pairs], [b for _, b in pairs]],
+        )
+        assert [row[0] for row in cursor.fetchall()] == [rules.draw(a, b) for a, b in pairs]
 
 
 def test_b2_replaying_every_change_twice_changes_nothing(acme, queue) -> None:
