@@ -44,13 +44,21 @@ class Channel(filesystem.Channel):
         A directory that was removed is made again, or every nudge would fail from then on.
         """
         number = uuid4().hex
-        draft = self._messages / f"{number}.draft"
+        draft = self._written(f"{number}.draft", dumps(payload))
+        draft.rename(self._messages / f"{number}.{queue}.msg")
+
+    def check(self) -> None:
+        """Write a message and remove it. Raises OSError when messages cannot be kept."""
+        self._written(f"{uuid4().hex}.check", "{}").unlink()
+
+    def _written(self, name: str, text: str) -> Path:
+        path = self._messages / name
         try:
-            draft.write_text(dumps(payload))
+            path.write_text(text)
         except FileNotFoundError:
             self._messages.mkdir(parents=True, exist_ok=True)
-            draft.write_text(dumps(payload))
-        draft.rename(self._messages / f"{number}.{queue}.msg")
+            path.write_text(text)
+        return path
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         """Take a message, in no particular order. Raises Empty.

@@ -17,9 +17,12 @@ def reason_of_outage(exception: BaseException) -> str | None:
     """Return what is not available because of `exception`, or None: it is no outage.
 
     The database is away, full or takes no writes (a standby); or the disk is full, read-only or
-    gone. An OSError of the connection to the client is neither.
+    gone, also for the file in which the server keeps a request's body. An OSError of the
+    connection to the client is neither.
     """
     cause = exception.__cause__
+    if isinstance(exception, UnreadablePostError) and isinstance(cause, OSError) and cause.errno:
+        exception = cause  # Django wraps what reading raised; a body cut short has no number
     if isinstance(exception, (OperationalError, InterfaceError)) or isinstance(
         cause, ReadOnlySqlTransaction
     ):

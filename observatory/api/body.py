@@ -23,6 +23,7 @@ from django.http import HttpRequest, UnreadablePostError
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
 from observatory.api.errors import TooLarge
+from observatory.outages import reason_of_outage
 
 Content = bytes | mmap.mmap
 PIECE: Final = 65_536
@@ -71,6 +72,8 @@ def _pieces(request: HttpRequest, limit: int) -> Iterator[bytes]:
                 raise TooLarge(f"The body may have {limit} bytes")
             yield piece
     except (UnreadablePostError, OSError, ValueError) as error:
+        if reason_of_outage(error):
+            raise
         raise ParseError(f"The body ended early: {error}") from None
     if not is_chunked and total != declared:
         raise ParseError(f"The body has {total} bytes, Content-Length said {declared}")

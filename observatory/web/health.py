@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 import observatory
+from observatory.broker import Channel as EmbeddedChannel
 from observatory.outages import RETRY_AFTER_S
 from observatory.runs.models import Change, Rejected
 from observatory.web.outage import without_a_log_line
@@ -171,6 +172,9 @@ def _broker_state() -> str:
     try:
         with current_app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            channel = broker.default_channel
+            if isinstance(channel, EmbeddedChannel):  # it has no server to connect to
+                channel.check()
     except Exception as error:  # each transport has its own errors, and all mean the same here
         return f"does not answer ({type(error).__name__}): reviews and ingestion go on"
     return "answers"

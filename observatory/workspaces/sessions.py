@@ -101,7 +101,7 @@ def live(user: User, now: datetime) -> models.QuerySet[BrowserSession]:
 
 
 def forget_ended(now: datetime) -> None:
-    """Delete the sessions that have ended; nothing else does."""
+    """Delete the sessions that ended at `now` or before."""
     BrowserSession.objects.filter(expire_date__lte=now).delete()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from observatory.workspaces.sessions import SessionStore
+from observatory.workspaces import sessions
 
 
 @shared_task
 def clear_sessions() -> None:
     """Delete sessions that have ended. Running twice equals running once."""
-    SessionStore.clear_expired()
+    sessions.forget_ended(timezone.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import tempfile
 from uuid import UUID, uuid4
 
@@ -140,6 +141,34 @@ def test_a_temporary_folder_that_takes_no_file_is_503_and_leaves_nothing(
     assert asked or send is not runs_with_a_file
     if asked:
         assert send(api, acme).status_code in {200, 202}
+
+
+class _Failing(io.RawIOBase):
+    """A body in a file that cannot be read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/runs/batch", "/runs/multipart", "/otel/v1/traces", "/feedback", "/api/v1/datasets/upload"],
+)
+def test_a_body_that_the_server_cannot_read_from_its_own_file_is_503(api, path) -> None:
+    is_multipart = path.endswith(("/multipart", "/upload"))
+    sent = {
+        "wsgi.input": _Failing(),
+        "CONTENT_LENGTH": "100",
+        "CONTENT_TYPE": "multipart/form-data; boundary=edge"
+        if is_multipart
+        else "application/json",
+    }
+    answer = api.client.generic("POST", path, headers={"x-api-key": api.token}, **sent)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "20"), answer.content
+    assert stored() == [0] * 5
 
 
 STATES = {

@@ -5,14 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import stat
 import zlib
+from pathlib import Path
+from urllib.parse import unquote
 from uuid import uuid4
 
 import psycopg
 import pytest
 import zstandard
+from django.core.files.storage import storages
 from django.db import connection
 
+import observatory.settings
 from observatory.feedback.models import Feedback
 from observatory.runs import attachments
 from observatory.runs.grants import Grant
@@ -427,3 +432,26 @@ def test_statements_of_the_hot_path_are_prepared_once_a_connection(send) -> None
         n_prepared, n_statements = cursor.fetchone()
     assert n_prepared >= 3
     assert n_prepared <= 2 * n_statements  # an id may be of two sizes, hence of two types
+
+
+@pytest.mark.parametrize("turn", ["\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\x7f"])
+def test_r3_a_file_name_cannot_hide_what_it_ends_with(send, acme, client, turn) -> None:
+    run_id = uuid4()
+    name = f"invoice{turn}gpj.exe"
+    send([*run_parts(run_id), (f"attachment.{run_id}.{name}", b"MZ", "image/png")])
+    (entry,) = links(acme, run_id).values()
+    header = client.get(entry["presigned_url"])["Content-Disposition"]
+    assert "invoice_gpj.exe" in header
+    assert turn not in unquote(header)
+
+
+def test_an_attachment_is_readable_by_the_account_of_the_server_alone(
+    send, acme, settings, tmp_path
+) -> None:
+    installed = observatory.settings.STORAGES["attachments"]
+    options = installed["OPTIONS"] | {"location": str(tmp_path)}
+    settings.STORAGES = settings.STORAGES | {"attachments": installed | {"OPTIONS": options}}
+    run_id = uuid4()
+    send([*run_parts(run_id), (f"attachment.{run_id}.note", b"secret", "text/plain")])
+    path = Path(storages["attachments"].path(Attachment.objects.get().path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

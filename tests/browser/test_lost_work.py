@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -151,6 +152,33 @@ def test_a_reload_right_after_typing_keeps_the_text_and_sees_no_other_tab(
     expect(page.locator("#conflict")).to_be_hidden()
     page.reload()
     expect(page.locator("#note")).to_have_value("third")
+    expect(page.locator("#conflict")).to_be_hidden()
+
+
+def test_a_page_rendered_before_the_last_save_shows_the_saved_text(bench, scene, grace) -> None:
+    page = bench(grace)
+    held = []
+
+    def hold_pages(route) -> None:
+        if route.request.is_navigation_request():
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/review/**", hold_pages)
+    page.locator("#note").fill("saved while the reload waits")
+    page.evaluate("() => { setTimeout(() => location.reload()); }")
+    end = time.monotonic() + 10
+    while not (held and ReviewDraft.objects.exists()):
+        assert time.monotonic() < end, "no reload, or no draft"
+        page.wait_for_timeout(25)
+    page.wait_for_timeout(300)  # the answer to the save arrives in the page that is leaving
+    [(route, stale)] = held
+    assert "saved while the reload waits" not in stale.text()
+    route.fulfill(response=stale)
+    expect(page.locator("#note")).to_have_value("saved while the reload waits")
+    page.locator("#note").fill("typed on")
+    settle(lambda: ReviewDraft.objects.filter(content__note="typed on").exists())
     expect(page.locator("#conflict")).to_be_hidden()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,35 @@ def test_a_dead_broker_does_not_make_it_unready(client, api) -> None:
         assert answer.json()["broker"].startswith("does not answer")
     finally:
         app.conf.broker_write_url = old
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["as it was", "removed", "a file is in its place"])
+def test_an_embedded_broker_answers_when_its_folder_takes_messages(api, tmp_path, state) -> None:
+    from observatory.celery import app
+
+    folder = tmp_path / "broker" / "messages"
+    folder.mkdir(parents=True)
+    if state == "removed":
+        shutil.rmtree(folder.parent)
+    elif state == "a file is in its place":
+        folder.rmdir()
+        folder.write_text("not a folder")
+    old = app.conf.broker_write_url, app.conf.broker_transport_options
+    app.conf.broker_write_url = "filesystem://localhost"
+    app.conf.broker_transport_options = {
+        "data_folder_in": str(folder),
+        "data_folder_out": str(folder),
+        "control_folder": str(folder.parent / "control"),
+    }
+    app.pool.force_close_all()
+    try:
+        answer = api.get("/healthz").json()["broker"]
+        assert answer.startswith("does not answer" if folder.is_file() else "answers"), answer
+        assert folder.is_file() or not list(folder.iterdir())
+    finally:
+        app.conf.broker_write_url, app.conf.broker_transport_options = old
+        app.pool.force_close_all()
 
 
 @pytest.mark.django_db

@@ -6,7 +6,7 @@
   const obs = window.obs;
   const bench = document.getElementById("bench");
   if (!bench) return;
-  const DWELL = 400, MOST_PENDING = 3, SAVE_AFTER = 800, BEAT = 60000, RETRY = 3000, RETRY_MOST = 60000;
+  const DWELL = 400, MOST_PENDING = 3, SAVE_AFTER = 800, BEAT = 60000, KEEP_SAVED = 15000, RETRY = 3000, RETRY_MOST = 60000;
   const outbox = obs.outbox;
 
   const $ = (selector) => bench.querySelector(selector);
@@ -479,9 +479,19 @@
       data.set("typed_at", String(this.typedAt || Date.now()));
       return data;
     },
-    copy() {
+    copy(savedAt = 0) {
       const data = new FormData(form());
-      outbox.keepDraft(item().dataset.item, { at: this.typedAt, version: data.get("draft_version"), fields: outbox.fieldsOf(data) });
+      outbox.keepDraft(item().dataset.item, { at: this.typedAt, savedAt, version: data.get("draft_version"), fields: outbox.fieldsOf(data) });
+    },
+    /* The server has the text. A reload may be under way whose page was made before that, so the
+       copy stays a little longer, marked as saved: `restore` tells by the version which is newer. */
+    copySaved(of) {
+      const savedAt = Date.now(), id = of.dataset.item;
+      this.copy(savedAt);
+      setTimeout(() => {
+        const kept = outbox.draft(id);
+        if (kept && kept.savedAt === savedAt) outbox.keepDraft(id, null);
+      }, KEEP_SAVED);
     },
     /* Put back what was typed here and did not reach the server. */
     restore() {
@@ -490,6 +500,11 @@
       const kept = outbox.draft(item().dataset.item);
       if (job) { obs.fill(form(), [...job.body]); reveal(); return; }
       if (!kept) return;
+      const isOnPage = Number(form().elements.draft_version.value) >= Number(kept.version);
+      if (kept.savedAt && (isOnPage || Date.now() - kept.savedAt > KEEP_SAVED)) {
+        outbox.keepDraft(item().dataset.item, null);
+        return;
+      }
       obs.fill(form(), kept.fields);
       form().elements.draft_version.value = kept.version;
       this.typedAt = kept.at; this.isDirty = true; this.isStopped = false;
@@ -516,7 +531,7 @@
       const version = answer.headers.get("X-Draft-Version");
       if (answer.status === 204) {
         of.querySelector('[name="draft_version"]').value = version;
-        if (this.isDirty) this.copy(); else outbox.keepDraft(of.dataset.item, null);
+        if (this.isDirty) this.copy(); else this.copySaved(of);
         const now = new Date();
         this.say("Draft saved " + String(now.getHours()).padStart(2, "0") + ":" + String(now.getMinutes()).padStart(2, "0"));
       } else if (answer.status === 409) {
