@@ -81,6 +81,14 @@ def test_every_link_between_documents_leads_somewhere(path) -> None:
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
+@pytest.mark.parametrize("name", ["architecture.md", "contributing.md"])
+def test_every_file_that_a_developer_is_sent_to_exists(name) -> None:
+    paths = re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|toml))`", document(name))
+    anywhere = {"models.py", "receivers.py", "admin.py", "apps.py", "_part.html"}
+    assert len(paths) > 10
+    assert [path for path in paths if path not in anywhere and not (ROOT / path).exists()] == []
+
+
 def variables_of(path: Path) -> dict[str, str]:
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return dict(line.split("=", 1) for line in lines)
