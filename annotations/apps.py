@@ -7,7 +7,7 @@ class AnnotationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from annotations.blindness import seal
+        from annotations.queues.blindness import seal
         from annotations.receivers import nudge
         from observatory.feedback import record
         from observatory.feedback.signals import feedback_recorded

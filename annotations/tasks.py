@@ -13,8 +13,8 @@ from celery.signals import worker_init, worker_shutting_down
 from django.db import OperationalError, close_old_connections, connection, transaction
 from django.utils import timezone
 
-from annotations.routing import BATCH, drain
-from annotations.seats import follow_all
+from annotations.queues.reviewer_count import follow_all
+from annotations.routing.routing import BATCH, drain
 
 log = logging.getLogger(__name__)
 

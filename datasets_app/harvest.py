@@ -15,8 +15,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from annotations import disputes
 from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision
+from annotations.reviewing import disputes
 from datasets_app import examples, versions
 from datasets_app.examples import ExampleInput
 from datasets_app.models import Dataset, Example, Harvest, HarvestedItem

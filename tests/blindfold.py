@@ -21,8 +21,10 @@ from django.db import transaction
 from django.test import Client as WebClient
 from django.urls import get_resolver
 
-from annotations import queues, reviews, routing, routing_rules, subjects
 from annotations.models import AnnotationQueue, QueueItem
+from annotations.queues import item_subjects, queues
+from annotations.reviewing import reviews
+from annotations.routing import routing, rules
 from datasets_app import comparisons
 from datasets_app import sharing as dataset_sharing
 from observatory.feedback.models import Feedback
@@ -94,7 +96,7 @@ class World:
         sent = {"note": answer.text, "correction": answer.correction}
         review(run, self.reviewer, answer.scores(), **sent)
         review(thread, self.reviewer, answer.scores(), note=answer.text)
-        review(pair, self.reviewer, {subjects.PREFERENCE: {"score": answer.preferred}})
+        review(pair, self.reviewer, {item_subjects.PREFERENCE: {"score": answer.preferred}})
         self.send(self.scene.runs[1].id, answer)
         path = f"/platform/annotation-queues/items/{self.scene.items[1].uuid}/status"
         body = json.dumps({"status": "completed"})
@@ -117,7 +119,7 @@ class World:
         for person in people:
             for item in (*self.items[:2], self.scene.items[1]):
                 review(item, person, RIGHT.scores())
-            review(self.items[2], person, {subjects.PREFERENCE: {"score": 1}})
+            review(self.items[2], person, {item_subjects.PREFERENCE: {"score": 1}})
 
 
 def review(item: QueueItem, person: User, scores: dict[str, Any], **more: Any) -> None:
@@ -148,19 +150,19 @@ def build(workspace: Workspace, reviewer: User, owner: User) -> World:
             ("Threads", scenes.RUBRIC, {"reviewers_per_item": 3}),
             (
                 "Pairs",
-                subjects.preferences([]),
+                item_subjects.preferences([]),
                 {"reviewers_per_item": 3, "queue_type": AnnotationQueue.QueueType.PAIRWISE},
             ),
             ("Corner", scenes.RUBRIC, {"reviewers_per_item": 2}),
         )
     )
-    thread = subjects.Thread(scene.project.uuid, "chat-1", NOON)
-    subjects.add(threads, [thread], source="api", now=NOON)
-    pair = subjects.Pair(scene.runs[0].id, rival.id, example.uuid)
-    subjects.add(pairs, [pair], source="api", now=NOON, comparison_id=comparison.uuid)
-    routing_rules.set_rule(
+    thread = item_subjects.Thread(scene.project.uuid, "chat-1", NOON)
+    item_subjects.add(threads, [thread], source="api", now=NOON)
+    pair = item_subjects.Pair(scene.runs[0].id, rival.id, example.uuid)
+    item_subjects.add(pairs, [pair], source="api", now=NOON, comparison_id=comparison.uuid)
+    rules.set_rule(
         workspace,
-        routing_rules.RuleDefinition(
+        rules.RuleDefinition(
             name="Rated low",
             filter="and(eq(feedback_key, 'correctness'), lt(feedback_score, 0.5))",
             queue=corner,

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from annotations import queues, subjects
 from annotations.models import AnnotationQueue, QueueItem
+from annotations.queues import item_subjects, queues
 from observatory.runs.models import Project
 from observatory.workspaces.models import Workspace
 from tests import scenes
@@ -26,7 +26,7 @@ def pairs(
         "Which prompt?",
         now=now,
         queue_type="pairwise",
-        rubric=subjects.preferences([]),
+        rubric=item_subjects.preferences([]),
         instructions="Prefer what **answers the question**.",
     )
     found = []
@@ -43,8 +43,8 @@ def pairs(
             )
             for project, answer in zip(projects, both, strict=True)
         ]
-        found.append(subjects.Pair(runs[0].id, runs[1].id, uuid4()))
-    items = subjects.add(queue, found, source="api", now=now)
+        found.append(item_subjects.Pair(runs[0].id, runs[1].id, uuid4()))
+    items = item_subjects.add(queue, found, source="api", now=now)
     QueueItem.objects.filter(queue=queue).update(is_swapped=False)
     return list(items)
 
@@ -62,5 +62,5 @@ def thread(workspace: Workspace, now: datetime, rubric: Sequence[Any]) -> Annota
             metadata={"thread_id": "chat-7"},
         )
     queue = queues.create_queue(workspace, "Chats", now=now, rubric=rubric)
-    subjects.add(queue, [subjects.Thread(project.uuid, "chat-7")], source="api", now=now)
+    item_subjects.add(queue, [item_subjects.Thread(project.uuid, "chat-7")], source="api", now=now)
     return queue

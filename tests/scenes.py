@@ -10,8 +10,9 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from annotations import queues, reservations, reviews
 from annotations.models import AnnotationQueue, QueueItem, RoutingDecision, RoutingRule
+from annotations.queues import queue_items, queues
+from annotations.reviewing import reservations, reviews
 from datasets_app import models as datasets
 from observatory.feedback.models import Feedback
 from observatory.prompts import commits
@@ -219,7 +220,7 @@ def build(
             is_root=True,
         )
         runs.append(root)
-    items = queues.add_runs(
+    items = queue_items.add_runs(
         queue, [run.id for run in runs], source="rule", now=now - timedelta(minutes=30)
     )
     for item in items:

@@ -16,8 +16,8 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from annotations import queues
 from annotations.models import AnnotationQueue
+from annotations.queues import queue_items
 from datasets_app import experiments
 from datasets_app.models import Dataset
 from observatory.api.v2.threads import AGGREGATES, STATS
@@ -249,7 +249,7 @@ def test_no_page_fails_or_shows_a_negative_duration(filled, ada) -> None:
     backwards = Run.objects.filter(name="root", end_time__lt=timezone.now()).order_by("id")
     odd = [run for run in backwards if run.latency_s is None]
     assert odd
-    items = queues.add_runs(queue, [run.id for run in odd], source="manual", now=NOON)
+    items = queue_items.add_runs(queue, [run.id for run in odd], source="manual", now=NOON)
     scene = scenes.Scene(
         workspace=filled.workspace,
         project=Project.objects.get(uuid=filled.ids["project"]),

@@ -10,8 +10,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from annotations import blindness, queues, reasons
 from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision, Seat
+from annotations.queues import blindness, queue_items
+from annotations.routing import reasons
 from observatory.feedback import admin as feedback_admin
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
 from observatory.workspaces.models import Membership, User
@@ -120,14 +121,14 @@ class QueueItemAdmin(WorkspaceAdmin):
 
     @admin.action(description="Release: end the live reservations", permissions=["change"])
     def release(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        n = sum(queues.release(item) for item in queryset)
+        n = sum(queue_items.release(item) for item in queryset)
         self.message_user(request, f"{n} reservations ended", messages.SUCCESS)
 
     @admin.action(description="Requeue: offer to everybody again", permissions=["change"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         n = 0
         for item in queryset:
-            queues.requeue_for_all(item, timezone.now())
+            queue_items.requeue_for_all(item, timezone.now())
             n += 1
         self.message_user(request, f"{n} items offered again", messages.SUCCESS)
 
@@ -137,7 +138,8 @@ class QueueItemAdmin(WorkspaceAdmin):
         for item in queryset:
             by_queue[item.queue].append(item.pk)
         n = sum(
-            queues.remove_many(queue, ids, now=timezone.now()) for queue, ids in by_queue.items()
+            queue_items.remove_many(queue, ids, now=timezone.now())
+            for queue, ids in by_queue.items()
         )
         self.message_user(request, f"{n} items removed", messages.SUCCESS)
 
@@ -152,7 +154,7 @@ def _visible_reviews(request: HttpRequest) -> QuerySet[Review]:
     assert isinstance(user, User)
     condition = Q(pk__in=[])
     for workspace_id in Membership.objects.filter(user=user).values_list("workspace", flat=True):
-        condition |= Q(pk__in=blindness.visible_to(user, workspace_id).values("pk"))
+        condition |= Q(pk__in=blindness.reviews_visible_to(user, workspace_id).values("pk"))
     return Review.objects.filter(condition)
 
 

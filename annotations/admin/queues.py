@@ -12,9 +12,10 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
-from annotations import blindness, presets, questions, queues, seats, subjects
 from annotations.admin.rubric import RubricItemInline
 from annotations.models import AnnotationQueue, QueueItem, RoutingRule
+from annotations.queues import blindness, item_subjects, queues, reviewer_count, rubric_editing
+from annotations.routing import presets
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission
@@ -151,15 +152,17 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
         if change and is_blind != obj.is_blind:
             blindness.set_blind(obj, is_blind, now=timezone.now())
         if change and wanted != obj.reviewers_per_item:
-            queues.resize(obj, wanted, now=timezone.now())
+            reviewer_count.set_reviewers_per_item(obj, wanted, timezone.now())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         queue, now = form.instance, timezone.now()
         if queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
-            questions.set_rubric(queue, subjects.preferences(questions.snapshot(queue)), now=now)
-        questions.keep_rubric_version(queue, now=now)
-        seats.follow_everybody(queue, now)
+            rubric_editing.set_rubric(
+                queue, item_subjects.preferences(rubric_editing.snapshot(queue)), now=now
+            )
+        rubric_editing.keep_rubric_version(queue, now=now)
+        reviewer_count.follow_everybody(queue, now)
 
     @admin.action(description="Install the rule presets, switched on", permissions=["change"])
     def install_presets(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from annotations import conditions, questions
-from annotations.conditions import InvalidCondition
 from annotations.models import AnnotationQueue, RubricItem
+from annotations.queues import question_conditions, rubric_editing
+from annotations.queues.question_conditions import InvalidCondition
 from observatory.workspaces.admin import WorkspaceInline
 from observatory.workspaces.roles import Permission
 
@@ -25,7 +25,7 @@ else:
 MANAGE = Permission.MANAGE_QUEUES
 SMALL = forms.Textarea(attrs={"rows": 2, "cols": 80})
 CONDITION = '{"join": "all" or "any", "rules": [{"key": ..., "op": "is", "values": [1]}]}'
-KEPT = ("is_assertion", "regex_validator", *conditions.FIELDS)
+KEPT = ("is_assertion", "regex_validator", *question_conditions.FIELDS)
 
 
 class RubricItemForm(QuestionModelForm):
@@ -84,12 +84,14 @@ class RubricItemForm(QuestionModelForm):
 
     def _read_extra(self, sent: dict[str, Any]) -> None:
         read: dict[str, Any] = {"is_assertion": sent.get("is_assertion") or None}
-        for name in ("regex_validator", *conditions.FIELDS):
+        for name in ("regex_validator", *question_conditions.FIELDS):
             try:
                 if name == "regex_validator":
-                    read[name] = conditions.parse_pattern(sent.get(name), sent.get("kind") or "")
+                    read[name] = question_conditions.parse_pattern(
+                        sent.get(name), sent.get("kind") or ""
+                    )
                 else:
-                    read[name] = conditions.parse(name, sent.get(name))
+                    read[name] = question_conditions.parse(name, sent.get(name))
             except InvalidCondition as error:
                 self.add_error(name, str(error))
         extra = {**(self.instance.extra or {}), **read}
@@ -106,7 +108,7 @@ class RubricFormSet(QuestionFormSet):
             if form.is_valid() and form.cleaned_data and not form.cleaned_data.get("DELETE")
         ]
         try:
-            conditions.check(asked)
+            question_conditions.check(asked)
         except InvalidCondition as error:
             place, _, field = error.field.partition(".")
             raise ValidationError(
@@ -121,7 +123,7 @@ class RubricFormSet(QuestionFormSet):
 
     def save_new(self, form: QuestionModelForm, commit: bool = True) -> RubricItem:
         """Bring a retired question back when its key is added again, with its ratings."""
-        kept = questions.retired(self.instance, form.instance.feedback_key)
+        kept = rubric_editing.retired(self.instance, form.instance.feedback_key)
         if kept is not None:
             form.instance.pk = kept.pk
             form.instance._state.adding = False

@@ -14,8 +14,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from annotations import presets, routing_rules
 from annotations.models import AnnotationQueue, RoutingRule, RuleVersion
+from annotations.routing import presets
+from annotations.routing import rules as routing_rules
 from observatory.runs.filters.grammar import FilterError
 from observatory.workspaces.admin import (
     ScopedFilter,

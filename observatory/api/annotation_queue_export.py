@@ -13,8 +13,9 @@ from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 
-from annotations import disputes, subjects
 from annotations.models import AnnotationQueue, QueueItem, Review
+from annotations.queues import item_subjects
+from annotations.reviewing import disputes
 from observatory import csv_lines, exact
 from observatory.api.annotation_queues import find
 from observatory.api.base import WorkspaceView
@@ -119,7 +120,7 @@ def _rows(
     is_detailed: bool,
 ) -> Iterator[list[Any]]:
     items = list(QueueItem.objects.filter(pk__in=ids).order_by("completed_at", "pk"))
-    shown = subjects.shown_runs(queue.workspace_id, items)
+    shown = item_subjects.shown_runs(queue.workspace_id, items)
     run_ids = [run_id for found in shown.values() for run_id in found]
     runs = {run.id: run for run in Run.objects.filter(workspace=queue.workspace, id__in=run_ids)}
     given: dict[int, list[Review]] = {}

@@ -16,10 +16,11 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations import queues, reviews, sections, standing, subjects
-from annotations.bookmarks import Reason, Unavailable
 from annotations.models import AnnotationQueue, QueueItem
-from annotations.sections import Place
+from annotations.queues import item_subjects, queue_items, queue_sections
+from annotations.queues.queue_sections import Place
+from annotations.reviewing import item_status, reviews
+from annotations.reviewing.reviewer_sessions import Reason, Unavailable
 from observatory import exact
 from observatory.api import parameters, queue_experiments
 from observatory.api.annotation_queue_runs import (
@@ -44,9 +45,9 @@ from observatory.runs.ops import MAX_THREAD_ID
 from observatory.workspaces.models import User
 
 SECTIONS = {
-    "needs_my_review": sections.MINE,
-    "needs_others_review": sections.OTHERS,
-    "archived": sections.DONE,
+    "needs_my_review": queue_sections.MINE,
+    "needs_others_review": queue_sections.OTHERS,
+    "archived": queue_sections.DONE,
 }
 NAMES = {part: name for name, part in SECTIONS.items()}
 TYPES = {"RUN": QueueItem.ItemType.RUN, "THREAD": QueueItem.ItemType.THREAD}
@@ -85,7 +86,7 @@ def shown(item: QueueItem, queue: AnnotationQueue, run: UUID | None) -> dict[str
 def _all_shown(
     view: WorkspaceView, queue: AnnotationQueue, items: Sequence[QueueItem]
 ) -> list[dict[str, Any]]:
-    runs = subjects.shown_runs(view.workspace.pk, [i for i in items if not i.thread_id])
+    runs = item_subjects.shown_runs(view.workspace.pk, [i for i in items if not i.thread_id])
     return [shown(item, queue, runs.get(item.pk, [None])[0]) for item in items]
 
 
@@ -159,7 +160,7 @@ class QueueItems(WorkspaceView):
             raise Unprocessable("direction: must be forward or backward")
         n = parameters.number(request, "page_size", 20, 1, MAX_PAGE)
         place = _place(parameters.one(request, "cursor"), name)
-        part = sections.section(queue, SECTIONS[name], me(self), _condition(request))
+        part = queue_sections.section(queue, SECTIONS[name], me(self), _condition(request))
         if place is not None and place.phase >= len(part.phases):
             raise Unprocessable("cursor: is not a cursor of this list")
         if direction == "forward":
@@ -174,13 +175,15 @@ class QueueItems(WorkspaceView):
         return Response(
             {
                 "items": self._listed(queue, page),
-                "next_cursor": _cursor(name, sections.place_of(edge[0])) if more else None,
+                "next_cursor": _cursor(name, queue_sections.place_of(edge[0])) if more else None,
             }
         )
 
     def _listed(self, queue: AnnotationQueue, page: Sequence[QueueItem]) -> list[dict[str, Any]]:
         started = dict(
-            sections.started(QueueItem.objects.filter(pk__in=[item.pk for item in page]), queue)
+            queue_sections.started(
+                QueueItem.objects.filter(pk__in=[item.pk for item in page]), queue
+            )
         )
         done, held = completed_by(page), reserved_by(page)
         rows = _all_shown(self, queue, page)
@@ -207,9 +210,9 @@ class QueueItems(WorkspaceView):
         except InvalidFeedback as error:
             raise Unprocessable(str(error)) from None
         runs = {subject: proposed for subject, proposed in wanted if isinstance(subject, UUID)}
-        threads = [one for one, _ in wanted if isinstance(one, subjects.Thread)]
+        threads = [one for one, _ in wanted if isinstance(one, item_subjects.Thread)]
         items = {item.run_id: item for item in take_runs(self, queue, runs)}
-        added = subjects.add(
+        added = item_subjects.add(
             queue,
             threads,
             source=QueueItem.Source.API,
@@ -222,7 +225,7 @@ class QueueItems(WorkspaceView):
         return Response({"items": _all_shown(self, queue, rows)})
 
 
-def _subject(field: str, raw: Any) -> tuple[UUID | subjects.Thread, str | None]:
+def _subject(field: str, raw: Any) -> tuple[UUID | item_subjects.Thread, str | None]:
     """Return the run or the thread an item names, and its proposed example."""
     if not isinstance(raw, Mapping):
         raise InvalidFeedback(field, "must be an object")
@@ -249,7 +252,7 @@ def _subject(field: str, raw: Any) -> tuple[UUID | subjects.Thread, str | None]:
     )
     if project is None:
         raise InvalidFeedback(f"{field}.project_id", "is missing")
-    return subjects.Thread(project, judgement.clean_text(thread), started_at), None
+    return item_subjects.Thread(project, judgement.clean_text(thread), started_at), None
 
 
 class QueueItemCount(WorkspaceView):
@@ -267,7 +270,7 @@ class QueueItemCount(WorkspaceView):
                 condition &= Q(completed_at__gt=since)
             if until := parameters.moment(request, "end_time"):
                 condition &= Q(completed_at__lt=until)
-        part = sections.section(queue, known[name], me(self), condition or None)
+        part = queue_sections.section(queue, known[name], me(self), condition or None)
         return Response({"count": part.count()})
 
 
@@ -306,7 +309,7 @@ class QueueItemsDelete(WorkspaceView):
         queue = find(self.workspace, queue_id)
         wanted = ids_of(request.data if isinstance(request.data, dict) else {}, "item_ids")
         ids = QueueItem.objects.filter(queue=queue, uuid__in=wanted).values_list("pk", flat=True)
-        n = queues.remove_many(queue, list(ids), now=timezone.now())
+        n = queue_items.remove_many(queue, list(ids), now=timezone.now())
         return Response({"message": f"{n} items removed"})
 
 
@@ -317,16 +320,16 @@ class QueueItemPlacement(WorkspaceView):
     def get(self, request: Request, queue_id: str, item_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         item = _item(queue, item_id)
-        found = sections.whereabouts(queue, item, me(self))
+        found = queue_sections.whereabouts(queue, item, me(self))
         if found is None:  # removed meanwhile
             raise NotFound("Item not found in this annotation queue")
         part, there = found
-        place = sections.place_of(there, is_inside=True)
+        place = queue_sections.place_of(there, is_inside=True)
         return Response(
             {
                 "item_type": "THREAD" if item.thread_id else "RUN",
                 "section": NAMES[part],
-                "position": sections.section(queue, part, me(self)).position(place),
+                "position": queue_sections.section(queue, part, me(self)).position(place),
                 "cursor": _cursor(NAMES[part], place),
             }
         )
@@ -360,7 +363,8 @@ class QueueItemStatus(WorkspaceView):
         item = self._item(item_id)
         body = request.data if isinstance(request.data, dict) else {}
         status = None if body.get("status") == MISSING else body.get("status")
-        if status not in (None, standing.VIEWED, standing.COMPLETED):  # a list: it may be no text
+        # A tuple, not a set: what was sent may be unhashable.
+        if status not in (None, item_status.VIEWED, item_status.COMPLETED):
             raise Unprocessable("status: must be viewed, completed or null")
         try:
             at = judgement.parse_time("override_added_at", body.get("override_added_at"))
@@ -368,7 +372,7 @@ class QueueItemStatus(WorkspaceView):
             raise Unprocessable(str(error)) from None
         self._set(item, person, status, at)
         item.refresh_from_db(fields=["state"])
-        status, put_at = standing.of(item, person, timezone.now())
+        status, put_at = item_status.of(item, person, timezone.now())
         return Response(
             {
                 "queue_item_id": item.uuid,
@@ -392,12 +396,12 @@ class QueueItemStatus(WorkspaceView):
     def _set(self, item: QueueItem, person: User, status: str | None, at: datetime | None) -> None:
         now = timezone.now()
         try:
-            if status == standing.COMPLETED:
-                standing.complete(item, person, now)
-            elif status == standing.VIEWED:
-                standing.view(item, person, now)
+            if status == item_status.COMPLETED:
+                item_status.complete(item, person, now)
+            elif status == item_status.VIEWED:
+                item_status.view(item, person, now)
             else:
-                standing.show_again(item, person, now, at)
+                item_status.show_again(item, person, now, at)
         except reviews.InvalidReview as error:
             raise Unprocessable(f"The rubric is not answered by your feedback: {error}") from None
         except Unavailable as refusal:

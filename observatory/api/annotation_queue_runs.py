@@ -13,9 +13,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations import queues, sections, subjects
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
-from annotations.sections import Section
+from annotations.queues import item_subjects, queue_items, queue_sections
+from annotations.queues.queue_sections import Section
 from observatory.api import parameters, run_read
 from observatory.api.annotation_queues import find, me, readable, shown
 from observatory.api.base import WorkspaceView, uuid_or_404
@@ -29,14 +29,14 @@ from observatory.feedback.judgement import InvalidFeedback
 from observatory.runs import search
 
 MAX_ADDED = 10_000
-STATUSES = {sections.MINE, sections.OTHERS, sections.DONE}
+STATUSES = {queue_sections.MINE, queue_sections.OTHERS, queue_sections.DONE}
 
 
 def _section(view: WorkspaceView, queue: AnnotationQueue, name: str | None) -> Section:
     """Return the part of `queue` a wire status names, as the person of the key sees it."""
     if name is not None and name not in STATUSES:
         raise Unprocessable(f"status: must be one of {', '.join(sorted(STATUSES))}")
-    return sections.section(queue, name, me(view))
+    return queue_sections.section(queue, name, me(view))
 
 
 def _part(view: WorkspaceView, queue: AnnotationQueue) -> Section:
@@ -44,7 +44,7 @@ def _part(view: WorkspaceView, queue: AnnotationQueue) -> Section:
     status = parameters.one(view.request, "status")
     is_archived = parameters.flag(view.request, "archived")
     if is_archived:
-        status = sections.DONE
+        status = queue_sections.DONE
     if status is None and is_archived is False:
         return Section([QueueItem.objects.filter(queue=queue, state=QueueItem.State.OPEN)])
     return _section(view, queue, status)
@@ -120,7 +120,7 @@ def queue_runs(
     A thread comes as its newest root run, a pair as the run shown as A with the other's id.
     """
     selected = run_read.DEFAULT if has_stats else run_read.DEFAULT - {"feedback_stats"}
-    ids = subjects.shown_runs(view.workspace.pk, items)
+    ids = item_subjects.shown_runs(view.workspace.pk, items)
     found = search.by_ids(
         view.workspace,
         [run_id for run_ids in ids.values() for run_id in run_ids[:1]],
@@ -181,7 +181,7 @@ def take_runs(
     """Add runs to a queue, each once, with their proposed examples. Raises 422 if pairwise."""
     if queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
         raise Unprocessable("queue_id: a pairwise queue is filled from experiments, by populate")
-    added = queues.add_runs(
+    added = queue_items.add_runs(
         queue, wanted, source=QueueItem.Source.API, now=timezone.now(), added_by=me(view)
     )
     proposed = [item for item in added if wanted[item.run_id] and item.extra is None]
@@ -237,7 +237,7 @@ class AnnotationQueueRun(WorkspaceView):
 
     @describe(answer=Message)
     def delete(self, request: Request, queue_id: str, run_or_item: str) -> Response:
-        queues.remove(self._item(queue_id, run_or_item), timezone.now())
+        queue_items.remove(self._item(queue_id, run_or_item), timezone.now())
         return Response({"message": "Run removed"})
 
 
@@ -273,7 +273,7 @@ class AnnotationQueueRunsDelete(WorkspaceView):
             wanted = ids_of(body, "run_ids")
             standing = standing.filter(Q(run_id__in=wanted) | Q(uuid__in=wanted))
         ids = list(standing.values_list("pk", flat=True))
-        n = queues.remove_many(queue, ids, now=timezone.now())
+        n = queue_items.remove_many(queue, ids, now=timezone.now())
         return Response({"message": f"{n} runs removed"})
 
 
@@ -300,7 +300,7 @@ class AnnotationQueueRunAt(WorkspaceView):
         queue = find(self.workspace, queue_id)
         if not (index.isascii() and index.isdigit() and len(index) <= 9):
             raise NotFound("Run not found in this annotation queue")
-        items = _section(self, queue, sections.MINE).page(int(index), int(index) + 1)
+        items = _section(self, queue, queue_sections.MINE).page(int(index), int(index) + 1)
         if not items:
             raise NotFound("Run not found in this annotation queue")
         return Response(queue_runs(self, queue, items, has_stats=False)[0])

@@ -13,9 +13,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations import blindness, questions, queues, seats, subjects
 from annotations.models import AnnotationQueue, QueueItem
-from annotations.seats import MAX_REVIEWERS
+from annotations.queues import blindness, item_subjects, queues, reviewer_count, rubric_editing
+from annotations.queues.reviewer_count import MAX_REVIEWERS
 from datasets_app.models import Dataset, Harvest
 from observatory.api import parameters, queue_experiments, rubric_items
 from observatory.api.base import WorkspaceView, uuid_or_404
@@ -235,7 +235,7 @@ def _rubric(
     declared = {config.key: config.config for config in stored}
     declared |= {str(configs.id_of(workspace, key)): config for key, config in declared.items()}
     rubric = rubric_items.read(raw, declared=declared, existing=existing)
-    return subjects.preferences(rubric) if is_pairwise else rubric
+    return item_subjects.preferences(rubric) if is_pairwise else rubric
 
 
 def _harvest_into(queue: AnnotationQueue, dataset: Dataset | None) -> None:
@@ -321,7 +321,7 @@ class AnnotationQueues(WorkspaceView):
                 queue = queues.create_queue(
                     self.workspace, name, now=created_at, rubric=rubric, **fields
                 )
-                seats.follow_everybody(queue, now)
+                reviewer_count.follow_everybody(queue, now)
                 if dataset is not None:
                     _harvest_into(queue, dataset)
                 if chosen:
@@ -391,10 +391,10 @@ class AnnotationQueueDetail(WorkspaceView):
                 queue.assigned_reviewers.set(reviewers)
                 queue.refresh_from_db(fields=["reviewers_per_item"])
             if rubric is not None:
-                questions.set_rubric(queue, rubric, now=now)
+                rubric_editing.set_rubric(queue, rubric, now=now)
             if number not in (None, queue.reviewers_per_item):
-                queues.resize(queue, number, now=now)
-            seats.follow_everybody(queue, now)
+                reviewer_count.set_reviewers_per_item(queue, number, now)
+            reviewer_count.follow_everybody(queue, now)
             if "default_dataset" in given:
                 _harvest_into(queue, dataset)
         queue = find(self.workspace, queue_id, to_be_shown=True)

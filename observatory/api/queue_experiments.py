@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from annotations import queues, subjects
 from annotations.models import AnnotationQueue, QueueItem
+from annotations.queues import item_subjects, queue_items
 from datasets_app import comparisons
 from datasets_app.models import Comparison, Dataset
 from observatory.feedback import judgement
@@ -58,11 +58,11 @@ def populate(queue: AnnotationQueue, projects: Sequence[Project], *, added_by: U
     now = timezone.now()
     more: dict[str, Any] = {"source": QueueItem.Source.API, "now": now, "added_by": added_by}
     if queue.queue_type == AnnotationQueue.QueueType.SINGLE:
-        run_ids = subjects.runs_of_experiments(queue.workspace, projects)
-        return len(queues.add_runs(queue, run_ids, **more))
-    pairs = subjects.pairs_of(queue.workspace, projects)
+        run_ids = item_subjects.runs_of_experiments(queue.workspace, projects)
+        return len(queue_items.add_runs(queue, run_ids, **more))
+    pairs = item_subjects.pairs_of(queue.workspace, projects)
     comparison = _comparison(queue, projects)
-    return len(subjects.add(queue, pairs, comparison_id=comparison, **more))
+    return len(item_subjects.add(queue, pairs, comparison_id=comparison, **more))
 
 
 def _comparison(queue: AnnotationQueue, projects: Sequence[Project]) -> UUID | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from annotations import conditions
-from annotations.conditions import InvalidCondition
 from annotations.models import RubricItem
-from annotations.questions import renamed
+from annotations.queues import question_conditions
+from annotations.queues.question_conditions import InvalidCondition
+from annotations.queues.rubric_editing import renamed
 from observatory import exact
 from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
@@ -55,7 +55,7 @@ def read(
             if before.kind == questions[key]["kind"]:
                 questions[key]["level"] = before.level
     try:
-        conditions.check((key, question["extra"]) for key, question in questions.items())
+        question_conditions.check((key, question["extra"]) for key, question in questions.items())
     except InvalidCondition as error:
         raise InvalidFeedback(f"rubric_items.{error.field}", error.reason) from None
     return list(questions.values())
@@ -99,8 +99,13 @@ def _extra(item: Mapping[str, Any], kind: str) -> dict[str, Any]:
     try:
         read = {
             **given,
-            **{name: conditions.parse(name, given.get(name)) for name in conditions.FIELDS},
-            "regex_validator": conditions.parse_pattern(given.get("regex_validator"), kind),
+            **{
+                name: question_conditions.parse(name, given.get(name))
+                for name in question_conditions.FIELDS
+            },
+            "regex_validator": question_conditions.parse_pattern(
+                given.get("regex_validator"), kind
+            ),
         }
     except InvalidCondition as error:
         raise InvalidFeedback(error.field, error.reason) from None

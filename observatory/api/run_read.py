@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from annotations import queues
+from annotations.queues import queue_items
 from datasets_app.messages import extracted
 from datasets_app.models import Example
 from observatory import exact
@@ -125,7 +125,9 @@ def beside(
             else {}
         ),
         share_tokens=sharing.tokens_of(workspace, ids) if "share_token" in selected else {},
-        last_queued_at=queues.last_added(workspace, ids) if "last_queued_at" in selected else {},
+        last_queued_at=queue_items.last_added(workspace, ids)
+        if "last_queued_at" in selected
+        else {},
     )
 
 

@@ -9,8 +9,8 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from annotations import calibration, verdicts
-from annotations.agreement import LEVEL, Agreement, Reason, Warn
+from annotations.agreement import calibration, verdicts
+from annotations.agreement.coefficients import LEVEL, Agreement, Reason, Warn
 from annotations.models import QueueItem
 from observatory.web.http import WebRequest, render_page, require
 from observatory.web.queues import queue_or_404

@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 from django.http import QueryDict
 from django.urls import reverse
 
-from annotations import conditions, corrections, drafts
 from annotations.models import Deferral, QueueItem, RubricItem
-from annotations.reviews import Submission
-from annotations.workbench import Frame, Opened, Recent
+from annotations.queues import question_conditions
+from annotations.reviewing import corrections, drafts
+from annotations.reviewing.reviews import Submission
+from annotations.reviewing.workbench import Frame, Opened, Recent
 from observatory import exact
 from observatory.runs import listing
 from observatory.runs.models import Run
@@ -256,7 +257,7 @@ _SAID = {"is_empty": "is not answered", "is_not_empty": "is answered"}
 def _conditions(question: RubricItem, names: Mapping[str, str]) -> dict[str, Any]:
     """Return the question's conditions as the script reads them, and in words, and its pattern."""
     found: dict[str, Any] = {"pattern": question.extra.get("regex_validator") or ""}
-    for name in conditions.FIELDS:
+    for name in question_conditions.FIELDS:
         condition = question.extra.get(name)
         found[name] = exact.dumps(condition).decode() if condition else ""
         found[f"{name}_words"] = _words(condition, names) if condition else ""

@@ -10,8 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from annotations import overview
 from annotations.models import ReviewDraft
+from annotations.queues import queue_cards
+from annotations.reviewing import reservations
+from annotations.reviewing.drafts import drafts_of
 from observatory.runs.models import Run
 from observatory.web.first_steps import first_steps
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
@@ -39,7 +41,7 @@ class Card:
 def workspace_home(request: WebRequest) -> HttpResponse:
     """Show drafts I left, items held for me and queues that wait; polls answer 204 if unchanged."""
     now = timezone.now()
-    queues = overview.queue_cards(request.workspace, request.user, now)
+    queues = queue_cards.queue_cards(request.workspace, request.user, now)
     cards = []
     if can(request, Permission.REVIEW):
         cards = _drafts(request) + _held(request, now) + _waiting(request, queues)
@@ -66,7 +68,7 @@ def _greeting(user: User) -> str:
 
 def _drafts(request: WebRequest) -> list[Card]:
     by_queue: dict[int, list[ReviewDraft]] = {}
-    for draft in overview.drafts_of(request.workspace, request.user)[:200]:
+    for draft in drafts_of(request.workspace, request.user)[:200]:
         by_queue.setdefault(draft.item.queue_id, []).append(draft)
     cards = []
     for drafts in by_queue.values():
@@ -90,7 +92,7 @@ def _drafts(request: WebRequest) -> list[Card]:
 
 def _held(request: WebRequest, now: datetime) -> list[Card]:
     cards = []
-    for seat in overview.held_by(request.workspace, request.user, now)[:3]:
+    for seat in reservations.held_by(request.workspace, request.user, now)[:3]:
         minutes = (
             max(1, round((seat.expires_at - now).total_seconds() / 60)) if seat.expires_at else 0
         )
@@ -111,7 +113,7 @@ def _held(request: WebRequest, now: datetime) -> list[Card]:
     return cards[:1]
 
 
-def _waiting(request: WebRequest, queues: list[overview.QueueCard]) -> list[Card]:
+def _waiting(request: WebRequest, queues: list[queue_cards.QueueCard]) -> list[Card]:
     waiting = [card for card in queues if card.n_for_me and not card.queue.is_paused]
     waiting.sort(key=lambda card: card.oldest_at or timezone.now())
     return [

@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from annotations import overview, queues
-from annotations.blindness import answers_visible_to
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
+from annotations.queues import access, queue_cards, queue_items, queue_progress
+from annotations.queues.blindness import answers_visible_to
+from annotations.routing import rules
 from datasets_app.harvest import held_back
 from datasets_app.models import HarvestedItem
 from observatory import exact
@@ -26,7 +27,7 @@ from observatory.workspaces.roles import Permission
 
 def queue_or_404(request: WebRequest, queue_uuid: UUID) -> AnnotationQueue:
     """Return the queue if this member may open it; otherwise it does not exist."""
-    queue = queues.visible(request.workspace, request.user).filter(uuid=queue_uuid).first()
+    queue = access.visible_to(request.workspace, request.user).filter(uuid=queue_uuid).first()
     if queue is None:
         raise Http404("no such queue")
     queue.workspace = request.workspace  # it is that one: no query for it later
@@ -45,7 +46,7 @@ def item_or_404(queue: AnnotationQueue, item_uuid: UUID) -> QueueItem:
 @require(Permission.VIEW)
 def queue_list(request: WebRequest) -> HttpResponse:
     """List the queues, those with work for me first; polls answer 204 if unchanged."""
-    cards = overview.queue_cards(request.workspace, request.user, timezone.now())
+    cards = queue_cards.queue_cards(request.workspace, request.user, timezone.now())
     cards.sort(key=lambda card: (not card.n_for_me or card.queue.is_paused, card.queue.name))
     version = fingerprint(
         [
@@ -80,9 +81,9 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Show how far a queue is, who works on it, what feeds it, and its items with the reasons."""
     queue = queue_or_404(request, queue_uuid)
     state = request.GET.get("state", "")
-    items = Paginator(overview.items_of(queue, state), per_page=30)
+    items = Paginator(queue_items.items_of(queue, state), per_page=30)
     page = items.get_page(request.GET.get("page"))
-    progress = queues.progress(queue, request.user)
+    progress = queue_progress.progress(queue, request.user)
     is_reviewer = _is_reviewer(queue, request)
     context: dict[str, Any] = {
         "workspace": request.workspace,
@@ -93,8 +94,8 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "progress": progress,
         "bars": _bars(progress, is_reviewer=is_reviewer),
         "removed": _removed_now(request, queue),
-        "people": overview.reviewers_of(queue),
-        "rules": overview.rules_of(queue),
+        "people": queue_progress.reviewers_of(queue),
+        "rules": rules.rules_of(queue),
         "rubric": queue.rubric_items.all(),
         "now": timezone.now(),
         "can_manage": can(request, Permission.MANAGE_QUEUES),
@@ -135,7 +136,7 @@ def _removed_now(request: WebRequest, queue: AnnotationQueue) -> QueueItem | Non
     ).first()
 
 
-def _bars(progress: queues.Progress, *, is_reviewer: bool) -> list[dict[str, Any]]:
+def _bars(progress: queue_progress.Progress, *, is_reviewer: bool) -> list[dict[str, Any]]:
     """Return the stacked bar: each part with its words, its fill, and x and width in percent.
 
     For somebody who does not review here nothing waits: what is left is open.
@@ -176,13 +177,13 @@ def item_action(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
     action = request.POST.get("action", "")
     now = timezone.now()
     if action == "release":
-        queues.release(item)
+        queue_items.release(item)
     elif action == "requeue":
-        queues.requeue_for_all(item, now)
+        queue_items.requeue_for_all(item, now)
     elif action == "restore":
-        queues.restore(item, now)
+        queue_items.restore(item, now)
     elif action == "remove":
-        queues.remove(item, now)
+        queue_items.remove(item, now)
         address = reverse("queue-detail", args=[request.workspace.slug, queue.uuid])
         return redirect(f"{address}?removed={item.uuid}")
     else:

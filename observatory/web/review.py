@@ -18,10 +18,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotations import corrections, drafts, overview, reservations, reviews, workbench
-from annotations.bookmarks import Reason, Unavailable
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
-from annotations.workbench import Form, Frame, Opened
+from annotations.queues import queue_cards
+from annotations.reviewing import corrections, drafts, reservations, reviews, workbench
+from annotations.reviewing.reviewer_sessions import Reason, Unavailable
+from annotations.reviewing.workbench import Form, Frame, Opened
 from observatory.web import bench, subjects
 from observatory.web.context import TABS
 from observatory.web.http import WebRequest, is_ours, privately, render_page, require
@@ -120,8 +121,8 @@ def _nothing(request: WebRequest, queue: AnnotationQueue, now: datetime) -> dict
     }
 
 
-def _other_queues(request: WebRequest, queue: AnnotationQueue) -> list[overview.QueueCard]:
-    cards = overview.queue_cards(request.workspace, request.user, timezone.now())
+def _other_queues(request: WebRequest, queue: AnnotationQueue) -> list[queue_cards.QueueCard]:
+    cards = queue_cards.queue_cards(request.workspace, request.user, timezone.now())
     return [
         card
         for card in cards

@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from annotations import blindness, overview, queues, subjects
 from annotations.models import AnnotationQueue, QueueItem
-from annotations.presets import PRESETS
+from annotations.queues import access, blindness, item_subjects, queue_items
+from annotations.routing.presets import PRESETS
 from observatory.feedback.models import Feedback
 from observatory.feedback.summary import feedback_stats
 from observatory.runs import listing, search, sharing, spending
@@ -175,7 +175,7 @@ def run_detail(request: WebRequest, run_id: UUID) -> HttpResponse:
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else "conversation"
     workspace_id = request.workspace.pk
-    about = [run.id, *subjects.threads_of(workspace_id, [run.id])]
+    about = [run.id, *item_subjects.threads_of(workspace_id, [run.id])]
     context = {
         "workspace": request.workspace,
         "run": run,
@@ -287,10 +287,10 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
         "root_feedback": feedback_stats(request.workspace.pk, [root.id]).get(root.id, {}),
         "queue_items": [
             item
-            for item in overview.items_by_run(request.workspace, ids)
-            if queues.visible(request.workspace, request.user).filter(pk=item.queue_id).exists()
+            for item in queue_items.items_by_run(request.workspace, ids)
+            if access.visible_to(request.workspace, request.user).filter(pk=item.queue_id).exists()
         ],
-        "open_queues": queues.visible(request.workspace, request.user)
+        "open_queues": access.visible_to(request.workspace, request.user)
         .filter(archived_at=None, queue_type=AnnotationQueue.QueueType.SINGLE)
         .order_by("name")
         if can(request, Permission.MANAGE_QUEUES)
@@ -319,13 +319,13 @@ def run_enqueue(request: WebRequest, run_id: UUID) -> HttpResponse:
         wanted = UUID(request.POST.get("queue", ""))
     except ValueError:
         raise Http404("no such queue") from None
-    singles = queues.visible(request.workspace, request.user).filter(
+    singles = access.visible_to(request.workspace, request.user).filter(
         queue_type=AnnotationQueue.QueueType.SINGLE
     )
     queue = singles.filter(uuid=wanted).first()
     if queue is None:
         raise Http404("no such queue")
-    queues.add_runs(
+    queue_items.add_runs(
         queue,
         [run.id],
         source=QueueItem.Source.PERSON,

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from annotations import subjects
 from annotations.models import QueueItem
+from annotations.queues import item_subjects
 from observatory.runs import listing
 from observatory.runs.models import Run
 from observatory.web import shapes
@@ -41,7 +41,7 @@ def run_of(workspace: Workspace, item: QueueItem) -> Run | None:
         return listing.stored(workspace, item.run_id)
     if is_pair(item):
         return None
-    newest = subjects.shown_runs(workspace.pk, [item]).get(item.pk)
+    newest = item_subjects.shown_runs(workspace.pk, [item]).get(item.pk)
     return listing.stored(workspace, newest[0]) if newest else None
 
 
@@ -60,7 +60,7 @@ def subject_context(
         found["item_title"] = title_of(run.name, (run.inputs or "")[:OPENING_CHARS] or None)
     if item.item_type != QueueItem.ItemType.THREAD:
         return found
-    turns = subjects.turns_of(request.workspace, item, TURNS)
+    turns = item_subjects.turns_of(request.workspace, item, TURNS)
     found["item_title"] = f"Thread {item.thread_id}"
     if found.get("tab") == "conversation":
         found["thread"] = [
@@ -71,7 +71,7 @@ def subject_context(
 
 def _pair(request: WebRequest, item: QueueItem) -> dict[str, Any]:
     """Return the question both runs answer, and each one's answer under its letter."""
-    shown = subjects.shown_runs(request.workspace.pk, [item])[item.pk]
+    shown = item_subjects.shown_runs(request.workspace.pk, [item])[item.pk]
     runs = [listing.stored(request.workspace, run_id) for run_id in shown]
     asked = next((run for run in runs if run is not None), None)
     inputs = shapes.load(asked.inputs) if asked else None
@@ -91,7 +91,7 @@ def _pair(request: WebRequest, item: QueueItem) -> dict[str, Any]:
 
 def pair_choices(item: QueueItem) -> list[tuple[str, str, str, str]]:
     """Return (key, number as sent, label, note) of A, B and a tie, as the item is shown."""
-    a, b = subjects.in_order(item, "1", "0")
+    a, b = item_subjects.in_order(item, "1", "0")
     return [("a", a, "A is better", ""), ("b", b, "B is better", ""), ("t", "0.5", "Tie", "")]
 
 
@@ -99,7 +99,7 @@ def letter_of(item: QueueItem, side: str) -> str:
     """Return "A" or "B" for the `first` or `second` run of a pair; other words stay."""
     if side not in SIDES:
         return side
-    first, second = subjects.in_order(item, *LETTERS)
+    first, second = item_subjects.in_order(item, *LETTERS)
     return first if side == "first" else second
 
 

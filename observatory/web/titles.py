@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from annotations import overview
+from django.db.models import TextField
+from django.db.models.functions import Cast, Left
+
+from observatory.runs.models import Run
 from observatory.web import shapes
 from observatory.workspaces.models import Workspace
 
@@ -19,10 +22,14 @@ NOT_RECEIVED = "run not received yet"
 
 def titles_of(workspace: Workspace, run_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Return one line for each of `run_ids`, in one query; long inputs fall back to the name."""
-    wanted = list(run_ids)
-    titles = dict.fromkeys(wanted, NOT_RECEIVED)
-    found = overview.openings_of(workspace, wanted, OPENING_CHARS)
-    return titles | {run_id: title_of(*parts) for run_id, parts in found.items()}
+    ids = list(run_ids)
+    stored = Run.objects.filter(workspace=workspace, id__in=ids).annotate(
+        opening=Left(Cast("inputs", TextField()), OPENING_CHARS)
+    )
+    return dict.fromkeys(ids, NOT_RECEIVED) | {
+        run_id: title_of(name, opening)
+        for run_id, name, opening in stored.values_list("id", "name", "opening")
+    }
 
 
 def title_of(name: str | None, opening: str | None) -> str:

@@ -9,12 +9,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotations import routing_rules
 from annotations.models import (
     Review,
     RoutingDecision,
     Seat,
 )
+from annotations.routing import rules
 from datasets_app import examples, harvest, versions
 from datasets_app.examples import ExampleInput
 from observatory.feedback.models import Feedback, FeedbackConfig, PresignedToken
@@ -54,9 +54,9 @@ def furnish(workspace, reviewer, n: int = 1) -> dict:
         question = RubricItemFactory(queue=queue, feedback_key=name)
         item = QueueItemFactory(queue=queue)
         queue.assigned_reviewers.add(reviewer)
-        rule = routing_rules.set_rule(
+        rule = rules.set_rule(
             workspace,
-            routing_rules.RuleDefinition(
+            rules.RuleDefinition(
                 name=name, filter="eq(is_root, true)", queue=queue, projects=[project]
             ),
             now=NOON,

@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import pytest
 
-from annotations import presets, queues
 from annotations.models import (
     AnnotationQueue,
     RubricItem,
     RubricVersion,
 )
+from annotations.queues import queue_items, queues
+from annotations.routing import presets
 from datasets_app.models import Harvest
 from tests.admin.console import page, signed_in
 from tests.conftest import NOON
@@ -125,7 +126,7 @@ def test_another_rubric_is_a_version_and_another_number_of_reviewers_moves_the_s
     queue = queues.create_queue(
         acme, "Refunds", now=NOON, rubric=[{"feedback_key": "correct"}], reviewers_per_item=2
     )
-    item = queues.add_runs(queue, [uuid4()], source="api", now=NOON)[0]
+    item = queue_items.add_runs(queue, [uuid4()], source="api", now=NOON)[0]
     client, path = signed_in(ada), page("annotations_annotationqueue_change", queue.pk)
     same = {
         "rubric_items-TOTAL_FORMS": 1,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
-from annotations import presets
 from annotations.models import (
     QueueItem,
     Review,
@@ -13,6 +12,7 @@ from annotations.models import (
     RuleVersion,
     Seat,
 )
+from annotations.routing import presets
 from observatory.feedback.models import Feedback
 from observatory.runs.models import Change, Rejected
 from tests.admin.console import furnish, page, signed_in

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from annotations.models import AnnotationQueue, RoutingRule
-from annotations.routing import drain
-from annotations.routing_rules import RuleDefinition, set_rule
+from annotations.routing.routing import drain
+from annotations.routing.rules import RuleDefinition, set_rule
 from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback
 from observatory.feedback.record import record

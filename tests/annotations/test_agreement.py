@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from annotations import agreement, alpha, continuous, verdicts
-from annotations.agreement import Reason, Warn, Weighting
+from annotations.agreement import alpha, coefficients, continuous, verdicts
+from annotations.agreement.coefficients import Reason, Warn, Weighting
 
 COHEN_1960 = np.array([[88, 10, 2], [14, 40, 6], [18, 10, 12]])
 PERFECT = np.diag([30, 30])
@@ -34,21 +34,21 @@ def ratings_of(table):
 
 def test_kappa_of_cohens_own_example() -> None:
     # Cohen (1960), table 1: proportions of 200 cases; po = .70, pe = .41, kappa = .492
-    assert agreement.exact_agreement(COHEN_1960) == pytest.approx(0.70)
-    assert agreement.kappa(COHEN_1960) == pytest.approx(0.492, abs=5e-4)
+    assert coefficients.exact_agreement(COHEN_1960) == pytest.approx(0.70)
+    assert coefficients.kappa(COHEN_1960) == pytest.approx(0.492, abs=5e-4)
 
 
 def test_the_standard_error_of_fleiss_cohen_and_everitt() -> None:
     # Fleiss, Levin, Paik (2003), Statistical Methods for Rates and Proportions, table 18.1:
     # 100 subjects, kappa .676; its standard error when kappa is not assumed 0.
     table = np.array([[75, 1, 4], [5, 4, 1], [0, 0, 10]])
-    assert agreement.kappa(table) == pytest.approx(0.676, abs=5e-4)
-    assert agreement.kappa_standard_error(table) == pytest.approx(0.088, abs=1e-3)
+    assert coefficients.kappa(table) == pytest.approx(0.676, abs=5e-4)
+    assert coefficients.kappa_standard_error(table) == pytest.approx(0.088, abs=1e-3)
 
 
 def test_ac1_of_gwets_example_stays_high_where_kappa_falls() -> None:
     # Gwet (2002), Kappa statistic is not satisfactory, table 2: kappa -.0234, AC1 .9408
-    result = agreement.of_pair([[118, 5], [2, 0]])
+    result = coefficients.of_pair([[118, 5], [2, 0]])
     assert result.companions["ac1"] == pytest.approx(0.9408, abs=5e-5)
     assert result.value == pytest.approx(-0.0234, abs=5e-5)
     assert Warn.SKEWED_PREVALENCE in result.warnings
@@ -86,7 +86,7 @@ def test_continuous_alpha_is_the_interval_alpha() -> None:
 @settings(max_examples=150, deadline=None)
 @given(tables(), st.sampled_from(list(Weighting)))
 def test_kappa_and_its_error_equal_two_libraries(table, weighting) -> None:
-    ours = float(agreement.kappa(table, weighting))
+    ours = float(coefficients.kappa(table, weighting))
     first, second = ratings_of(table)
     named = None if weighting == Weighting.UNWEIGHTED else str(weighting)
     if not first:
@@ -98,7 +98,7 @@ def test_kappa_and_its_error_equal_two_libraries(table, weighting) -> None:
         reference = cohens_kappa(table, wt=named) if np.isfinite(ours) else None
     assert ours == pytest.approx(theirs, abs=1e-9, nan_ok=True)
     if reference is not None and np.isfinite(reference.std_kappa):
-        error = float(agreement.kappa_standard_error(table, weighting))
+        error = float(coefficients.kappa_standard_error(table, weighting))
         assert error == pytest.approx(reference.std_kappa, abs=1e-7)
 
 
@@ -126,21 +126,23 @@ def test_alpha_equals_the_reference_library(units, metric) -> None:
 @settings(max_examples=80, deadline=None)
 @given(tables(), st.sampled_from(list(Weighting)), st.randoms(use_true_random=False))
 def test_agreement_does_not_depend_on_who_is_first_or_on_names(table, weighting, rng) -> None:
-    straight = agreement.kappa(table, weighting)
-    assert agreement.kappa(table.T, weighting) == pytest.approx(straight, nan_ok=True, abs=1e-9)
+    straight = coefficients.kappa(table, weighting)
+    assert coefficients.kappa(table.T, weighting) == pytest.approx(straight, nan_ok=True, abs=1e-9)
     order = list(range(len(table)))
     rng.shuffle(order)
     renamed = table[np.ix_(order, order)]
-    plain = agreement.kappa(table)
-    assert agreement.kappa(renamed) == pytest.approx(plain, nan_ok=True, abs=1e-9)
-    assert agreement.gwet(table) == pytest.approx(agreement.gwet(renamed), nan_ok=True, abs=1e-9)
+    plain = coefficients.kappa(table)
+    assert coefficients.kappa(renamed) == pytest.approx(plain, nan_ok=True, abs=1e-9)
+    assert coefficients.gwet(table) == pytest.approx(
+        coefficients.gwet(renamed), nan_ok=True, abs=1e-9
+    )
 
 
 @settings(max_examples=60, deadline=None)
 @given(tables(2, 2))
 def test_with_two_categories_quadratic_kappa_is_kappa(table) -> None:
-    plain = agreement.kappa(table)
-    assert agreement.kappa(table, Weighting.QUADRATIC) == pytest.approx(
+    plain = coefficients.kappa(table)
+    assert coefficients.kappa(table, Weighting.QUADRATIC) == pytest.approx(
         plain, nan_ok=True, abs=1e-9
     )
 
@@ -161,29 +163,29 @@ def test_an_unused_category_keeps_its_place_on_the_scale() -> None:
     wide = np.zeros((6, 6), dtype=int)
     wide[0, 0], wide[3, 3], wide[0, 5], wide[5, 3], wide[5, 5] = 4, 3, 2, 2, 3
     narrow = wide[np.ix_([0, 3, 5], [0, 3, 5])]
-    assert agreement.kappa(wide, Weighting.QUADRATIC) != pytest.approx(
-        agreement.kappa(narrow, Weighting.QUADRATIC)
+    assert coefficients.kappa(wide, Weighting.QUADRATIC) != pytest.approx(
+        coefficients.kappa(narrow, Weighting.QUADRATIC)
     )
 
 
 def test_a_stack_of_tables_is_computed_at_once() -> None:
     rng = np.random.default_rng(1)
     stack = rng.integers(0, 9, size=(7, 11, 4, 4))
-    at_once = agreement.kappa(stack, Weighting.LINEAR)
+    at_once = coefficients.kappa(stack, Weighting.LINEAR)
     assert at_once.shape == (7, 11)
-    assert at_once[3, 5] == pytest.approx(float(agreement.kappa(stack[3, 5], Weighting.LINEAR)))
+    assert at_once[3, 5] == pytest.approx(float(coefficients.kappa(stack[3, 5], Weighting.LINEAR)))
 
 
 def test_a_reviewer_who_says_one_thing_has_kappa_zero_and_a_warning() -> None:
-    result = agreement.of_pair([[7, 3], [0, 0]])
+    result = coefficients.of_pair([[7, 3], [0, 0]])
     assert result.value == 0
     assert result.ci is None
     assert Warn.CONSTANT_RATER in result.warnings
 
 
 def test_undefined_has_a_reason_and_never_a_number() -> None:
-    assert agreement.of_pair([[0, 0], [0, 0]]).reason == Reason.NO_OVERLAP
-    same = agreement.of_pair([[9, 0], [0, 0]])
+    assert coefficients.of_pair([[0, 0], [0, 0]]).reason == Reason.NO_OVERLAP
+    same = coefficients.of_pair([[9, 0], [0, 0]])
     assert (same.value, same.reason) == (None, Reason.NO_VARIATION)
     assert same.percent_agreement == 1
     assert alpha.of_group([[3, 0], [2, 0]]).reason == Reason.NO_VARIATION
@@ -197,13 +199,13 @@ def test_the_result_is_json_whatever_happened() -> None:
     import json
 
     for table in ([[0, 0], [0, 0]], [[9, 0], [0, 0]], [[7, 3], [0, 0]], COHEN_1960, [[4]]):
-        json.dumps(agreement.of_pair(table).as_json(), allow_nan=False)
+        json.dumps(coefficients.of_pair(table).as_json(), allow_nan=False)
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     table = [[20, 5], [4, 15]]
-    assert agreement.of_pair(table, seed=3) == agreement.of_pair(table, seed=3)
-    assert agreement.of_pair(table, seed=3).ci != agreement.of_pair(table, seed=4).ci
+    assert coefficients.of_pair(table, seed=3) == coefficients.of_pair(table, seed=3)
+    assert coefficients.of_pair(table, seed=3).ci != coefficients.of_pair(table, seed=4).ci
 
 
 def test_icc_is_that_of_the_analysis_of_variance_and_sees_bias() -> None:
@@ -236,7 +238,7 @@ def test_spearman_equals_scipys() -> None:
 @pytest.mark.parametrize("bad", [[[1, 2]], [], [[-1, 0], [0, 1]], [[float("nan")]]])
 def test_what_is_no_table_is_refused(bad) -> None:
     with pytest.raises(ValueError):
-        agreement.kappa(bad)
+        coefficients.kappa(bad)
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,12 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from annotations import (
-    blindness,
-    calibration,
-    overview,
-    queues,
-    reservations,
-    reviews,
-    routing,
-    routing_rules,
-    seats,
-    standing,
-)
+from annotations.agreement import calibration
 from annotations.models import QueueItem, Rating, Review, RoutingDecision
-from annotations.reviews import Submission
+from annotations.queues import blindness, queue_items, queue_progress, queues, reviewer_count
+from annotations.reviewing import item_status, reservations, reviews
+from annotations.reviewing.reviews import Submission
+from annotations.routing import routing, rules
 from observatory.feedback import record
 from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback
@@ -93,14 +85,14 @@ def test_they_are_sealed_again_while_a_review_is_taken_back(item, ada, grace, al
 
 def test_they_open_when_the_queue_asks_for_fewer_reviews(scene, item, grace) -> None:
     judge(item, grace)
-    seats.set_reviewers_per_item(scene.queue, 1, NOON)
+    reviewer_count.set_reviewers_per_item(scene.queue, 1, NOON)
     assert not is_sealed(item)
 
 
 def test_a_review_that_is_not_counted_is_sealed_as_long_as_the_item_is_open(
     scene, item, ada, grace
 ) -> None:
-    seats.set_reviewers_per_item(scene.queue, 1, NOON)
+    reviewer_count.set_reviewers_per_item(scene.queue, 1, NOON)
     reservations.reserve(QueueItem.objects.get(pk=item.pk), ada, NOON)
     assert not judge(item, grace).is_counted
     assert is_sealed(item)
@@ -121,19 +113,19 @@ def test_they_follow_the_blindness_of_the_queue_and_what_was_seen_is_not_blind_a
 
 
 def test_an_item_that_comes_back_open_was_seen(scene, item, ada, grace) -> None:
-    seats.set_reviewers_per_item(scene.queue, 1, NOON)
+    reviewer_count.set_reviewers_per_item(scene.queue, 1, NOON)
     judge(item, grace)
-    queues.remove(QueueItem.objects.get(pk=item.pk), NOON)
+    queue_items.remove(QueueItem.objects.get(pk=item.pk), NOON)
     assert not is_sealed(item)
-    seats.set_reviewers_per_item(scene.queue, 2, NOON)
-    queues.add_runs(scene.queue, [item.run_id], source="person", now=NOON)
+    reviewer_count.set_reviewers_per_item(scene.queue, 2, NOON)
+    queue_items.add_runs(scene.queue, [item.run_id], source="person", now=NOON)
     assert is_sealed(item)
     assert not judge(item, ada).is_blind
 
 
 def test_a_removed_item_keeps_its_answers_to_itself(item, alan, grace) -> None:
     judge(item, grace)
-    queues.remove(QueueItem.objects.get(pk=item.pk), NOON)
+    queue_items.remove(QueueItem.objects.get(pk=item.pk), NOON)
     assert is_sealed(item)
     assert not blindness.answers_visible_to(alan, item).exists()
 
@@ -151,9 +143,9 @@ def test_a_rule_sees_an_answer_once_the_item_is_settled(
     acme, scene, item, ada, grace, alan
 ) -> None:
     corner = queues.create_queue(acme, "Corner", now=NOON, rubric=scenes.RUBRIC)
-    routing_rules.set_rule(
+    rules.set_rule(
         acme,
-        routing_rules.RuleDefinition(
+        rules.RuleDefinition(
             name="Rated low",
             filter="and(eq(feedback_key, 'correctness'), lt(feedback_score, 0.5))",
             queue=corner,
@@ -174,11 +166,9 @@ def test_a_rule_sees_an_answer_once_the_item_is_settled(
 
 def test_the_reason_of_another_rule_does_not_name_a_sealed_answer(acme, scene, item, grace) -> None:
     corner = queues.create_queue(acme, "Corner", now=NOON, rubric=scenes.RUBRIC)
-    routing_rules.set_rule(
+    rules.set_rule(
         acme,
-        routing_rules.RuleDefinition(
-            name="Rated at all", filter="lt(feedback_score, 0.5)", queue=corner
-        ),
+        rules.RuleDefinition(name="Rated at all", filter="lt(feedback_score, 0.5)", queue=corner),
         now=NOON,
         is_enabled=True,
     )
@@ -209,10 +199,10 @@ def test_agreement_counts_settled_items_only(scene, item, ada, grace, alan) -> N
 
 def test_corrections_are_counted_on_settled_items_only(scene, item, ada, grace, alan) -> None:
     judge(item, grace, correction={"outputs": {"answer": "another"}})
-    assert {row.n_corrections for row in overview.reviewers_of(scene.queue)} == {0}
+    assert {row.n_corrections for row in queue_progress.reviewers_of(scene.queue)} == {0}
     judge(item, ada)
     judge(item, alan)
-    assert sum(row.n_corrections for row in overview.reviewers_of(scene.queue)) == 1
+    assert sum(row.n_corrections for row in queue_progress.reviewers_of(scene.queue)) == 1
 
 
 # Answers sent by an API key -----------------------------------------------------------------------
@@ -252,7 +242,7 @@ def test_a_change_by_key_is_an_answer_as_well(acme, item, key_of_grace) -> None:
 def test_feedback_from_before_the_item_stays_readable(acme, scene, key_of_grace) -> None:
     run = scenes.make_run(acme, scene.project, NOON)
     sent = send(acme, key_of_grace, run.id)
-    queues.add_runs(scene.queue, [run.id], source="rule", now=NOON + timedelta(hours=2))
+    queue_items.add_runs(scene.queue, [run.id], source="rule", now=NOON + timedelta(hours=2))
     sent.refresh_from_db()
     assert not sent.is_sealed
 
@@ -262,7 +252,7 @@ def test_completing_by_key_makes_the_feedback_the_reviews(
 ) -> None:
     sent = send(acme, key_of_grace, item.run_id)
     send(acme, key_of_grace, item.run_id, key="polite", score=1.0)
-    given = standing.complete(item, grace, NOON + timedelta(hours=2))
+    given = item_status.complete(item, grace, NOON + timedelta(hours=2))
     sent.refresh_from_db()
     assert (sent.review_uuid, sent.is_sealed) == (given.uuid, True)
     judge(item, ada)

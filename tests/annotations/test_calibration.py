@@ -11,9 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from sklearn.metrics import cohen_kappa_score
 
-from annotations import calibration, questions
-from annotations.agreement import Reason, Warn
+from annotations.agreement import calibration
+from annotations.agreement.coefficients import Reason, Warn
 from annotations.models import QueueItem, Rating, Review, RubricItem
+from annotations.queues import rubric_editing
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, QueueItemFactory, RubricItemFactory, member
 
@@ -244,17 +245,17 @@ def test_all_pairs_from_one_product_equal_counting_pair_by_pair() -> None:
 def test_another_wording_starts_no_new_series_and_another_scale_does(queue, ada, grace) -> None:
     [wrong, right] = [{"value": 0, "label": "Wrong"}, {"value": 1, "label": "Right"}]
     question = {"feedback_key": "correct", "categories": [wrong, right]}
-    questions.set_rubric(queue, [question], now=NOON)
+    rubric_editing.set_rubric(queue, [question], now=NOON)
     key = queue.rubric_items.get()
     item = QueueItemFactory(queue=queue)
     for reviewer in (ada, grace):
         rate(item, reviewer, key, 1, rubric_version=queue.rubric_version)
-    questions.set_rubric(
+    rubric_editing.set_rubric(
         queue, [{**question, "title": "Is it right?"}, {"feedback_key": "tone"}], now=NOON
     )
     assert report(queue)[0].headline.n_overlap == 1
     unsure = {"value": 2, "label": "Unsure"}
-    questions.set_rubric(queue, [{**question, "categories": [wrong, right, unsure]}], now=NOON)
+    rubric_editing.set_rubric(queue, [{**question, "categories": [wrong, right, unsure]}], now=NOON)
     [found] = report(queue)
     assert found.headline.n_overlap == 0
     assert found.excluded.other_scale == 2

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotations import corrections
-from annotations.corrections import InvalidCorrection, Shape, Span
+from annotations.reviewing import corrections
+from annotations.reviewing.corrections import InvalidCorrection, Shape, Span
 
 ASSISTANT = {"role": "assistant", "content": "Hello"}
 LANGCHAIN = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from annotations import drafts, reviews
-from annotations.bookmarks import Unavailable
+from annotations.reviewing import drafts, reviews
+from annotations.reviewing.reviewer_sessions import Unavailable
 from observatory.feedback.judgement import InvalidFeedback
 from tests.annotations.test_reviews import submission
 from tests.conftest import NOON

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from annotations import rubrics
 from annotations.models import RubricItem
+from annotations.queues import rubrics
 from observatory.exact import digits_of, double
 from observatory.web import bench
 

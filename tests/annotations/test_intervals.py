@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotations import agreement, alpha, continuous, verdicts
-from annotations.agreement import Agreement, Warn, Weighting
-from annotations.verdicts import Verdict
+from annotations.agreement import alpha, coefficients, continuous, verdicts
+from annotations.agreement.coefficients import Agreement, Warn, Weighting
+from annotations.agreement.verdicts import Verdict
 from tests.annotations.test_agreement import COHEN_1960, tables
 
 
@@ -27,7 +27,7 @@ def assert_sound(result: Agreement) -> None:
 @settings(max_examples=150, deadline=None)
 @given(tables(), st.sampled_from(list(Weighting)))
 def test_an_interval_of_a_pair_holds_its_value_and_has_a_width(table, weighting) -> None:
-    assert_sound(agreement.of_pair(table, weighting))
+    assert_sound(coefficients.of_pair(table, weighting))
 
 
 @settings(max_examples=100, deadline=None)
@@ -59,7 +59,7 @@ def test_an_interval_of_numbers_holds_its_value_and_has_a_width(pairs) -> None:
     ],
 )
 def test_known_tables_have_the_interval_one_expects(table, low, high) -> None:
-    found = agreement.of_pair(table).ci
+    found = coefficients.of_pair(table).ci
     assert found is not None
     assert low[0] <= found.low <= low[1]
     assert high[0] <= found.high <= high[1]
@@ -68,9 +68,9 @@ def test_known_tables_have_the_interval_one_expects(table, low, high) -> None:
 def test_a_pair_among_thousands_has_the_interval_it_has_alone() -> None:
     rng = np.random.default_rng(1)
     stack = rng.multinomial(3, [1 / 9] * 9, size=1_000).reshape(-1, 3, 3)
-    for table, found in zip(stack, agreement.of_pairs(stack), strict=True):
+    for table, found in zip(stack, coefficients.of_pairs(stack), strict=True):
         assert_sound(found)
-        assert found == agreement.of_pair(table)
+        assert found == coefficients.of_pair(table)
 
 
 def test_perfect_numbers_have_a_width_however_many() -> None:
@@ -88,7 +88,7 @@ def test_either_end_covers_the_truth_in_about_95_of_100_samples(n, share) -> Non
     truth = 0.7 * np.diag(margin) + 0.3 * np.outer(margin, margin)
     rng = np.random.default_rng(3)
     drawn = rng.multinomial(n, truth.reshape(-1), size=400).reshape(-1, 2, 2)
-    found = [result.ci for result in agreement.of_pairs(drawn) if result.ci is not None]
+    found = [result.ci for result in coefficients.of_pairs(drawn) if result.ci is not None]
     assert np.mean([ci.low <= 0.7 for ci in found]) > 0.92
     assert np.mean([ci.high >= 0.7 for ci in found]) > 0.87
 
@@ -98,11 +98,11 @@ def test_a_posterior_and_a_jackknife_say_the_same_of_many_items() -> None:
     prior = np.eye(4)
 
     def of(sums):
-        return agreement.kappa(sums.reshape(*sums.shape[:-1], 2, 2))
+        return coefficients.kappa(sums.reshape(*sums.shape[:-1], 2, 2))
 
-    drawn = agreement.resampled_interval(np.eye(4), table.reshape(-1), of, prior=prior, seed=1)
-    value = float(agreement.kappa(table))
-    knife = agreement._jackknife(np.eye(4), table.reshape(-1).astype(float), of, value)
+    drawn = coefficients.resampled_interval(np.eye(4), table.reshape(-1), of, prior=prior, seed=1)
+    value = float(coefficients.kappa(table))
+    knife = coefficients._jackknife(np.eye(4), table.reshape(-1).astype(float), of, value)
     assert drawn is not None
     assert knife is not None
     assert drawn[0].low == pytest.approx(knife[0].low, abs=0.01)
@@ -124,19 +124,19 @@ def test_a_posterior_and_a_jackknife_say_the_same_of_many_items() -> None:
     ],
 )
 def test_a_verdict_is_what_the_whole_interval_says(table, verdict) -> None:
-    held = verdicts.gate(agreement.of_pair(table))
+    held = verdicts.gate(coefficients.of_pair(table))
     assert held.verdict == verdict
     assert held.passes_strict is (verdict == Verdict.MET)
 
 
 def test_the_sentence_names_one_interval_and_what_it_means() -> None:
-    met = verdicts.sentence(agreement.of_pair([[480, 20], [25, 475]]))
+    met = verdicts.sentence(coefficients.of_pair([[480, 20], [25, 475]]))
     assert met.startswith("Almost perfect agreement: kappa 0.91 (90 % interval 0.8")
     assert met.endswith("on 1000 items rated by two or more; the 0.70 target is met.")
-    assert "not shown yet" in verdicts.sentence(agreement.of_pair([[26, 3], [4, 24]]))
-    one = verdicts.sentence(agreement.of_pair([[1, 0], [0, 1]]))
+    assert "not shown yet" in verdicts.sentence(coefficients.of_pair([[26, 3], [4, 24]]))
+    one = verdicts.sentence(coefficients.of_pair([[1, 0], [0, 1]]))
     assert one.startswith("Too few items to judge: kappa 1.00 (90 % interval -0.")
-    nothing = agreement.of_pair([[0, 0], [0, 0]])
+    nothing = coefficients.of_pair([[0, 0], [0, 0]])
     assert verdicts.sentence(nothing) == "No figure yet: no item has two ratings yet."
     for words in (met, one):
         assert words.count("interval") == 1
@@ -144,7 +144,7 @@ def test_the_sentence_names_one_interval_and_what_it_means() -> None:
 
 @pytest.mark.parametrize("table", [[[16, 4], [4, 36]], [[17, 3], [3, 17]]])
 def test_seven_tenths_is_not_above_seven_tenths_however_it_was_computed(table) -> None:
-    value = float(agreement.kappa(table))
+    value = float(coefficients.kappa(table))
     assert value == pytest.approx(0.7)
     result = Agreement("cohen_kappa", value=value, n_overlap=60)
     assert not verdicts.gate(result).passes_point
@@ -170,4 +170,4 @@ def test_near_the_target_as_many_digits_are_shown_as_tell_it_apart(value, text) 
 
 
 def test_a_wide_interval_of_a_sparse_table_is_warned_of() -> None:
-    assert Warn.WIDE_CI in agreement.of_pair([[118, 5], [2, 0]]).warnings
+    assert Warn.WIDE_CI in coefficients.of_pair([[118, 5], [2, 0]]).warnings

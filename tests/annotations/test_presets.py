@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from annotations.models import RuleVersion
-from annotations.presets import PRESETS, install_presets
-from annotations.routing_rules import RuleDefinition, check_filter, keep_version, set_rule
+from annotations.routing.presets import PRESETS, install_presets
+from annotations.routing.rules import RuleDefinition, check_filter, keep_version, set_rule
 from observatory.runs.filters.grammar import FilterError
 from tests.annotations.routing_world import drain_all, judge, make_run
 from tests.conftest import NOON

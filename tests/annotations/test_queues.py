@@ -10,8 +10,16 @@ from django.db import connection
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
-from annotations import questions, queues, sections
 from annotations.models import Deferral, QueueItem, Review, RubricVersion, Seat
+from annotations.queues import (
+    access,
+    queue_items,
+    queue_progress,
+    queue_sections,
+    queues,
+    reviewer_count,
+    rubric_editing,
+)
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, QueueItemFactory, member
 
@@ -40,7 +48,7 @@ def review(item, reviewer) -> Review:
 
 def test_an_added_run_has_one_item_with_a_seat_for_each_review(queue, ada) -> None:
     runs = [uuid4(), uuid4()]
-    items = queues.add_runs(
+    items = queue_items.add_runs(
         queue, [*runs, runs[0]], source=PERSON, now=NOON, added_by=ada, priority=3
     )
     assert [item.run_id for item in items] == runs
@@ -51,8 +59,8 @@ def test_an_added_run_has_one_item_with_a_seat_for_each_review(queue, ada) -> No
 
 def test_a_run_already_in_the_queue_keeps_its_item_and_its_place(queue) -> None:
     run = uuid4()
-    first = queues.add_runs(queue, [run], source=API, now=NOON, priority=1)
-    again = queues.add_runs(queue, [run], source=PERSON, now=NOON, priority=9)
+    first = queue_items.add_runs(queue, [run], source=API, now=NOON, priority=1)
+    again = queue_items.add_runs(queue, [run], source=PERSON, now=NOON, priority=9)
     assert [item.pk for item in first] == [item.pk for item in again]
     assert again[0].priority == 1
     assert Seat.objects.count() == 2
@@ -60,18 +68,18 @@ def test_a_run_already_in_the_queue_keeps_its_item_and_its_place(queue) -> None:
 
 @pytest.mark.parametrize("source", [RULE, API])
 def test_what_a_person_removed_stays_removed_for_rules_and_the_api(queue, source) -> None:
-    (item,) = queues.add_runs(queue, [uuid4()], source=RULE, now=NOON)
-    assert queues.remove(item, NOON)
-    assert not queues.remove(item, NOON)
-    (same,) = queues.add_runs(queue, [item.run_id], source=source, now=NOON)
+    (item,) = queue_items.add_runs(queue, [uuid4()], source=RULE, now=NOON)
+    assert queue_items.remove(item, NOON)
+    assert not queue_items.remove(item, NOON)
+    (same,) = queue_items.add_runs(queue, [item.run_id], source=source, now=NOON)
     assert (same.pk, same.state) == (item.pk, "removed")
     assert Seat.objects.count() == 0
 
 
 def test_a_person_who_adds_a_removed_run_again_brings_its_item_back(queue, ada) -> None:
-    (item,) = queues.add_runs(queue, [uuid4()], source=RULE, now=NOON)
-    queues.remove(item, NOON)
-    (same,) = queues.add_runs(queue, [item.run_id], source=PERSON, now=NOON, added_by=ada)
+    (item,) = queue_items.add_runs(queue, [uuid4()], source=RULE, now=NOON)
+    queue_items.remove(item, NOON)
+    (same,) = queue_items.add_runs(queue, [item.run_id], source=PERSON, now=NOON, added_by=ada)
     assert (same.pk, same.state, same.removed_at, same.added_by) == (item.pk, "open", None, ada)
     assert Seat.objects.filter(item=item).count() == 2
 
@@ -81,8 +89,8 @@ def test_an_item_that_comes_back_with_all_its_reviews_is_complete(queue, ada, gr
     review(item, ada)
     review(item, grace)
     Seat.objects.filter(item=item).update(is_taken=True)
-    queues.remove(item, NOON)
-    (same,) = queues.add_runs(queue, [item.run_id], source=PERSON, now=NOON)
+    queue_items.remove(item, NOON)
+    (same,) = queue_items.add_runs(queue, [item.run_id], source=PERSON, now=NOON)
     assert same.state == "completed"
 
 
@@ -93,7 +101,7 @@ def test_two_callers_adding_the_same_runs_at_once_make_each_item_once(queue) -> 
 
     def add() -> None:
         barrier.wait()
-        queues.add_runs(queue, runs, source=API, now=NOON)
+        queue_items.add_runs(queue, runs, source=API, now=NOON)
         connection.close()
 
     threads = [threading.Thread(target=add) for _ in range(4)]
@@ -107,7 +115,7 @@ def test_two_callers_adding_the_same_runs_at_once_make_each_item_once(queue) -> 
 
 def test_more_reviews_an_item_adds_seats_to_open_items(queue) -> None:
     item = QueueItemFactory(queue=queue)
-    queues.resize(queue, 3, now=NOON)
+    reviewer_count.set_reviewers_per_item(queue, 3, NOON)
     assert Seat.objects.filter(item=item).count() == 3
 
 
@@ -127,7 +135,7 @@ def test_fewer_reviews_an_item_complete_what_has_enough_and_drop_free_seats(
     signals.item_completed.connect(hear)
     try:
         with django_capture_on_commit_callbacks(execute=True):
-            queues.resize(queue, 1, now=NOON)
+            reviewer_count.set_reviewers_per_item(queue, 1, NOON)
     finally:
         signals.item_completed.disconnect(hear)
     done.refresh_from_db()
@@ -145,11 +153,11 @@ def test_requeue_for_all_forgets_skips_and_holds_and_brings_a_removed_item_back(
     Seat.objects.filter(item=item, number=1).update(
         reviewer=grace, lease=uuid4(), reserved_at=NOON, expires_at=NOON
     )
-    queues.requeue_for_all(item, NOON)
+    queue_items.requeue_for_all(item, NOON)
     assert not Deferral.objects.exists()
     assert Seat.objects.filter(item=item, lease=None, is_returned=True).count() == 2
-    queues.remove(item, NOON)
-    queues.requeue_for_all(item, NOON)
+    queue_items.remove(item, NOON)
+    queue_items.requeue_for_all(item, NOON)
     assert item.state == "open"
     assert Seat.objects.filter(item=item).count() == 2
 
@@ -160,7 +168,7 @@ def test_release_ends_live_reservations_and_spares_taken_seats(queue, ada, grace
     Seat.objects.filter(item=item, number=2).update(
         reviewer=grace, lease=uuid4(), reserved_at=NOON, expires_at=NOON
     )
-    assert queues.release(item) == 1
+    assert queue_items.release(item) == 1
     assert Seat.objects.get(item=item, number=1).reviewer == ada
 
 
@@ -172,29 +180,29 @@ def test_progress_tells_mine_others_skipped_and_completed_apart(queue, ada, grac
     review(done, ada)
     review(done, grace)
     QueueItem.objects.filter(pk=done.pk).update(state="completed")
-    queues.remove(gone, NOON)
-    found = queues.progress(queue, ada)
+    queue_items.remove(gone, NOON)
+    found = queue_progress.progress(queue, ada)
     assert (found.needs_mine, found.needs_others, found.skipped, found.completed) == (1, 1, 1, 1)
     assert (found.total, found.removed) == (4, 1)
     assert [(p.username, p.n_reviews, p.n_skipped) for p in found.reviewers] == [
         ("ada", 2, 1),
         ("grace", 1, 0),
     ]
-    assert queues.progress(queue, alan).needs_mine == 3
-    assert [queues.my_progress(queue, one) for one in (ada, grace, alan)] == [
+    assert queue_progress.progress(queue, alan).needs_mine == 3
+    assert [queue_progress.my_progress(queue, one) for one in (ada, grace, alan)] == [
         (2, 1),
         (1, 3),
         (0, 3),
     ]
-    assert queues.progress(queue).needs_mine == 3
+    assert queue_progress.progress(queue).needs_mine == 3
 
 
 def test_a_retracted_review_is_mine_to_do_again(queue, ada) -> None:
     item = QueueItemFactory(queue=queue)
     row = review(item, ada)
     Review.objects.filter(pk=row.pk).update(retracted_at=NOON)
-    assert queues.progress(queue, ada).needs_mine == 1
-    assert queues.my_progress(queue, ada) == (0, 1)
+    assert queue_progress.progress(queue, ada).needs_mine == 1
+    assert queue_progress.my_progress(queue, ada) == (0, 1)
 
 
 def test_progress_of_many_queues_takes_three_statements(
@@ -203,7 +211,7 @@ def test_progress_of_many_queues_takes_three_statements(
     many = AnnotationQueueFactory.create_batch(5, workspace=acme)
     QueueItemFactory(queue=many[3])
     with django_assert_num_queries(3):
-        found = queues.progress_of([queue.pk for queue in many], ada)
+        found = queue_progress.progress_of([queue.pk for queue in many], ada)
     assert [found[queue.pk].needs_mine for queue in many] == [0, 0, 0, 1, 0]
 
 
@@ -213,9 +221,9 @@ def test_reviewers_see_open_and_assigned_queues_and_managers_all(acme, ada, grac
     hers.assigned_reviewers.add(grace)
     AnnotationQueueFactory(workspace=acme, access="assigned")
     manager = member(acme, "lin", "manager")
-    assert set(queues.visible(acme, grace)) == {anyone, hers}
-    assert queues.visible(acme, ada).count() == queues.visible(acme, manager).count() == 3
-    assert not queues.visible(acme, mallory).exists()
+    assert set(access.visible_to(acme, grace)) == {anyone, hers}
+    assert access.visible_to(acme, ada).count() == access.visible_to(acme, manager).count() == 3
+    assert not access.visible_to(acme, mallory).exists()
 
 
 def test_a_new_queue_keeps_version_one_of_its_rubric(acme, grace) -> None:
@@ -236,14 +244,16 @@ def test_a_changed_rubric_is_a_new_version_and_the_same_one_is_not(acme) -> None
     first = [{"feedback_key": "correct"}, {"feedback_key": "tone"}]
     queue = queues.create_queue(acme, "Answers", now=NOON, rubric=first)
     kept = queue.rubric_items.get(feedback_key="correct")
-    assert not questions.set_rubric(queue, first, now=NOON)
-    assert questions.set_rubric(queue, [{"feedback_key": "correct", "title": "Right?"}], now=NOON)
+    assert not rubric_editing.set_rubric(queue, first, now=NOON)
+    assert rubric_editing.set_rubric(
+        queue, [{"feedback_key": "correct", "title": "Right?"}], now=NOON
+    )
     assert queue.rubric_version == 2
     assert queue.rubric_items.get() == kept
     assert [v.version for v in queue.rubric_versions.order_by("version")] == [1, 2]
     kept.delete()
-    assert questions.keep_rubric_version(queue, now=NOON)
-    assert not questions.keep_rubric_version(queue, now=NOON)
+    assert rubric_editing.keep_rubric_version(queue, now=NOON)
+    assert not rubric_editing.keep_rubric_version(queue, now=NOON)
     assert queue.rubric_versions.count() == 3
 
 
@@ -263,10 +273,10 @@ def test_all_that_a_queue_holds_pages_in_one_order_whatever_its_state(acme, queu
     kept = QueueItem.objects.filter(queue=queue).exclude(state="removed")
     ordered = list(kept.order_by("-priority", "pk"))
     assert {item.state for item in ordered} == {"open", "completed"}
-    everything = sections.section(queue, None, None)
+    everything = queue_sections.section(queue, None, None)
     for start, stop in ((0, 3), (2, 7), (0, 100), (8, 9)):
         assert everything.page(start, stop) == ordered[start:stop]
-    recent = sections.section(queue, None, None, Q(started_at=None))
+    recent = queue_sections.section(queue, None, None, Q(started_at=None))
     assert recent.page(1, 6) == ordered[1:6]
 
 
@@ -277,7 +287,7 @@ def test_a_page_of_a_long_queue_reads_no_more_than_it_shows(queue) -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
     with CaptureQueriesContext(connection) as asked:
-        assert len(sections.section(queue, None, None).page(0, 5)) == 5
+        assert len(queue_sections.section(queue, None, None).page(0, 5)) == 5
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked.captured_queries[0]['sql']}")
         plan = str(cursor.fetchone()[0])

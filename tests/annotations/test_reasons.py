@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from annotations import reasons
 from annotations.models import QueueItem
-from annotations.presets import PRESETS, install_presets
+from annotations.routing import reasons
+from annotations.routing.presets import PRESETS, install_presets
 from observatory.runs import search
 from observatory.runs.filters.grammar import parse
 from observatory.runs.search import RunQuery

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from annotations import queues, reservations, reviews
-from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Bookmark, QueueItem, Seat
+from annotations.queues import queue_items
+from annotations.reviewing import reservations, reviews
+from annotations.reviewing.reviewer_sessions import Reason, Unavailable
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, QueueItemFactory, member
 
@@ -163,7 +164,7 @@ def test_a_certain_item_can_be_reserved_unless_it_is_full_done_or_closed(
     assert reservations.reserve(free, ada, NOON).item_id == free.pk
     reservations.reserve(held, grace, NOON)
     reviews.submit(mine, ada, submission(), NOON)
-    queues.remove(removed, NOON)
+    queue_items.remove(removed, NOON)
     for item, reason in (
         (held, Reason.ALL_RESERVED),
         (mine, Reason.REVIEWED),
@@ -277,8 +278,8 @@ def test_what_no_rule_foresaw_is_found_by_the_wide_search_once_a_minute(queue, a
 
 def test_items_brought_back_by_a_person_are_seen_behind_the_bookmark(queue, ada, grace) -> None:
     gone, done = items(queue, 2)
-    queues.remove(gone, NOON)
+    queue_items.remove(gone, NOON)
     reviews.submit(done, ada, submission(), NOON)
     Bookmark.objects.update(places={"0": done.pk}, searched_at=NOON)
-    queues.requeue_for_all(gone, NOON)
+    queue_items.requeue_for_all(gone, NOON)
     assert next_item(queue, ada) == gone.pk

@@ -23,10 +23,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from annotations import reservations, reviews, seats
-from annotations.bookmarks import Reason, Unavailable
 from annotations.models import AnnotationQueue, QueueItem, Rating, Review, Seat
-from annotations.reviews import Conflict, Submission
+from annotations.queues import reviewer_count
+from annotations.reviewing import reservations, reviews
+from annotations.reviewing.reviewer_sessions import Reason, Unavailable
+from annotations.reviewing.reviews import Conflict, Submission
 from observatory.feedback.models import Feedback
 from observatory.workspaces.models import Membership
 from tests.conftest import NOON
@@ -286,7 +287,7 @@ class Reviewing(RuleBasedStateMachine):
 
     @rule(quota=st.integers(1, 4))
     def change_quota(self, quota: int) -> None:
-        seats.set_reviewers_per_item(self.queue, quota, self.now)
+        reviewer_count.set_reviewers_per_item(self.queue, quota, self.now)
         model = self.model
         model.quota = quota
         for where in range(len(self.items)):

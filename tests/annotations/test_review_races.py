@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from annotations import reservations, reviews, seats
-from annotations.bookmarks import Unavailable
 from annotations.models import QueueItem, Review, Seat
+from annotations.queues import reviewer_count
+from annotations.reviewing import reservations, reviews
+from annotations.reviewing.reviewer_sessions import Unavailable
 from observatory.feedback.models import Feedback
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, QueueItemFactory, RubricItemFactory, member
@@ -190,7 +191,7 @@ def test_everything_at_once_ends_without_deadlock_and_adds_up(acme) -> None:
 
     def lead() -> None:
         for n in (1, 3, 2, 1, 2, 3, 2):
-            seats.set_reviewers_per_item(queue, n, NOON)
+            reviewer_count.set_reviewers_per_item(queue, n, NOON)
 
     jobs = [lambda n=n, p=p: work(p, n) for n, p in enumerate(people)]
     assert at_once(*jobs, *jobs[:3], lead) == []  # three of them in two tabs

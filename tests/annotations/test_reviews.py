@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from annotations import blindness, drafts, questions, queues, reservations, reviews, signals
-from annotations.bookmarks import Reason, Unavailable
+from annotations import signals
 from annotations.models import Deferral, Rating, Review, ReviewDraft, Seat
-from annotations.reviews import Clash, Conflict, InvalidReview, Submission
+from annotations.queues import blindness, queue_items, reviewer_count, rubric_editing
+from annotations.reviewing import drafts, reservations, reviews
+from annotations.reviewing.reviewer_sessions import Reason, Unavailable
+from annotations.reviewing.reviews import Clash, Conflict, InvalidReview, Submission
 from observatory.feedback.models import Feedback, FeedbackConfig
 from observatory.runs.models import Change, Run
 from tests.conftest import NOON
@@ -179,7 +181,7 @@ def test_an_edit_replaces_my_review(queue, ada, heard, django_capture_on_commit_
 
 def test_a_rubric_changed_meanwhile_conflicts(queue, ada) -> None:
     item = QueueItemFactory(queue=queue)
-    questions.set_rubric(queue, [{"feedback_key": "helpful", "kind": "boolean"}], now=NOON)
+    rubric_editing.set_rubric(queue, [{"feedback_key": "helpful", "kind": "boolean"}], now=NOON)
     item.refresh_from_db()
     with pytest.raises(Conflict) as refused:
         reviews.submit(item, ada, submission(rubric_version=1), NOON)
@@ -284,7 +286,7 @@ def test_what_was_typed_is_taken_although_the_queue_or_the_item_is_closed(
     item = QueueItemFactory(queue=queue)
     reservations.reserve_next(queue, ada, NOON)
     if state == "removed":
-        queues.remove(item, NOON)
+        queue_items.remove(item, NOON)
     else:
         type(queue).objects.update(
             is_paused=state == "paused", archived_at=NOON if state == "archived" else None
@@ -349,7 +351,7 @@ def test_taking_back_more_than_the_quota_asks_announces_the_change(
     item = QueueItemFactory(queue=pair)
     review = reviews.submit(item, ada, submission(), NOON).review
     reviews.submit(item, grace, submission(), NOON)
-    queues.resize(pair, 1, now=NOON)
+    reviewer_count.set_reviewers_per_item(pair, 1, NOON)
     with django_capture_on_commit_callbacks(execute=True):
         back = reviews.retract(review, ada, NOON)
     assert (back.item.state, back.item.n_reviews, back.seat) == ("completed", 1, None)
@@ -361,12 +363,12 @@ def test_an_item_reopened_after_the_quota_rose_has_seats_for_all_it_now_asks(
     pair, ada, grace, alan
 ) -> None:
     item = QueueItemFactory(queue=pair)
-    queues.resize(pair, 3, now=NOON)
+    reviewer_count.set_reviewers_per_item(pair, 3, NOON)
     mine, theirs, _ = (
         reviews.submit(item, person, submission(), NOON).review for person in (ada, grace, alan)
     )
-    queues.resize(pair, 1, now=NOON)
-    queues.resize(pair, 2, now=NOON)
+    reviewer_count.set_reviewers_per_item(pair, 1, NOON)
+    reviewer_count.set_reviewers_per_item(pair, 2, NOON)
     assert reviews.retract(mine, ada, NOON).item.state == "completed"
     assert reviews.retract(theirs, grace, NOON).item.state == "open"
     assert list(Seat.objects.order_by("number").values_list("number", "is_taken")) in (

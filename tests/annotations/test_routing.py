@@ -11,11 +11,12 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 from django.db import connection
 
-from annotations import queues, rules
 from annotations.models import QueueItem, RoutingDecision, RoutingRule, Seat
-from annotations.presets import install_presets
-from annotations.routing import drain
-from annotations.routing_rules import RuleDefinition, set_enabled, set_rule
+from annotations.queues import queue_items, queues
+from annotations.routing import sampling
+from annotations.routing.presets import install_presets
+from annotations.routing.routing import drain
+from annotations.routing.rules import RuleDefinition, set_enabled, set_rule
 from observatory.runs import changes
 from observatory.runs.facts import facts_of
 from observatory.runs.filters.explain import matches
@@ -50,7 +51,7 @@ def test_a_run_that_matches_a_rule_is_in_its_queue_with_seats_and_the_reason_why
     assert Seat.objects.filter(item=item, priority=7).count() == 2
     why = RoutingDecision.objects.get(item=item)
     assert (why.rule_uuid, why.rule_name, why.rule_version) == (rule.uuid, "Low confidence", 1)
-    assert (why.filter, why.draw) == (LOW, rules.draw(rule.uuid, run.id))
+    assert (why.filter, why.draw) == (LOW, sampling.draw(rule.uuid, run.id))
     assert (why.sampling_rate, why.inclusion_probability) == (1.0, 1.0)
     told = {clause["field"]: clause["actual"] for clause in why.clauses}
     assert told["is_root"] is True
@@ -150,7 +151,7 @@ def test_b3_what_people_finished_or_removed_is_not_queued_again(acme, queue, sta
     drain_all()
     item = QueueItem.objects.get()
     if state == "removed":
-        queues.remove(item, NOON)
+        queue_items.remove(item, NOON)
     else:
         QueueItem.objects.filter(pk=item.pk).update(state="completed", n_reviews=2)
         Seat.objects.filter(item=item).update(is_taken=True)
@@ -212,9 +213,9 @@ def test_the_inclusion_probability_counts_rules_that_held_and_did_not_take_the_r
     drain_all()
     assert RoutingDecision.objects.count() > 20
     for run in Run.objects.filter(workspace=acme):
-        drawn = [rules.draw(a.uuid, run.id) < 0.5]
+        drawn = [sampling.draw(a.uuid, run.id) < 0.5]
         if run.metadata:
-            drawn.append(rules.draw(b.uuid, run.id) < 0.2)
+            drawn.append(sampling.draw(b.uuid, run.id) < 0.2)
         decisions = RoutingDecision.objects.filter(item__run_id=run.id)
         assert decisions.count() == sum(drawn)
         expected = 1 - 0.5 * 0.8 if run.metadata else 0.5
@@ -233,7 +234,7 @@ def test_a_rule_that_holds_later_raises_the_probability_even_if_it_takes_nothing
     later = make_rule(queue, NEGATIVE, sampling_rate=0.5)
     judge(acme, run.id, "user_rating", score=0.0)
     drain_all()
-    taken = rules.draw(later.uuid, run.id) < 0.5
+    taken = sampling.draw(later.uuid, run.id) < 0.5
     assert RoutingDecision.objects.count() == 1 + taken
     for decision in RoutingDecision.objects.all():
         assert decision.inclusion_probability == pytest.approx(1 - 0.9 * 0.5)
@@ -272,7 +273,7 @@ def oracle(queue, runs) -> dict:
             if (
                 fact.end_time is not None
                 and matches(node, fact)
-                and rules.is_selected(rule.uuid, run_id, rule.sampling_rate)
+                and sampling.is_selected(rule.uuid, run_id, rule.sampling_rate)
             ):
                 expected.setdefault(run_id, set()).add(rule.name)
     return expected
@@ -301,14 +302,14 @@ def test_b1_the_queue_holds_what_a_pure_python_oracle_says(acme, queue, seed) ->
 
 def test_b2_sql_draws_the_same_number_to_the_last_bit(db) -> None:
     pairs = [(uuid5(UUID(int=1), str(n)), uuid5(UUID(int=2), str(n))) for n in range(2_000)]
-    sql = rules.DRAW_SQL.format(rule="pair.rule", run="pair.run")
+    sql = sampling.DRAW_SQL.format(rule="pair.rule", run="pair.run")
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {sql} FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY pair(rule, run, n)"
             " ORDER BY n",
             [[a for a, _ in pairs], [b for _, b in pairs]],
         )
-        assert [row[0] for row in cursor.fetchall()] == [rules.draw(a, b) for a, b in pairs]
+        assert [row[0] for row in cursor.fetchall()] == [sampling.draw(a, b) for a, b in pairs]
 
 
 def test_b2_replaying_every_change_twice_changes_nothing(acme, queue) -> None:

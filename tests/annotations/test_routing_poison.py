@@ -10,8 +10,8 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from annotations import routing
 from annotations.models import RoutingRule
+from annotations.routing import routing
 from observatory.runs import changes
 from observatory.runs.models import Change
 from tests.annotations.routing_world import make_rule, make_run

@@ -8,9 +8,11 @@ import pytest
 from django.db import models
 from django.db.models import ProtectedError
 
-from annotations import calibration, questions, queues, reviews
+from annotations.agreement import calibration
 from annotations.models import QueueItem, Rating, Review, RubricItem
-from annotations.reviews import Submission
+from annotations.queues import queues, rubric_editing
+from annotations.reviewing import reviews
+from annotations.reviewing.reviews import Submission
 from tests.admin.console import page, signed_in
 from tests.admin.test_queues import QUESTION, queue_form, rubric
 from tests.conftest import NOON
@@ -37,24 +39,24 @@ def overlap(queue) -> dict[str, int]:
 
 
 def test_a_question_that_is_only_renamed_keeps_its_ratings(queue) -> None:
-    questions.set_rubric(queue, [{**CORRECT, "feedback_key": "right_document"}], now=NOON)
+    rubric_editing.set_rubric(queue, [{**CORRECT, "feedback_key": "right_document"}], now=NOON)
     assert overlap(queue) == {"right_document": 3}
     assert Rating.objects.count() == 6
 
 
 def test_a_question_that_is_taken_out_has_its_ratings_again_when_it_comes_back(queue) -> None:
-    questions.set_rubric(queue, [{"feedback_key": "tone", "kind": "boolean"}], now=NOON)
+    rubric_editing.set_rubric(queue, [{"feedback_key": "tone", "kind": "boolean"}], now=NOON)
     assert overlap(queue) == {"tone": 0}
     assert Rating.objects.count() == 6
-    questions.set_rubric(queue, [], now=NOON)
-    questions.set_rubric(queue, [CORRECT], now=NOON)
+    rubric_editing.set_rubric(queue, [], now=NOON)
+    rubric_editing.set_rubric(queue, [CORRECT], now=NOON)
     assert overlap(queue) == {"correct": 3}
     assert [item.feedback_key for item in RubricItem.objects.all()] == ["correct"]
 
 
 def test_another_question_at_the_same_place_is_no_renamed_one(queue) -> None:
     other = {"feedback_key": "tone", "kind": "boolean", "description": "Is the answer polite?"}
-    questions.set_rubric(queue, [other], now=NOON)
+    rubric_editing.set_rubric(queue, [other], now=NOON)
     assert overlap(queue) == {"tone": 0}
 
 
@@ -92,7 +94,7 @@ def test_the_admin_renames_takes_out_and_brings_back_a_question(acme, ada, queue
 def test_answers_to_a_question_no_longer_asked_are_shown_and_exported(
     api, ada, client, queue
 ) -> None:
-    questions.set_rubric(queue, [{"feedback_key": "tone", "kind": "boolean"}], now=NOON)
+    rubric_editing.set_rubric(queue, [{"feedback_key": "tone", "kind": "boolean"}], now=NOON)
     export = api.post(f"/annotation-queues/{queue.uuid}/export", {})
     head = b"".join(export.streaming_content).decode().splitlines()[0].split(",")
     keys = ["tone", "tone comment", "correct", "correct comment"]

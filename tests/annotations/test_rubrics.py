@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotations import rubrics
-from annotations.rubrics import Rated
+from annotations.queues import rubrics
+from annotations.queues.rubrics import Rated
 
 
 @dataclass

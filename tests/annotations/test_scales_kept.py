@@ -10,9 +10,10 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from annotations import queues, reviews
 from annotations.models import QueueItem
-from annotations.reviews import Submission
+from annotations.queues import queues
+from annotations.reviewing import reviews
+from annotations.reviewing.reviews import Submission
 from observatory.feedback import configs, record, trends
 from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from annotations.presets import install_presets
+from annotations.routing.presets import install_presets
 from observatory.feedback import taxonomies
 from observatory.feedback.models import Feedback
 from observatory.runs.models import Change, Project, Run

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
-from annotations import reviews
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem, Seat
-from annotations.queues import add_runs
-from annotations.reviews import Submission
+from annotations.queues.queue_items import add_runs
+from annotations.reviewing import reviews
+from annotations.reviewing.reviews import Submission
 from annotations.tasks import sweep
 from datasets_app.models import Harvest
 from observatory.feedback.models import Feedback

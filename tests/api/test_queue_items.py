@@ -12,7 +12,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotations import blindness, reservations, reviews, subjects
 from annotations.models import (
     AnnotationQueue,
     Deferral,
@@ -22,7 +21,9 @@ from annotations.models import (
     RubricItem,
     Seat,
 )
-from annotations.reviews import Submission
+from annotations.queues import blindness, item_subjects
+from annotations.reviewing import reservations, reviews
+from annotations.reviewing.reviews import Submission
 from datasets_app.models import Comparison
 from observatory.feedback.models import Feedback
 from observatory.runs.models import Run
@@ -435,7 +436,7 @@ def test_answers_on_an_open_thread_are_hidden_with_its_runs(api, acme, ada, grac
     body = {"item_type": "THREAD", "thread_id": "chat-7", "project_id": str(project.uuid)}
     (item,) = api.post(path, {"items": [body]}).json()["items"]
     review(item["id"], grace, correct=0.5)
-    thread = list(subjects.threads_of(acme.pk, [RUN]))
+    thread = list(item_subjects.threads_of(acme.pk, [RUN]))
     assert Feedback.objects.filter(run_id=RUN, is_sealed=True).exists()
     assert blindness.hides_answers(ada, acme.pk, thread)
     review(item["id"], ada, correct=0.5)

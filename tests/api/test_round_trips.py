@@ -69,8 +69,8 @@ NOT_KEPT = {
     "logs/trace": "the content holds JSON as text: tests/api/test_adaline_logs.py",
     "logs/spans": "a question, nothing is stored",
     "logs/traces": "a question, nothing is stored",
-    ".rubric_items[].visible_if": "conditions of one form: tests/annotations/test_conditions.py",
-    ".rubric_items[].required_if": "conditions of one form: tests/annotations/test_conditions.py",
+    ".rubric_items[].visible_if": "conditions of one form: tests/annotations/test_question_conditions.py",
+    ".rubric_items[].required_if": "conditions of one form: tests/annotations/test_question_conditions.py",
     ".transformations[]": "steps of one form: tests/datasets/test_transformations.py",
     ".assigned_reviewers[]": "people's ids",
 }

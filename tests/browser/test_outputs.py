@@ -7,8 +7,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from annotations import queues
 from annotations.models import Review, ReviewDraft
+from annotations.queues import queue_items
 from observatory.runs import sharing
 from tests import scenes
 from tests.browser.test_review import settle
@@ -91,7 +91,7 @@ def given(acme, now):
     runs["inputs of no shape"] = scenes.make_run(
         acme, scene.project, now, inputs={"a": 17, "b": [18]}, outputs={"c": [19]}
     )
-    items = queues.add_runs(
+    items = queue_items.add_runs(
         scene.queue, [run.id for run in runs.values()], source="person", now=now
     )
     return scene, runs, dict(zip(runs, items, strict=True))
@@ -143,7 +143,7 @@ def test_an_answer_is_in_the_editor_as_it_is_and_no_correction_by_itself(
 ) -> None:
     scene = scenes.build(acme, now, n_items=1, reviewers=1)
     run = scenes.make_run(acme, scene.project, now, inputs=ASKED, outputs={"answer": text})
-    (item,) = queues.add_runs(scene.queue, [run.id], source="person", now=now)
+    (item,) = queue_items.add_runs(scene.queue, [run.id], source="person", now=now)
     sign_in(page.context, grace)
     page.goto(f"{live_server.url}/w/acme/queues/{scene.queue.uuid}/review/?item={item.uuid}")
     editor = page.locator("#correction")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from annotations import queues
 from annotations.models import QueueItem, Review, Seat
+from annotations.queues import queue_items, queues
 from observatory.feedback.models import Feedback
 from observatory.runs.models import Project
 from tests import kinds, scenes
@@ -151,7 +151,7 @@ def conditional(acme, now):
         scenes.make_run(acme, project, now, inputs={"question": q}, outputs={"answer": a})
         for q, a in scenes.QUESTIONS[:3]
     ]
-    queues.add_runs(queue, [run.id for run in runs], source="api", now=now)
+    queue_items.add_runs(queue, [run.id for run in runs], source="api", now=now)
     return queue
 
 

@@ -32,7 +32,7 @@ BROKERS = {
 KEY_QUEUE_AND_RULE = """
 from django.utils import timezone
 from annotations.models import RoutingRule
-from annotations.queues import create_queue
+from annotations.queues.queues import create_queue
 from observatory.workspaces import keys
 from observatory.workspaces.models import Workspace
 workspace = Workspace.objects.get(slug="acme")

@@ -10,8 +10,9 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 
-from annotations import calibration, queues
+from annotations.agreement import calibration
 from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision
+from annotations.queues import queue_items, queue_progress
 from datasets_app.models import Dataset, Example
 from observatory.console import first_start
 from observatory.feedback.models import Feedback
@@ -63,7 +64,7 @@ def test_the_demo_fills_every_page_and_goes_away_without_a_trace(live_server, de
     assert set(Feedback.objects.values_list("key", flat=True)) >= {"user_rating", "correctness"}
     assert RoutingDecision.objects.filter(item__queue=queue).exists()
     assert QueueItem.objects.filter(run_id=own.id).count() == 0  # rules of the demo's project only
-    progress = queues.progress(queue)
+    progress = queue_progress.progress(queue)
     assert progress.completed > 20
     assert progress.open > 0
     assert {person.username for person in progress.reviewers} == {"ada-demo", "grace-demo"}
@@ -76,7 +77,7 @@ def test_the_demo_fills_every_page_and_goes_away_without_a_trace(live_server, de
     assert "already" in demo(live_server)
     assert Run.objects.filter(project=project).count() == 5 * N
 
-    own_item = queues.add_runs(
+    own_item = queue_items.add_runs(
         own_queue, [QueueItem.objects.filter(queue=queue).first().run_id], source="person", now=NOON
     )
     assert own_item

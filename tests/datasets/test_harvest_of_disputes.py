@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from annotations import disputes, queues, reviews
 from annotations.models import QueueItem, Review
-from annotations.reviews import Submission
+from annotations.queues import queues
+from annotations.reviewing import disputes, reviews
+from annotations.reviewing.reviews import Submission
 from datasets_app import harvest, tasks
 from datasets_app.models import ExampleRevision, HarvestedItem
 from observatory.runs.models import Run

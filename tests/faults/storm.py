@@ -29,9 +29,9 @@ PROJECT = "storm"
 
 PREPARE = """
 from django.utils import timezone
-from annotations.presets import install_presets
-from annotations.queues import create_queue
-from annotations.routing_rules import RuleDefinition, set_rule
+from annotations.queues.queues import create_queue
+from annotations.routing.presets import install_presets
+from annotations.routing.rules import RuleDefinition, set_rule
 from observatory.workspaces.models import Workspace
 workspace, now = Workspace.objects.get(), timezone.now()
 first = create_queue(workspace, "first", now=now, reviewers_per_item=2)
@@ -47,8 +47,8 @@ set_rule(workspace, every, now=now, is_enabled=True)
 COMPARE = """
 import json, sys
 from collections import Counter
-from annotations import rules
 from annotations.models import QueueItem, RoutingDecision, RoutingRule, Seat
+from annotations.routing import sampling
 from observatory.feedback.models import Feedback
 from observatory.runs.facts import facts_of
 from observatory.runs.filters.explain import matches
@@ -62,7 +62,7 @@ for rule in RoutingRule.objects.filter(is_enabled=True):
     node = parse(rule.filter)
     for run_id, fact in facts_of(rule.workspace_id, list(stored)).items():
         if fact.end_time and matches(node, fact):
-            if rules.is_selected(rule.uuid, run_id, rule.sampling_rate):
+            if sampling.is_selected(rule.uuid, run_id, rule.sampling_rate):
                 expected.add((rule.queue_id, run_id))
 items = Counter(QueueItem.objects.values_list("queue_id", "run_id"))
 wanted_seats = sum(2 if q == 1 else 1 for q, _ in items)

@@ -22,7 +22,7 @@ VARIANTS = [
     Variant(
         promise="B2",
         breaks="sampling is drawn at random, so a replay decides differently",
-        file="annotations/rules.py",
+        file="annotations/routing/sampling.py",
         old="""DRAW_SQL = (
     "(('x' || left(encode(sha256(uuid_send({rule}::uuid) || uuid_send({run})), 'hex'), 13))"
 """,
@@ -30,7 +30,7 @@ VARIANTS = [
     "(('x' || left(encode(sha256(uuid_send({rule}::uuid) || uuid_send({run})"
     " || random()::text::bytea), 'hex'), 13))"
 """,
-        tests=("tests/annotations/test_rules.py",),
+        tests=("tests/annotations/test_sampling.py",),
     ),
     Variant(
         promise="B3",
@@ -43,7 +43,7 @@ VARIANTS = [
     Variant(
         promise="B3",
         breaks="an item that reviewers have completed is opened again by a late change",
-        file="annotations/routing.py",
+        file="annotations/routing/routing.py",
         old="WHERE i.state = 'open'\n",
         new="",
         tests=("tests/annotations/test_routing.py",),
@@ -59,7 +59,7 @@ VARIANTS = [
     Variant(
         promise="B4",
         breaks="a run on which a rule fails keeps its neighbours from being routed",
-        file="annotations/routing.py",
+        file="annotations/routing/routing.py",
         old="            if not _is_of_the_rule(error):\n",
         new="            if True:\n",
         tests=("tests/annotations/test_routing_poison.py",),

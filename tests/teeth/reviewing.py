@@ -21,7 +21,7 @@ VARIANTS = [
     Variant(
         promise="C2",
         breaks="a review that is sent twice is refused the second time",
-        file="annotations/reviews.py",
+        file="annotations/reviewing/reviews.py",
         old="        if earlier.submission_id == submission.submission_id:\n",
         new="        if False:\n",
         tests=("tests/annotations/test_reviews.py",),
@@ -29,7 +29,7 @@ VARIANTS = [
     Variant(
         promise="C3",
         breaks="of two tabs the later autosave silently replaces the other's text",
-        file="annotations/drafts.py",
+        file="annotations/reviewing/drafts.py",
         old="(version = %(version)s OR {_IS_MINE})",
         new="(true OR version = %(version)s)",
         tests=("tests/annotations/test_drafts.py",),
@@ -37,7 +37,7 @@ VARIANTS = [
     Variant(
         promise="C4",
         breaks="answers on open blind items are stored unsealed",
-        file="annotations/recording.py",
+        file="annotations/reviewing/recording.py",
         old="is_sealed = item.queue.is_blind and item.state == QueueItem.State.OPEN and not completes",
         new="is_sealed = False",
         tests=("tests/annotations/test_blindness.py",),
@@ -61,7 +61,7 @@ VARIANTS = [
     Variant(
         promise="C4",
         breaks="agreement counts the answers on open blind items",
-        file="annotations/blindness.py",
+        file="annotations/queues/blindness.py",
         old='    is_completed = Q(**{f"{item}__state": QueueItem.State.COMPLETED})\n',
         new='    is_completed = Q(**{f"{item}__isnull": False})\n',
         tests=("tests/annotations/test_blindness.py",),
@@ -87,7 +87,7 @@ VARIANTS = [
     Variant(
         promise="C6",
         breaks="the interval of an agreement differs each time it is computed",
-        file="annotations/agreement.py",
+        file="annotations/agreement/coefficients.py",
         old="np.random.default_rng(seed)",
         new="np.random.default_rng()",
         tests=("tests/annotations/test_agreement.py",),

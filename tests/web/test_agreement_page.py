@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from annotations import questions, queues, reviews
 from annotations.models import QueueItem
-from annotations.reviews import Submission
+from annotations.queues import queues, rubric_editing
+from annotations.reviewing import reviews
+from annotations.reviewing.reviews import Submission
 from tests.conftest import NOON
 from tests.factories import QueueItemFactory
 
@@ -51,7 +52,7 @@ def test_after_a_change_of_scale_the_ratings_are_set_aside_and_counted(
     queue = made(acme)
     judged(queue, ada, grace, n=15)
     rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]
-    questions.set_rubric(queue, rubric, now=NOON)
+    rubric_editing.set_rubric(queue, rubric, now=NOON)
     text = text_of(queue)
     assert "nobody has rated" not in text
     assert "No figure yet: no rating is left to compare" in text
@@ -100,5 +101,5 @@ def test_what_was_set_aside_is_counted_once_on_the_page(acme, ada, grace, text_o
     queue = made(acme)
     judged(queue, ada, grace, n=3)
     rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]
-    questions.set_rubric(queue, rubric, now=NOON)
+    rubric_editing.set_rubric(queue, rubric, now=NOON)
     assert text_of(queue).count("6 given on another scale of this question") == 1

@@ -79,7 +79,7 @@ def test_a_list_costs_the_same_however_long_it_is(
 
 
 def test_a_manager_releases_offers_again_and_removes(scene, ada, grace, as_user) -> None:
-    from annotations import reservations
+    from annotations.reviewing import reservations
 
     item = scene.items[0]
     reservations.reserve(item, grace, timezone.now())

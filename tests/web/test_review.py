@@ -10,8 +10,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from annotations import questions
 from annotations.models import Deferral, Review, ReviewDraft, Seat
+from annotations.queues import rubric_editing
 from datasets_app import sharing as dataset_sharing
 from observatory.feedback.models import Feedback
 from observatory.runs import sharing
@@ -238,7 +238,7 @@ def test_a_rubric_that_changed_meanwhile_keeps_the_answers(bench, scene) -> None
 
     bench.open()
     form = submission(scene.queue, note="kept")
-    questions.set_rubric(
+    rubric_editing.set_rubric(
         scene.queue, [*RUBRIC, {"feedback_key": "new", "kind": "boolean"}], now=timezone.now()
     )
     answer = bench.post("submit", form, **OURS)
@@ -274,9 +274,9 @@ def test_a_reviewer_who_is_not_assigned_is_told(acme, scene, ada, as_user) -> No
 
 
 def test_an_item_whose_run_has_not_come_can_be_skipped(bench, scene) -> None:
-    from annotations import queues
+    from annotations.queues import queue_items
 
-    (item,) = queues.add_runs(scene.queue, [uuid4()], source="api", now=timezone.now())
+    (item,) = queue_items.add_runs(scene.queue, [uuid4()], source="api", now=timezone.now())
     page = bench.open(f"?item={item.uuid}").content.decode()
     assert "has not been received" in page
     assert bench.post("skip", {"reason": "broken"}).status_code == 302

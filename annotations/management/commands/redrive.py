@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from annotations.routing import redrive
+from annotations.routing.routing import redrive
 from observatory.runs.models import Change
 
 

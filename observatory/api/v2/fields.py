@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from annotations import queues
+from annotations.queues import queue_items
 from observatory.api import run_read
 from observatory.api.v2.bodies import choices_of
 from observatory.runs import sharing
@@ -156,7 +156,7 @@ def _beside(
         for run_id, token in sharing.tokens_of(workspace, ids).items():
             found[run_id]["share_url"] = f"{base}/public/{token}/r"
     if "LAST_QUEUED_AT" in fields:
-        for run_id, at in queues.last_added(workspace, ids).items():
+        for run_id, at in queue_items.last_added(workspace, ids).items():
             found[run_id]["last_queued_at"] = at
     if "REFERENCE_DATASET_ID" in fields:
         for row in rows:

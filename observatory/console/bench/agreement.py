@@ -17,8 +17,9 @@ from django.core.management.base import OutputWrapper
 from django.db import connection
 from django.utils import timezone
 
-from annotations import calibration, queues
+from annotations.agreement import calibration
 from annotations.models import AnnotationQueue, RubricItem
+from annotations.queues import queues
 from observatory.console.bench import scratch
 from observatory.workspaces.models import User, Workspace
 

@@ -14,8 +14,9 @@ from uuid import uuid4
 from django.db import connection, connections
 from django.utils import timezone
 
-from annotations import queues, reservations, reviews
 from annotations.models import AnnotationQueue, QueueItem
+from annotations.queues import queue_items, queues
+from annotations.reviewing import reservations, reviews
 from observatory.workspaces.models import Membership, User, Workspace
 
 RUBRIC: list[dict[str, Any]] = [
@@ -77,7 +78,7 @@ def filled_queue(
         batch = run_ids[begin : begin + 5_000]
         with connection.cursor() as cursor:
             cursor.execute(_RUNS, {"workspace": workspace.pk, "ids": batch, "then": then})
-        queues.add_runs(queue, batch, source=QueueItem.Source.API, now=then)
+        queue_items.add_runs(queue, batch, source=QueueItem.Source.API, now=then)
     with connection.cursor() as cursor:
         for table in ("annotations_seat", "annotations_queueitem", "runs_run"):
             cursor.execute(f"VACUUM ANALYZE {table}")

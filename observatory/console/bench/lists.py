@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from annotations import queues
 from annotations.models import AnnotationQueue, QueueItem
+from annotations.queues import queue_items, queues
 from datasets_app import catalogue, examples
 from datasets_app.examples import ExampleInput
 from datasets_app.models import Dataset
@@ -63,7 +63,7 @@ def store(written: History) -> Stored:
             examples.create(dataset, given, now=timezone.now())
         for begin in range(0, n_items, BATCH):
             run_ids = [root[0] for root in roots[begin : min(begin + BATCH, n_items)]]
-            queues.add_runs(queue, run_ids, source=QueueItem.Source.API, now=now)
+            queue_items.add_runs(queue, run_ids, source=QueueItem.Source.API, now=now)
         for table in ("datasets_example", "datasets_examplerevision"):
             cursor.execute(f"VACUUM ANALYZE {table}")
         for table in ("annotations_queueitem", "annotations_seat"):

@@ -21,8 +21,8 @@ import psycopg
 from django.db import connection
 from django.utils import timezone
 
-from annotations import queues
 from annotations.models import RoutingRule
+from annotations.queues import queues
 from observatory.console.bench import crowd, scratch
 from observatory.workspaces import keys
 from observatory.workspaces.models import Workspace

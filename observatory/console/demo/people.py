@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from annotations import reviews
 from annotations.models import AnnotationQueue, Deferral, QueueItem
-from annotations.reviews import Submission
+from annotations.reviewing import reviews
+from annotations.reviewing.reviews import Submission
 from observatory.console.demo.traces import PARTLY, RIGHT, WRONG, DemoTrace
 from observatory.workspaces.models import User
 

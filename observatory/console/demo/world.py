@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from annotations import queues
 from annotations.models import AnnotationQueue, QueueItem
-from annotations.presets import install_presets
+from annotations.queues import queues
+from annotations.routing.presets import install_presets
 from datasets_app import harvest
 from datasets_app.models import Dataset
 from observatory.console.demo.people import ADA, GRACE, INSTRUCTIONS, RUBRIC

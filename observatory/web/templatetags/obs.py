@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from annotations import reasons
+from annotations.routing import reasons
 from observatory.exact import digits_of
 from observatory.web import rendering
 

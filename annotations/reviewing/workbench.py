@@ -20,8 +20,8 @@ from annotations.models import (
     RubricItem,
     Seat,
 )
-from annotations.queues import DONE_BY_ME, LEFT_FOR_ME
-from annotations.reservations import RESERVE_NEXT, reserve_parameters
+from annotations.queues.queue_progress import DONE_BY_ME, LEFT_FOR_ME
+from annotations.reviewing.reservations import RESERVE_NEXT, reserve_parameters
 from observatory import exact, prepared
 from observatory.runs.models import Run
 from observatory.workspaces.columns import Columns
@@ -186,7 +186,7 @@ def frame_of(
     showing: UUID | None = None,
     n_chars: int,
 ) -> Frame | None:
-    """Return the frame of the queue, None when `member` may not open it (`queues.visible`).
+    """Return the frame of the queue, None when `member` may not open it (`access.visible_to`).
 
     `n_chars` is how much of the inputs of the last reviewed runs is read. One statement.
     """

@@ -11,19 +11,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from annotations import (
-    blindness,
-    bookmarks,
-    corrections,
-    drafts,
-    recording,
-    reservations,
-    rubrics,
-    seats,
-    signals,
-)
-from annotations.bookmarks import Reason, Unavailable
+from annotations import signals
 from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft, RubricItem, Seat
+from annotations.queues import blindness, reviewer_count, rubrics
+from annotations.reviewing import corrections, drafts, recording, reservations, reviewer_sessions
+from annotations.reviewing.reviewer_sessions import Reason, Unavailable
 from observatory import exact, prepared
 from observatory.events import announce
 from observatory.feedback.judgement import InvalidFeedback, clean_document, clean_text
@@ -126,14 +118,14 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
     Raises InvalidReview (answers), Conflict (a stale form, nothing stored), Unavailable
     (NO_ACCESS only).
     """
-    desk = bookmarks.sit_down(item.queue, reviewer)
+    session = reviewer_sessions.open_session(item.queue, reviewer)
     item, questions, known = _open(item, submission.submission_id)
     for earlier in known:
         if earlier.submission_id == submission.submission_id:
             if (earlier.item_id, earlier.reviewer_id) != (item.pk, reviewer.pk):
                 raise Conflict(Clash.OTHER_FORM, submission)
             return Outcome(Review.objects.get(pk=earlier.id), item, is_repeat=True)
-    if desk.refusal is Reason.NO_ACCESS:
+    if session.refusal is Reason.NO_ACCESS:
         raise Unavailable(Reason.NO_ACCESS)
     standing = next(
         (
@@ -169,7 +161,7 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
         complaints = recording.record_feedback(item, review, questions, now)
         if complaints:
             raise InvalidReview(complaints)
-    held_by_lease = recording.store(desk, item, review, questions, now)
+    held_by_lease = recording.store(session, item, review, questions, now)
     _seal(item, review, submission)
     if review.is_counted and item.state == QueueItem.State.COMPLETED:
         announce(signals.item_completed, QueueItem, item_ids=[item.pk])
@@ -309,17 +301,17 @@ def retract(review: Review, reviewer: User, now: datetime) -> Retracted:
     """
     if review.reviewer_id != reviewer.pk:
         raise Unavailable(Reason.NO_ACCESS)
-    desk = bookmarks.sit_down(review.queue, reviewer)
+    session = reviewer_sessions.open_session(review.queue, reviewer)
     item = _lock(review.item)
-    item.queue = desk.queue
+    item.queue = session.queue
     review = Review.objects.get(pk=review.pk)
     if review.retracted_at is None:
         _withdraw(item, review, now)
     content = {"scores": review.scores, "correction": review.correction, "note": review.note}
     has_other = Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists()
     seat = None
-    if item.state == QueueItem.State.OPEN and desk.refusal is not Reason.NO_ACCESS:
-        seat = None if has_other else reservations.hold(desk, item, now)
+    if item.state == QueueItem.State.OPEN and session.refusal is not Reason.NO_ACCESS:
+        seat = None if has_other else reservations.hold(session, item, now)
     return Retracted(review, item, drafts.put_back(item, reviewer, content, now), seat)
 
 
@@ -341,12 +333,12 @@ def _withdraw(item: QueueItem, review: Review, now: datetime) -> None:
     if item.state == QueueItem.State.COMPLETED and is_short:
         item.state, item.completed_at, item.reopened_at = QueueItem.State.OPEN, None, now
         fields += ["state", "completed_at", "reopened_at"]
-        changes.note(item.queue.workspace, Change.Kind.RUN, [item.run_id])  # see statuses.py
+        changes.note(item.queue.workspace, Change.Kind.RUN, [item.run_id])  # see run_status.py
         announce(signals.item_reopened, QueueItem, item_ids=[item.pk])
     item.save(update_fields=fields)
     if item.state == QueueItem.State.OPEN:
         if item.reopened_at == now:
-            seats.fill_up(item)
+            reviewer_count.fill_up(item)
             blindness.follow(item.queue.workspace, [item.pk])
         reservations.mark_returned([item.pk])
         return
@@ -384,7 +376,7 @@ def requeue(
 @transaction.atomic
 def want_again(item: QueueItem, reviewer: User) -> None:
     """Forget that `reviewer` skipped `item` or put it at the end; it comes in its place again."""
-    bookmarks.sit_down(item.queue, reviewer)
+    reviewer_sessions.open_session(item.queue, reviewer)
     if Deferral.objects.filter(item=item, reviewer=reviewer).delete()[0]:
         reservations.mark_returned([item.pk])
 
@@ -398,8 +390,8 @@ def _defer(
     at: datetime | None = None,
     **fields: str,
 ) -> Deferral:
-    desk = bookmarks.sit_down(item.queue, reviewer)
-    if desk.refusal is Reason.NO_ACCESS:
+    session = reviewer_sessions.open_session(item.queue, reviewer)
+    if session.refusal is Reason.NO_ACCESS:
         raise Unavailable(Reason.NO_ACCESS)
     if Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists():
         raise Unavailable(Reason.REVIEWED)
@@ -409,5 +401,5 @@ def _defer(
         defaults={"reason": "", "note": "", "created_at": at or now, **fields},
     )
     reservations.release_mine(item, reviewer)
-    bookmarks.move(desk, item, now)
+    reviewer_sessions.move_bookmark(session, item, now)
     return deferral

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from annotations import queues, reviews
 from annotations.models import QueueItem, Seat
-from annotations.presets import install_presets
-from annotations.reviews import Submission
+from annotations.queues import queue_items, reviewer_count
+from annotations.reviewing import reviews
+from annotations.reviewing.reviews import Submission
+from annotations.routing.presets import install_presets
 from observatory.feedback.models import Feedback
 from observatory.runs.amend import Amendment, amend
 from observatory.runs.filters.grammar import parse
@@ -36,7 +37,7 @@ def run(acme):
 
 
 def add(queue, run) -> QueueItem:
-    queues.add_runs(queue, [run.id], source=QueueItem.Source.API, now=NOON)
+    queue_items.add_runs(queue, [run.id], source=QueueItem.Source.API, now=NOON)
     return QueueItem.objects.get(queue=queue, run_id=run.id)
 
 
@@ -78,7 +79,7 @@ def test_a_run_that_another_queue_waits_for_is_not_filled_yet(acme, queue, run, 
     other = add(AnnotationQueueFactory(workspace=acme), run)
     review(add(queue, run), ada)
     assert status(run) == "empty"
-    queues.remove(other, NOON + timedelta(minutes=1))
+    queue_items.remove(other, NOON + timedelta(minutes=1))
     drain_all()
     assert status(run) == "filled"
 
@@ -110,7 +111,7 @@ def test_fewer_reviewers_complete_what_has_enough_and_fill_it(acme, run, ada) ->
     pair = AnnotationQueueFactory(workspace=acme, reviewers_per_item=2)
     review(add(pair, run), ada)
     assert status(run) is None
-    queues.resize(pair, 1, now=NOON + timedelta(minutes=1))
+    reviewer_count.set_reviewers_per_item(pair, 1, NOON + timedelta(minutes=1))
     drain_all()
     assert status(run) == "filled"
 

@@ -19,9 +19,10 @@ from django.db.models import Count, F, FloatField, Max, Min, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce
 from numpy.typing import NDArray
 
-from annotations import agreement, alpha, blindness, continuous, verdicts
-from annotations.agreement import Agreement, Counts, Floats, Reason, Warn, Weighting
+from annotations.agreement import alpha, coefficients, continuous, verdicts
+from annotations.agreement.coefficients import Agreement, Counts, Floats, Reason, Warn, Weighting
 from annotations.models import AnnotationQueue, Rating, RubricItem, RubricVersion
+from annotations.queues import blindness
 from observatory import prepared
 from observatory.workspaces.models import User
 
@@ -54,7 +55,7 @@ class PairAgreement:
         return (
             value is not None
             and value < WEAK_BELOW
-            and self.agreement.n_overlap >= agreement.FEW_ITEMS
+            and self.agreement.n_overlap >= coefficients.FEW_ITEMS
         )
 
 
@@ -431,7 +432,7 @@ def _categorical_pairs(
         pairs, tables = _with_empty_pairs(pairs, tables, len(reviewers))
     is_ordered = item.level in {RubricItem.Level.ORDINAL, RubricItem.Level.INTERVAL}
     weighting = Weighting.QUADRATIC if is_ordered else Weighting.UNWEIGHTED
-    results = agreement.of_pairs(tables, weighting, seed=SEED)
+    results = coefficients.of_pairs(tables, weighting, seed=SEED)
     apart = np.subtract.outer(np.arange(k), np.arange(k))
     return [
         PairAgreement(

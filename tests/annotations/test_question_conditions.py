@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotations import conditions, rubrics
-from annotations.conditions import InvalidCondition
+from annotations.queues import question_conditions, rubrics
+from annotations.queues.question_conditions import InvalidCondition
 
 
 @dataclass
@@ -101,11 +101,11 @@ def test_a_pattern_that_never_ends_is_a_complaint_and_holds_nobody_up() -> None:
 def test_conditions_in_a_circle_are_refused_and_chains_are_not() -> None:
     a_on_b = {"visible_if": when("all", ("b", "is_empty"))}
     b_on_a = {"visible_if": when("all", ("a", "is_empty"))}
-    conditions.check([("a", a_on_b), ("b", {})])
+    question_conditions.check([("a", a_on_b), ("b", {})])
     with pytest.raises(InvalidCondition, match="circle"):
-        conditions.check([("a", a_on_b), ("b", b_on_a)])
+        question_conditions.check([("a", a_on_b), ("b", b_on_a)])
     with pytest.raises(InvalidCondition, match="itself"):
-        conditions.check([("b", a_on_b)])
+        question_conditions.check([("b", a_on_b)])
 
 
 KEYS = st.sampled_from("abcd")
@@ -127,9 +127,9 @@ def test_settling_twice_is_settling_once_whatever_depends_on_what(rules, sent, j
     ]
     answers, complaints = rubrics.settle(questions, sent)
     assert complaints == {}
-    visible, _ = conditions.asked(questions, answers)
+    visible, _ = question_conditions.asked(questions, answers)
     try:
-        conditions.check([(one.feedback_key, one.extra) for one in questions])
+        question_conditions.check([(one.feedback_key, one.extra) for one in questions])
     except InvalidCondition:
         return  # a circle: never stored
     assert answers.keys() <= visible

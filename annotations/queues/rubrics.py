@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from annotations import conditions
+from annotations.queues import question_conditions
 from observatory.exact import digits_of
 
 MAX_TEXT = 20_000  # characters of a free answer, a comment or a reason
@@ -86,7 +86,7 @@ def settle(
             continue
         if answer is not None:
             answers[key] = answer
-    visible, required = conditions.asked(rubric.values(), answers)
+    visible, required = question_conditions.asked(rubric.values(), answers)
     for key in rubric.keys() - visible:
         answers.pop(key, None)
         complaints.pop(key, None)
@@ -250,6 +250,6 @@ def _read_number(question: Question, score: Any, value: Any) -> dict[str, Any]:
 
 def _read_text(question: Question, score: Any, value: Any) -> dict[str, Any] | None:
     text = _text(value, "The answer")
-    if text and (words := conditions.mismatch(question.extra, text)):
+    if text and (words := question_conditions.mismatch(question.extra, text)):
         raise _Complaint(words)
     return {"value": text} if text else None

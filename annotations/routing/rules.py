@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from annotations.models import AnnotationQueue, RoutingRule, RuleVersion
 from observatory.runs.filters.compile import where
@@ -120,3 +121,8 @@ def set_enabled(rule: RoutingRule, is_enabled: bool) -> None:
     """Switch a rule on or off."""
     RoutingRule.objects.filter(pk=rule.pk).update(is_enabled=is_enabled)
     rule.is_enabled = is_enabled
+
+
+def rules_of(queue: AnnotationQueue) -> QuerySet[RoutingRule]:
+    """Return the rules that feed `queue`, enabled ones first, then by name."""
+    return RoutingRule.objects.filter(queue=queue).order_by("-is_enabled", "name")

@@ -24,9 +24,9 @@ from uuid import UUID
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from annotations import rules, statuses
 from annotations.models import QueueItem, RoutingDecision, RoutingRule
-from annotations.queues import ADD_ITEMS
+from annotations.queues.queue_items import ADD_ITEMS
+from annotations.routing import run_status, sampling
 from observatory.feedback import record, reflection
 from observatory.runs import changes
 from observatory.runs.facts import facts_of
@@ -141,7 +141,7 @@ def route(workspace_id: int, run_ids: Sequence[UUID], now: datetime) -> dict[UUI
     """
     workspace = Workspace.objects.get(pk=workspace_id)
     record.attach(workspace, run_ids, is_thorough=True)
-    statuses.keep_in_step(workspace, run_ids, now)
+    run_status.sync_annotation_status(workspace, run_ids, now)
     reflection.reflect(workspace, run_ids, now)
     failures: dict[UUID, str] = {}
     active, broken = _active_rules(workspace_id)
@@ -254,7 +254,7 @@ _OF_APPLICATIONS = """
 
 def _ask_once(rule: ActiveRule, workspace_id: int, runs: Runs) -> list[Held]:
     condition, parameters = where(rule.node, "r")
-    draw = rules.DRAW_SQL.format(rule="%s", run="r.id")
+    draw = sampling.DRAW_SQL.format(rule="%s", run="r.id")
     in_projects = _OF_APPLICATIONS if rule.projects is None else " AND r.project_id = ANY(%s)"
     sql = (
         f"SELECT r.id, {draw} FROM runs_run r"
@@ -358,7 +358,7 @@ def _decide(
         rates = item.rates | {
             one.rule.rule.uuid: one.rule.rule.sampling_rate for one in by_pair[pair]
         }
-        probability = rules.inclusion_probability(sorted(rates.values()))
+        probability = sampling.inclusion_probability(sorted(rates.values()))
         new += [
             (item, one, probability)
             for one in by_pair[pair]

@@ -1,4 +1,4 @@
-"""A reviewer's place in a queue: the lock of their verbs, and where their search begins."""
+"""A reviewer's session in a queue: the lock of their verbs, and where their search begins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from observatory import exact, prepared
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission, allows
 
-YOUNG = timedelta(minutes=5)  # bookmarks stay behind items younger than this: see `move`
+MIN_ITEM_AGE = timedelta(minutes=5)  # of items a bookmark may pass: see `move_bookmark`
 
 
 class Reason(StrEnum):
@@ -39,7 +39,7 @@ class Unavailable(Exception):
 
 
 @dataclass
-class Desk:
+class ReviewerSession:
     """A reviewer at work in a queue, their bookmark locked until the transaction ends."""
 
     queue: AnnotationQueue
@@ -65,18 +65,7 @@ _FRESH = (
 )
 
 
-def alone_with(queue: AnnotationQueue) -> AnnotationQueue:
-    """Keep every reviewer out of `queue` until the transaction ends; return it as it is now.
-
-    For changes of what it asks. It waits for the verbs in progress, and those that come later
-    wait for it.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(1, (%s %% 2147483647)::integer)", [queue.pk])
-    return AnnotationQueue.objects.select_for_update(no_key=True).get(pk=queue.pk)
-
-
-def sit_down(queue: AnnotationQueue, reviewer: User) -> Desk:
+def open_session(queue: AnnotationQueue, reviewer: User) -> ReviewerSession:
     """Lock `reviewer`'s bookmark in `queue` until the transaction ends, and read the queue anew.
 
     To be called first in every transaction of a reviewer: bookmark, then item, then seats is
@@ -96,7 +85,7 @@ def sit_down(queue: AnnotationQueue, reviewer: User) -> Desk:
         refusal = Reason.ARCHIVED
     elif queue.is_paused:
         refusal = Reason.PAUSED
-    return Desk(queue, reviewer, bookmark_id, exact.loads(places), searched_at, refusal)
+    return ReviewerSession(queue, reviewer, bookmark_id, exact.loads(places), searched_at, refusal)
 
 
 # Scalar subqueries, not EXISTS: the planner cannot turn these into a hash of all my reviews,
@@ -112,7 +101,7 @@ _UNDEFERRED = """
 _IS_OPEN = "(SELECT i.state FROM annotations_queueitem i WHERE i.id = s.item_id) = 'open'"
 
 # `done` is an item that counts as done although the statement cannot see it yet.
-MOVE = f"""
+MOVE_BOOKMARK = f"""
 UPDATE annotations_bookmark b SET places = jsonb_set(b.places, %(path)s, to_jsonb(greatest(
     %(place)s,
     coalesce(
@@ -130,26 +119,26 @@ WHERE b.id = %(bookmark)s
 """
 
 
-def move(desk: Desk, item: QueueItem, now: datetime) -> None:
+def move_bookmark(session: ReviewerSession, item: QueueItem, now: datetime) -> None:
     """Move the bookmark over the items at its front that `reviewer` is done with, `item` now too.
 
     It walks only over what was done since the last time. An item somebody else holds stops it,
-    since the hold may lapse. So does an item younger than `YOUNG`: another transaction may
+    since the hold may lapse. So does an item younger than `MIN_ITEM_AGE`: another transaction may
     have taken a smaller id and not committed yet.
     """
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, move_parameters(desk, item, now))
+        cursor.execute(MOVE_BOOKMARK, bookmark_parameters(session, item, now))
 
 
-def move_parameters(desk: Desk, item: QueueItem, now: datetime) -> dict[str, Any]:
-    """Return the parameters of MOVE, for a statement it is part of."""
+def bookmark_parameters(session: ReviewerSession, item: QueueItem, now: datetime) -> dict[str, Any]:
+    """Return the parameters of MOVE_BOOKMARK, for a statement it is part of."""
     return {
         "path": [str(item.priority)],
-        "place": desk.places.get(str(item.priority), 0),
-        "queue": desk.queue.pk,
-        "reviewer": desk.reviewer.pk,
+        "place": session.places.get(str(item.priority), 0),
+        "queue": session.queue.pk,
+        "reviewer": session.reviewer.pk,
         "priority": item.priority,
-        "young": now - YOUNG,
-        "bookmark": desk.bookmark_id,
+        "young": now - MIN_ITEM_AGE,
+        "bookmark": session.bookmark_id,
         "done": item.pk,
     }

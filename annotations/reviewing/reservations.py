@@ -14,13 +14,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from annotations.bookmarks import Desk, Reason, Unavailable, sit_down
 from annotations.models import AnnotationQueue, Deferral, QueueItem, Review, Seat
+from annotations.reviewing.reviewer_sessions import (
+    Reason,
+    ReviewerSession,
+    Unavailable,
+    open_session,
+)
 from observatory import prepared
 from observatory.workspaces.columns import Columns
-from observatory.workspaces.models import Role, User
+from observatory.workspaces.models import Role, User, Workspace
 from observatory.workspaces.roles import Permission, allows
 
 MAX_LENGTHS = 3  # a reservation lasts at most this many times the queue's reservation time
@@ -95,7 +100,7 @@ def _first(sql: str, parameters: dict[str, Any]) -> Seat | None:
 def why_nothing(queue: AnnotationQueue, reviewer: User, now: datetime) -> Nothing:
     """Say why `reserve_next` returned None, for the page that then has nothing to show."""
     with transaction.atomic():
-        refusal = sit_down(queue, reviewer).refusal
+        refusal = open_session(queue, reviewer).refusal
     if refusal is not None:
         return Nothing(refusal)
     mine = Review.objects.filter(reviewer=reviewer, queue=queue, retracted_at=None)
@@ -139,15 +144,15 @@ def reserve(item: QueueItem, reviewer: User, now: datetime) -> Seat:
     What I hold already is held anew, with a new lease. An item I skipped or requeued counts as
     wanted again.
     """
-    desk = sit_down(item.queue, reviewer)
-    if desk.refusal is not None:
-        raise Unavailable(desk.refusal)
+    session = open_session(item.queue, reviewer)
+    if session.refusal is not None:
+        raise Unavailable(session.refusal)
     state = QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk).state
     if Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists():
         raise Unavailable(Reason.REVIEWED)
     if state != QueueItem.State.OPEN:
         raise Unavailable(Reason.CLOSED)
-    seat = hold(desk, item, now)
+    seat = hold(session, item, now)
     if seat is None:
         raise Unavailable(Reason.ALL_RESERVED)
     if Deferral.objects.filter(item=item, reviewer=reviewer).delete()[0]:
@@ -156,16 +161,16 @@ def reserve(item: QueueItem, reviewer: User, now: datetime) -> Seat:
     return seat
 
 
-def hold(desk: Desk, item: QueueItem, now: datetime) -> Seat | None:
+def hold(session: ReviewerSession, item: QueueItem, now: datetime) -> Seat | None:
     """Claim a seat of `item`, mine or a free one; None if there is none. `item` is locked."""
     parameters = {
         "item": item.pk,
-        "reviewer": desk.reviewer.pk,
+        "reviewer": session.reviewer.pk,
         "now": now,
         "lease": uuid4(),
-        "expires_at": now + desk.length,
+        "expires_at": now + session.length,
     }
-    if not desk.queue.is_reserving:
+    if not session.queue.is_reserving:
         return _first(_OFFER.format(choice=OF_ITEM), parameters)
     # It waits for a claim in progress instead of skipping it: then it knows.
     return _first(_CLAIM.format(choice=OF_ITEM), parameters)
@@ -230,4 +235,15 @@ def release_mine(item: QueueItem, reviewer: User) -> None:
     """Free the seat of `item` that `reviewer` holds or held, if any."""
     Seat.objects.filter(item=item, reviewer=reviewer, is_taken=False).update(
         reviewer=None, lease=None, reserved_at=None, expires_at=None
+    )
+
+
+def held_by(workspace: Workspace, user: User, now: datetime) -> QuerySet[Seat]:
+    """Return the live reservations of `user`, the one that ends first ahead."""
+    return (
+        Seat.objects.filter(
+            item__workspace=workspace, reviewer=user, is_taken=False, expires_at__gt=now
+        )
+        .select_related("item__queue")
+        .order_by("expires_at")
     )

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
-from annotations.bookmarks import Reason, Unavailable
 from annotations.models import QueueItem, Review, ReviewDraft
+from annotations.reviewing.reviewer_sessions import Reason, Unavailable
 from observatory import exact
 from observatory.feedback.judgement import InvalidFeedback, clean_document
-from observatory.workspaces.models import User
+from observatory.workspaces.models import User, Workspace
 
 
 class DraftConflict(Exception):
@@ -113,6 +114,17 @@ def signed(content: dict[str, Any], writer: Writer | None) -> dict[str, Any]:
     if writer is None:
         return content
     return {**content, "writer": {"tab": writer.tab, "typed_at_ms": writer.typed_at_ms}}
+
+
+def drafts_of(workspace: Workspace, user: User) -> QuerySet[ReviewDraft]:
+    """Return what `user` typed and did not submit on items that are still open, newest first."""
+    return (
+        ReviewDraft.objects.filter(
+            reviewer=user, item__workspace=workspace, item__state=QueueItem.State.OPEN
+        )
+        .select_related("item__queue")
+        .order_by("-saved_at")
+    )
 
 
 def load(item: QueueItem, reviewer: User) -> ReviewDraft | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from annotations.agreement import FEW_ITEMS, LEVEL, Agreement, Reason
+from annotations.agreement.coefficients import FEW_ITEMS, LEVEL, Agreement, Reason
 
 TARGET = 0.70
 GREYED_BELOW = 20  # items; a value is shown grey, has no label and no verdict

@@ -25,8 +25,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotations.bookmarks import alone_with
 from annotations.models import AnnotationQueue, QueueItem, Review
+from annotations.queues.locks import lock_queue
 from observatory import prepared
 from observatory.feedback.models import Feedback
 from observatory.feedback.sources import MADE_BY
@@ -64,7 +64,7 @@ def unsettled_items(queue: AnnotationQueue) -> QuerySet[QueueItem]:
 # People ---------------------------------------------------------------------------------------
 
 
-def visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
+def reviews_visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
     """Return all reviews of a workspace that `user` may read now, retracted ones of theirs too.
 
     Somebody who is not a member reads none.
@@ -85,7 +85,7 @@ def visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
 
 def answers_visible_to(user: User, item: QueueItem) -> QuerySet[Review]:
     """Return the standing reviews of `item` whose answers `user` may read now."""
-    return visible_to(user, item.workspace_id).filter(item=item, retracted_at=None)
+    return reviews_visible_to(user, item.workspace_id).filter(item=item, retracted_at=None)
 
 
 def hides_answers(user: User, workspace_id: int, subjects: Sequence[UUID]) -> bool:
@@ -99,12 +99,12 @@ def hides_answers(user: User, workspace_id: int, subjects: Sequence[UUID]) -> bo
         | Q(item__second_run_id__in=subjects)
     )
     reviews = Review.objects.filter(of_subjects, workspace_id=workspace_id, retracted_at=None)
-    return reviews.exclude(pk__in=visible_to(user, workspace_id).values("pk")).exists()
+    return reviews.exclude(pk__in=reviews_visible_to(user, workspace_id).values("pk")).exists()
 
 
 def feedback_visible_to(user: User, workspace_id: int) -> Q:
     """Return the condition of the feedback of a workspace that `user` may read now."""
-    reviews = visible_to(user, workspace_id).values("uuid")
+    reviews = reviews_visible_to(user, workspace_id).values("uuid")
     sent = Q(review_uuid=None, api_key__created_by=user)
     return Q(is_sealed=False) | Q(review_uuid__in=reviews) | sent
 
@@ -208,7 +208,7 @@ def set_blind(queue: AnnotationQueue, is_blind: bool, *, now: datetime) -> None:
     Answers that were readable until now have been seen: reviews of those items that come later
     are not blind.
     """
-    locked = alone_with(queue)
+    locked = lock_queue(queue)
     if locked.is_blind != is_blind:
         locked.is_blind = is_blind
         locked.save(update_fields=["is_blind", "updated_at"])

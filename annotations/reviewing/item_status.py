@@ -13,9 +13,10 @@ from uuid import UUID, uuid4
 
 from django.db.models import Q
 
-from annotations import reservations, reviews, rubrics, subjects
-from annotations.bookmarks import Reason, Unavailable
 from annotations.models import Deferral, QueueItem, Review, RubricItem, Seat
+from annotations.queues import item_subjects, rubrics
+from annotations.reviewing import reservations, reviews
+from annotations.reviewing.reviewer_sessions import Reason, Unavailable
 from observatory.feedback import scales, sources
 from observatory.feedback.models import Feedback
 from observatory.workspaces.models import User
@@ -118,7 +119,7 @@ def _judged(item: QueueItem) -> UUID | None:
     """Return the run that feedback on `item` is read from: of a pair, the first."""
     if item.item_type == QueueItem.ItemType.PAIR:
         return item.first_run_id
-    newest = subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
+    newest = item_subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
     return newest[0] if newest else None
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotations import agreement
-from annotations.agreement import Agreement, Counts, Floats, Reason, Warn
+from annotations.agreement import coefficients
+from annotations.agreement.coefficients import Agreement, Counts, Floats, Reason, Warn
 
 LOW_COVERAGE = 0.1
 
@@ -184,11 +184,11 @@ def _finish(
     value = float(of(multiplicity @ features))
     if np.isnan(value):
         return replace(base, reason=Reason.NO_VARIATION, warnings=_sizes(base))
-    found = agreement.resampled_interval(
+    found = coefficients.resampled_interval(
         features, multiplicity, of, prior=prior, seed=base.params["seed"]
     )
     warnings = _sizes(base)
-    if found is not None and found[0].half_width > agreement.WIDE_HALF_WIDTH:
+    if found is not None and found[0].half_width > coefficients.WIDE_HALF_WIDTH:
         warnings += (Warn.WIDE_CI,)
     return replace(
         base,
@@ -201,7 +201,7 @@ def _finish(
 
 def _sizes(base: Agreement) -> tuple[Warn, ...]:
     found: tuple[Warn, ...] = ()
-    if base.n_overlap < agreement.FEW_ITEMS:
+    if base.n_overlap < coefficients.FEW_ITEMS:
         found += (Warn.FEW_ITEMS,)
     if base.n_overlap < LOW_COVERAGE * base.n_items:
         found += (Warn.LOW_COVERAGE,)

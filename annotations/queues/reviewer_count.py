@@ -7,9 +7,10 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from annotations import blindness, signals
-from annotations.bookmarks import alone_with
+from annotations import signals
 from annotations.models import AnnotationQueue, QueueItem
+from annotations.queues import blindness
+from annotations.queues.locks import lock_queue
 from observatory.events import announce
 from observatory.runs import changes
 from observatory.runs.models import Change
@@ -68,7 +69,7 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
     """
     if not 1 <= n <= MAX_REVIEWERS:
         raise ValueError("an item needs 1 to 20 reviewers")
-    locked = alone_with(queue)  # without `add_runs`, too: it shares a lock on the queue's row
+    locked = lock_queue(queue)  # without `add_runs`, too: it shares a lock on the queue's row
     is_more = n > locked.reviewers_per_item
     locked.reviewers_per_item = queue.reviewers_per_item = n
     locked.save(update_fields=["reviewers_per_item", "updated_at"])

@@ -14,7 +14,7 @@ from datetime import datetime
 from django.db import transaction
 
 from annotations.models import AnnotationQueue, RoutingRule
-from annotations.routing_rules import RuleDefinition, set_rule
+from annotations.routing.rules import RuleDefinition, set_rule
 from observatory.runs.models import Project
 from observatory.workspaces.models import User, Workspace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from annotations import corrections
+from annotations.reviewing import corrections
 
 CORRECTION = "correction"
 

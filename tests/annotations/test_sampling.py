@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotations import rules
+from annotations.routing import sampling
 
 RATES = st.floats(0, 1, allow_nan=False)
 
@@ -32,46 +32,48 @@ RATES = st.floats(0, 1, allow_nan=False)
     ],
 )
 def test_b2_the_draw_is_the_published_one_in_every_release(rule, run, expected) -> None:
-    assert rules.draw(rule, run) == expected
-    assert repr(expected) in (rules.__doc__ or "")
+    assert sampling.draw(rule, run) == expected
+    assert repr(expected) in (sampling.__doc__ or "")
 
 
 @given(st.uuids(), st.uuids())
 def test_a_draw_is_at_least_0_and_below_1(rule, run) -> None:
-    assert 0 <= rules.draw(rule, run) < 1
+    assert 0 <= sampling.draw(rule, run) < 1
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.3, 0.9])
 def test_the_share_taken_is_the_sampling_rate(rate) -> None:
     rule, n = UUID(int=7), 20_000
-    taken = sum(rules.is_selected(rule, uuid5(rule, str(i)), rate) for i in range(n))
+    taken = sum(sampling.is_selected(rule, uuid5(rule, str(i)), rate) for i in range(n))
     assert abs(taken / n - rate) < 4 * math.sqrt(rate * (1 - rate) / n)
 
 
 def test_two_rules_draw_independently() -> None:
     n = 20_000
     runs = [uuid5(UUID(int=3), str(i)) for i in range(n)]
-    both = sum(rules.draw(UUID(int=1), r) < 0.5 and rules.draw(UUID(int=2), r) < 0.5 for r in runs)
+    both = sum(
+        sampling.draw(UUID(int=1), r) < 0.5 and sampling.draw(UUID(int=2), r) < 0.5 for r in runs
+    )
     assert abs(both / n - 0.25) < 0.015
 
 
 @given(st.uuids(), st.uuids(), RATES, RATES)
 def test_a_higher_rate_never_drops_a_run(rule, run, one, other) -> None:
     low, high = sorted([one, other])
-    assert rules.is_selected(rule, run, low) <= rules.is_selected(rule, run, high)
+    assert sampling.is_selected(rule, run, low) <= sampling.is_selected(rule, run, high)
 
 
 @given(st.uuids(), st.uuids())
 def test_rate_0_takes_none_and_rate_1_takes_all(rule, run) -> None:
-    assert not rules.is_selected(rule, run, 0)
-    assert rules.is_selected(rule, run, 1)
+    assert not sampling.is_selected(rule, run, 0)
+    assert sampling.is_selected(rule, run, 1)
 
 
 @given(st.lists(RATES, max_size=8))
 @settings(max_examples=200)
 def test_the_inclusion_probability_is_one_minus_that_no_rule_takes_the_run(rates) -> None:
     exact = 1 - math.prod((1 - Fraction(rate) for rate in rates), start=Fraction(1))
-    found = rules.inclusion_probability(rates)
+    found = sampling.inclusion_probability(rates)
     assert 0 <= found <= 1
     assert math.isclose(found, float(exact), rel_tol=1e-12, abs_tol=1e-300)
 
@@ -81,17 +83,17 @@ def test_the_probability_agrees_with_counting_who_is_taken() -> None:
     n = 20_000
     taken = sum(
         any(
-            rules.is_selected(rule, uuid5(UUID(int=9), str(i)), rate)
+            sampling.is_selected(rule, uuid5(UUID(int=9), str(i)), rate)
             for rule, rate in rates.items()
         )
         for i in range(n)
     )
-    assert abs(taken / n - rules.inclusion_probability(rates.values())) < 0.015
+    assert abs(taken / n - sampling.inclusion_probability(rates.values())) < 0.015
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1, math.nan, math.inf])
 def test_what_is_no_share_is_refused(rate) -> None:
     with pytest.raises(ValueError, match="share"):
-        rules.inclusion_probability([rate])
+        sampling.inclusion_probability([rate])
     with pytest.raises(ValueError, match="share"):
-        rules.is_selected(UUID(int=0), UUID(int=0), rate)
+        sampling.is_selected(UUID(int=0), UUID(int=0), rate)

@@ -46,7 +46,7 @@ FROM wanted w WHERE r.workspace_id = w.workspace_id AND r.id = w.id
 """
 
 
-def keep_in_step(workspace: Workspace, run_ids: Sequence[UUID], now: datetime) -> int:
+def sync_annotation_status(workspace: Workspace, run_ids: Sequence[UUID], now: datetime) -> int:
     """Set the status of those of these runs that were reviewed; return how many changed.
 
     Notes no Change: the caller is acting on one.

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import transaction
 
-from annotations.bookmarks import alone_with
 from annotations.models import AnnotationQueue, RubricItem, RubricVersion
+from annotations.queues.locks import lock_queue
 
 RUBRIC_FIELDS = (
     "feedback_key",
@@ -44,7 +44,7 @@ def set_rubric(
     has them again when its key comes back. A change bumps `rubric_version`; earlier reviews go
     on naming the version they answered.
     """
-    locked = alone_with(queue)  # nobody submits half under the old rubric and half under the new
+    locked = lock_queue(queue)  # nobody submits half under the old rubric and half under the new
     before = snapshot(locked)
     _write(locked, rubric, now)
     if snapshot(locked) == before:
@@ -70,7 +70,7 @@ def keep_rubric_version(queue: AnnotationQueue, *, now: datetime) -> bool:
 
     For callers that edit the rows themselves (the admin's inline). Returns whether it did.
     """
-    locked = alone_with(queue)
+    locked = lock_queue(queue)
     newest = RubricVersion.objects.filter(queue=locked).order_by("-version").first()
     if newest is not None:
         if _without_ids(newest.items) == _without_ids(snapshot(locked)):

@@ -14,8 +14,8 @@ from uuid import UUID, uuid5
 
 from django.db import connection, transaction
 
-from annotations import queues
 from annotations.models import AnnotationQueue, QueueItem, RubricItem
+from annotations.queues import queue_items
 from observatory import exact
 from observatory.runs.models import Project, Run
 from observatory.workspaces.models import User, Workspace
@@ -130,13 +130,13 @@ def add(
 ) -> list[QueueItem]:
     """Put threads or pairs into a queue, each once, and return their items in that order.
 
-    What `queues.add_runs` says of runs holds for them. `comparison_id` is the comparative
+    What `queue_items.add_runs` says of runs holds for them. `comparison_id` is the comparative
     experiment that pairs are judged for.
     """
     if not subjects:
         return []
     run_ids = [subject.run_id for subject in subjects]
-    queues.add_runs(queue, run_ids, source=source, now=now, added_by=added_by)
+    queue_items.add_runs(queue, run_ids, source=source, now=now, added_by=added_by)
     with connection.cursor() as cursor:
         cursor.execute(
             _DESCRIBE,

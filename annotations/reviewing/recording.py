@@ -10,9 +10,10 @@ from uuid import UUID, uuid5
 
 from psycopg.types.json import Jsonb
 
-from annotations import bookmarks, reservations, rubrics, subjects
-from annotations.bookmarks import Desk
 from annotations.models import QueueItem, Review, RubricItem
+from annotations.queues import item_subjects, rubrics
+from annotations.reviewing import reservations, reviewer_sessions
+from annotations.reviewing.reviewer_sessions import ReviewerSession
 from observatory import exact, prepared
 from observatory.feedback import record
 from observatory.feedback.judgement import FeedbackInput
@@ -66,13 +67,17 @@ drafts AS (
 deferrals AS (
     DELETE FROM annotations_deferral WHERE item_id = %(item)s AND reviewer_id = %(reviewer)s
 ),
-bookmark AS ({bookmarks.MOVE})
+bookmark AS ({reviewer_sessions.MOVE_BOOKMARK})
 SELECT review.id, review.is_counted, (SELECT held_by_lease FROM seat) FROM review
 """
 
 
 def store(
-    desk: Desk, item: QueueItem, review: Review, questions: list[RubricItem], now: datetime
+    session: ReviewerSession,
+    item: QueueItem,
+    review: Review,
+    questions: list[RubricItem],
+    now: datetime,
 ) -> UUID | None:
     """Write `review` and everything that follows from it; `item` is locked, both are updated.
 
@@ -81,7 +86,7 @@ def store(
     n_reviews = item.n_reviews + 1
     completes = n_reviews >= item.queue.reviewers_per_item
     parameters: dict[str, Any] = {
-        **bookmarks.move_parameters(desk, item, now),
+        **reviewer_sessions.bookmark_parameters(session, item, now),
         "now": now,
         "workspace": item.workspace_id,
         "item": item.pk,
@@ -197,7 +202,7 @@ def _target(item: QueueItem) -> dict[str, Any]:
     """Return what the feedback on `item` is about; a thread without a run yet: its project."""
     if item.item_type != QueueItem.ItemType.THREAD:
         return {"run_id": item.run_id}
-    newest = subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
+    newest = item_subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
     about: dict[str, Any] = {"run_id": newest[0]} if newest else {"session_id": item.project_uuid}
     return {**about, "feedback_thread_id": item.thread_id}
 
@@ -211,7 +216,7 @@ def _sides(item: QueueItem, review: Review, row: FeedbackInput) -> list[Feedback
     """
     assert item.first_run_id is not None
     assert item.second_run_id is not None
-    shown = subjects.in_order(item, item.first_run_id, item.second_run_id)
+    shown = item_subjects.in_order(item, item.first_run_id, item.second_run_id)
     group: dict[str, Any] = {
         "feedback_group_id": uuid5(review.uuid, f"{row.key}/group"),
         "comparative_experiment_id": item.comparison_id or item.queue.uuid,

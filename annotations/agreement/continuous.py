@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from annotations import agreement
-from annotations.agreement import Agreement, Floats, Reason, Warn
+from annotations.agreement import coefficients
+from annotations.agreement.coefficients import Agreement, Floats, Reason, Warn
 
 
 def icc(sums: Floats) -> Floats:
@@ -79,7 +79,7 @@ def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
             "limit_low": None if deviation is None else float(apart.mean()) - 1.96 * deviation,
             "limit_high": None if deviation is None else float(apart.mean()) + 1.96 * deviation,
         },
-        warnings=(Warn.FEW_ITEMS,) if n < agreement.FEW_ITEMS else (),
+        warnings=(Warn.FEW_ITEMS,) if n < coefficients.FEW_ITEMS else (),
     )
     centre = np.concatenate([x, y]).mean()  # invariant, and keeps the sums of squares exact
     x, y = x - centre, y - centre
@@ -92,8 +92,8 @@ def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
     prior = _features(
         *(spread * np.array(signs, float) for signs in ((1, 1, -1, -1), (1, -1, 1, -1)))
     )
-    found = agreement.resampled_interval(features, np.ones(n), icc, prior=prior, seed=seed)
-    if found is not None and found[0].half_width > agreement.WIDE_HALF_WIDTH:
+    found = coefficients.resampled_interval(features, np.ones(n), icc, prior=prior, seed=seed)
+    if found is not None and found[0].half_width > coefficients.WIDE_HALF_WIDTH:
         base = replace(base, warnings=(*base.warnings, Warn.WIDE_CI))
     # Of very few items the estimate may fall below every value that the coefficient can have.
     value = max(value, -1.0)
