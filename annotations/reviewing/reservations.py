@@ -43,7 +43,7 @@ class Nothing:
 
 # The next item ----------------------------------------------------------------------------------
 
-# In the database (migration 0003): one call, of which every statement has its plan ready.
+# In the database (sql/reserve_next.sql): one call whose statements have their plans ready.
 RESERVE_NEXT = """
 SELECT * FROM annotations_reserve_next(
     %(queue)s, %(reviewer)s, %(now)s, %(lease)s, %(exclude)s::bigint[], %(roles)s::text[],

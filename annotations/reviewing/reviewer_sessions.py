@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from annotations.models import AnnotationQueue, QueueItem
-from observatory import exact, prepared
+from observatory import exact, prepared, stored_functions
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission, allows
 
@@ -72,8 +72,8 @@ def open_session(queue: AnnotationQueue, reviewer: User) -> ReviewerSession:
     the order of locks everywhere, so that two verbs never wait for each other in a circle.
     `queue` is refreshed in the fields that decide about reviewing, and keeps them so long.
     """
-    with prepared.cursor() as cursor:  # migration 0003
-        cursor.execute("SELECT * FROM annotations_sit_down(%s, %s)", [queue.pk, reviewer.pk])
+    with prepared.cursor() as cursor:  # sql/open_session.sql
+        cursor.execute("SELECT * FROM annotations_open_session(%s, %s)", [queue.pk, reviewer.pk])
         row = cursor.fetchone()
     (bookmark_id, places, searched_at), (is_invited, role) = row[:3], row[-2:]
     for name, fresh in zip(_FRESH, row[3:-2], strict=True):
@@ -88,17 +88,13 @@ def open_session(queue: AnnotationQueue, reviewer: User) -> ReviewerSession:
     return ReviewerSession(queue, reviewer, bookmark_id, exact.loads(places), searched_at, refusal)
 
 
-# Scalar subqueries, not EXISTS: the planner cannot turn these into a hash of all my reviews,
-# so each seat it looks at costs a few index probes and the first that fits ends the search.
-_UNREVIEWED = """
-(SELECT 1 FROM annotations_review v WHERE v.item_id = s.item_id
- AND v.reviewer_id = %(reviewer)s AND v.retracted_at IS NULL LIMIT 1) IS NULL
-"""
-_UNDEFERRED = """
-(SELECT 1 FROM annotations_deferral d WHERE d.item_id = s.item_id
- AND d.reviewer_id = %(reviewer)s LIMIT 1) IS NULL
-"""
-_IS_OPEN = "(SELECT i.state FROM annotations_queueitem i WHERE i.id = s.item_id) = 'open'"
+# Of a seat `s`. Scalar subqueries, not EXISTS: the planner cannot turn these into a hash of all
+# reviews of a reviewer, so each seat it looks at costs a few index probes and the first that
+# fits ends the search.
+_NEEDS_REVIEW, _IS_UNDEFERRED = (
+    stored_functions.condition("annotations", name, {"p_reviewer": "%(reviewer)s"})
+    for name in ("needs_review", "is_undeferred")
+)
 
 # `done` is an item that counts as done although the statement cannot see it yet.
 MOVE_BOOKMARK = f"""
@@ -109,7 +105,7 @@ UPDATE annotations_bookmark b SET places = jsonb_set(b.places, %(path)s, to_json
          WHERE s.queue_id = %(queue)s AND NOT s.is_taken AND s.priority = %(priority)s
            AND s.item_id > %(place)s
            AND ((SELECT i.added_at FROM annotations_queueitem i WHERE i.id = s.item_id) > %(young)s
-                OR (s.item_id <> %(done)s AND {_UNREVIEWED} AND {_UNDEFERRED} AND {_IS_OPEN}))
+                OR (s.item_id <> %(done)s AND {_NEEDS_REVIEW} AND {_IS_UNDEFERRED}))
          ORDER BY s.item_id LIMIT 1),
         (SELECT s.item_id FROM annotations_seat s
          WHERE s.queue_id = %(queue)s AND NOT s.is_taken AND s.priority = %(priority)s

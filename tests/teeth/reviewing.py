@@ -6,12 +6,12 @@ VARIANTS = [
     Variant(
         promise="C1",
         breaks="reviewers who ask at once may be given one seat",
-        file="annotations/migrations/0003_reserve_next.py",
-        old="""              AND {CLAIMABLE} {UNDEFERRED}
+        file="annotations/sql/reserve_next.sql",
+        old="""              AND {is_claimable} AND {is_undeferred}
             ORDER BY s.item_id, s.number LIMIT 1 FOR UPDATE OF s SKIP LOCKED;
             EXIT WHEN chosen IS NOT NULL;
         END LOOP;""",
-        new="""              AND {CLAIMABLE} {UNDEFERRED}
+        new="""              AND {is_claimable} AND {is_undeferred}
             ORDER BY s.item_id, s.number LIMIT 1;
             EXIT WHEN chosen IS NOT NULL;
         END LOOP;""",

@@ -1,0 +1,3 @@
+(SELECT 1 FROM annotations_review v WHERE v.item_id = s.item_id
+ AND v.reviewer_id = p_reviewer AND v.retracted_at IS NULL LIMIT 1) IS NULL
+AND (SELECT i.state FROM annotations_queueitem i WHERE i.id = s.item_id) = 'open'
