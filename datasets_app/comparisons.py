@@ -11,9 +11,9 @@ from django.db import IntegrityError, connection, transaction
 
 from datasets_app.models import Comparison, Dataset
 from observatory.feedback.models import Feedback
+from observatory.feedback.sealed import readable
 from observatory.runs import sums
 from observatory.runs.models import Project
-from observatory.runs.sealed import readable
 
 Stats = dict[str, dict[str, Any]]
 

@@ -12,12 +12,12 @@ from django.db import connection
 
 from datasets_app import versions
 from datasets_app.models import Dataset, ExampleRevision, Experiment
+from observatory.feedback.sealed import readable
 from observatory.runs import search, sums
 from observatory.runs.durations import LATENCY
 from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
-from observatory.runs.sealed import readable
 from observatory.runs.search import RunQuery, RunRow
 from observatory.workspaces.models import Workspace
 

@@ -7,8 +7,8 @@ may be the next reviewer. Every other reader has no answers that are not settled
 shared pages, rules, filters, figures, orders, agreement and exports.
 
 Feedback repeats the rule as `Feedback.is_sealed`, so that rooms below and statements over
-millions of rows read it without knowing items: see `runs/sealed.py`. `follow` keeps it in step,
-and must be called by each verb that changes an item's state or a queue's blindness.
+millions of rows read it without knowing items: see `feedback/sealed.py`. `follow` keeps it in
+step, and must be called by each verb that changes an item's state or a queue's blindness.
 
 Feedback that a person sends with an API key, under a key of the rubric and while the item is
 open, is an answer as well: setting the item to completed makes it their review. It is sealed
@@ -27,7 +27,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotations.models import AnnotationQueue, QueueItem, Review
 from annotations.queues.locks import lock_queue
-from observatory import prepared
+from observatory.feedback import sealed
 from observatory.feedback.models import Feedback
 from observatory.feedback.sources import MADE_BY
 from observatory.runs import changes
@@ -139,11 +139,7 @@ ELSE EXISTS (
     WHERE v.workspace_id = f.workspace_id AND v.uuid = f.review_uuid AND NOT {_SETTLED})
 END
 """
-_SEAL = f"""
-UPDATE feedback_feedback f SET is_sealed = true
-WHERE f.id = ANY(%s) AND f.review_uuid IS NULL AND NOT f.is_sealed AND {_IS_ANSWER}
-RETURNING f.id
-"""
+_SEALED_AS_STORED = f"f.id = ANY(%(rows)s::bigint[]) AND f.review_uuid IS NULL AND {_IS_ANSWER}"
 _OF_ITEMS = """
 SELECT f.id FROM annotations_review v
 JOIN feedback_feedback f ON f.workspace_id = v.workspace_id AND f.review_uuid = v.uuid
@@ -160,11 +156,7 @@ JOIN runs_run r ON r.project_id = p.id AND r.thread_id = i.thread_id
 JOIN feedback_feedback f ON f.workspace_id = i.workspace_id AND f.run_id = r.id
 WHERE i.id = ANY(%(items)s) AND f.review_uuid IS NULL AND f.api_key_id IS NOT NULL
 """
-_FOLLOW = f"""
-UPDATE feedback_feedback f SET is_sealed = NOT f.is_sealed
-WHERE f.id IN ({{feedback}}) AND f.is_sealed <> ({_IS_SEALED})
-RETURNING f.run_id, f.is_sealed
-"""
+_FOLLOW = f"f.id IN ({{feedback}}) AND f.is_sealed <> ({_IS_SEALED})"
 _FOLLOW_ITEMS = _FOLLOW.format(feedback=_OF_ITEMS)
 _FOLLOW_ROWS = _FOLLOW.format(feedback="SELECT unnest(%(rows)s::bigint[])")
 
@@ -178,10 +170,8 @@ def seal(workspace: Workspace, stored: Sequence[Feedback]) -> None:
     }
     if not sent:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(_SEAL, [list(sent)])
-        for (pk,) in cursor.fetchall():
-            sent[pk].is_sealed = True
+    for pk in sealed.seal(_SEALED_AS_STORED, {"rows": list(sent)}):
+        sent[pk].is_sealed = True
 
 
 @transaction.atomic
@@ -194,10 +184,9 @@ def follow(workspace: Workspace, item_ids: Sequence[int]) -> None:
         _follow(workspace, _FOLLOW_ITEMS, {"items": list(item_ids)})
 
 
-def _follow(workspace: Workspace, statement: str, parameters: dict[str, list[int]]) -> None:
-    with prepared.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        opened = {run_id for run_id, is_sealed in cursor.fetchall() if run_id and not is_sealed}
+def _follow(workspace: Workspace, condition: str, parameters: dict[str, list[int]]) -> None:
+    changed = sealed.toggle(condition, parameters)
+    opened = {run_id for run_id, is_sealed in changed if run_id and not is_sealed}
     changes.note(workspace, Change.Kind.FEEDBACK, opened)
 
 

@@ -10,14 +10,14 @@ review has no status but the one it was sent with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from observatory.feedback.attributes import EMPTY, FILLED, STATUS
-from observatory.runs import merge
+from observatory.runs import amend
 from observatory.workspaces.models import Workspace
 
 _TOLD = """
@@ -27,22 +27,6 @@ FROM annotations_queueitem i
 WHERE i.workspace_id = %(workspace)s AND i.run_id = ANY(%(runs)s::uuid[])
 GROUP BY i.run_id
 HAVING bool_or(i.state <> 'removed' AND (i.completed_at IS NOT NULL OR i.reopened_at IS NOT NULL))
-"""
-# An equal rank is our own: the same moment, told again.
-_SET = """
-WITH wanted AS (
-    SELECT r.workspace_id, r.id, v.status, v.rank
-    FROM unnest(%(runs)s::uuid[], %(statuses)s::text[], %(ranks)s::text[]) v(id, status, rank)
-    JOIN runs_run r ON r.workspace_id = %(workspace)s AND r.id = v.id
-    WHERE r.metadata ->> %(name)s IS DISTINCT FROM v.status
-      AND coalesce(r.clock ->> %(member)s, '') COLLATE "C" <= v.rank COLLATE "C"
-    ORDER BY r.id FOR NO KEY UPDATE OF r
-)
-UPDATE runs_run r SET
-    metadata = r.metadata || jsonb_build_object(%(name)s::text, w.status),
-    clock = coalesce(r.clock, '{}'::jsonb) || jsonb_build_object(%(member)s::text, w.rank),
-    modified_at = %(now)s
-FROM wanted w WHERE r.workspace_id = w.workspace_id AND r.id = w.id
 """
 
 
@@ -57,20 +41,8 @@ def sync_annotation_status(workspace: Workspace, run_ids: Sequence[UUID], now: d
             "runs": "{" + ",".join(map(str, run_ids)) + "}",
         }
         cursor.execute(_TOLD, scope)
-        found = sorted(cursor.fetchall())
-        if not found:
-            return 0
-        cursor.execute(
-            _SET,
-            {
-                "workspace": workspace.pk,
-                "name": STATUS,
-                "member": merge.METADATA + STATUS,
-                "runs": [run_id for run_id, _, _ in found],
-                "statuses": [EMPTY if is_open else FILLED for _, is_open, _ in found],
-                "ranks": [merge.stamp(at.astimezone(UTC)) for _, _, at in found],
-                "now": now,
-            },
-        )
-        n_changed: int = cursor.rowcount
-    return n_changed
+        reviewed = cursor.fetchall()
+    statuses = {
+        run_id: (EMPTY if is_open else FILLED, as_of) for run_id, is_open, as_of in reviewed
+    }
+    return amend.set_metadata(workspace, STATUS, statuses, now=now)

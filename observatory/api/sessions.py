@@ -24,6 +24,7 @@ from observatory.api.run_query import TooSlow, filter_of
 from observatory.api.shapes import Object
 from observatory.api.shapes import sessions as shapes
 from observatory.feedback import summary
+from observatory.feedback.removal import remove_project
 from observatory.runs import catalogue, project_filters, search, stats
 from observatory.runs.catalogue import ProjectExists, ProjectQuery
 from observatory.runs.documents import BadItem
@@ -436,5 +437,5 @@ class SessionDetail(ProjectView):
 
     @describe(answer=Object)
     def delete(self, request: Request, session_id: str) -> Response:
-        catalogue.remove(self.project(session_id))
+        remove_project(self.project(session_id))
         return Response({})

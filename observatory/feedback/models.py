@@ -16,7 +16,7 @@ from observatory.workspaces.models import ApiKey, Workspace
 
 class FeedbackQuerySet(models.QuerySet["Feedback"]):
     def readable(self) -> Self:
-        """Leave out the answers that blind reviewing still hides: see runs/sealed.py."""
+        """Leave out the answers that blind reviewing still hides: see sealed.py."""
         return self.filter(is_sealed=False)
 
 

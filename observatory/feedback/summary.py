@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db import connection
 
 from observatory import exact
+from observatory.feedback.sealed import readable
 from observatory.runs import sums
 from observatory.runs.filters.compile import SQL, named
 from observatory.runs.models import Project
-from observatory.runs.sealed import readable
 from observatory.runs.search import bounded
 
 MAX_LABELS = 50

@@ -19,9 +19,9 @@ from psycopg.types.json import Jsonb
 
 from observatory.feedback import attributes, scales, sources
 from observatory.feedback.models import FeedbackConfig
+from observatory.feedback.sealed import readable
 from observatory.feedback.summary import short
 from observatory.runs import sums
-from observatory.runs.sealed import readable
 from observatory.workspaces.models import Workspace
 
 MAX_KEYS = 12

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -56,6 +56,23 @@ UPDATE runs_run SET
 WHERE workspace_id = %(workspace)s AND id = %(run)s
 """
 
+# An equal rank is the same moment, set before: nothing changes, unless the value did.
+_SET = """
+WITH wanted AS (
+    SELECT r.workspace_id, r.id, v.value, v.rank
+    FROM unnest(%(runs)s::uuid[], %(values)s::text[], %(ranks)s::text[]) v(id, value, rank)
+    JOIN runs_run r ON r.workspace_id = %(workspace)s AND r.id = v.id
+    WHERE r.metadata ->> %(key)s IS DISTINCT FROM v.value
+      AND coalesce(r.clock ->> %(member)s, '') COLLATE "C" <= v.rank COLLATE "C"
+    ORDER BY r.id FOR NO KEY UPDATE OF r
+)
+UPDATE runs_run r SET
+    metadata = r.metadata || jsonb_build_object(%(key)s::text, w.value),
+    clock = coalesce(r.clock, '{}'::jsonb) || jsonb_build_object(%(member)s::text, w.rank),
+    modified_at = %(now)s
+FROM wanted w WHERE r.workspace_id = w.workspace_id AND r.id = w.id
+"""
+
 
 @transaction.atomic
 def amend(workspace: Workspace, run_id: UUID, wish: Amendment, *, now: datetime) -> bool:
@@ -90,3 +107,32 @@ def amend(workspace: Workspace, run_id: UUID, wish: Amendment, *, now: datetime)
             return False
     changes.note(workspace, Change.Kind.RUN, [run_id])
     return True
+
+
+def set_metadata(
+    workspace: Workspace, key: str, values: Mapping[UUID, tuple[str, datetime]], *, now: datetime
+) -> int:
+    """Set one metadata member of many runs; return how many changed.
+
+    `values` holds for each run the text and the moment from which it holds: what was set for a
+    later moment, by an op or an amendment, stays. Unknown runs are passed over. Notes no Change:
+    the caller is acting on one.
+    """
+    if not values:
+        return 0
+    ordered = sorted(values.items())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SET,
+            {
+                "workspace": workspace.pk,
+                "key": key,
+                "member": merge.METADATA + key,
+                "runs": [run_id for run_id, _ in ordered],
+                "values": [value for _, (value, _) in ordered],
+                "ranks": [merge.stamp(as_of.astimezone(UTC)) for _, (_, as_of) in ordered],
+                "now": now,
+            },
+        )
+        n_changed: int = cursor.rowcount
+    return n_changed

@@ -73,23 +73,25 @@ def change(project: Project, values: Mapping[str, Any], *, cleared: Sequence[str
     return project
 
 
+def lock(project: Project) -> bool:
+    """Lock the project until the transaction ends. Return False if it was removed meanwhile.
+
+    Ingestion into the project has ended or waits, and makes a new project of the name afterwards.
+    """
+    return Project.objects.select_for_update().filter(pk=project.pk).exists()
+
+
 @transaction.atomic
 def remove(project: Project) -> int:
-    """Delete the project with its runs, their files, shares and feedback; return how many runs.
+    """Delete the project with its runs, their files and shares; return how many runs that was.
 
-    Set-based: one statement a table. Ingestion into the project has ended or waits meanwhile,
-    and makes a new project of the name afterwards.
+    Set-based: one statement per table. Feedback on the runs stays: see feedback/removal.py.
     """
-    if not Project.objects.select_for_update().filter(pk=project.pk).exists():
-        return 0  # somebody else removed it meanwhile
+    if not lock(project):
+        return 0
     of_project = "SELECT id FROM runs_run WHERE project_id = %(project)s"
     scope = {"project": project.pk, "workspace": project.workspace_id}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM feedback_feedback WHERE project_id = %(project)s"
-            f" OR (workspace_id = %(workspace)s AND run_id IN ({of_project}))",
-            scope,
-        )
         cursor.execute(
             "DELETE FROM runs_attachment"
             f" WHERE workspace_id = %(workspace)s AND run_id IN ({of_project}) RETURNING path",

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.db import connection
 
+from observatory.runs import judgements
 from observatory.runs.durations import LATENCY, UNTIL_FIRST
 from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.explain import Facts
-from observatory.runs.sealed import readable
 
 _FACTS = {
     "id": "r.id",
@@ -40,16 +40,16 @@ _FACTS = {
 def facts_of(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, Facts]:
     """Return the runs that exist, as the plain values that filters/explain.py judges.
 
-    Two queries for any number of runs. Comparative and sealed feedback is left out, as in
-    compile.where.
+    Two queries for any number of runs. Only judgements that count are in it, as in compile.where.
     """
     wanted = list(run_ids)
     judged: dict[UUID, list[dict[str, Any]]] = {}
+    relation = judgements.RELATION.get()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT run_id, key, score, value::text, comment, source_type FROM feedback_feedback"
-            " WHERE workspace_id = %s AND run_id = ANY(%s) AND comparative_experiment_id IS NULL"
-            f" AND {readable()} ORDER BY id",
+            "SELECT judged.run_id, judged.key, judged.score, judged.value::text, judged.comment,"
+            f" judged.source_type FROM {relation.name} judged WHERE judged.workspace_id = %s"
+            f" AND judged.run_id = ANY(%s) AND {relation.counts} ORDER BY judged.id",
             [workspace_id, wanted],
         )
         for run_id, key, score, value, comment, source in cursor.fetchall():

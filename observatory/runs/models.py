@@ -79,9 +79,9 @@ class Project(models.Model):
 class Run(models.Model):
     """One step. Several ops (creates and patches) in any order fold into one row: see merge.py.
 
-    Rows are written by `ingest` alone. `workspace` and `project` carry no foreign key
-    constraint: a check per row costs a tenth of the ingest rate, and `ingest` holds a lock on
-    the project rows it names.
+    Rows are inserted by `ingest` alone and changed by this room only: `amend`, `adoption`,
+    `prices`, `otlp.links`. `workspace` and `project` carry no foreign key constraint: a check per
+    row costs a tenth of the ingest rate, and `ingest` holds a lock on the project rows it names.
     """
 
     pk = models.CompositePrimaryKey("workspace_id", "id")

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 from observatory import prepared
-from observatory.runs import tree
+from observatory.runs import judgements, tree
 from observatory.runs.durations import LATENCY
 from observatory.runs.filters.compile import (
     EVER,
@@ -414,7 +414,7 @@ def _of_feedback(wanted: RunQuery, project: SQL, judged: SQL, direction: str) ->
             parts.append((sql, [value]))
     after, after_params = _after(wanted, at, "judged.run_id")
     return (
-        f"SELECT DISTINCT {at}, judged.run_id FROM feedback_feedback judged"
+        f"SELECT DISTINCT {at}, judged.run_id FROM {judgements.RELATION.get().name} judged"
         f" WHERE {' AND '.join(sql for sql, _ in parts)} AND {at} IS NOT NULL{after}"
         f" ORDER BY {at} {direction}, judged.run_id {direction}",
         [*(param for _, params in parts for param in params), *after_params],

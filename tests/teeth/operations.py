@@ -52,17 +52,12 @@ VARIANTS = [
     Variant(
         promise="L3",
         breaks="the feedback of a deleted project stays",
-        file="observatory/runs/catalogue.py",
-        old="""f" OR (workspace_id = %(workspace)s AND run_id IN ({of_project}))",
-            scope,
-        )
-        cursor.execute(
-            "DELETE FROM runs_attachment\"""",
-        new="""" AND true",
-            scope,
-        )
-        cursor.execute(
-            "DELETE FROM runs_attachment\"""",
+        file="observatory/feedback/removal.py",
+        old="""            " OR (workspace_id = %(workspace)s AND run_id IN ("
+            "SELECT id FROM runs_run WHERE project_id = %(project)s))",
+""",
+        new="""            " AND %(workspace)s > 0",
+""",
         tests=("tests/api/test_sessions.py",),
     ),
     Variant(

@@ -45,7 +45,7 @@ VARIANTS = [
     Variant(
         promise="C4",
         breaks="rules, filters and figures read sealed answers",
-        file="observatory/runs/sealed.py",
+        file="observatory/feedback/sealed.py",
         old='return f"NOT {alias}.is_sealed"',
         new='return f"{alias}.id IS NOT NULL"',
         tests=("tests/web/test_compare.py", "tests/annotations/test_blindness.py"),

@@ -25,12 +25,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from observatory.runs import sums
+from observatory.runs import judgements, sums
 from observatory.runs.durations import LATENCY, UNTIL_FIRST
 from observatory.runs.filters.fields import DOCUMENTS, NUMERIC_TEXT, SEARCHED, Field, Kind, typed
 from observatory.runs.filters.grammar import And, Node, Not, Term, comparisons
 from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
-from observatory.runs.sealed import readable
 
 SQL = tuple[str, list[Any]]
 
@@ -113,7 +112,6 @@ class Judged:
 
 
 EVER = Judged()
-_COUNTED = f"judged.comparative_experiment_id IS NULL AND {readable('judged')}"
 
 
 def where(node: Node, alias: str = "r", *, judged: Judged = EVER) -> SQL:
@@ -194,10 +192,10 @@ def _judged_root(terms: list[Term], alias: str, judged: Judged) -> SQL:
 
 
 def judged_by(node: Node) -> tuple[SQL, SQL] | None:
-    """Return `node` in two: of a row `feedback_feedback judged`, and the rest of its run `r`.
+    """Return `node` in two: of a row `judged` of judgements, and the rest of its run `r`.
 
     Only where it names the feedback's key, so that an index of feedback finds the matches and
-    the caller may start from there; else None. Comparative feedback is left out, as in `where`.
+    the caller may start from there; else None. Of judgements that count, as in `where`.
     """
     top = plan(node)
     parts: list[Plan] = list(top.args) if isinstance(top, Every) else [top]
@@ -212,7 +210,7 @@ def judged_by(node: Node) -> tuple[SQL, SQL] | None:
                 condition, params = _joined([_term(each, "r") for each in part.terms], " AND ")
                 rest = [_compile(each, "r", EVER) for each in parts if each is not part]
                 return (
-                    (f"{_COUNTED} AND {condition}", params),
+                    (f"{judgements.RELATION.get().counts} AND {condition}", params),
                     _joined(rest, " AND ") if rest else ("TRUE", []),
                 )
     return None
@@ -415,10 +413,11 @@ def _seen(condition: str, params: list[Any], judged: Judged) -> SQL:
 
 
 def _feedback(condition: str, alias: str, link: str) -> str:
+    relation = judgements.RELATION.get()
     return (
-        "EXISTS (SELECT 1 FROM feedback_feedback judged"
+        f"EXISTS (SELECT 1 FROM {relation.name} judged"
         f" WHERE judged.workspace_id = {alias}.workspace_id AND judged.run_id = {alias}.{link}"
-        f" AND {_COUNTED} AND {condition})"
+        f" AND {relation.counts} AND {condition})"
     )
 
 
