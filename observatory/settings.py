@@ -298,11 +298,11 @@ CONTENT_SECURITY_POLICY = {
 
 REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,  # ?format=csv is the view's to read
-    "DEFAULT_AUTHENTICATION_CLASSES": ["observatory.api.auth.ApiKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["observatory.api.kit.auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["observatory.api.rendering.OrjsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["observatory.api.rendering.AnyJSONParser"],
-    "EXCEPTION_HANDLER": "observatory.api.exception_handler.handle",
+    "DEFAULT_RENDERER_CLASSES": ["observatory.api.kit.rendering.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["observatory.api.kit.rendering.AnyJSONParser"],
+    "EXCEPTION_HANDLER": "observatory.api.kit.exception_handler.handle",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
 }
@@ -316,7 +316,7 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "VERSION": None,  # the generator's
     "OAS_VERSION": "3.1.1",
     "LICENSE": {"name": "Apache-2.0"},
-    "DEFAULT_GENERATOR_CLASS": "observatory.api.schema.Generator",
+    "DEFAULT_GENERATOR_CLASS": "observatory.api.kit.openapi.Generator",
     "SERVE_AUTHENTICATION": [],
     "POSTPROCESSING_HOOKS": [],
     "APPEND_COMPONENTS": {

@@ -62,7 +62,7 @@ def openapi() -> str:
     """Return the OpenAPI document as /api/schema gives it in YAML."""
     from drf_spectacular.renderers import OpenApiYamlRenderer2
 
-    from observatory.api.openapi import document
+    from observatory.api.reference import document
 
     return OpenApiYamlRenderer2().render(document(), renderer_context={}).decode()
 

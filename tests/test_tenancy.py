@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from observatory.api import urls
-from observatory.api.base import BareWorkspaceView, WorkspaceView
+from observatory.api.kit.base import BareWorkspaceView, WorkspaceView
 from observatory.runs.models import Run
 from observatory.workspaces import keys
 from observatory.workspaces.models import ApiKey

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from observatory.api.described import describe
-from observatory.api.shapes import sessions
+from observatory.api.kit.endpoint import describe
+from observatory.api.projects import schemas as sessions
 
 COMPATIBLE_WITH = "0.18.0"  # the hosted version whose wire we speak; the SDKs compare it
 

@@ -22,7 +22,7 @@ from django.utils import timezone
 from datasets_app import comparisons, examples
 from datasets_app import sharing as dataset_sharing
 from datasets_app.examples import ExampleInput
-from observatory.api import schema
+from observatory.api.kit import openapi as schema
 from observatory.runs import sharing, thread_sharing
 from tests.api import test_promises_of_lists as by_get
 from tests.factories import (

@@ -286,7 +286,7 @@ def test_a_refused_batch_leaves_no_attachment_behind(send, tmp_path, monkeypatch
         raise RuntimeError("the transaction fails")
 
     run_id = uuid4()
-    monkeypatch.setattr("observatory.api.runs.ingest.transact", fail)
+    monkeypatch.setattr("observatory.api.runs.ingest.ingest.transact", fail)
     assert send([*run_parts(run_id), (f"attachment.{run_id}.a", b"x")]).status_code == 500
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -387,7 +387,7 @@ def test_a4_a_dead_database_is_503_with_retry_after(send, monkeypatch) -> None:
     def fail(*_, **__):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("observatory.api.runs.ingest.transact", fail)
+    monkeypatch.setattr("observatory.api.runs.ingest.ingest.transact", fail)
     answer = send(run_parts(uuid4()))
     assert answer.status_code == 503
     assert answer["Retry-After"] == "20"

@@ -131,7 +131,7 @@ def test_a_page_of_runs_ends_early_when_its_documents_are_large(
 
 
 def test_what_is_shared_is_listed_in_pages(client, acme, trace, monkeypatch) -> None:
-    monkeypatch.setattr("observatory.api.shared_runs.PAGE_BYTES", 9_500)
+    monkeypatch.setattr("observatory.api.runs.sharing.PAGE_BYTES", 9_500)
     monkeypatch.setattr(paging, "PAGE_BYTES", 9_500)
     share = RunShare.objects.create(workspace=acme, run_id=trace, token=uuid4())
     seen: list[str] = []

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from observatory.api import schema
+from observatory.api.kit import openapi as schema
 from tests.conftest import NOON
 from tests.factories import (
     AnnotationQueueFactory,

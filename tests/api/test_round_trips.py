@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from observatory.api.schema import Generator
+from observatory.api.kit.openapi import Generator
 
 pytestmark = pytest.mark.django_db
 

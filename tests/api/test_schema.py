@@ -10,7 +10,9 @@ import yaml
 from django.test import Client
 from drf_spectacular.validation import validate_schema
 
-from observatory.api import openapi, schema, urls
+from observatory.api import reference as openapi
+from observatory.api import urls
+from observatory.api.kit import openapi as schema
 from tests import tenancy
 
 DOCUMENT = openapi.document()
@@ -28,7 +30,7 @@ def test_every_handler_says_what_it_takes_and_gives() -> None:
         for method in route.methods
         if route.operation(method) is None
     ]
-    assert silent == [], "add @describe(...) above the handler: see observatory/api/described.py"
+    assert silent == [], "add @describe(...) above the handler: see observatory/api/kit/endpoint.py"
 
 
 def test_no_view_of_the_url_table_is_left_out() -> None:

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from observatory.api import openapi
+from observatory.api import reference as openapi
 from observatory.wsgi import application
 from tests import tenancy
 from tests.tenancy import Side

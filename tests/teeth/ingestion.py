@@ -38,7 +38,7 @@ VARIANTS = [
     Variant(
         promise="A4",
         breaks="the 503 of an outage names no time after which to try again",
-        file="observatory/api/errors.py",
+        file="observatory/api/kit/errors.py",
         old='        headers={"Retry-After": str(RETRY_AFTER_S)},\n',
         new="",
         tests=("tests/api/test_ingest.py",),
@@ -46,7 +46,7 @@ VARIANTS = [
     Variant(
         promise="A5",
         breaks="a compressed body may grow to any size",
-        file="observatory/api/body.py",
+        file="observatory/api/kit/body.py",
         old='            raise TooLarge(f"The body may have {limit} bytes when decompressed")\n',
         new="            pass\n",
         tests=("tests/api/test_ingest.py",),
@@ -54,7 +54,7 @@ VARIANTS = [
     Variant(
         promise="A5",
         breaks="a zstd frame may ask for a window of any size",
-        file="observatory/api/body.py",
+        file="observatory/api/kit/body.py",
         old="zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)",
         new="zstandard.ZstdDecompressor(max_window_size=1 << 31)",
         tests=("tests/api/test_ingest.py",),
@@ -62,7 +62,7 @@ VARIANTS = [
     Variant(
         promise="A6",
         breaks="a run is acknowledged first and stored a moment later",
-        file="observatory/api/runs.py",
+        file="observatory/api/runs/ingest.py",
         old="            rejected = ingest.transact(lambda mode: self._store(batch, saved, mode))\n",
         new=(
             "            import threading\n\n"

@@ -30,7 +30,7 @@ VARIANTS = [
     Variant(
         promise="R2",
         breaks="the CSV of experiments runs formulas",
-        file="observatory/api/experiments.py",
+        file="observatory/api/datasets/experiments.py",
         old='is_guarded = parameters.flag(request, "spreadsheet") is not False',
         new="is_guarded = False",
         tests=("tests/api/test_experiments.py",),
@@ -38,7 +38,7 @@ VARIANTS = [
     Variant(
         promise="R2",
         breaks="the CSV of a queue runs formulas",
-        file="observatory/api/annotation_queue_export.py",
+        file="observatory/api/queues/export.py",
         old='is_guarded = body.get("spreadsheet") is not False',
         new="is_guarded = False",
         tests=("tests/api/test_queue_items.py",),
@@ -46,7 +46,7 @@ VARIANTS = [
     Variant(
         promise="R3",
         breaks="a browser shows an attachment instead of saving it",
-        file="observatory/api/attachments.py",
+        file="observatory/api/kit/stored_files.py",
         old="as_attachment=not is_inline",
         new="as_attachment=False",
         tests=("tests/api/test_ingest.py",),
@@ -62,7 +62,7 @@ VARIANTS = [
     Variant(
         promise="R5",
         breaks="the export of a queue is built in memory before its first byte is sent",
-        file="observatory/api/annotation_queue_export.py",
+        file="observatory/api/queues/export.py",
         old='answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")',
         new=(
             "from django.http import HttpResponse\n\n"

@@ -53,7 +53,7 @@ VARIANTS = [
     Variant(
         promise="C4",
         breaks="an API key reads sealed answers",
-        file="observatory/api/feedback.py",
+        file="observatory/api/feedback/feedback.py",
         old="    return rows.filter(Q(is_sealed=False) | Q(api_key=key, review_uuid=None))\n",
         new="    return rows\n",
         tests=("tests/annotations/test_blindness.py", "tests/api/test_feedback_of_reviews.py"),

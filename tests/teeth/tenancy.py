@@ -6,7 +6,7 @@ VARIANTS = [
     Variant(
         promise="T1",
         breaks="feedback of another workspace is read by its id",
-        file="observatory/api/feedback.py",
+        file="observatory/api/feedback/feedback.py",
         old='Feedback.objects.filter(workspace=workspace).select_related("project", "user")',
         new='Feedback.objects.select_related("project", "user")',
         tests=("tests/test_tenancy.py::test_an_id_in_a_url_is_as_good_as_unknown",),
@@ -46,7 +46,7 @@ VARIANTS = [
     Variant(
         promise="T4",
         breaks="a header chooses the workspace that a key acts in",
-        file="observatory/api/auth.py",
+        file="observatory/api/kit/auth.py",
         old="        if wanted and wanted.lower() != str(key.workspace.uuid):\n",
         new=(
             "        if wanted:\n"

@@ -11,8 +11,8 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.request import Request
 
-from observatory.api import parameters
-from observatory.api.run_query import moment_of, text_of, uuid_of
+from observatory.api.kit import parameters
+from observatory.api.runs.query import moment_of, text_of, uuid_of
 from observatory.runs.filters.compile import EVER, Judged
 from observatory.runs.filters.grammar import Node
 from observatory.runs.filters.pairing import speaks_of

@@ -9,11 +9,11 @@ from rest_framework.response import Response
 
 from datasets_app import catalogue
 from datasets_app.models import Dataset
-from observatory.api import parameters
-from observatory.api.base import WorkspaceView
-from observatory.api.datasets import exactly, shown
-from observatory.api.described import describe
-from observatory.api.shapes import v2_lists as shapes
+from observatory.api.datasets.datasets import exactly, shown
+from observatory.api.kit import parameters
+from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.endpoint import describe
+from observatory.api.v2 import list_schemas as shapes
 from observatory.api.v2 import pages
 
 

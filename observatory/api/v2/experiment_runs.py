@@ -15,13 +15,14 @@ from rest_framework.response import Response
 
 from datasets_app import comparisons, experiments, files
 from datasets_app.experiments import Asked, ExampleRuns, Place
-from observatory.api.base import WorkspaceView
-from observatory.api.datasets import dataset_or_404
-from observatory.api.described import describe
-from observatory.api.examples import shown as example_shown
-from observatory.api.run_query import TooSlow, filter_of, text_of, uuid_of, uuids_of
-from observatory.api.shapes import v2 as shapes
-from observatory.api.v2 import cursors, fields
+from observatory.api.datasets.datasets import dataset_or_404
+from observatory.api.datasets.examples import shown as example_shown
+from observatory.api.kit import cursors
+from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.endpoint import describe
+from observatory.api.runs.query import TooSlow, filter_of, text_of, uuid_of, uuids_of
+from observatory.api.v2 import fields
+from observatory.api.v2 import schemas as shapes
 from observatory.api.v2.bodies import body_of, whole_number
 from observatory.runs import search
 from observatory.runs.filters.grammar import Node

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from annotations.queues import queue_items
-from observatory.api import run_read
+from observatory.api.runs import read as run_read
 from observatory.api.v2.bodies import choices_of
 from observatory.runs import sharing
 from observatory.runs.grants import Grant

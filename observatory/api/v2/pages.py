@@ -13,8 +13,7 @@ from django.db.models import QuerySet
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 
-from observatory.api import parameters
-from observatory.api.v2 import cursors
+from observatory.api.kit import cursors, parameters
 
 MAX_PAGE = 100
 

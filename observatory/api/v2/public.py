@@ -13,11 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from observatory.api.base import uuid_or_404
-from observatory.api.described import describe
-from observatory.api.run_query import TooSlow, moment_of
-from observatory.api.shapes import v2 as shapes
+from observatory.api.kit.base import uuid_or_404
+from observatory.api.kit.endpoint import describe
+from observatory.api.runs.query import TooSlow, moment_of
 from observatory.api.v2 import fields
+from observatory.api.v2 import schemas as shapes
 from observatory.api.v2.bodies import body_of, query_of
 from observatory.runs import search, sharing, thread_sharing
 from observatory.runs.grants import Grant

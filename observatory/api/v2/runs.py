@@ -11,9 +11,9 @@ from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from observatory.api.base import WorkspaceView, uuid_or_404
-from observatory.api.described import describe
-from observatory.api.run_query import (
+from observatory.api.kit.base import WorkspaceView, uuid_or_404
+from observatory.api.kit.endpoint import describe
+from observatory.api.runs.query import (
     TooSlow,
     filter_of,
     flag_of,
@@ -22,9 +22,9 @@ from observatory.api.run_query import (
     uuid_of,
     uuids_of,
 )
-from observatory.api.run_read import app_path
-from observatory.api.shapes import v2 as shapes
+from observatory.api.runs.read import app_path
 from observatory.api.v2 import fields
+from observatory.api.v2 import schemas as shapes
 from observatory.api.v2.bodies import (
     body_of,
     judged_of,

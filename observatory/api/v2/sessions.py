@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app import experiments
-from observatory.api import parameters
-from observatory.api.base import WorkspaceView
-from observatory.api.described import describe
-from observatory.api.errors import Conflict, Unprocessable
-from observatory.api.sessions import (
+from observatory.api.kit import parameters
+from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.endpoint import describe
+from observatory.api.kit.errors import Conflict, Unprocessable
+from observatory.api.projects.sessions import (
     ProjectView,
     condition_of,
     counted_of,
@@ -26,7 +26,7 @@ from observatory.api.sessions import (
     uuid_in,
     values_of,
 )
-from observatory.api.shapes import v2_lists as shapes
+from observatory.api.v2 import list_schemas as shapes
 from observatory.api.v2 import pages
 from observatory.runs import catalogue
 from observatory.runs.catalogue import ProjectExists, ProjectQuery

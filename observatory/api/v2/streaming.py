@@ -11,8 +11,8 @@ from typing import Any
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
-from observatory.api.base import WorkspaceView
-from observatory.api.rendering import OrjsonRenderer
+from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.rendering import OrjsonRenderer
 from observatory.exact import dumps
 
 EVENT = b"event: data\ndata: %s\n\n"

@@ -10,11 +10,12 @@ from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from observatory.api.base import WorkspaceView
-from observatory.api.described import describe
-from observatory.api.run_query import TooSlow, filter_of, text_of
-from observatory.api.shapes import v2 as shapes
-from observatory.api.v2 import cursors, fields
+from observatory.api.kit import cursors
+from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.endpoint import describe
+from observatory.api.runs.query import TooSlow, filter_of, text_of
+from observatory.api.v2 import fields
+from observatory.api.v2 import schemas as shapes
 from observatory.api.v2.bodies import (
     body_of,
     choices_of,

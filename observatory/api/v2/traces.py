@@ -8,11 +8,11 @@ from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from observatory.api.base import WorkspaceView, uuid_or_404
-from observatory.api.described import describe
-from observatory.api.run_query import filter_of, moment_of, text_of, uuids_of
-from observatory.api.shapes import v2 as shapes
+from observatory.api.kit.base import WorkspaceView, uuid_or_404
+from observatory.api.kit.endpoint import describe
+from observatory.api.runs.query import filter_of, moment_of, text_of, uuids_of
 from observatory.api.v2 import fields
+from observatory.api.v2 import schemas as shapes
 from observatory.api.v2.bodies import (
     body_of,
     judged_of,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver
 
-from observatory.api.paths import UUID, at
+from observatory.api.kit.paths import UUID, at
 from observatory.api.v2 import datasets, experiment_runs, public, runs, sessions, threads, traces
 
 THREAD = "(?P<thread_id>.+)"  # an id is the user's own text, a slash may be in it

@@ -19,7 +19,7 @@ import psutil
 from django.core.management.base import OutputWrapper
 from django.db import connection, transaction
 
-from observatory.api.run_query import query_in
+from observatory.api.runs.query import query_in
 from observatory.console.bench import history, lists, scratch
 from observatory.console.bench.history import History
 from observatory.feedback import summary

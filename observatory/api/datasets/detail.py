@@ -1,0 +1,164 @@
+"""/datasets/{id}: read, change and delete one dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasets_app import catalogue, examples, metadata_operations
+from datasets_app.examples import ExampleChange
+from datasets_app.models import Dataset
+from observatory import exact
+from observatory.api.datasets import example_bodies
+from observatory.api.datasets import schemas as shapes
+from observatory.api.datasets.datasets import MISSING, body_of, dataset_or_404, fields_of, reread
+from observatory.api.datasets.examples import delete_all, update_in
+from observatory.api.kit import parameters
+from observatory.api.kit.base import WorkspaceView, uuid_or_404
+from observatory.api.kit.endpoint import describe
+from observatory.api.kit.errors import Conflict, Unprocessable
+from observatory.api.kit.types import Message, Object
+from observatory.runs.models import Project
+
+BASELINE = "baseline_experiment_id"
+MAX_EXAMPLES = 10_000
+
+
+def _body(raw: dict[str, bytes]) -> dict[str, Any]:
+    """Return the members that are given, without what the sender left out. Raises 422."""
+    body: dict[str, Any] = {}
+    for name, text in raw.items():
+        if name == "patch_examples":
+            continue
+        try:
+            value = exact.loads(text)
+        except exact.NotJSON as error:
+            raise Unprocessable(f"{name}: {error}") from None
+        if value != MISSING:
+            body[name] = value
+    return body
+
+
+def _patches(raw: dict[str, bytes]) -> list[ExampleChange]:
+    """Return the changes that `patch_examples` maps ids of examples to. Raises 422."""
+    text = raw.get("patch_examples", b"null")
+    if text.strip() == b"null":
+        return []
+    changes = example_bodies.members_of(text, "patch_examples: ")
+    if changes.keys() == MISSING.keys():
+        return []
+    return [
+        example_bodies.change_of(
+            _example_id(name), example_bodies.members_of(part, f"patch_examples.{name[:60]}: ")
+        )
+        for name, part in changes.items()
+    ]
+
+
+def _example_id(name: str) -> Any:
+    return parameters.sent_uuid({"patch_examples": name}, "patch_examples")
+
+
+class DatasetDetail(WorkspaceView):
+    """GET (read_dataset), PATCH (updateDataset) and DELETE (delete_dataset) /datasets/{id}."""
+
+    @describe(answer=shapes.Dataset)
+    def get(self, request: Request, dataset_id: str) -> Response:
+        return Response(reread(self, dataset_or_404(self, dataset_id)))
+
+    @describe(body=shapes.DatasetChange, answer=shapes.Dataset, errors=(409,))
+    def patch(self, request: Request, dataset_id: str) -> Response:
+        """Change the dataset and, with `patch_examples`, examples of it: all of it or nothing."""
+        dataset = dataset_or_404(self, dataset_id)
+        raw = example_bodies.members_of(example_bodies.raw_body(request))
+        body = _body(raw)
+        fields = fields_of(body, clears=True)
+        if BASELINE in body:
+            fields["extra"] = self._with_baseline(dataset, body, fields.get("extra"))
+        patches = _patches(raw)
+        with transaction.atomic():
+            try:
+                catalogue.change(dataset, now=timezone.now(), **fields)
+            except catalogue.NameTaken:
+                raise Conflict("Dataset with this name already exists") from None
+            if patches:
+                update_in(dataset, patches)
+        return Response(reread(self, dataset))
+
+    def _with_baseline(
+        self, dataset: Dataset, body: dict[str, Any], extra: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        kept = dict(extra or dataset.extra or {})
+        kept.pop(BASELINE, None)
+        baseline = parameters.sent_uuid(body, BASELINE)
+        if baseline is None:
+            return kept
+        if not Project.objects.filter(
+            workspace=self.workspace, uuid=baseline, reference_dataset_id=dataset.uuid
+        ).exists():
+            raise NotFound("Experiment not found")
+        return {**kept, BASELINE: str(baseline)}
+
+    @describe(answer=Message)
+    def delete(self, request: Request, dataset_id: str) -> Response:
+        catalogue.remove(dataset_or_404(self, dataset_id))
+        return Response({"message": "Dataset deleted"})
+
+
+class DatasetExample(WorkspaceView):
+    """DELETE platform/datasets/{id}/examples/{id} (client.datasets.examples.delete)."""
+
+    @describe(status=204)
+    def delete(self, request: Request, dataset_id: str, example_id: str) -> Response:
+        dataset = dataset_or_404(self, dataset_id)
+        uuid = uuid_or_404(example_id)
+        if not dataset.examples.filter(uuid=uuid).exists():
+            raise NotFound("Example not found")
+        delete_all(self, [uuid])
+        return Response(status=204)
+
+
+class DatasetExampleMetadata(WorkspaceView):
+    """PATCH platform/datasets/{id}/examples/metadata (datasets.examples.update_metadata)."""
+
+    @describe(
+        body=shapes.MetadataChanges, answer=shapes.MetadataStatuses, status=207, errors=(404,)
+    )
+    def patch(self, request: Request, dataset_id: str) -> Response:
+        """Answer 207: each id was UPDATED, or NOT_FOUND and skipped; all in one version."""
+        dataset = dataset_or_404(self, dataset_id)
+        body = body_of(request)
+        texts = body.get("example_ids")
+        if not isinstance(texts, list) or not 0 < len(texts) <= MAX_EXAMPLES:
+            raise Unprocessable(f"example_ids: must be an array of 1 to {MAX_EXAMPLES} ids")
+        ids = [parameters.sent_uuid({"example_ids": text}, "example_ids") for text in texts]
+        try:
+            operations = metadata_operations.parsed(body.get("operations"))
+        except metadata_operations.BadOperation as error:
+            raise Unprocessable(str(error)) from None
+        wanted = [uuid for uuid in ids if uuid is not None]
+        updated = examples.change_metadata(dataset, wanted, operations, now=timezone.now())
+        statuses = [
+            {"id": text, "status": "UPDATED"}
+            if uuid in updated
+            else {"id": text, "status": "NOT_FOUND", "description": "Not in the dataset now"}
+            for text, uuid in zip(texts, ids, strict=True)
+        ]
+        return Response({"statuses": statuses}, status=207)
+
+
+class DatasetIndex(WorkspaceView):
+    """POST /datasets/{id}/index[/sync], /search (index_dataset, similar_examples): not offered."""
+
+    @describe(body=Object, status=404)
+    def post(self, request: Request, dataset_id: str) -> Response:
+        dataset_or_404(self, dataset_id)
+        raise NotFound(
+            "Similarity search over examples is not offered here; "
+            "list_examples takes full_text_contains, metadata and filter"
+        )

@@ -1,0 +1,179 @@
+"""Datasets as files, CSV, JSON Lines and conversations to fine-tune with; and clones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain, islice
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasets_app import files, formats, selection, versions
+from datasets_app.examples import ExampleInput
+from datasets_app.formats import Columns, Exported
+from datasets_app.models import Dataset, ExampleRevision
+from datasets_app.selection import Selection
+from observatory import csv_lines, exact
+from observatory.api.datasets import example_bodies
+from observatory.api.datasets import schemas as shapes
+from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_or_404
+from observatory.api.datasets.examples import base_of, create_in, now_shown
+from observatory.api.kit import parameters
+from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.errors import Unprocessable
+from observatory.runs import attachments
+from observatory.runs.grants import Grant
+
+CHUNK = 500
+MAX_NAMED = 20  # fields named in a header
+
+
+class DatasetClone(WorkspaceView):
+    """POST /datasets/clone: copy examples of one dataset into another, under ids of their own."""
+
+    @describe(body=shapes.DatasetClone, answer=list[shapes.Example], errors=(404,))
+    def post(self, request: Request) -> Response:
+        sent = body_of(request)
+        ids = [
+            parameters.sent_uuid(sent, name) for name in ("source_dataset_id", "target_dataset_id")
+        ]
+        if ids[0] is None or ids[1] is None:
+            raise Unprocessable("source_dataset_id and target_dataset_id are required")
+        source, target = dataset_or_404(self, ids[0]), dataset_or_404(self, ids[1])
+        as_of, split = sent.get("as_of"), sent.get("split")
+        chosen = sent.get("examples") or []
+        if not isinstance(as_of, (str, type(None))):
+            raise Unprocessable("as_of: must be a time or a tag")
+        splits = [split] if isinstance(split, str) else split or []
+        if not isinstance(splits, list) or not all(isinstance(one, str) for one in splits):
+            raise Unprocessable("split: must be a text or an array of texts")
+        if not isinstance(chosen, list) or len(chosen) > example_bodies.MAX_EXAMPLES:
+            raise Unprocessable("examples: must be an array of ids")
+        wanted = [parameters.sent_uuid({"examples": text}, "examples") for text in chosen]
+        found = selection.revisions(
+            self.workspace,
+            Selection(
+                dataset=source,
+                as_of=instant_or_404(source, as_of),
+                ids=[uuid for uuid in wanted if uuid is not None],
+                splits=splits,
+            ),
+        )
+        return Response(now_shown(self, self._copied(list(found), target)))
+
+    def _copied(self, found: list[ExampleRevision], target: Dataset) -> list[UUID]:
+        """Write the copies and their files, all or none, and return their ids."""
+        owner = {one.example.uuid: uuid4() for one in found}
+        with attachments.kept_on_success() as saved:
+            copies = files.duplicated(found, owner, saved)
+            given = [
+                ExampleInput(
+                    id=owner[one.example.uuid],
+                    inputs=one.inputs,
+                    outputs=one.outputs,
+                    metadata=one.metadata,
+                    splits=one.splits,
+                    source_run_id=one.example.source_run_id,
+                    created_at=one.example.created_at,
+                    files=copies.get(owner[one.example.uuid], {}),
+                )
+                for one in found
+            ]
+            return create_in(target, given).example_ids
+
+
+class DatasetFile(WorkspaceView):
+    """GET /datasets/{id}/csv, jsonl, openai and openai_ft (read_dataset_openai_finetuning).
+
+    csv and jsonl tell everything of an example, and an upload reads them back. A CSV for a
+    spreadsheet (`spreadsheet=true`) has an apostrophe before what could run as a formula.
+    """
+
+    @describe(query=shapes.FileQuery, answer=Binary, gives=("text/csv", "application/x-ndjson"))
+    def get(self, request: Request, dataset_id: str, form: str) -> HttpResponseBase:
+        dataset = dataset_or_404(self, dataset_id)
+        instant = instant_or_404(dataset, parameters.one(request, "as_of"))
+        as_of = instant or versions.newest_of(dataset)  # one version, however long it takes
+        is_guarded = parameters.flag(request, "spreadsheet") is True
+        told = _Standing(dataset, as_of=as_of, base_url=base_of(request), grant=self.caller.grant)
+        answer: HttpResponseBase
+        if form == "csv":
+            answer = StreamingHttpResponse(
+                _csv(told, is_guarded=is_guarded), content_type="text/csv; charset=utf-8"
+            )
+        elif form == "jsonl":
+            answer = StreamingHttpResponse(
+                map(formats.json_line, told), content_type="application/x-ndjson"
+            )
+        else:
+            answer = _conversations(told)
+        kind = "csv" if form == "csv" else "jsonl"
+        answer["Content-Disposition"] = f'attachment; filename="dataset-{dataset.uuid}.{kind}"'
+        answer["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+
+class _Standing:
+    """The examples of a dataset at one version, oldest first; read anew each time."""
+
+    def __init__(
+        self, dataset: Dataset, *, as_of: datetime | None, base_url: str, grant: Grant
+    ) -> None:
+        standing = ExampleRevision.objects.at(as_of).filter(dataset=dataset)
+        self._revisions = standing.select_related("example").order_by(
+            "example__created_at", "example_id"
+        )
+        self._base_url = base_url
+        self._grant = grant
+
+    def __iter__(self) -> Iterator[Exported]:
+        rows = self._revisions.iterator(CHUNK)
+        while batch := list(islice(rows, CHUNK)):
+            for one, urls in zip(
+                batch, files.urls(batch, self._base_url, grant=self._grant), strict=True
+            ):
+                source = one.example.source_run_id
+                yield Exported(
+                    id=str(one.example.uuid),
+                    inputs=one.inputs,
+                    outputs=one.outputs,
+                    metadata=one.metadata,
+                    splits=one.splits,
+                    created_at=exact.timestamp(one.example.created_at),
+                    source_run_id=None if source is None else str(source),
+                    attachment_urls=urls,
+                )
+
+
+def _csv(told: _Standing, *, is_guarded: bool) -> Iterator[bytes]:
+    columns = Columns(told)
+    rows: Iterator[list[Any]] = chain([columns.header], map(columns.cells, told))
+    return csv_lines.written(rows, is_guarded=is_guarded)
+
+
+def _conversations(told: _Standing) -> HttpResponse:
+    """Return the conversations; headers say what the form of the file could not hold."""
+    lines: list[bytes] = []
+    left_out: dict[str, None] = {}
+    n_without = 0
+    for example in told:
+        if (found := formats.conversation(example.inputs, example.outputs)) is None:
+            n_without += 1
+            continue
+        lines.append(found.line)
+        left_out |= dict.fromkeys(found.left_out)
+    if not lines:  # the SDK reads an empty answer as broken JSON
+        raise Unprocessable("No example of this dataset has both inputs and an answer")
+    answer = HttpResponse(b"".join(lines), content_type="application/x-ndjson")
+    answer["X-Examples-Left-Out"] = str(n_without)
+    if left_out:
+        names = [quote(name[:100], safe=" .") for name in [*left_out][:MAX_NAMED]]
+        answer["X-Fields-Left-Out"] = ", ".join(names)
+    return answer

@@ -1,0 +1,4 @@
+"""Prompts, their commits and likes.
+
+It reads no run.
+"""
