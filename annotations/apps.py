@@ -9,11 +9,10 @@ class AnnotationsConfig(AppConfig):
     def ready(self) -> None:
         from annotations.queues.blindness import seal
         from annotations.receivers import nudge
-        from observatory.feedback import record
+        from observatory.feedback.record import SEALERS
         from observatory.feedback.signals import feedback_recorded
         from observatory.runs.signals import runs_settled
 
-        if seal not in record.sealers:
-            record.sealers.append(seal)
+        SEALERS.add(seal)
         runs_settled.connect(nudge, dispatch_uid="annotations.nudge.runs")
         feedback_recorded.connect(nudge, dispatch_uid="annotations.nudge.feedback")

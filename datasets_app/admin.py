@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
-from annotations.admin import AnnotationQueueAdmin
+from annotations.admin import QUEUE_INLINES
 from annotations.models import AnnotationQueue
 from datasets_app import catalogue
 from datasets_app.models import (
@@ -58,7 +58,7 @@ class HarvestInline(WorkspaceInline):
     verbose_name_plural = "harvest: completed items become examples of"
 
 
-AnnotationQueueAdmin.inlines.append(HarvestInline)
+QUEUE_INLINES.add(HarvestInline)
 
 
 class TagInline(WorkspaceInline):

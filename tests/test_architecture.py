@@ -134,6 +134,57 @@ def test_signals_are_our_own_and_safe_text_has_one_source() -> None:
         assert "autoescape off" not in text, template
 
 
+MUTATORS = {"append", "extend", "insert", "update", "setdefault", "pop", "remove", "clear"}
+
+
+def foreign_changes(source: str) -> list[int]:
+    """Return the lines that set or change an attribute of something imported from our packages."""
+    tree = ast.parse(source)
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES
+        for alias in node.names
+    }
+    lines = []
+    for node in ast.walk(tree):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "append":  # `catalogue.remove(...)` is a verb; no verb is `append`
+                targets = [node.func.value, ast.Attribute(node.func.value)]
+            elif node.func.attr in MUTATORS:
+                targets = [node.func.value]
+        owners = [target.value for target in targets if isinstance(target, ast.Attribute)]
+        if any(isinstance(owner, ast.Name) and owner.id in imported for owner in owners):
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize("path", sources(), ids=str)
+def test_no_module_changes_another_from_outside(path: Path) -> None:
+    """What a room may add to is declared in it: see observatory/extensions.py."""
+    assert foreign_changes((ROOT / path).read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_wrong"),
+    [
+        ("AnnotationQueueAdmin.inlines.append(HarvestInline)", True),
+        ("queues.append(1)", True),
+        ("queues.LIMIT = 5", True),
+        ("queues.KINDS.update(pair=1)", True),
+        ("queues.remove(queue)", False),
+        ("QUEUE_INLINES.add(HarvestInline)", False),
+        ("mine = []; mine.append(queues)", False),
+    ],
+)
+def test_a_change_from_outside_is_found(statement: str, is_wrong: bool) -> None:
+    source = f"from annotations.admin import AnnotationQueueAdmin, queues\n{statement}"
+    assert bool(foreign_changes(source)) == is_wrong
+
+
 def test_no_exception_is_swallowed_in_silence() -> None:
     for path in sources():
         for node in ast.walk(ast.parse((ROOT / path).read_text())):

@@ -1,7 +1,13 @@
 """Admin of queues, rules, items and reviews. Every action calls the verb that pages call."""
 
 from annotations.admin.items import QueueItemAdmin, ReviewAdmin
-from annotations.admin.queues import AnnotationQueueAdmin
+from annotations.admin.queues import QUEUE_INLINES, AnnotationQueueAdmin
 from annotations.admin.rules import RoutingRuleAdmin
 
-__all__ = ["AnnotationQueueAdmin", "QueueItemAdmin", "ReviewAdmin", "RoutingRuleAdmin"]
+__all__ = [
+    "QUEUE_INLINES",
+    "AnnotationQueueAdmin",
+    "QueueItemAdmin",
+    "ReviewAdmin",
+    "RoutingRuleAdmin",
+]

@@ -13,7 +13,7 @@ from django.utils import timezone
 from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision, Seat
 from annotations.queues import blindness, queue_items
 from annotations.routing import reasons
-from observatory.feedback import admin as feedback_admin
+from observatory.feedback.admin import READABLE
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission
@@ -192,4 +192,4 @@ def _readable_feedback(request: HttpRequest) -> Q:
     return Q(is_sealed=False) | Q(review_uuid__in=reviews.values("uuid"))
 
 
-feedback_admin.readable.append(_readable_feedback)
+READABLE.add(_readable_feedback)

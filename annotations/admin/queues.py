@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -16,7 +16,8 @@ from annotations.admin.rubric import RubricItemInline
 from annotations.models import AnnotationQueue, QueueItem, RoutingRule
 from annotations.queues import blindness, item_subjects, queues, reviewer_count, rubric_editing
 from annotations.routing import presets
-from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin
+from observatory.extensions import Additions
+from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission
 
@@ -26,6 +27,8 @@ else:
     QueueModelForm = forms.ModelForm
 
 MANAGE = Permission.MANAGE_QUEUES
+QUEUE_INLINES: Final = Additions[type[WorkspaceInline]]()
+"""Shown on a queue's page below its rubric: rooms above add theirs, the harvest for one."""
 
 
 class QueueForm(QueueModelForm):
@@ -108,7 +111,7 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
     search_fields = ("name",)
     ordering = ("name", "pk")
     filter_horizontal = ("assigned_reviewers",)
-    inlines = [RubricItemInline]  # the dataset room adds its harvest
+    inlines = (RubricItemInline,)
     actions = ("install_presets", "archive", "unarchive")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -138,6 +141,9 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
     @admin.display(description="rules on", ordering="rule_count")
     def n_rules(self, queue: Any) -> int:
         return int(queue.rule_count)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return [*super().get_inlines(request, obj), *QUEUE_INLINES]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else ("workspace", "queue_type")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from observatory.extensions import Additions
 from observatory.feedback.models import Feedback, FeedbackConfig, PresignedToken
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin
 
-# Upper rooms add the conditions of what a visitor may read now: not answers given blind, say.
-readable: list[Callable[[HttpRequest], Q]] = []
+READABLE: Final = Additions[Callable[[HttpRequest], Q]]()
+"""Conditions that each row a visitor sees must meet: rooms above hide answers given blind."""
 
 
 @admin.register(Feedback)
@@ -37,7 +38,7 @@ class FeedbackAdmin(WorkspaceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        for condition in readable:
+        for condition in READABLE:
             rows = rows.filter(condition(request))
         return rows
 

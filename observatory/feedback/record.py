@@ -12,6 +12,7 @@ from django.db import transaction
 
 from observatory import exact, prepared
 from observatory.events import announce
+from observatory.extensions import Additions
 from observatory.feedback import scales, signals
 from observatory.feedback.judgement import FeedbackInput, InvalidFeedback, OfAReview
 from observatory.feedback.models import Feedback, FeedbackConfig
@@ -34,8 +35,9 @@ __all__ = [
 ]
 
 
-sealers: list[Callable[[Workspace, Sequence[Feedback]], None]] = []
-"""Upper rooms seal what was stored and nobody else may read yet, in the same transaction."""
+SEALERS: Final = Additions[Callable[[Workspace, Sequence[Feedback]], None]]()
+"""Called with what was stored, in the same transaction: rooms above seal what only its author may
+read yet."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,7 @@ def store(
         ]
     taken = sorted(set(rows) - {str(feedback.uuid) for feedback in stored})
     refused += [(of_row[uuid], error) for uuid, error in _taken(workspace, taken).items()]
-    for seal in sealers:
+    for seal in SEALERS:
         seal(workspace, stored)
     return Recorded(stored, refused)
 
@@ -315,7 +317,7 @@ def update(
         feedback.scale = _scale(declared, None, feedback.config)
     feedback.modified_at = now
     feedback.save(update_fields=[*changed, "scale", "is_off_scale", "modified_at"])
-    for seal in sealers:
+    for seal in SEALERS:
         seal(workspace, [feedback])
     _note(workspace, [feedback.run_id])
     return feedback
