@@ -1,19 +1,38 @@
-"""Who may open a queue."""
+"""Who may open a queue, and who is invited to review in it.
+
+sql/conditions/is_invited.sql says `is_invited` to PostgreSQL.
+"""
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotations.models import AnnotationQueue
+from observatory.stored_functions import condition
 from observatory.workspaces.models import Membership, User, Workspace
 from observatory.workspaces.roles import Permission, allows
+
+
+def is_invited(user: User) -> Q:
+    """Return the condition of a queue that is open to any reviewer or has `user` assigned."""
+    assigned = AnnotationQueue.assigned_reviewers.through.objects.filter(
+        annotationqueue_id=OuterRef("pk"), user_id=user.pk
+    )
+    return Q(access=AnnotationQueue.Access.ANY) | Q(Exists(assigned))
+
+
+def is_reviewer(queue: AnnotationQueue, user: User, role: str) -> bool:
+    """Return whether `user`, a member with `role`, is asked to review items of `queue`."""
+    if not allows(role, Permission.REVIEW):
+        return False
+    return AnnotationQueue.objects.filter(is_invited(user), pk=queue.pk).exists()
 
 
 def visible_to(workspace: Workspace, user: User) -> QuerySet[AnnotationQueue]:
     """Return the queues of `workspace` that `user` may open, archived ones included.
 
-    Whoever manages queues sees all; others those open to any reviewer and those they are
-    assigned to. Someone who is not a member sees none.
+    Who manages queues sees all of them; other members see those they are invited to. A person
+    who is not a member sees none.
     """
     queues = AnnotationQueue.objects.filter(workspace=workspace)
     role = (
@@ -23,9 +42,9 @@ def visible_to(workspace: Workspace, user: User) -> QuerySet[AnnotationQueue]:
     )
     if role is None:
         return queues.none()
-    if allows(role, Permission.MANAGE_QUEUES):
-        return queues
-    assigned = AnnotationQueue.assigned_reviewers.through.objects.filter(user_id=user.pk)
-    return queues.filter(
-        Q(access=AnnotationQueue.Access.ANY) | Q(pk__in=assigned.values("annotationqueue_id"))
-    )
+    return queues if allows(role, Permission.MANAGE_QUEUES) else queues.filter(is_invited(user))
+
+
+# Of a queue `q`, what `visible_to` says of a member `%(me)s`, who `%(manages)s` queues or not:
+_IS_INVITED = condition("annotations", "is_invited", {"p_reviewer": "%(me)s"})
+IS_VISIBLE = f"(%(manages)s OR {_IS_INVITED})"

@@ -46,10 +46,10 @@ def queue_cards(workspace: Workspace, user: User, now: datetime) -> list[QueueCa
         access.visible_to(workspace, user).filter(archived_at=None).order_by("name", "pk")
     )
     ids = [queue.pk for queue in queues]
-    assigned = set(
-        AnnotationQueue.assigned_reviewers.through.objects.filter(
-            user_id=user.pk, annotationqueue_id__in=ids
-        ).values_list("annotationqueue_id", flat=True)
+    invited = set(
+        AnnotationQueue.objects.filter(access.is_invited(user), pk__in=ids).values_list(
+            "pk", flat=True
+        )
     )
     oldest = dict(
         QueueItem.objects.filter(queue__in=ids, state=QueueItem.State.OPEN)
@@ -69,14 +69,12 @@ def queue_cards(workspace: Workspace, user: User, now: datetime) -> list[QueueCa
     cards = []
     for queue in queues:
         count = counts[queue.pk]
-        is_open_to_all = queue.access == AnnotationQueue.Access.ANY
-        is_mine = is_reviewer and (is_open_to_all or queue.pk in assigned)
         cards.append(
             QueueCard(
                 queue=queue,
                 n_open=count.open,
                 n_completed=count.completed,
-                n_for_me=count.needs_mine if is_mine else 0,
+                n_for_me=count.needs_mine if is_reviewer and queue.pk in invited else 0,
                 oldest_at=oldest.get(queue.pk),
                 n_done_today=done.get(queue.pk, 0),
             )

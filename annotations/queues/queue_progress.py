@@ -12,6 +12,7 @@ from django.db.models import Avg, Count, Max, Q
 
 from annotations.models import AnnotationQueue, Deferral, Review
 from annotations.queues import blindness
+from annotations.queues.needs_review import KEEPS_FROM_REVIEWER
 from observatory.workspaces.models import User
 
 
@@ -61,14 +62,12 @@ JOIN workspaces_user u ON u.id = r.reviewer_id
 WHERE r.queue_id = ANY(%s) AND r.retracted_at IS NULL
 GROUP BY r.queue_id, r.reviewer_id, u.username
 """
-_SKIPS = """
+_SKIPS = f"""
 SELECT i.queue_id, d.reviewer_id, u.username, count(*)
 FROM annotations_deferral d
 JOIN annotations_queueitem i ON i.id = d.item_id
 JOIN workspaces_user u ON u.id = d.reviewer_id
-WHERE i.queue_id = ANY(%s) AND i.state = 'open' AND d.kind = 'skip'
-  AND NOT EXISTS (SELECT FROM annotations_review r WHERE r.item_id = i.id
-                  AND r.reviewer_id = d.reviewer_id AND r.retracted_at IS NULL)
+WHERE i.queue_id = ANY(%s) AND {KEEPS_FROM_REVIEWER}
 GROUP BY i.queue_id, d.reviewer_id, u.username
 """
 
@@ -104,7 +103,7 @@ def progress_of(queue_ids: Sequence[int], user: User | None = None) -> dict[int,
     for queue_id in ids:
         reviewed, skipped = mine.get(queue_id, (0, 0))
         counted[queue_id] = Progress(
-            needs_mine=states[queue_id].get("open", 0) - reviewed - skipped,
+            needs_mine=states[queue_id].get("open", 0) - reviewed - skipped,  # as N_NEEDING_MINE
             needs_others=reviewed,
             skipped=skipped,
             completed=states[queue_id].get("completed", 0),
@@ -121,29 +120,6 @@ DONE_BY_ME = """
 (SELECT count(*) FROM annotations_review r
  WHERE r.queue_id = {queue} AND r.reviewer_id = %(me)s AND r.retracted_at IS NULL)
 """
-LEFT_FOR_ME = """
-((SELECT count(*) FROM annotations_queueitem WHERE queue_id = {queue} AND state = 'open')
- - (SELECT count(*) FROM annotations_review r JOIN annotations_queueitem i ON i.id = r.item_id
-    WHERE r.queue_id = {queue} AND r.reviewer_id = %(me)s AND r.retracted_at IS NULL
-      AND i.state = 'open')
- - (SELECT count(*) FROM annotations_deferral d JOIN annotations_queueitem i ON i.id = d.item_id
-    WHERE d.reviewer_id = %(me)s AND d.kind = 'skip' AND i.queue_id = {queue} AND i.state = 'open'
-      AND NOT EXISTS (SELECT FROM annotations_review r WHERE r.item_id = i.id
-                      AND r.reviewer_id = %(me)s AND r.retracted_at IS NULL)))
-"""
-_MINE = f"SELECT {DONE_BY_ME}, {LEFT_FOR_ME}".format(queue="%(queue)s")
-
-
-def my_progress(queue: AnnotationQueue, user: User) -> tuple[int, int]:
-    """Return how many standing reviews `user` has in `queue`, and how many items need theirs.
-
-    What `progress` says of one person, without reading everybody's reviews: the workbench asks
-    with every item.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_MINE, {"queue": queue.pk, "me": user.pk})
-        n_done, n_left = cursor.fetchone()
-    return n_done, n_left
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import Any
 
 from django.db.models import (
     DateTimeField,
-    Exists,
     F,
     OuterRef,
     Q,
@@ -24,7 +23,13 @@ from django.db.models import (
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
-from annotations.models import AnnotationQueue, Deferral, QueueItem, Review
+from annotations.models import AnnotationQueue, Deferral, QueueItem
+from annotations.queues.needs_review import (
+    needs_review_by,
+    requeued_by,
+    reviewed_by,
+    skipped_by,
+)
 from observatory.runs.models import Run
 from observatory.workspaces.models import User
 
@@ -154,22 +159,18 @@ def section(
         )
     if name == DONE:
         return Section([items.filter(state=QueueItem.State.COMPLETED)])
-    items = items.filter(state=QueueItem.State.OPEN)
+    open_items = items.filter(state=QueueItem.State.OPEN)
     if person is None:
-        return Section([items if name == MINE else items.none()])
-    mine = Review.objects.filter(item=OuterRef("pk"), reviewer=person, retracted_at=None)
-    deferred = Deferral.objects.filter(item=OuterRef("pk"), reviewer=person)
-    skipped = Exists(deferred.filter(kind=Deferral.Kind.SKIP))
+        return Section([open_items if name == MINE else items.none()])
     if name == OTHERS:
-        return Section([items.filter(Q(Exists(mine)) | Q(skipped))])
-    fresh = items.filter(~Exists(mine), ~Exists(deferred))
-    requeued = items.filter(
-        ~Exists(mine),
-        pk__in=Deferral.objects.filter(
-            reviewer=person, kind=Deferral.Kind.REQUEUE, item__queue=queue
-        ).values("item_id"),
-    ).annotate(requeued_at=Subquery(deferred.values("created_at")[:1]))
-    return Section([fresh, requeued])
+        return Section([open_items.filter(Q(reviewed_by(person)) | Q(skipped_by(person)))])
+    mine = items.filter(needs_review_by(person))
+    requeues = Deferral.objects.filter(reviewer=person, kind=Deferral.Kind.REQUEUE)
+    put_at = requeues.filter(item=OuterRef("pk")).values("created_at")[:1]
+    requeued = mine.filter(pk__in=requeues.filter(item__queue=queue).values("item_id"))
+    return Section(
+        [mine.filter(~requeued_by(person)), requeued.annotate(requeued_at=Subquery(put_at))]
+    )
 
 
 def whereabouts(

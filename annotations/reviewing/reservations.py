@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from annotations.models import AnnotationQueue, Deferral, QueueItem, Review, Seat
+from annotations.queues.needs_review import needs_review_by
 from annotations.reviewing.reviewer_sessions import (
     Reason,
     ReviewerSession,
@@ -103,13 +104,10 @@ def why_nothing(queue: AnnotationQueue, reviewer: User, now: datetime) -> Nothin
         refusal = open_session(queue, reviewer).refusal
     if refusal is not None:
         return Nothing(refusal)
-    mine = Review.objects.filter(reviewer=reviewer, queue=queue, retracted_at=None)
-    deferred = Deferral.objects.filter(reviewer=reviewer, item__queue=queue)
     held = (
         Seat.objects.filter(queue=queue, is_taken=False, expires_at__gt=now)
+        .filter(needs_review_by(reviewer, "item"))
         .exclude(reviewer=reviewer)
-        .exclude(item__in=mine.values("item"))
-        .exclude(item__in=deferred.filter(kind=Deferral.Kind.SKIP).values("item"))
         .order_by("expires_at")
         .values_list("expires_at", flat=True)
     )

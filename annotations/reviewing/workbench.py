@@ -20,7 +20,9 @@ from annotations.models import (
     RubricItem,
     Seat,
 )
-from annotations.queues.queue_progress import DONE_BY_ME, LEFT_FOR_ME
+from annotations.queues.access import IS_VISIBLE
+from annotations.queues.needs_review import N_NEEDING_MINE
+from annotations.queues.queue_progress import DONE_BY_ME
 from annotations.reviewing.reservations import RESERVE_NEXT, reserve_parameters
 from observatory import exact, prepared
 from observatory.runs.models import Run
@@ -110,12 +112,7 @@ _ASKED = """
 (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.position, a.id)::text
  FROM annotations_rubricitem a WHERE a.queue_id = q.id AND a.retired_at IS NULL)
 """
-_MAY_OPEN = """
-q.workspace_id = %(workspace)s AND q.uuid = %(uuid)s
-AND (%(manages)s OR q.access = 'any' OR EXISTS (
-    SELECT FROM annotations_annotationqueue_assigned_reviewers w
-    WHERE w.annotationqueue_id = q.id AND w.user_id = %(me)s))
-"""
+_MAY_OPEN = f"q.workspace_id = %(workspace)s AND q.uuid = %(uuid)s AND {IS_VISIBLE}"
 _FRAME = f"""
 SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
     {{n_left}},
@@ -149,7 +146,7 @@ SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
 FROM annotations_annotationqueue q WHERE {_MAY_OPEN}
 """
 # Two texts: one that may count is planned anew each time, for its plan of all cases is dear.
-_COUNTING = _FRAME.format(n_left=LEFT_FOR_ME.format(queue="q.id"))
+_COUNTING = _FRAME.format(n_left=N_NEEDING_MINE.format(queue="q.id"))
 _NOT_COUNTING = _FRAME.format(n_left="NULL::bigint")
 
 

@@ -114,12 +114,7 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
 
 
 def _is_reviewer(queue: AnnotationQueue, request: WebRequest) -> bool:
-    """Return whether items of `queue` are for the person who asks: by role and by assignment."""
-    if not can(request, Permission.REVIEW):
-        return False
-    if queue.access == AnnotationQueue.Access.ANY:
-        return True
-    return queue.assigned_reviewers.filter(pk=request.user.pk).exists()
+    return access.is_reviewer(queue, request.user, request.membership.role)
 
 
 def _is_running(queue: AnnotationQueue) -> bool:
