@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.projects import schemas as sessions
 
 COMPATIBLE_WITH = "0.18.0"  # the hosted version whose wire we speak; the SDKs compare it
@@ -44,6 +44,6 @@ class Info(APIView):
     authentication_classes = ()
     permission_classes = ()
 
-    @describe(answer=sessions.Switchboard)
+    @endpoint(answer=sessions.Switchboard)
     def get(self, request: Request) -> Response:
         return Response(switchboard())

@@ -21,7 +21,7 @@ from drf_spectacular.renderers import (
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.openapi import Generator
 from observatory.api.kit.types import Object
 
@@ -45,7 +45,7 @@ class Schema(SpectacularAPIView):
         OpenApiYamlRenderer,
     ]
 
-    @describe(answer=Object, gives=("application/json", "application/yaml"), errors=(406,))
+    @endpoint(answer=Object, gives=("application/json", "application/yaml"), errors=(406,))
     def get(self, request: Request) -> HttpResponse:
         place = self.renderer_classes.index(type(request.accepted_renderer))
         content, etag = _rendered(place)
@@ -69,7 +69,7 @@ class SchemaPage(View):
     http_method_names = ["get", "head"]
     is_public = True  # the same for everybody; it reads no table
 
-    @describe(answer=Binary, gives="text/html")
+    @endpoint(answer=Binary, gives="text/html")
     def get(self, request: HttpRequest) -> HttpResponse:
         return render(request, "reference/wire.html", page())
 

@@ -30,7 +30,7 @@ def test_every_handler_says_what_it_takes_and_gives() -> None:
         for method in route.methods
         if route.operation(method) is None
     ]
-    assert silent == [], "add @describe(...) above the handler: see observatory/api/kit/endpoint.py"
+    assert silent == [], "add @endpoint(...) above the handler: see observatory/api/kit/endpoint.py"
 
 
 def test_no_view_of_the_url_table_is_left_out() -> None:

@@ -22,7 +22,7 @@ from observatory import exact
 from observatory.api.adaline import bodies, rows
 from observatory.api.adaline import schemas as shapes
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict
 from observatory.exact import dumps
 from observatory.feedback import record, taxonomies
@@ -94,7 +94,7 @@ class LogView(WorkspaceView):
 class LogTraceUpdate(LogView):
     """PATCH /v2/logs/update-log: what an older page of theirs calls PATCH /v2/logs/trace."""
 
-    @describe(
+    @endpoint(
         body=bodies.UpdateTrace, answer=shapes.Updated, errors=(404, 409), refusal=shapes.LogError
     )
     def patch(self, request: Request) -> Response:
@@ -125,7 +125,7 @@ class LogTraceUpdate(LogView):
 class LogTraces(LogTraceUpdate):
     """POST and PATCH /v2/logs/trace (Monitor.log_trace, logs.traces.update)."""
 
-    @describe(
+    @endpoint(
         body=bodies.CreateTrace,
         answer=shapes.TraceCreated,
         errors=(404, 409),
@@ -160,7 +160,7 @@ class LogTraces(LogTraceUpdate):
 class LogSpans(LogTraceUpdate):
     """POST and PATCH /v2/logs/span. Adaline documents no PATCH of a span: it is as a trace's."""
 
-    @describe(
+    @endpoint(
         body=bodies.CreateSpan,
         answer=shapes.SpanCreated,
         errors=(404, 409),
@@ -191,7 +191,7 @@ class LogSpans(LogTraceUpdate):
             self.store([run])
         return Response({"spanId": str(run_id)})
 
-    @describe(
+    @endpoint(
         body=bodies.UpdateSpan, answer=shapes.Updated, errors=(404, 409), refusal=shapes.LogError
     )
     def patch(self, request: Request) -> Response:
@@ -257,7 +257,7 @@ class LogPages(LogView):
 class LogList(LogPages):
     """GET /v2/logs (logs.list): the traces of a project, by query parameters."""
 
-    @describe(
+    @endpoint(
         query=shapes.LogQuery, answer=shapes.TracePage, errors=(404, 409), refusal=shapes.LogError
     )
     def get(self, request: Request) -> Response:
@@ -276,7 +276,7 @@ class LogList(LogPages):
 class LogTraceSearch(LogPages):
     """POST /v2/logs/traces (logs.traces.search)."""
 
-    @describe(
+    @endpoint(
         body=bodies.Search, answer=shapes.TracePage, errors=(404, 409), refusal=shapes.LogError
     )
     def post(self, request: Request) -> Response:
@@ -288,7 +288,7 @@ class LogSpanSearch(LogPages):
 
     is_span = True
 
-    @describe(
+    @endpoint(
         body=bodies.Search, answer=shapes.SpanPage, errors=(404, 409), refusal=shapes.LogError
     )
     def post(self, request: Request) -> Response:

@@ -17,7 +17,7 @@ from datasets_app.models import Dataset, ExampleRevision
 from observatory.api.datasets import schemas as shapes
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 
 MISSING = {"__missing__": "__missing__"}  # how the generated clients say "not given"
@@ -158,7 +158,7 @@ def fields_of(body: dict[str, Any], *, clears: bool = False) -> dict[str, Any]:
 class Datasets(WorkspaceView):
     """GET /datasets (read_dataset by name, list_datasets) and POST /datasets (create_dataset)."""
 
-    @describe(query=shapes.DatasetQuery, answer=list[shapes.Dataset])
+    @endpoint(query=shapes.DatasetQuery, answer=list[shapes.Dataset])
     def get(self, request: Request) -> Response:
         found = catalogue.matching(
             catalogue.of_workspace(self.workspace),
@@ -175,7 +175,7 @@ class Datasets(WorkspaceView):
         page = found.select_related("workspace").order_by(order, "-pk")[parameters.window(request)]
         return Response([shown(dataset) for dataset in page])
 
-    @describe(body=shapes.DatasetCreate, answer=shapes.Dataset, errors=(409,))
+    @endpoint(body=shapes.DatasetCreate, answer=shapes.Dataset, errors=(409,))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         fields = fields_of(body)
@@ -201,7 +201,7 @@ def _version_shown(as_of: datetime, tags: list[str], newest: datetime | None) ->
 class DatasetVersions(WorkspaceView):
     """GET /datasets/{id}/versions (list_dataset_versions), newest first."""
 
-    @describe(query=shapes.VersionQuery, answer=list[shapes.Version])
+    @endpoint(query=shapes.VersionQuery, answer=list[shapes.Version])
     def get(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         found = versions.listed(
@@ -217,7 +217,7 @@ class DatasetVersions(WorkspaceView):
 class DatasetVersionAt(WorkspaceView):
     """GET /datasets/{id}/version (read_dataset_version): by `as_of` or by `tag`."""
 
-    @describe(query=shapes.VersionAtQuery, answer=shapes.Version)
+    @endpoint(query=shapes.VersionAtQuery, answer=shapes.Version)
     def get(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         asked = parameters.one(request, "tag") or parameters.one(request, "as_of")
@@ -232,7 +232,7 @@ class DatasetVersionAt(WorkspaceView):
 class DatasetTags(WorkspaceView):
     """PUT /datasets/{id}/tags (update_dataset_tag): move a tag to a version."""
 
-    @describe(body=shapes.TagMove, answer=shapes.Version)
+    @endpoint(body=shapes.TagMove, answer=shapes.Version)
     def put(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)
@@ -254,7 +254,7 @@ class DatasetTags(WorkspaceView):
 class DatasetDiff(WorkspaceView):
     """GET /datasets/{id}/versions/diff (diff_dataset_versions)."""
 
-    @describe(query=shapes.DiffQuery, answer=shapes.Diff)
+    @endpoint(query=shapes.DiffQuery, answer=shapes.Diff)
     def get(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         start = parameters.one(request, "from_version")
@@ -277,7 +277,7 @@ class DatasetDiff(WorkspaceView):
 class DatasetSplits(WorkspaceView):
     """GET (list_dataset_splits) and PUT (update_dataset_splits) /datasets/{id}/splits."""
 
-    @describe(query=shapes.AsOfQuery, answer=list[str])
+    @endpoint(query=shapes.AsOfQuery, answer=list[str])
     def get(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         as_of = instant_or_404(dataset, parameters.one(request, "as_of"))
@@ -285,7 +285,7 @@ class DatasetSplits(WorkspaceView):
         names = standing.values_list("splits", flat=True).distinct()
         return Response(sorted({name for held in names for name in held}))
 
-    @describe(body=shapes.SplitChange, answer=list[str])
+    @endpoint(body=shapes.SplitChange, answer=list[str])
     def put(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)

@@ -20,7 +20,7 @@ from observatory.api.datasets.datasets import MISSING, body_of, dataset_or_404, 
 from observatory.api.datasets.examples import delete_all, update_in
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message, Object
 from observatory.runs.models import Project
@@ -67,11 +67,11 @@ def _example_id(name: str) -> Any:
 class DatasetDetail(WorkspaceView):
     """GET (read_dataset), PATCH (updateDataset) and DELETE (delete_dataset) /datasets/{id}."""
 
-    @describe(answer=shapes.Dataset)
+    @endpoint(answer=shapes.Dataset)
     def get(self, request: Request, dataset_id: str) -> Response:
         return Response(reread(self, dataset_or_404(self, dataset_id)))
 
-    @describe(body=shapes.DatasetChange, answer=shapes.Dataset, errors=(409,))
+    @endpoint(body=shapes.DatasetChange, answer=shapes.Dataset, errors=(409,))
     def patch(self, request: Request, dataset_id: str) -> Response:
         """Change the dataset and, with `patch_examples`, examples of it: all of it or nothing."""
         dataset = dataset_or_404(self, dataset_id)
@@ -104,7 +104,7 @@ class DatasetDetail(WorkspaceView):
             raise NotFound("Experiment not found")
         return {**kept, BASELINE: str(baseline)}
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, dataset_id: str) -> Response:
         catalogue.remove(dataset_or_404(self, dataset_id))
         return Response({"message": "Dataset deleted"})
@@ -113,7 +113,7 @@ class DatasetDetail(WorkspaceView):
 class DatasetExample(WorkspaceView):
     """DELETE platform/datasets/{id}/examples/{id} (client.datasets.examples.delete)."""
 
-    @describe(status=204)
+    @endpoint(status=204)
     def delete(self, request: Request, dataset_id: str, example_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         uuid = uuid_or_404(example_id)
@@ -126,7 +126,7 @@ class DatasetExample(WorkspaceView):
 class DatasetExampleMetadata(WorkspaceView):
     """PATCH platform/datasets/{id}/examples/metadata (datasets.examples.update_metadata)."""
 
-    @describe(
+    @endpoint(
         body=shapes.MetadataChanges, answer=shapes.MetadataStatuses, status=207, errors=(404,)
     )
     def patch(self, request: Request, dataset_id: str) -> Response:
@@ -155,7 +155,7 @@ class DatasetExampleMetadata(WorkspaceView):
 class DatasetIndex(WorkspaceView):
     """POST /datasets/{id}/index[/sync], /search (index_dataset, similar_examples): not offered."""
 
-    @describe(body=Object, status=404)
+    @endpoint(body=Object, status=404)
     def post(self, request: Request, dataset_id: str) -> Response:
         dataset_or_404(self, dataset_id)
         raise NotFound(

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.views import View
 
 from datasets_app import files
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import not_found
 from observatory.api.kit.stored_files import sent
 
@@ -18,7 +18,7 @@ class SignedExampleFile(View):
     http_method_names = ["get", "head"]
     is_public = True  # the token is the credential
 
-    @describe(answer=Binary, gives="*/*")
+    @endpoint(answer=Binary, gives="*/*")
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
         found = files.opened(token)
         if found is None:

@@ -18,7 +18,7 @@ from observatory.api.datasets.datasets import dataset_or_404
 from observatory.api.datasets.examples import create_in, update_in
 from observatory.api.kit import body, multipart
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.runs import attachments
 from observatory.runs.attachments import Saved
@@ -105,7 +105,7 @@ def _answer(written: Written) -> Response:
 class DatasetExamples(WorkspaceView):
     """POST (create_examples) and PATCH (update_examples) platform/datasets/{id}/examples."""
 
-    @describe(
+    @endpoint(
         body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten, errors=(409,)
     )
     def post(self, request: Request, dataset_id: str) -> Response:
@@ -113,7 +113,7 @@ class DatasetExamples(WorkspaceView):
         with read(request) as sent:
             return _answer(create_in(dataset, [_input(*pair) for pair in sent.items()]))
 
-    @describe(
+    @endpoint(
         body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten, errors=(409,)
     )
     def patch(self, request: Request, dataset_id: str) -> Response:
@@ -132,7 +132,7 @@ class DatasetExamples(WorkspaceView):
 class ExamplesUpsert(WorkspaceView):
     """POST platform/examples/multipart (upsert_examples_multipart): `dataset_id` in each."""
 
-    @describe(
+    @endpoint(
         body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten, errors=(404, 409)
     )
     def post(self, request: Request) -> Response:

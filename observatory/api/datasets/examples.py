@@ -23,7 +23,7 @@ from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_or_404
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
 from observatory.runs.filters.grammar import FilterError
@@ -169,7 +169,7 @@ def _selected(request: Request) -> set[str]:
 class Examples(WorkspaceView):
     """GET (list_examples), POST (create_example) and DELETE (delete_examples) /examples."""
 
-    @describe(query=shapes.ExampleQuery, answer=list[shapes.Example], errors=(404,))
+    @endpoint(query=shapes.ExampleQuery, answer=list[shapes.Example], errors=(404,))
     def get(self, request: Request) -> Response:
         selected = _selected(request)
         found = selection.revisions(self.workspace, _asked(self, request))
@@ -180,7 +180,7 @@ class Examples(WorkspaceView):
             _add_files(self, rows, page)
         return Response([{name: row[name] for name in FIELDS if name in selected} for row in rows])
 
-    @describe(body=shapes.ExampleCreate, answer=shapes.Example, errors=(404, 409))
+    @endpoint(body=shapes.ExampleCreate, answer=shapes.Example, errors=(404, 409))
     def post(self, request: Request) -> Response:
         members = example_bodies.members_of(example_bodies.raw_body(request))
         dataset_id = example_bodies.id_of(members, "dataset_id")
@@ -190,7 +190,7 @@ class Examples(WorkspaceView):
         written = create_in(dataset, [example_bodies.input_of(members)])
         return Response(now_shown(self, written.example_ids)[0])
 
-    @describe(query=shapes.ExamplesNamed, answer=Message, errors=(404,))
+    @endpoint(query=shapes.ExamplesNamed, answer=Message, errors=(404,))
     def delete(self, request: Request) -> Response:
         ids = parameters.uuids(request, "example_ids")
         if not ids:
@@ -210,7 +210,7 @@ def delete_all(view: WorkspaceView, ids: list[UUID]) -> None:
 class ExampleCount(WorkspaceView):
     """GET /examples/count: how many GET /examples would list."""
 
-    @describe(query=shapes.ExampleCountQuery, answer=int, errors=(404,))
+    @endpoint(query=shapes.ExampleCountQuery, answer=int, errors=(404,))
     def get(self, request: Request) -> Response:
         return Response(
             selection.revisions(self.workspace, _asked(self, request)).order_by().count()
@@ -220,7 +220,7 @@ class ExampleCount(WorkspaceView):
 class ExampleBulk(WorkspaceView):
     """POST and PATCH /examples/bulk: all of the array, or none."""
 
-    @describe(body=list[shapes.ExampleCreate], answer=list[shapes.Example], errors=(404, 409))
+    @endpoint(body=list[shapes.ExampleCreate], answer=list[shapes.Example], errors=(404, 409))
     def post(self, request: Request) -> Response:
         sent = example_bodies.array_of(example_bodies.raw_body(request))
         by_dataset: dict[UUID, list[tuple[int, ExampleInput]]] = {}
@@ -237,7 +237,7 @@ class ExampleBulk(WorkspaceView):
                 ids |= dict(zip([place for place, _ in given], written.example_ids, strict=True))
         return Response(now_shown(self, [ids[place] for place in sorted(ids)]))
 
-    @describe(body=list[shapes.ExampleBulkChange], answer=shapes.ExamplesChanged, errors=(404, 409))
+    @endpoint(body=list[shapes.ExampleBulkChange], answer=shapes.ExamplesChanged, errors=(404, 409))
     def patch(self, request: Request) -> Response:
         sent = example_bodies.array_of(example_bodies.raw_body(request))
         by_dataset: dict[int, tuple[Dataset, list[ExampleChange]]] = {}
@@ -259,7 +259,7 @@ class ExampleBulk(WorkspaceView):
 class ExampleValidation(WorkspaceView):
     """POST /examples/validate[/bulk]: would these examples fit? Nothing is stored."""
 
-    @describe(
+    @endpoint(
         body=shapes.ExampleCreate | list[shapes.ExampleCreate],
         answer=shapes.Valid | list[shapes.Valid],
         errors=(404,),
@@ -292,7 +292,7 @@ class ExampleValidation(WorkspaceView):
 class ExampleDetail(WorkspaceView):
     """GET (read_example), PATCH and DELETE (delete_example) /examples/{id}."""
 
-    @describe(query=shapes.AsOfQuery, answer=shapes.Example)
+    @endpoint(query=shapes.AsOfQuery, answer=shapes.Example)
     def get(self, request: Request, example_id: str) -> Response:
         uuid = uuid_or_404(example_id)
         as_of = parameters.one(request, "as_of")
@@ -305,14 +305,14 @@ class ExampleDetail(WorkspaceView):
             _add_files(self, [row], [found])
         return Response(row)
 
-    @describe(body=shapes.ExampleChange, answer=shapes.Example)
+    @endpoint(body=shapes.ExampleChange, answer=shapes.Example)
     def patch(self, request: Request, example_id: str) -> Response:
         uuid = uuid_or_404(example_id)
         members = example_bodies.members_of(example_bodies.raw_body(request))
         update_in(_dataset_of(self, uuid), [example_bodies.change_of(uuid, members)])
         return Response(now_shown(self, [uuid])[0])
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, example_id: str) -> Response:
         delete_all(self, [uuid_or_404(example_id)])
         return Response({"message": "Example deleted"})
@@ -321,7 +321,7 @@ class ExampleDetail(WorkspaceView):
 class ExamplesErase(WorkspaceView):
     """POST platform/datasets/examples/delete (delete_examples with hard_delete)."""
 
-    @describe(body=shapes.ExamplesErase, answer=shapes.ExamplesErased, errors=(404,))
+    @endpoint(body=shapes.ExamplesErase, answer=shapes.ExamplesErased, errors=(404,))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         texts = body.get("example_ids")

@@ -21,7 +21,7 @@ from observatory.api.datasets.datasets import body_of, dataset_or_404
 from observatory.api.datasets.examples import shown as example_shown
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import JSON, describe
+from observatory.api.kit.endpoint import JSON, endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
 from observatory.api.runs.query import TooSlow
@@ -153,7 +153,7 @@ def rows_out(
 class DatasetRuns(WorkspaceView):
     """POST /datasets/{id}/runs (get_experiment_results): the runs of experiments, by example."""
 
-    @describe(
+    @endpoint(
         query=shapes.FormatQuery,
         body=shapes.ExperimentRunsQuery,
         answer=list[shapes.ExampleWithRuns],
@@ -293,7 +293,7 @@ def _optional_text(body: Mapping[str, Any], name: str, most: int) -> str | None:
 class Comparisons(WorkspaceView):
     """POST /datasets/comparative (create_comparative_experiment, evaluate_comparative)."""
 
-    @describe(body=shapes.ComparisonCreate, answer=shapes.Comparison, errors=(404, 409))
+    @endpoint(body=shapes.ComparisonCreate, answer=shapes.Comparison, errors=(404, 409))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         dataset_id = parameters.sent_uuid(body, "reference_dataset_id")
@@ -329,7 +329,7 @@ class Comparisons(WorkspaceView):
 class ComparisonDetail(WorkspaceView):
     """DELETE /datasets/comparative/{id}, with what was judged in it."""
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, comparison_id: str) -> Response:
         found = Comparison.objects.filter(
             workspace=self.workspace, uuid=uuid_or_404(comparison_id)
@@ -343,7 +343,7 @@ class ComparisonDetail(WorkspaceView):
 class DatasetComparisons(WorkspaceView):
     """GET /datasets/{id}/comparative: the comparisons of a dataset, newest first."""
 
-    @describe(query=shapes.ComparisonQuery, answer=list[shapes.Comparison])
+    @endpoint(query=shapes.ComparisonQuery, answer=list[shapes.Comparison])
     def get(self, request: Request, dataset_id: str) -> Response:
         found = (
             dataset_or_404(self, dataset_id)

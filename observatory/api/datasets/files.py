@@ -26,7 +26,7 @@ from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_o
 from observatory.api.datasets.examples import base_of, create_in, now_shown
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.runs import attachments
 from observatory.runs.grants import Grant
@@ -38,7 +38,7 @@ MAX_NAMED = 20  # fields named in a header
 class DatasetClone(WorkspaceView):
     """POST /datasets/clone: copy examples of one dataset into another, under ids of their own."""
 
-    @describe(body=shapes.DatasetClone, answer=list[shapes.Example], errors=(404,))
+    @endpoint(body=shapes.DatasetClone, answer=list[shapes.Example], errors=(404,))
     def post(self, request: Request) -> Response:
         sent = body_of(request)
         ids = [
@@ -96,7 +96,7 @@ class DatasetFile(WorkspaceView):
     spreadsheet (`spreadsheet=true`) has an apostrophe before what could run as a formula.
     """
 
-    @describe(query=shapes.FileQuery, answer=Binary, gives=("text/csv", "application/x-ndjson"))
+    @endpoint(query=shapes.FileQuery, answer=Binary, gives=("text/csv", "application/x-ndjson"))
     def get(self, request: Request, dataset_id: str, form: str) -> HttpResponseBase:
         dataset = dataset_or_404(self, dataset_id)
         instant = instant_or_404(dataset, parameters.one(request, "as_of"))

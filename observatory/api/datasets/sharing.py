@@ -20,7 +20,7 @@ from observatory.api.feedback.feedback import readable, shown_publicly
 from observatory.api.feedback.schemas import Feedback as FeedbackShape
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Message, Object, PageQuery
 from observatory.api.projects.schemas import Session
@@ -38,20 +38,20 @@ def _share_shown(share: DatasetShare) -> dict[str, Any]:
 class DatasetSharing(WorkspaceView):
     """PUT (share_dataset), GET (read_dataset_shared_schema) and DELETE /datasets/{id}/share."""
 
-    @describe(answer=shapes.Share)
+    @endpoint(answer=shapes.Share)
     def get(self, request: Request, dataset_id: str) -> Response:
         found = DatasetShare.objects.filter(dataset=dataset_or_404(self, dataset_id)).first()
         if found is None:
             raise NotFound("Dataset is not shared")
         return Response(_share_shown(found))
 
-    @describe(query=shapes.ShareQuery, answer=shapes.Share)
+    @endpoint(query=shapes.ShareQuery, answer=shapes.Share)
     def put(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         shows = parameters.flag(request, "share_projects") is not False
         return Response(_share_shown(sharing.share(dataset, shows_experiments=shows)))
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, dataset_id: str) -> Response:
         sharing.unshare(dataset_or_404(self, dataset_id))
         return Response({"message": "Dataset is not shared any more"})
@@ -81,7 +81,7 @@ class SharedView(APIView):
 class SharedDataset(SharedView):
     """GET /public/{token}/datasets (read_shared_dataset)."""
 
-    @describe(answer=shapes.Dataset)
+    @endpoint(answer=shapes.Dataset)
     def get(self, request: Request, token: str) -> Response:
         share = self.share(token)
         found = catalogue.of_workspace(share.dataset.workspace).select_related("workspace")
@@ -102,7 +102,7 @@ def _asked(share: DatasetShare, request: Request) -> Selection:
 class SharedExamples(SharedView):
     """GET /public/{token}/examples (list_shared_examples)."""
 
-    @describe(query=shapes.SharedExampleQuery, answer=list[shapes.Example])
+    @endpoint(query=shapes.SharedExampleQuery, answer=list[shapes.Example])
     def get(self, request: Request, token: str) -> Response:
         share = self.share(token)
         found = selection.revisions(share.dataset.workspace, _asked(share, request))
@@ -112,7 +112,7 @@ class SharedExamples(SharedView):
 class SharedExampleCount(SharedView):
     """GET /public/{token}/examples/count."""
 
-    @describe(query=shapes.SharedExampleQuery, answer=int)
+    @endpoint(query=shapes.SharedExampleQuery, answer=int)
     def get(self, request: Request, token: str) -> Response:
         share = self.share(token)
         found = selection.revisions(share.dataset.workspace, _asked(share, request))
@@ -122,7 +122,7 @@ class SharedExampleCount(SharedView):
 class SharedSessions(SharedView):
     """GET /public/{token}/datasets/sessions (list_shared_projects): the dataset's experiments."""
 
-    @describe(query=shapes.SharedSessionQuery, answer=list[Session])
+    @endpoint(query=shapes.SharedSessionQuery, answer=list[Session])
     def get(self, request: Request, token: str) -> Response:
         dataset = self.open_share(token).dataset
         asked = ProjectQuery(
@@ -137,7 +137,7 @@ class SharedSessions(SharedView):
 class SharedComparisons(SharedView):
     """GET /public/{token}/datasets/comparative."""
 
-    @describe(query=PageQuery, answer=list[shapes.Comparison])
+    @endpoint(query=PageQuery, answer=list[shapes.Comparison])
     def get(self, request: Request, token: str) -> Response:
         dataset = self.open_share(token).dataset
         found = dataset.comparisons.select_related("dataset").prefetch_related("projects")
@@ -148,7 +148,7 @@ class SharedComparisons(SharedView):
 class SharedFeedback(SharedView):
     """GET /public/{token}/datasets/feedback: what the shared experiments were judged."""
 
-    @describe(query=shapes.SharedFeedbackQuery, answer=list[FeedbackShape])
+    @endpoint(query=shapes.SharedFeedbackQuery, answer=list[FeedbackShape])
     def get(self, request: Request, token: str) -> Response:
         share = self.open_share(token)
         dataset = share.dataset
@@ -168,7 +168,7 @@ class SharedSessionsBulk(SharedView):
     A token that opens nothing adds nothing.
     """
 
-    @describe(query=shapes.SharedSessionsQuery, answer=list[Session])
+    @endpoint(query=shapes.SharedSessionsQuery, answer=list[Session])
     def get(self, request: Request) -> Response:
         tokens = parameters.uuids(request, "share_tokens")
         if not 0 < len(tokens) <= MAX_TOKENS:
@@ -188,6 +188,6 @@ class PrebuiltSchema(APIView):
     permission_classes = ()
     is_public = True
 
-    @describe(answer=Object)
+    @endpoint(answer=Object)
     def get(self, request: Request, name: str) -> Response:
         return Response({"$id": request.build_absolute_uri(request.path), **schemas.PREBUILT[name]})

@@ -27,7 +27,7 @@ from observatory.api.datasets.datasets import dataset_or_404, fields_of, reread
 from observatory.api.datasets.examples import create_in, now_shown
 from observatory.api.kit import body, multipart, parameters
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.runs import attachments
 from observatory.runs.attachments import Saved
@@ -247,7 +247,7 @@ def _new_ids(dataset: Dataset, sent: list[ExampleInput]) -> list[ExampleInput]:
 class DatasetUpload(WorkspaceView):
     """POST /datasets/upload (upload_csv): a dataset of a file's lines; all of it or nothing."""
 
-    @describe(body=Binary, takes="multipart/form-data", answer=shapes.Dataset, errors=(409,))
+    @endpoint(body=Binary, takes="multipart/form-data", answer=shapes.Dataset, errors=(409,))
     def post(self, request: Request) -> Response:
         form = form_of(request)
         sent: dict[str, Any] = {
@@ -278,7 +278,7 @@ class DatasetUpload(WorkspaceView):
 class ExampleUpload(WorkspaceView):
     """POST /examples/upload/{dataset_id}: the lines of a file as examples of a dataset."""
 
-    @describe(body=Binary, takes="multipart/form-data", answer=list[shapes.Example])
+    @endpoint(body=Binary, takes="multipart/form-data", answer=list[shapes.Example])
     def post(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         form = form_of(request)

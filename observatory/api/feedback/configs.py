@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from observatory.api.feedback import schemas as shapes
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
 from observatory.feedback import configs, judgement, scales
@@ -67,7 +67,7 @@ def _listed(body: Any, name: str) -> list[Any]:
 class FeedbackConfigs(WorkspaceView):
     """GET, POST, PATCH and DELETE /feedback-configs, as the SDKs' *_feedback_config do."""
 
-    @describe(query=shapes.FeedbackConfigQuery, answer=list[shapes.FeedbackConfig])
+    @endpoint(query=shapes.FeedbackConfigQuery, answer=list[shapes.FeedbackConfig])
     def get(self, request: Request) -> Response:
         found = FeedbackConfig.objects.filter(workspace=self.workspace).order_by("key")
         if keys := parameters.listed(request, "key"):
@@ -79,7 +79,7 @@ class FeedbackConfigs(WorkspaceView):
         parameters.flag(request, "include_all_configs")  # there are no others of a key
         return Response([shown(c, self.workspace) for c in found[parameters.window(request)]])
 
-    @describe(body=shapes.FeedbackConfigCreate, answer=shapes.FeedbackConfig, errors=(409,))
+    @endpoint(body=shapes.FeedbackConfigCreate, answer=shapes.FeedbackConfig, errors=(409,))
     def post(self, request: Request) -> Response:
         key, config, flags = _read(request.data)
         if config is None:
@@ -95,7 +95,7 @@ class FeedbackConfigs(WorkspaceView):
             ) from None
         return Response(shown(declared, self.workspace))
 
-    @describe(body=shapes.FeedbackConfigChange, answer=shapes.FeedbackConfig, errors=(404,))
+    @endpoint(body=shapes.FeedbackConfigChange, answer=shapes.FeedbackConfig, errors=(404,))
     def patch(self, request: Request) -> Response:
         body: Any = request.data
         key, config, flags = _read(body)
@@ -117,7 +117,7 @@ class FeedbackConfigs(WorkspaceView):
             raise Unprocessable(str(error)) from None
         return Response(shown(declared, self.workspace))
 
-    @describe(query=shapes.FeedbackConfigNamed, answer=Message, errors=(404,))
+    @endpoint(query=shapes.FeedbackConfigNamed, answer=Message, errors=(404,))
     def delete(self, request: Request) -> Response:
         key, named = parameters.one(request, "feedback_key"), parameters.uuid(request, "id")
         if (key is None) == (named is None):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from observatory.api.feedback import schemas as shapes
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
 from observatory.feedback import judgement, record
@@ -129,7 +129,7 @@ def _presence(request: Request) -> Q:
 class FeedbackCollection(WorkspaceView):
     """POST /feedback (create_feedback) and GET /feedback (list_feedback)."""
 
-    @describe(query=shapes.FeedbackQuery, answer=list[shapes.Feedback])
+    @endpoint(query=shapes.FeedbackQuery, answer=list[shapes.Feedback])
     def get(self, request: Request) -> Response:
         has_names = parameters.flag(request, "include_user_names") is True
         rows = readable(self.workspace, self.caller.key).filter(filters(request))
@@ -137,7 +137,7 @@ class FeedbackCollection(WorkspaceView):
         page = found[parameters.window(request)]
         return Response([shown(feedback, has_user_names=has_names) for feedback in page])
 
-    @describe(body=shapes.FeedbackCreate, answer=shapes.Feedback)
+    @endpoint(body=shapes.FeedbackCreate, answer=shapes.Feedback)
     def post(self, request: Request) -> Response:
         """Store feedback, also of a run that is not here yet: a 404 would block the SDK."""
         try:
@@ -153,7 +153,7 @@ class FeedbackCollection(WorkspaceView):
 class FeedbackBatch(WorkspaceView):
     """POST /feedback/batch: an array, or `{"feedback": [...]}`. A bad one costs only itself."""
 
-    @describe(
+    @endpoint(
         body=shapes.FeedbackBatch | list[shapes.FeedbackCreate],
         answer=shapes.FeedbackStored,
         status=202,
@@ -180,12 +180,12 @@ class FeedbackBatch(WorkspaceView):
 class FeedbackDetail(WorkspaceView):
     """GET (read_feedback), PATCH (update_feedback), DELETE (delete_feedback) /feedback/{id}."""
 
-    @describe(query=shapes.FeedbackReadQuery, answer=shapes.Feedback)
+    @endpoint(query=shapes.FeedbackReadQuery, answer=shapes.Feedback)
     def get(self, request: Request, feedback_id: str) -> Response:
         has_names = parameters.flag(request, "include_user_names") is True
         return Response(shown(self._found(feedback_id), has_user_names=has_names))
 
-    @describe(body=shapes.FeedbackChange, answer=shapes.Feedback)
+    @endpoint(body=shapes.FeedbackChange, answer=shapes.Feedback)
     def patch(self, request: Request, feedback_id: str) -> Response:
         """Change feedback. What a review wrote is changed by its reviewer only: 409."""
         uuid = self._changeable(feedback_id)
@@ -198,7 +198,7 @@ class FeedbackDetail(WorkspaceView):
             raise refusal(error) from None
         return Response(shown(self._found(uuid)))
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, feedback_id: str) -> Response:
         """Delete feedback. What a review wrote goes when its reviewer takes it back: 409."""
         try:

@@ -19,7 +19,7 @@ from observatory import exact
 from observatory.api.feedback import schemas as shapes
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Message
 from observatory.feedback import judgement, rates, tokens
@@ -70,7 +70,7 @@ def _wanted(body: Any, now: datetime) -> TokenInput:
 class FeedbackTokens(WorkspaceView):
     """POST (create_presigned_feedback_token, one or an array) and GET /feedback/tokens."""
 
-    @describe(query=shapes.TokenQuery, answer=list[shapes.Token])
+    @endpoint(query=shapes.TokenQuery, answer=list[shapes.Token])
     def get(self, request: Request) -> Response:
         found = PresignedToken.objects.filter(workspace=self.workspace, revoked_at=None)
         if run_id := parameters.uuid(request, "run_id"):
@@ -78,7 +78,7 @@ class FeedbackTokens(WorkspaceView):
         page = found.order_by("-created_at", "-id")[parameters.window(request)]
         return Response([self._shown(token) for token in page])
 
-    @describe(
+    @endpoint(
         body=shapes.TokenCreate | list[shapes.TokenCreate], answer=shapes.Token | list[shapes.Token]
     )
     def post(self, request: Request) -> Response:
@@ -137,13 +137,13 @@ class FeedbackToken(WorkspaceView):
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204)
 
-    @describe(body=shapes.TokenUse, answer=Message, errors=(429,))
+    @endpoint(body=shapes.TokenUse, answer=Message, errors=(429,))
     def post(self, request: Request, token: str) -> Response:
         if not isinstance(request.data, dict):
             raise Unprocessable("feedback: must be an object")
         return self._redeem(request, token, request.data)
 
-    @describe(query=shapes.TokenUseQuery, answer=Message, errors=(429,))
+    @endpoint(query=shapes.TokenUseQuery, answer=Message, errors=(429,))
     def get(self, request: Request, token: str) -> Response:
         """Redeem by a link in a mail. HEAD, prefetching and link previews do not vote."""
         agent = request.headers.get("user-agent", "")
@@ -160,7 +160,7 @@ class FeedbackToken(WorkspaceView):
             body["score"] = _query_score(asked["score"])
         return self._redeem(request, token, body)
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, token: str) -> Response:
         if not tokens.revoke(self.workspace, uuid_or_404(token), timezone.now()):
             raise NotFound("Not found")

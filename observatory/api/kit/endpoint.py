@@ -1,17 +1,21 @@
-"""What a request and its answer look like, said beside the handler; `schema` makes OpenAPI of it.
+"""What a handler takes and gives, declared once: it is read so, and described so by OpenAPI.
 
-    @describe(query=SessionQuery, answer=list[Session])
-    def get(self, request: Request) -> Response:
+    @endpoint(body=QueueCreate, query=QueueQuery, answer=Queue)
+    def post(self, request: Request, body: QueueCreate, query: QueueQuery) -> Response:
 
-Shapes are TypedDicts (observatory/api/*/schemas.py): their types are the JSON types,
-`msgspec.Meta` says bounds. A handler without a description fails tests/api/test_schema.py.
+Bodies and queries are the classes of `bodies`, and the handler gets them read. Answers are
+TypedDicts (`schemas.py` of each wing): their types are the JSON types, `msgspec.Meta` says
+bounds. A handler without a declaration fails tests/api/test_schema.py.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict, TypeVar
+
+from observatory.api.kit import bodies
 
 F = TypeVar("F", bound=Callable[..., Any])
 JSON: Final = "application/json"
@@ -26,14 +30,14 @@ class Error(TypedDict):
 
 
 class Binary(TypedDict):
-    """Bytes that are no JSON."""
+    """A body that is not JSON."""
 
 
 @dataclass(frozen=True)
 class Operation:
     """One method of one path.
 
-    `query`: a TypedDict of the query parameters. `body`, `answer`: types; None for no content.
+    `query`: the class of the query parameters. `body`, `answer`: types; None for no content.
     `takes`, `gives`: their media types. `status`: of the answer; 404 for what is not offered.
     `refusal`: what refusals are, if not `Error`.
     `errors`: statuses of refusals beyond those that every operation of its kind has.
@@ -49,7 +53,7 @@ class Operation:
     refusal: Any = None
 
 
-def describe(
+def endpoint(
     *,
     query: Any = None,
     body: Any = None,
@@ -60,7 +64,11 @@ def describe(
     gives: str | tuple[str, ...] = JSON,
     refusal: Any = None,
 ) -> Callable[[F], F]:
-    """Say what the decorated handler (`get`, `post`, ...) of a view takes and gives."""
+    """Declare what the decorated handler (`get`, `post`, ...) of a view takes and gives.
+
+    A `body` that is a `bodies.Body` and a `query` that is a `bodies.Query` are read before the
+    handler, which gets them as the arguments of those names.
+    """
     operation = Operation(
         query,
         body,
@@ -71,9 +79,23 @@ def describe(
         (gives,) if isinstance(gives, str) else gives,
         refusal,
     )
+    has_body = isinstance(body, type) and issubclass(body, bodies.Body)
+    has_query = isinstance(query, type) and issubclass(query, bodies.Query)
 
     def mark(handler: F) -> F:
-        handler.__dict__[ATTRIBUTE] = operation
-        return handler
+        if not has_body and not has_query:
+            handler.__dict__[ATTRIBUTE] = operation
+            return handler
+
+        @functools.wraps(handler)
+        def read_first(view: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+            if has_query:
+                kwargs["query"] = bodies.read_query(query, request.GET)
+            if has_body:
+                kwargs["body"] = bodies.read(body, request.data)
+            return handler(view, request, *args, **kwargs)
+
+        read_first.__dict__[ATTRIBUTE] = operation
+        return read_first  # type: ignore[return-value]
 
     return mark

@@ -6,11 +6,14 @@ Django views and no view has a serializer.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NotRequired, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Final, NotRequired, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -19,6 +22,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.plumbing import ResolvedComponent
 
 from observatory import __version__
+from observatory.api.kit import bodies
 from observatory.api.kit.base import BareWorkspaceView, WorkspaceView
 from observatory.api.kit.endpoint import ATTRIBUTE, JSON, Binary, Error, Operation
 
@@ -155,7 +159,7 @@ class _Shapes:
                     types += _types(operation)
         unique = {repr(one): one for one in types}
         schemas, components = msgspec.json.schema_components(
-            list(unique.values()), ref_template=_REF
+            list(unique.values()), ref_template=_REF, schema_hook=bodies.schema_of
         )
         self.of = dict(zip(unique, schemas, strict=True))
         self.components = {name: _untitled(schema) for name, schema in components.items()}
@@ -165,7 +169,16 @@ class _Shapes:
 
 
 def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key != "title"}
+    """Return a schema without its title, and without `default: null`, which says nothing."""
+    kept = {key: value for key, value in schema.items() if key != "title"}
+    if "properties" in kept:
+        kept["properties"] = {
+            name: {k: v for k, v in member.items() if (k, v) != ("default", None)}
+            for name, member in kept["properties"].items()
+        }
+    if not kept.get("required", True):
+        del kept["required"]
+    return kept
 
 
 def _types(operation: Operation) -> Iterator[Any]:
@@ -178,11 +191,21 @@ def _types(operation: Operation) -> Iterator[Any]:
 
 def _hints(query: Any) -> dict[str, Any]:
     """Return the parameters of a query, without the word of whether they are required."""
+    if issubclass(query, bodies.Query):
+        return {field.encode_name: _one_of(field.type) for field in msgspec.structs.fields(query)}
     hints = get_type_hints(query, include_extras=True)
     return {
         name: get_args(hint)[0] if get_origin(hint) is NotRequired else hint
         for name, hint in hints.items()
     }
+
+
+def _one_of(hint: Any) -> Any:
+    """Return the type of a parameter that may be absent: no parameter is null."""
+    if get_origin(hint) in {Union, UnionType}:
+        present = [one for one in get_args(hint) if one is not NoneType]
+        return functools.reduce(operator.or_, present)
+    return hint
 
 
 def _operation(route: Route, method: str, operation: Operation, shapes: _Shapes) -> dict[str, Any]:
@@ -222,6 +245,13 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
+def _required(query: Any) -> frozenset[str]:
+    if issubclass(query, bodies.Query):
+        fields = msgspec.structs.fields(query)
+        return frozenset(field.encode_name for field in fields if field.required)
+    return frozenset(query.__required_keys__)
+
+
 def _query_parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, Any]]:
     if operation.query is None:
         return []
@@ -230,7 +260,7 @@ def _query_parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, A
         {
             "name": name,
             "in": "query",
-            "required": name in operation.query.__required_keys__,
+            "required": name in _required(operation.query),
             "schema": shapes[hint],
         }
         for name, hint in hints.items()

@@ -18,7 +18,7 @@ from datasets_app import experiments
 from observatory import exact
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Object
 from observatory.api.projects import schemas as shapes
@@ -317,7 +317,7 @@ def shown(
 class Sessions(WorkspaceView):
     """/sessions, as both SDKs' create_project, list_projects and read_project send it."""
 
-    @describe(query=shapes.SessionQuery, answer=list[shapes.Session])
+    @endpoint(query=shapes.SessionQuery, answer=list[shapes.Session])
     def get(self, request: Request) -> Response:
         found = catalogue.listed(
             self.workspace,
@@ -351,7 +351,7 @@ class Sessions(WorkspaceView):
         has_stats = parameters.flag(request, "include_stats") is True
         return Response(shown(self.workspace, list(page), asked if has_stats else None))
 
-    @describe(
+    @endpoint(
         query=shapes.SessionUpsertQuery,
         body=shapes.SessionCreate,
         answer=shapes.Session,
@@ -381,7 +381,7 @@ class Sessions(WorkspaceView):
 class SessionResolution(WorkspaceView):
     """GET /sessions/resolutions (client.sessions.resolve): the project that an address names."""
 
-    @describe(query=shapes.SessionResolutionQuery, answer=shapes.Resolved, errors=(404,))
+    @endpoint(query=shapes.SessionResolutionQuery, answer=shapes.Resolved, errors=(404,))
     def get(self, request: Request) -> Response:
         kind, wanted = parameters.one(request, "kind"), parameters.one(request, "id")
         found = Project.objects.filter(workspace=self.workspace)
@@ -417,7 +417,7 @@ class ProjectView(WorkspaceView):
 class SessionDetail(ProjectView):
     """/sessions/{id}, as both SDKs' read_project, update_project and delete_project send it."""
 
-    @describe(query=shapes.SessionReadQuery, answer=shapes.Session)
+    @endpoint(query=shapes.SessionReadQuery, answer=shapes.Session)
     def get(self, request: Request, session_id: str) -> Response:
         project = self.project(session_id)
         told = {}
@@ -425,7 +425,7 @@ class SessionDetail(ProjectView):
             told = told_of(self.workspace, [project], counted_of(request))[project.pk]
         return Response(_shown_alone(self.workspace, project, told))
 
-    @describe(body=shapes.SessionChange, answer=shapes.Session, errors=(409,))
+    @endpoint(body=shapes.SessionChange, answer=shapes.Session, errors=(409,))
     def patch(self, request: Request, session_id: str) -> Response:
         project = self.project(session_id)
         parameters.refuse_tags(request.data)
@@ -435,7 +435,7 @@ class SessionDetail(ProjectView):
             raise Conflict(str(error)) from None
         return Response(_shown_alone(self.workspace, project))
 
-    @describe(answer=Object)
+    @endpoint(answer=Object)
     def delete(self, request: Request, session_id: str) -> Response:
         remove_project(self.project(session_id))
         return Response({})

@@ -13,9 +13,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Object
 from observatory.api.prompts import schemas as shapes
@@ -107,39 +106,15 @@ def _escape(match: re.Match[str]) -> str:
     return rf"\{match[0]}"
 
 
-def object_of(request: Request) -> dict[str, Any]:
-    if not isinstance(request.data, dict):
-        raise Unprocessable("The body must be an object")
-    parameters.refuse_tags(request.data)
-    return request.data
-
-
-def _fields(body: dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name in ("description", "readme"):
-        if body.get(name) is not None:
-            if not isinstance(body[name], str):
-                raise Unprocessable(f"{name}: must be a text")
-            fields[name] = parameters.without_nul(name, body[name])
-    for name in ("is_public", "is_archived"):
-        if body.get(name) is not None:
-            if not isinstance(body[name], bool):
-                raise Unprocessable(f"{name}: must be true or false")
-            fields[name] = body[name]
-    tags = body.get("tags")
-    if tags is not None:
-        if not isinstance(tags, list) or not all(
-            isinstance(tag, str) and len(tag) <= 200 for tag in tags
-        ):
-            raise Unprocessable("tags: must be an array of texts of at most 200 characters")
-        fields["tags"] = [parameters.without_nul("tags", tag) for tag in tags]
-    return fields
+def _fields(body: shapes.RepoFields) -> dict[str, Any]:
+    names = ("description", "readme", "is_public", "is_archived", "tags")
+    return {name: value for name, value in body.given().items() if name in names}
 
 
 class Settings(WorkspaceView):
     """GET /settings, as both SDKs ask whose prompts `-` are."""
 
-    @describe(answer=shapes.Settings)
+    @endpoint(answer=shapes.Settings)
     def get(self, request: Request) -> Response:
         workspace = self.workspace
         return Response(
@@ -155,35 +130,30 @@ class Settings(WorkspaceView):
 class Repos(WorkspaceView):
     """GET /repos (list_prompts) and POST /repos (create_prompt)."""
 
-    @describe(query=shapes.RepoQuery, answer=shapes.Repos, errors=(404,))
-    def get(self, request: Request) -> Response:
-        if parameters.one(request, "repo_type") not in {None, "prompt"}:
+    @endpoint(query=shapes.RepoQuery, answer=shapes.Repos, errors=(404,))
+    def get(self, request: Request, query: shapes.RepoQuery) -> Response:
+        if query.repo_type not in {None, "prompt"}:
             raise NotFound("Only prompts are kept here")
-        found = of_workspace(self)
-        if parameters.listed(request, "tag_value_id"):  # no prompt has a resource tag
-            found = found.none()
-        if (is_public := parameters.flag(request, "is_public")) is not None:
-            found = found.filter(is_public=is_public)
-        if parameters.one(request, "is_archived") != "allow":
-            found = found.filter(is_archived=bool(parameters.flag(request, "is_archived")))
-        if (query := parameters.one(request, "query")) is not None:
-            is_prefix = parameters.flag(request, "match_prefix") is True
-            found = found.filter(_matching(query[:MAX_QUERY], is_prefix=is_prefix))
-        sort = parameters.one(request, "sort_field") or "updated_at"
-        sort = sort if sort in SORTABLE else "updated_at"
-        sign = "" if parameters.one(request, "sort_direction") == "asc" else "-"
-        page = found.order_by(f"{sign}{sort}", "-pk")[parameters.window(request)]
-        return Response({"repos": [shown(repo) for repo in page], "total": found.count()})
+        repos = of_workspace(self)
+        if query.tag_value_id:  # no prompt has a resource tag
+            repos = repos.none()
+        if query.is_public is not None:
+            repos = repos.filter(is_public=query.is_public)
+        if query.is_archived != "allow":
+            repos = repos.filter(is_archived=query.is_archived)
+        if query.query is not None:
+            text = query.query[:MAX_QUERY]
+            repos = repos.filter(_matching(text, is_prefix=query.match_prefix))
+        sort = query.sort_field if query.sort_field in SORTABLE else "updated_at"
+        sign = "" if query.sort_direction == "asc" else "-"
+        page = repos.order_by(f"{sign}{sort}", "-pk")[query.window]
+        return Response({"repos": [shown(repo) for repo in page], "total": repos.count()})
 
-    @describe(body=shapes.RepoCreate, answer=shapes.RepoAnswer, errors=(404, 409))
-    def post(self, request: Request) -> Response:
-        body = object_of(request)
-        if body.get("repo_type") not in (None, "prompt"):
+    @endpoint(body=shapes.RepoCreate, answer=shapes.RepoAnswer, errors=(404, 409))
+    def post(self, request: Request, body: shapes.RepoCreate) -> Response:
+        if body.repo_type not in {None, "prompt"}:
             raise NotFound("Only prompts are kept here")
-        handle = body.get("repo_handle")
-        if not isinstance(handle, str) or not HANDLE.fullmatch(handle):
-            raise Unprocessable("repo_handle: must be letters, digits, '-', '_' and '.'")
-        fields = _fields(body)
+        handle, fields = body.repo_handle, _fields(body)
         try:
             with transaction.atomic():
                 PromptRepo.objects.create(workspace=self.workspace, handle=handle, **fields)
@@ -195,19 +165,20 @@ class Repos(WorkspaceView):
 class RepoDetail(WorkspaceView):
     """GET (get_prompt), PATCH (update_prompt) and DELETE (delete_prompt) /repos/{owner}/{name}."""
 
-    @describe(answer=shapes.RepoAnswer)
+    @endpoint(answer=shapes.RepoAnswer)
     def get(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo = repo_or_404(self, owner, repo_handle, is_read=True)
         return Response({"repo": shown(repo)})
 
-    @describe(body=shapes.RepoFields, answer=shapes.RepoAnswer)
-    def patch(self, request: Request, owner: str, repo_handle: str) -> Response:
+    @endpoint(body=shapes.RepoFields, answer=shapes.RepoAnswer)
+    def patch(
+        self, request: Request, owner: str, repo_handle: str, body: shapes.RepoFields
+    ) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
-        fields = _fields(object_of(request))
-        PromptRepo.objects.filter(pk=repo.pk).update(updated_at=timezone.now(), **fields)
+        PromptRepo.objects.filter(pk=repo.pk).update(updated_at=timezone.now(), **_fields(body))
         return Response({"repo": shown(repo_or_404(self, owner, repo_handle))})
 
-    @describe(answer=Object)
+    @endpoint(answer=Object)
     def delete(self, request: Request, owner: str, repo_handle: str) -> Response:
         repo_or_404(self, owner, repo_handle).delete()
         return Response({})
@@ -216,16 +187,15 @@ class RepoDetail(WorkspaceView):
 class RepoTags(WorkspaceView):
     """POST /repos/{owner}/{name}/tags: point a tag at a commit (commit_tags of push_prompt)."""
 
-    @describe(body=shapes.TagCreate, answer=shapes.RepoTag)
-    def post(self, request: Request, owner: str, repo_handle: str) -> Response:
+    @endpoint(body=shapes.TagCreate, answer=shapes.RepoTag)
+    def post(
+        self, request: Request, owner: str, repo_handle: str, body: shapes.TagCreate
+    ) -> Response:
         repo = repo_or_404(self, owner, repo_handle)
-        body = object_of(request)
-        name = body.get("tag_name")
-        if not isinstance(name, str) or not re.fullmatch(r"[^/\x00]{1,200}", name):
-            raise Unprocessable("tag_name: must be a text of 1 to 200 characters without '/'")
+        name = body.tag_name
         if name == commits.LATEST:
             raise Unprocessable("tag_name: latest always names the newest commit")
-        commit = repo.commits.filter(uuid=parameters.sent_uuid(body, "commit_id")).first()
+        commit = repo.commits.filter(uuid=body.commit_id).first()
         if commit is None:
             raise NotFound("Commit not found")
         tag = commits.tag(commit, name)

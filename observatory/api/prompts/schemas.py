@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 from uuid import UUID
 
 from msgspec import Meta
 
-from observatory.api.kit.types import Object, PageQuery
+from observatory.api.kit.bodies import PageQuery, Query, UntaggedBody
+from observatory.api.kit.types import Object
 
 
 class Settings(TypedDict):
@@ -20,20 +21,24 @@ class Settings(TypedDict):
     tenant_handle: str
 
 
-class RepoFields(TypedDict, total=False):
-    """What a prompt may say of itself. Null and absent keep."""
-
-    description: str | None
-    readme: str | None
-    tags: list[str] | None
-    is_public: bool | None
-    is_archived: bool | None
+Tag = Annotated[str, Meta(max_length=200)]
 
 
-class RepoCreate(RepoFields):
-    """A prompt to make."""
+class RepoFields(UntaggedBody):
+    """The fields of a prompt that may be set. Null and absent leave them alone."""
 
-    repo_handle: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}$")]
+    description: str | None = None
+    readme: str | None = None
+    tags: list[Tag] | None = None
+    is_public: bool | None = None
+    is_archived: bool | None = None
+
+
+class RepoCreate(RepoFields, kw_only=True):
+    """A prompt to create."""
+
+    repo_handle: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}\Z")]
+    repo_type: str | None = None
 
 
 class Repo(TypedDict):
@@ -73,21 +78,23 @@ class Repos(TypedDict):
     total: int
 
 
-class RepoQuery(PageQuery, total=False):
-    """Which prompts are meant."""
+class RepoQuery(PageQuery):
+    """Query parameters of GET /repos."""
 
-    query: str
-    is_public: bool
-    is_archived: Literal["true", "false", "allow"]
-    sort_field: str
-    sort_direction: Literal["asc", "desc"]
-    repo_type: str
+    query: str | None = None
+    match_prefix: bool = False
+    is_public: bool | None = None
+    is_archived: bool | Literal["allow"] = False
+    tag_value_id: list[str] | None = None
+    sort_field: str | None = None
+    sort_direction: str | None = None
+    repo_type: str | None = None
 
 
-class TagCreate(TypedDict):
+class TagCreate(UntaggedBody, kw_only=True):
     """A tag, and the commit it is to name."""
 
-    tag_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    tag_name: Annotated[str, Meta(pattern=r"^[^/\x00]{1,200}\Z")]
     commit_id: UUID
 
 
@@ -101,12 +108,12 @@ class RepoTag(TypedDict):
     commit_hash: str
 
 
-class CommitCreate(TypedDict):
-    """A version to push onto `parent_commit`."""
+class CommitCreate(UntaggedBody, kw_only=True):
+    """A commit to push onto `parent_commit`."""
 
     manifest: Object
-    parent_commit: NotRequired[str | None]
-    description: NotRequired[str | None]
+    parent_commit: str | None = None
+    description: str | None = None
 
 
 class Commit(TypedDict):
@@ -138,18 +145,20 @@ class Commits(TypedDict):
     total: int
 
 
-class ModelQuery(TypedDict, total=False):
-    """Whether the model belongs to it."""
+class ModelQuery(Query):
+    """Query parameters of GET /commits/{owner}/{name}/{commit}."""
 
-    include_model: bool
-
-
-class CommitQuery(PageQuery, ModelQuery, total=False):
-    """Which versions are meant."""
+    include_model: bool = False
 
 
-class Like(TypedDict):
-    """Whether it is liked."""
+class CommitQuery(PageQuery):
+    """Query parameters of GET /commits/{owner}/{name}."""
+
+    include_model: bool = False
+
+
+class Like(UntaggedBody, kw_only=True):
+    """Whether the owner of the key likes the prompt."""
 
     like: bool
 

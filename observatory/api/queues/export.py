@@ -18,7 +18,7 @@ from annotations.queues import item_subjects
 from annotations.reviewing import disputes
 from observatory import csv_lines, exact
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.queues import schemas as shapes
 from observatory.api.queues.queues import find
@@ -42,7 +42,7 @@ class AnnotationQueueExport(WorkspaceView):
     reviewer has columns of their own instead.
     """
 
-    @describe(body=shapes.QueueExport, answer=Binary, gives="text/csv")
+    @endpoint(body=shapes.QueueExport, answer=Binary, gives="text/csv")
     def post(self, request: Request, queue_id: str) -> StreamingHttpResponse:
         queue = find(self.workspace, queue_id)
         body = request.data if isinstance(request.data, dict) else {}

@@ -24,7 +24,7 @@ from annotations.reviewing.reviewer_sessions import Reason, Unavailable
 from observatory import exact
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import Error, describe
+from observatory.api.kit.endpoint import Error, endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
 from observatory.api.queues import experiments as queue_experiments
@@ -151,7 +151,7 @@ def _status(request: Request, known: Mapping[str, Any]) -> str:
 class QueueItems(WorkspaceView):
     """GET and POST /platform/annotation-queues/{id}/items: a section by cursor; adding."""
 
-    @describe(query=shapes.ItemQuery, answer=shapes.ItemPage)
+    @endpoint(query=shapes.ItemQuery, answer=shapes.ItemPage)
     def get(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         _without_agreement(request)
@@ -197,7 +197,7 @@ class QueueItems(WorkspaceView):
             }
         return rows
 
-    @describe(body=shapes.ItemsCreate, answer=shapes.ItemsCreated)
+    @endpoint(body=shapes.ItemsCreate, answer=shapes.ItemsCreated)
     @transaction.atomic
     def post(self, request: Request, queue_id: str) -> Response:
         """Add runs and threads, each once; all of them or, for one that cannot be read, none."""
@@ -259,7 +259,7 @@ def _subject(field: str, raw: Any) -> tuple[UUID | item_subjects.Thread, str | N
 class QueueItemCount(WorkspaceView):
     """GET .../items/count: how many items are in a section, or in all of them."""
 
-    @describe(query=shapes.ItemCountQuery, answer=shapes.ItemCount)
+    @endpoint(query=shapes.ItemCountQuery, answer=shapes.ItemCount)
     def get(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         _without_agreement(request)
@@ -293,7 +293,7 @@ def _item(queue: AnnotationQueue, item_id: str) -> QueueItem:
 class QueueItemDetail(WorkspaceView):
     """PATCH .../items/{item}: when it was added and last reviewed."""
 
-    @describe(body=shapes.ItemTimes, answer=shapes.Item)
+    @endpoint(body=shapes.ItemTimes, answer=shapes.Item)
     def patch(self, request: Request, queue_id: str, item_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         item = _item(queue, item_id)
@@ -305,7 +305,7 @@ class QueueItemDetail(WorkspaceView):
 class QueueItemsDelete(WorkspaceView):
     """POST .../items/delete: take items out of the queue for good, open or completed."""
 
-    @describe(body=shapes.ItemsDelete, answer=Message)
+    @endpoint(body=shapes.ItemsDelete, answer=Message)
     def post(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         wanted = ids_of(request.data if isinstance(request.data, dict) else {}, "item_ids")
@@ -317,7 +317,7 @@ class QueueItemsDelete(WorkspaceView):
 class QueueItemPlacement(WorkspaceView):
     """GET .../items/{item}/placement: its section, its position there, and a cursor to it."""
 
-    @describe(answer=shapes.Placement)
+    @endpoint(answer=shapes.Placement)
     def get(self, request: Request, queue_id: str, item_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         item = _item(queue, item_id)
@@ -339,7 +339,7 @@ class QueueItemPlacement(WorkspaceView):
 class QueueItemFinal(WorkspaceView):
     """PUT and DELETE .../items/{item}/finals/{key}: not offered."""
 
-    @describe(status=404, answer=Error)
+    @endpoint(status=404, answer=Error)
     def put(self, request: Request, queue_id: str, item_id: str, key: str) -> Response:
         raise NotFound("Final answers of an item are not offered here")
 
@@ -356,7 +356,7 @@ class QueueItemStatus(WorkspaceView):
     feedback on the run makes; null shows it to them again, at the end with `override_added_at`.
     """
 
-    @describe(body=shapes.ItemStatus, answer=shapes.ItemStatusSet, errors=(403, 409))
+    @endpoint(body=shapes.ItemStatus, answer=shapes.ItemStatusSet, errors=(403, 409))
     def post(self, request: Request, item_id: str) -> Response:
         person = me(self)
         if person is None:
@@ -417,7 +417,7 @@ class QueueItemStatus(WorkspaceView):
 class QueuePopulate(WorkspaceView):
     """POST /annotation-queues/populate: add the runs (or pairs) of experiments to a queue."""
 
-    @describe(body=shapes.Populate, answer=Message, errors=(404,))
+    @endpoint(body=shapes.Populate, answer=Message, errors=(404,))
     def post(self, request: Request) -> Response:
         body = request.data if isinstance(request.data, dict) else {}
         queue_id = parameters.sent_uuid(body, "queue_id")

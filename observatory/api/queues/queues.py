@@ -19,7 +19,7 @@ from annotations.queues.reviewer_count import MAX_REVIEWERS
 from datasets_app.models import Dataset, Harvest
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
 from observatory.api.queues import experiments as queue_experiments
@@ -253,7 +253,7 @@ def _harvest_into(queue: AnnotationQueue, dataset: Dataset | None) -> None:
 class AnnotationQueues(WorkspaceView):
     """GET (list_annotation_queues) and POST (create_annotation_queue) /annotation-queues."""
 
-    @describe(query=shapes.QueueQuery, answer=list[shapes.Queue])
+    @endpoint(query=shapes.QueueQuery, answer=list[shapes.Queue])
     def get(self, request: Request) -> Response:
         found = readable(self.workspace).filter(self._filters(request))
         sort = SORTS.get(parameters.one(request, "sort_by") or "created_at", "created_at")
@@ -289,7 +289,7 @@ class AnnotationQueues(WorkspaceView):
             asked &= Q(pk__in=person.assigned_queues.values("pk") if person else [])
         return asked
 
-    @describe(body=shapes.QueueCreate, answer=shapes.QueueWithRubric, errors=(409,))
+    @endpoint(body=shapes.QueueCreate, answer=shapes.QueueWithRubric, errors=(409,))
     def post(self, request: Request) -> Response:
         """Create a queue. The same id and name again is a retry and answers what is there."""
         now = timezone.now()
@@ -355,12 +355,12 @@ class AnnotationQueues(WorkspaceView):
 class AnnotationQueueDetail(WorkspaceView):
     """GET, PATCH and DELETE /annotation-queues/{id}: read, update, delete_annotation_queue."""
 
-    @describe(answer=shapes.QueueWithRubric)
+    @endpoint(answer=shapes.QueueWithRubric)
     def get(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id, to_be_shown=True)
         return Response(detailed(queue, self.workspace))
 
-    @describe(body=shapes.QueueChange, answer=shapes.QueueWithRubric)
+    @endpoint(body=shapes.QueueChange, answer=shapes.QueueWithRubric)
     def patch(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         now = timezone.now()
@@ -402,7 +402,7 @@ class AnnotationQueueDetail(WorkspaceView):
         queue = find(self.workspace, queue_id, to_be_shown=True)
         return Response(detailed(queue, self.workspace))
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, queue_id: str) -> Response:
         """Delete the queue, its items and reviews. The feedback that reviewers gave stays."""
         blindness.delete(find(self.workspace, queue_id))

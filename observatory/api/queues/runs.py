@@ -18,7 +18,7 @@ from annotations.queues import item_subjects, queue_items, queue_sections
 from annotations.queues.queue_sections import Section
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Count, Message, PageQuery
 from observatory.api.queues import schemas as shapes
@@ -195,7 +195,7 @@ def take_runs(
 class AnnotationQueueRunsByKey(WorkspaceView):
     """POST .../runs/by-key (add_runs_to_annotation_queue, runs=). The run's id is enough."""
 
-    @describe(body=list[shapes.QueueRunCreate | UUID], answer=list[shapes.QueueEntry])
+    @endpoint(body=list[shapes.QueueRunCreate | UUID], answer=list[shapes.QueueEntry])
     def post(self, request: Request, queue_id: str) -> Response:
         """Add runs, each once. A run that has not arrived yet waits as a pending item."""
         queue = find(self.workspace, queue_id)
@@ -209,7 +209,7 @@ class AnnotationQueueRunsByKey(WorkspaceView):
 class AnnotationQueueRuns(AnnotationQueueRunsByKey):
     """GET (list_runs_from_annotation_queue) and POST (add_runs_to_annotation_queue) .../runs."""
 
-    @describe(query=shapes.QueueRunQuery, answer=list[shapes.QueueRun])
+    @endpoint(query=shapes.QueueRunQuery, answer=list[shapes.QueueRun])
     def get(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         rows = parameters.window(request)
@@ -229,14 +229,14 @@ class AnnotationQueueRun(WorkspaceView):
             raise NotFound("Run not found in this annotation queue")
         return item
 
-    @describe(body=shapes.ItemTimes, answer=shapes.QueueEntry)
+    @endpoint(body=shapes.ItemTimes, answer=shapes.QueueEntry)
     def patch(self, request: Request, queue_id: str, run_or_item: str) -> Response:
         """Set when the item was added and last reviewed; what is null or absent stays."""
         item = self._item(queue_id, run_or_item)
         set_times(item, request.data)
         return Response(_entry(item, item.queue))
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, queue_id: str, run_or_item: str) -> Response:
         queue_items.remove(self._item(queue_id, run_or_item), timezone.now())
         return Response({"message": "Run removed"})
@@ -262,7 +262,7 @@ def set_times(item: QueueItem, body: Any) -> None:
 class AnnotationQueueRunsDelete(WorkspaceView):
     """POST .../runs/delete: runs by id (or their items'), or all but some."""
 
-    @describe(body=shapes.RunsDelete, answer=Message)
+    @endpoint(body=shapes.RunsDelete, answer=Message)
     def post(self, request: Request, queue_id: str) -> Response:
         queue = find(self.workspace, queue_id)
         body = request.data if isinstance(request.data, dict) else {}
@@ -296,7 +296,7 @@ def ids_of(body: Mapping[str, Any], name: str) -> list[UUID]:
 class AnnotationQueueRunAt(WorkspaceView):
     """GET .../run/{index}: the caller's open items, counted from 0."""
 
-    @describe(answer=shapes.QueueRun)
+    @endpoint(answer=shapes.QueueRun)
     def get(self, request: Request, queue_id: str, index: str) -> Response:
         queue = find(self.workspace, queue_id)
         if not (index.isascii() and index.isdigit() and len(index) <= 9):
@@ -310,7 +310,7 @@ class AnnotationQueueRunAt(WorkspaceView):
 class AnnotationQueueSize(WorkspaceView):
     """GET .../size?status, .../total_size and .../total_archived: how many items."""
 
-    @describe(query=shapes.QueueSizeQuery, answer=Count)
+    @endpoint(query=shapes.QueueSizeQuery, answer=Count)
     def get(self, request: Request, queue_id: str, which: str) -> Response:
         queue = find(self.workspace, queue_id)
         if which == "total_archived":
@@ -330,7 +330,7 @@ class AnnotationQueueSize(WorkspaceView):
 class QueuesOfRun(WorkspaceView):
     """GET /annotation-queues/{run_id}/queues: the queues that hold a run."""
 
-    @describe(query=PageQuery, answer=list[shapes.Queue])
+    @endpoint(query=PageQuery, answer=list[shapes.Queue])
     def get(self, request: Request, run_id: str) -> Response:
         uuid = uuid_or_404(run_id)
         holding = QueueItem.objects.filter(

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views import View
 
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import not_found
 from observatory.api.kit.stored_files import sent
 from observatory.runs import attachments
@@ -18,7 +18,7 @@ class SignedAttachment(View):
     http_method_names = ["get", "head"]
     is_public = True  # the token is the credential
 
-    @describe(answer=Binary, gives="*/*")
+    @endpoint(answer=Binary, gives="*/*")
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
         attachment = attachments.opened(token)
         if attachment is None:

@@ -23,7 +23,7 @@ from rest_framework.exceptions import ParseError
 from observatory import exact
 from observatory.api.kit import body, multipart
 from observatory.api.kit.base import BareWorkspaceView
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import TooLarge, Unprocessable
 from observatory.api.kit.multipart import Batch, Reject
 from observatory.api.runs import schemas as shapes
@@ -174,7 +174,7 @@ def _id_in(raw: bytes) -> str:
 class RunsMultipart(IngestView):
     """POST /runs/multipart, as the background threads of both SDKs send it."""
 
-    @describe(body=Binary, takes="multipart/form-data", answer=shapes.Taken, status=202)
+    @endpoint(body=Binary, takes="multipart/form-data", answer=shapes.Taken, status=202)
     def post(self, request: HttpRequest) -> HttpResponse:
         return self.receive(request, content_type=request.headers.get("content-type", ""))
 
@@ -185,7 +185,7 @@ class RunsMultipart(IngestView):
 class RunsBatch(IngestView):
     """POST /runs/batch `{"post": [...], "patch": [...]}`, without multipart."""
 
-    @describe(body=shapes.RunsCreate, answer=shapes.Taken, status=202)
+    @endpoint(body=shapes.RunsCreate, answer=shapes.Taken, status=202)
     def post(self, request: HttpRequest) -> HttpResponse:
         return self.receive(request)
 
@@ -260,7 +260,7 @@ class OneRunView(IngestView):
 class Runs(OneRunView):
     """POST /runs, as Client.create_run sends one run when batching is off."""
 
-    @describe(body=shapes.RunCreate, answer=shapes.TakenRun, status=202)
+    @endpoint(body=shapes.RunCreate, answer=shapes.TakenRun, status=202)
     def post(self, request: HttpRequest) -> HttpResponse:
         return self.receive(request)
 
@@ -271,7 +271,7 @@ class Runs(OneRunView):
 class RunPatch(OneRunView):
     """PATCH /runs/{id}, as Client.update_run sends it when batching is off."""
 
-    @describe(body=shapes.RunChange, answer=shapes.TakenRun, status=202)
+    @endpoint(body=shapes.RunChange, answer=shapes.TakenRun, status=202)
     def patch(self, request: HttpRequest, run_id: str) -> HttpResponse:
         return self.receive(request, run_id=run_id)
 

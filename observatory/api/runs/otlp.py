@@ -23,7 +23,7 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 
 from observatory import exact
 from observatory.api.kit import body
-from observatory.api.kit.endpoint import Binary, describe
+from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import TooLarge
 from observatory.api.kit.multipart import Batch, Reject
 from observatory.api.runs.ingest import IngestView
@@ -71,7 +71,7 @@ class Traces(IngestView):
             answer["Content-Type"] = PROTOBUF
         return answer
 
-    @describe(
+    @endpoint(
         body=Binary,
         takes=(PROTOBUF, JSON),
         answer=Binary,

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs import schemas as shapes
 from observatory.api.runs.read import DEFAULT, REQUIRED, SELECTABLE, details_of, payloads, runs_out
 from observatory.runs import search
@@ -186,7 +186,7 @@ def selected(body: Mapping[str, Any]) -> frozenset[str]:
 class RunQueries(WorkspaceView):
     """POST /runs/query, as both SDKs' list_runs sends it, page after page."""
 
-    @describe(body=shapes.RunQuery, answer=shapes.Runs)
+    @endpoint(body=shapes.RunQuery, answer=shapes.Runs)
     def post(self, request: Request) -> Response:
         body: Any = request.data
         wanted, fields = query_in(body), selected(body)

@@ -19,7 +19,7 @@ from datasets_app.models import Example
 from observatory import exact
 from observatory.api.kit import parameters
 from observatory.api.kit.base import uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs import schemas as shapes
 from observatory.api.runs.ingest import RunPatch
 from observatory.exact import dumps
@@ -273,7 +273,7 @@ def runs_out(
 class RunDetail(RunPatch):
     """/runs/{id}: GET, as both SDKs' read_run sends it, and PATCH. A run answered for is there."""
 
-    @describe(query=shapes.RunReadQuery, answer=shapes.Run)
+    @endpoint(query=shapes.RunReadQuery, answer=shapes.Run)
     def get(self, request: HttpRequest, run_id: str) -> HttpResponse:
         asked = Request(request)
         project = parameters.uuid(asked, "session_id")

@@ -18,7 +18,7 @@ from observatory.api.feedback import feedback
 from observatory.api.feedback.schemas import Feedback, FeedbackQuery
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Message
 from observatory.api.runs import schemas as shapes
@@ -43,14 +43,14 @@ def _share_shown(share: RunShare) -> dict[str, Any]:
 class RunSharing(WorkspaceView):
     """PUT (share_run), GET (read_run_shared_link) and DELETE (unshare_run) /runs/{id}/share."""
 
-    @describe(answer=shapes.RunShare | None)
+    @endpoint(answer=shapes.RunShare | None)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         run = self._run(run_id)
         found = sharing.of_run(self.workspace, run)
         answer = None if found is None else _share_shown(found)  # null: the SDKs read "not shared"
         return HttpResponse(dumps(answer), content_type="application/json")
 
-    @describe(body=shapes.RunShareCreate, answer=shapes.RunShare)
+    @endpoint(body=shapes.RunShareCreate, answer=shapes.RunShare)
     def put(self, request: Request, run_id: str) -> Response:
         body: Any = request.data
         if not isinstance(body, dict):
@@ -64,7 +64,7 @@ class RunSharing(WorkspaceView):
             raise NotFound("Run not found")
         return Response(_share_shown(found))
 
-    @describe(answer=Message)
+    @endpoint(answer=Message)
     def delete(self, request: Request, run_id: str) -> Response:
         sharing.unshare(self.workspace, self._run(run_id))
         return Response({"message": "Run is not shared any more"})
@@ -140,7 +140,7 @@ def shared_out(
 class SharedRun(SharedRunView):
     """GET /public/{token}/run[/{run_id}] (read_shared_run): the shared run, or one below it."""
 
-    @describe(answer=shapes.SharedRun)
+    @endpoint(answer=shapes.SharedRun)
     def get(self, request: Request, token: str, run_id: str | None = None) -> Response:
         found = self.share(token)
         row = sharing.read(found, None if run_id is None else uuid_or_404(run_id))
@@ -153,7 +153,7 @@ class SharedRun(SharedRunView):
 class SharedRunQueries(SharedRunView):
     """POST /public/{token}/runs/query (list_shared_runs): the shared runs, page after page."""
 
-    @describe(body=shapes.SharedRunQuery, answer=shapes.SharedRuns)
+    @endpoint(body=shapes.SharedRunQuery, answer=shapes.SharedRuns)
     def post(self, request: Request, token: str) -> Response:
         found, body = self.share(token), request.data
         if not isinstance(body, dict):
@@ -169,7 +169,7 @@ class SharedRuns(SharedRunView):
     PAGE_BYTES of documents; the header X-Next-Cursor then holds the `cursor` of what follows.
     """
 
-    @describe(query=shapes.SharedRunsQuery, answer=list[shapes.SharedRun])
+    @endpoint(query=shapes.SharedRunsQuery, answer=list[shapes.SharedRun])
     def get(self, request: Request, token: str, rest: str = "") -> Response:
         found = self.share(token)
         ids = parse_qs(rest).get("id") or parameters.listed(request, "id")
@@ -190,7 +190,7 @@ class SharedRuns(SharedRunView):
 class SharedFeedback(SharedRunView):
     """GET /public/{token}/feedbacks?run=&key=: what was thought of the runs, newest first."""
 
-    @describe(query=FeedbackQuery, answer=list[Feedback])
+    @endpoint(query=FeedbackQuery, answer=list[Feedback])
     def get(self, request: Request, token: str) -> Response:
         found = self.share(token)
         ids = sharing.run_ids(found)

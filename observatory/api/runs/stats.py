@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs import schemas as shapes
 from observatory.api.runs.query import TooSlow, flag_of, query_in, text_of
 from observatory.feedback import summary
@@ -91,7 +91,7 @@ def _labels(body: Mapping[str, Any]) -> list[str | None] | None:
 class RunStats(WorkspaceView):
     """POST /runs/stats, as the SDK's get_run_stats sends it; with group_by a map of groups."""
 
-    @describe(body=shapes.RunStatsQuery, answer=shapes.RunStats)
+    @endpoint(body=shapes.RunStatsQuery, answer=shapes.RunStats)
     def post(self, request: Request) -> Response:
         body: Any = request.data
         wanted, names, grouping = query_in(body), selected(body), grouping_in(body)

@@ -13,7 +13,7 @@ from datasets_app.messages import Message, extracted, joined
 from observatory import exact
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs import schemas as shapes
 from observatory.api.runs.query import TooSlow, filter_of, limit_of, moment_of, uuid_of
 from observatory.feedback import summary
@@ -68,7 +68,7 @@ def shown(thread: Thread, judged: dict[str, Any]) -> dict[str, Any]:
 class RunGroups(WorkspaceView):
     """POST /runs/group (listGroupRuns): a page of the threads of a project, newest first."""
 
-    @describe(body=shapes.ThreadQuery, answer=shapes.Threads, errors=(404,))
+    @endpoint(body=shapes.ThreadQuery, answer=shapes.Threads, errors=(404,))
     def post(self, request: Request) -> Response:
         body: Any = request.data
         if not isinstance(body, dict):
@@ -108,7 +108,7 @@ class RunGroups(WorkspaceView):
 class ThreadPreview(WorkspaceView):
     """GET /runs/threads/{id}: the messages of a thread, as langsmith-fetch and others ask."""
 
-    @describe(query=shapes.ThreadPreviewQuery, answer=shapes.ThreadPreview, errors=(404,))
+    @endpoint(query=shapes.ThreadPreviewQuery, answer=shapes.ThreadPreview, errors=(404,))
     def get(self, request: Request, thread_id: str) -> Response:
         session = parameters.uuid(request, "session_id")
         if session is None:

@@ -12,7 +12,7 @@ from datasets_app.models import Dataset
 from observatory.api.datasets.datasets import exactly, shown
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.v2 import list_schemas as shapes
 from observatory.api.v2 import pages
 
@@ -20,7 +20,7 @@ from observatory.api.v2 import pages
 class DatasetsV2(WorkspaceView):
     """GET /api/v2/datasets (client.datasets.list_v2)."""
 
-    @describe(query=shapes.DatasetQueryV2, answer=shapes.DatasetPageV2)
+    @endpoint(query=shapes.DatasetQueryV2, answer=shapes.DatasetPageV2)
     def get(self, request: Request) -> Response:
         sort = parameters.one(request, "sort_by") or "created_at"
         if sort not in catalogue.SORTABLE:

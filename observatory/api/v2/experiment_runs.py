@@ -19,7 +19,7 @@ from observatory.api.datasets.datasets import dataset_or_404
 from observatory.api.datasets.examples import shown as example_shown
 from observatory.api.kit import cursors
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import TooSlow, filter_of, text_of, uuid_of, uuids_of
 from observatory.api.v2 import fields
 from observatory.api.v2 import schemas as shapes
@@ -87,7 +87,7 @@ def asked_of(body: Mapping[str, Any]) -> Asked:
 class ExperimentRuns(WorkspaceView):
     """POST /api/v2/datasets/{id}/experiment-runs (client.datasets.experiment_runs.query)."""
 
-    @describe(body=shapes.ExperimentRunQuery, answer=shapes.ExperimentRunPage)
+    @endpoint(body=shapes.ExperimentRunQuery, answer=shapes.ExperimentRunPage)
     def post(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from observatory.api.kit.base import uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import TooSlow, moment_of
 from observatory.api.v2 import fields
 from observatory.api.v2 import schemas as shapes
@@ -81,7 +81,7 @@ class SharedV2(APIView):
 class SharedRunV2(SharedV2):
     """GET /api/v2/public/{token}/run/{id} (client.public.runs.retrieve): a shared run."""
 
-    @describe(query=shapes.SharedReadQueryV2, answer=shapes.RunV2)
+    @endpoint(query=shapes.SharedReadQueryV2, answer=shapes.RunV2)
     def get(self, request: Request, token: str, run_id: str) -> Response:
         opened = opened_or_404(token)
         asked = query_of(request, "selects")
@@ -97,7 +97,7 @@ class SharedRunV2(SharedV2):
 class SharedRunQueriesV2(SharedV2):
     """POST /api/v2/public/{token}/runs/query (client.public.runs.query): all of a shared trace."""
 
-    @describe(body=shapes.SharedQueryV2, answer=shapes.RunListV2)
+    @endpoint(body=shapes.SharedQueryV2, answer=shapes.RunListV2)
     def post(self, request: Request, token: str) -> Response:
         opened = opened_or_404(token)
         selected = fields.selected(body_of(request), fields.PUBLIC)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import (
     TooSlow,
     filter_of,
@@ -90,7 +90,7 @@ def query_in(body: dict[str, Any]) -> RunQuery:
 class RunQueriesV2(PageView):
     """POST /api/v2/runs/query (client.runs.query, .streaming.query_v2): a page, newest first."""
 
-    @describe(body=shapes.RunQueryV2, answer=shapes.RunPageV2, errors=(501,))
+    @endpoint(body=shapes.RunQueryV2, answer=shapes.RunPageV2, errors=(501,))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         wanted, selected = query_in(body), fields.selected(body)
@@ -108,7 +108,7 @@ class RunQueriesV2(PageView):
 class RunDetailV2(WorkspaceView):
     """GET /api/v2/runs/{id} (client.runs.retrieve): one run of a project, the selected fields."""
 
-    @describe(query=shapes.RunReadQueryV2, answer=shapes.RunV2)
+    @endpoint(query=shapes.RunReadQueryV2, answer=shapes.RunV2)
     def get(self, request: Request, run_id: str) -> Response:
         asked = query_of(request, "selects")
         project, selected = required_uuid(asked, "project_id"), fields.selected(asked)
@@ -130,7 +130,7 @@ class RunAddress(WorkspaceView):
     The caller says which project and trace it is of, so the run need not have arrived yet.
     """
 
-    @describe(query=shapes.RunAddressQuery, answer=shapes.Address)
+    @endpoint(query=shapes.RunAddressQuery, answer=shapes.Address)
     def get(self, request: Request, run_id: str) -> Response:
         asked = query_of(request)
         project, trace = project_of(self.workspace, asked), required_uuid(asked, "trace_id")
@@ -142,7 +142,7 @@ class RunAddress(WorkspaceView):
 class RunSharingV2(WorkspaceView):
     """POST and DELETE /api/v2/runs/{id}/share (client.runs.share): the whole trace, by a token."""
 
-    @describe(body=shapes.RunShareV2, answer=shapes.ShareToken)
+    @endpoint(body=shapes.RunShareV2, answer=shapes.ShareToken)
     def post(self, request: Request, run_id: str) -> Response:
         body = body_of(request)
         project, trace = required_uuid(body, "session_id"), required_uuid(body, "trace_id")
@@ -156,7 +156,7 @@ class RunSharingV2(WorkspaceView):
             raise NotFound("Run not found")
         return Response({"share_token": share.token})
 
-    @describe(status=204)
+    @endpoint(status=204)
     def delete(self, request: Request, run_id: str) -> Response:
         project = required_uuid(body_of(request), "session_id")
         trace = uuid_or_404(run_id)

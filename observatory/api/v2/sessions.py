@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from datasets_app import experiments
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.projects.sessions import (
     ProjectView,
@@ -83,7 +83,7 @@ def _is_reference_free(request: Request) -> bool | None:
 class SessionsV2(WorkspaceView):
     """GET and POST /api/v2/sessions (client.sessions.list_v2, create_v2)."""
 
-    @describe(query=shapes.SessionQueryV2, answer=shapes.SessionPageV2)
+    @endpoint(query=shapes.SessionQueryV2, answer=shapes.SessionPageV2)
     def get(self, request: Request) -> Response:
         place = pages.place_of(request, Project.objects.filter(workspace=self.workspace))
         found = catalogue.listed(
@@ -120,7 +120,7 @@ class SessionsV2(WorkspaceView):
         told = shown(self.workspace, page, asked if has_stats else None)
         return Response({"items": [session_v2(one) for one in told], "next_cursor": cursor})
 
-    @describe(
+    @endpoint(
         query=shapes.SessionUpsertQueryV2,
         body=shapes.SessionCreateV2,
         answer=shapes.SessionV2,
@@ -155,14 +155,14 @@ class SessionsV2(WorkspaceView):
 class SessionDetailV2(ProjectView):
     """GET and PATCH /api/v2/sessions/{id} (client.sessions.retrieve_v2, update_v2)."""
 
-    @describe(query=shapes.SessionReadQueryV2, answer=shapes.SessionV2)
+    @endpoint(query=shapes.SessionReadQueryV2, answer=shapes.SessionV2)
     def get(self, request: Request, session_id: str) -> Response:
         has_stats = parameters.flag(request, "include_stats") is True
         asked = counted_of(request, facets="include_facets") if has_stats else None
         [told] = shown(self.workspace, [self.project(session_id)], asked)
         return Response(session_v2(told))
 
-    @describe(body=shapes.SessionChangeV2, answer=shapes.SessionV2, errors=(409,))
+    @endpoint(body=shapes.SessionChangeV2, answer=shapes.SessionV2, errors=(409,))
     def patch(self, request: Request, session_id: str) -> Response:
         project = self.project(session_id)
         body: Any = request.data

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from observatory.api.kit import cursors
 from observatory.api.kit.base import WorkspaceView
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import TooSlow, filter_of, text_of
 from observatory.api.v2 import fields
 from observatory.api.v2 import schemas as shapes
@@ -116,7 +116,7 @@ def thread_out(thread: Thread, judged: dict[str, Any], details: Details) -> dict
 class ThreadQueries(PageView):
     """POST /api/v2/threads/query (client.threads.query): threads, the most recently used first."""
 
-    @describe(body=shapes.ThreadQueryV2, answer=shapes.ThreadPageV2, errors=(404, 501))
+    @endpoint(body=shapes.ThreadQueryV2, answer=shapes.ThreadPageV2, errors=(404, 501))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         refuse_ai(body)
@@ -152,7 +152,7 @@ TRACE_FIELDS = frozenset({*_OF_A_RUN, "OP", "TURN_NUMBER"})
 class ThreadTraces(WorkspaceView):
     """GET /api/v2/threads/{id}/traces (client.threads.list_traces): its roots, oldest first."""
 
-    @describe(query=shapes.ThreadTracesQuery, answer=shapes.ThreadTracePage)
+    @endpoint(query=shapes.ThreadTracesQuery, answer=shapes.ThreadTracePage)
     def get(self, request: Request, thread_id: str) -> Response:
         asked = query_of(request, "selects")
         project = project_of(self.workspace, asked)
@@ -225,7 +225,7 @@ def _wanted(body: Mapping[str, Any], name: str, known: Mapping[str, str]) -> lis
 class ThreadStats(WorkspaceView):
     """GET /api/v2/threads/{id}/stats (client.threads.stats): what one thread came to."""
 
-    @describe(query=shapes.ThreadStatsQuery, answer=shapes.ThreadStats)
+    @endpoint(query=shapes.ThreadStatsQuery, answer=shapes.ThreadStats)
     def get(self, request: Request, thread_id: str) -> Response:
         asked = query_of(request, "selects")
         project = project_of(self.workspace, asked, "session_id")
@@ -258,7 +258,7 @@ class ThreadStats(WorkspaceView):
 class ThreadAggregates(WorkspaceView):
     """POST /api/v2/threads/stats (client.threads.aggregate_stats): threads taken together."""
 
-    @describe(body=shapes.ThreadAggregateQuery, answer=shapes.ThreadAggregateStats, errors=(404,))
+    @endpoint(body=shapes.ThreadAggregateQuery, answer=shapes.ThreadAggregateStats, errors=(404,))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         project, wanted = project_of(self.workspace, body), _wanted(body, "select", AGGREGATES)
@@ -297,7 +297,7 @@ class ThreadAggregates(WorkspaceView):
 class ThreadSharing(WorkspaceView):
     """POST, GET and DELETE /api/v2/threads/{id}/share (client.threads.share): all its traces."""
 
-    @describe(body=shapes.ThreadShareCreate, answer=shapes.ShareToken)
+    @endpoint(body=shapes.ThreadShareCreate, answer=shapes.ShareToken)
     def post(self, request: Request, thread_id: str) -> Response:
         project = project_of(self.workspace, body_of(request))
         found = thread_sharing.share(project, _thread_id(thread_id))
@@ -305,13 +305,13 @@ class ThreadSharing(WorkspaceView):
             raise NotFound("Thread not found")
         return Response({"share_token": found.token})
 
-    @describe(query=shapes.ThreadShareQuery, answer=shapes.MaybeShareToken)
+    @endpoint(query=shapes.ThreadShareQuery, answer=shapes.MaybeShareToken)
     def get(self, request: Request, thread_id: str) -> Response:
         project = project_of(self.workspace, query_of(request))
         found = thread_sharing.of_thread(project, _thread_id(thread_id))
         return Response({} if found is None else {"share_token": found.token})
 
-    @describe(query=shapes.ThreadShareQuery, status=204)
+    @endpoint(query=shapes.ThreadShareQuery, status=204)
     def delete(self, request: Request, thread_id: str) -> Response:
         asked = {**query_of(request), **body_of(request)}
         thread_sharing.unshare(project_of(self.workspace, asked), _thread_id(thread_id))

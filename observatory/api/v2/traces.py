@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
-from observatory.api.kit.endpoint import describe
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import filter_of, moment_of, text_of, uuids_of
 from observatory.api.v2 import fields
 from observatory.api.v2 import schemas as shapes
@@ -34,7 +34,7 @@ PAGE = 20
 class TraceQueries(PageView):
     """POST /api/v2/traces/query (client.traces.query): root runs, newest first, with totals."""
 
-    @describe(body=shapes.TraceQuery, answer=shapes.TracePage, errors=(404, 501))
+    @endpoint(body=shapes.TraceQuery, answer=shapes.TracePage, errors=(404, 501))
     def post(self, request: Request) -> Response:
         body = body_of(request)
         refuse_ai(body)
@@ -76,7 +76,7 @@ class TraceQueries(PageView):
 class TraceRuns(WorkspaceView):
     """GET /api/v2/traces/{id}/runs (client.traces.list_runs): all runs of it, by their start."""
 
-    @describe(query=shapes.TraceRunsQuery, answer=shapes.RunListV2)
+    @endpoint(query=shapes.TraceRunsQuery, answer=shapes.RunListV2)
     def get(self, request: Request, trace_id: str) -> Response:
         asked = query_of(request, "selects")
         selected = fields.selected(asked)

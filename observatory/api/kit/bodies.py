@@ -1,0 +1,334 @@
+"""Bodies and query parameters, declared once: the class that reads them is the one OpenAPI shows.
+
+    class QueueCreate(Body):
+        name: Annotated[str, Meta(min_length=1, max_length=200)]
+        description: Prose | None = None
+
+    queue = read(QueueCreate, request.data)
+
+What is wrong is refused in one wording for each rule, and the sentence begins with the path of
+the field: `rubric_items.0.feedback_key: is required`. Members that a class does not declare are
+ignored. A field that tells null from absent is `X | None | UnsetType = UNSET`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
+
+import msgspec
+from django.http import QueryDict
+from msgspec import Meta, Struct
+from msgspec import inspect as types
+from rest_framework.exceptions import APIException
+
+from observatory.api.kit.errors import Unprocessable
+from observatory.feedback.judgement import InvalidFeedback, clean_text, parse_time
+
+if TYPE_CHECKING:
+    Moment = datetime
+    Real = float
+else:
+
+    class _Like(type):
+        """A type of msgspec's custom kind, whose values are those of `kinds`."""
+
+        kinds: tuple[type, ...]
+
+        def __instancecheck__(cls, value: Any) -> bool:
+            return isinstance(value, cls.kinds)
+
+    class Moment(metaclass=_Like):
+        """ISO 8601 text (no zone: UTC) or epoch milliseconds; read as an aware time."""
+
+        kinds = (datetime,)
+
+    class Real(metaclass=_Like):
+        """A finite number, with the digits that were sent (see observatory.exact)."""
+
+        kinds = (int, float)
+
+
+_REPLACES_NUL: Final = "replaces_nul"
+Prose = Annotated[str, Meta(extra={_REPLACES_NUL: True})]
+"""A text in which NUL becomes U+FFFD. Any other text is refused for one: PostgreSQL stores none,
+and a name without it would be another name."""
+
+MISSING: Final = "__missing__"  # what a generated client sends for a member it was not given
+MAX_LISTED: Final = 1_000
+
+B = TypeVar("B", bound="Body")
+Q = TypeVar("Q", bound="Query")
+
+
+class Body(Struct, kw_only=True):
+    """The JSON body of a request. `invalid` is the refusal of its dialect."""
+
+    invalid: ClassVar[type[APIException]] = Unprocessable
+
+    def given(self) -> dict[str, Any]:
+        """Return the members that are neither absent nor null, by their names here."""
+        members = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {n: v for n, v in members.items() if v is not None and v is not msgspec.UNSET}
+
+
+class UntaggedBody(Body):
+    """A body that could set resource tags. They are not kept, so it must not seem that they are."""
+
+    tag_value_ids: Any = None
+
+    def __post_init__(self) -> None:
+        if self.tag_value_ids:
+            raise InvalidFeedback("tag_value_ids", "this server keeps no resource tags")
+
+
+class Query(Struct, kw_only=True):
+    """The query parameters of a request. An empty one counts as absent."""
+
+    invalid: ClassVar[type[APIException]] = Unprocessable
+
+
+class PageQuery(Query):
+    """A page of a list. It is never shorter than asked while there are rows."""
+
+    limit: Annotated[int, Meta(ge=1, le=1_000, description="Rows of a page")] = 100
+    offset: Annotated[int, Meta(ge=0, le=10_000_000, description="Rows to skip")] = 0
+
+    @property
+    def window(self) -> slice:
+        return slice(self.offset, self.offset + self.limit)
+
+
+def read(kind: type[B], body: Any) -> B:
+    """Return a parsed JSON `body` as `kind`.
+
+    Raises `kind.invalid` with a sentence that names the field and its limit.
+    """
+    if isinstance(body, dict):
+        body = {name: value for name, value in body.items() if value != MISSING}
+    try:
+        return _converted(kind, body, is_strict=True)
+    except InvalidFeedback as error:
+        raise kind.invalid(str(error)) from None
+
+
+def read_query(kind: type[Q], parameters: QueryDict) -> Q:
+    """Return query parameters as `kind`; of a repeated one the last counts unless it is a list.
+
+    Raises `kind.invalid` with a sentence that names the parameter and its limit.
+    """
+    sent: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        values = [value for value in parameters.getlist(name) if value]
+        if not values:
+            continue
+        sent[name] = values if _is_list(kind, field.name) else _unspaced(kind, field, values[-1])
+        if len(values) > MAX_LISTED and sent[name] is values:
+            raise kind.invalid(f"{name}: must have at most {MAX_LISTED} values")
+    try:
+        return _converted(kind, sent, is_strict=False)
+    except InvalidFeedback as error:
+        raise kind.invalid(str(error)) from None
+
+
+S = TypeVar("S", bound=Struct)
+
+
+def _converted(kind: type[S], value: Any, *, is_strict: bool) -> S:
+    try:
+        struct = msgspec.convert(value, kind, strict=is_strict, dec_hook=_special)
+    except msgspec.ValidationError as error:
+        raise _refusal(kind, error) from None
+    _clean(struct, _type_of(kind), "")
+    return struct
+
+
+def _special(kind: Any, value: Any) -> Any:
+    """Read the types that msgspec does not know. Raises ValueError with the reason."""
+    if kind is Moment:
+        try:
+            return parse_time("", value)
+        except InvalidFeedback as error:
+            raise ValueError(error.reason) from None
+    if kind is Real and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    raise ValueError("must be a number")
+
+
+def schema_of(kind: type) -> dict[str, Any]:
+    """Return the JSON schema of a type that msgspec does not know. Raises NotImplementedError."""
+    if kind is Moment:
+        return {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
+    if kind is Real:
+        return {"type": "number"}
+    raise NotImplementedError(kind)
+
+
+# Texts ----------------------------------------------------------------------------------------
+
+
+@cache
+def _type_of(kind: Any) -> types.Type:
+    return types.type_info(kind)
+
+
+def _members(kind: types.Type) -> Iterator[types.Type]:
+    """Yield what a value of `kind` may be, unions taken apart."""
+    if isinstance(kind, types.UnionType):
+        for member in kind.types:
+            yield from _members(member)
+    elif isinstance(kind, types.Metadata) and not _replaces_nul(kind):
+        yield from _members(kind.type)
+    else:
+        yield kind
+
+
+def _clean(value: Any, kind: types.Type, path: str) -> Any:
+    """Return `value` with the texts of `kind` as PostgreSQL can hold them. Raises InvalidFeedback.
+
+    Documents (`Any`, `dict[str, Any]`) are left to what stores them.
+    """
+    if isinstance(value, str):
+        if "\x00" in value and not any(map(_replaces_nul, _members(kind))):
+            raise InvalidFeedback(path, "must not contain a NUL character")
+        return clean_text(value)
+    for member in _members(kind):
+        if isinstance(member, types.StructType) and isinstance(value, member.cls):
+            for field in member.fields:
+                before = getattr(value, field.name)
+                after = _clean(before, field.type, _join(path, field.encode_name))
+                if after is not before:
+                    setattr(value, field.name, after)
+        elif isinstance(member, types.ListType) and isinstance(value, list):
+            if not isinstance(member.item_type, types.AnyType):
+                value[:] = [
+                    _clean(item, member.item_type, _join(path, str(place)))
+                    for place, item in enumerate(value)
+                ]
+        elif (
+            isinstance(member, types.DictType)
+            and isinstance(value, dict)
+            and not isinstance(member.value_type, types.AnyType)
+        ):
+            return {
+                _clean(key, member.key_type, path): _clean(item, member.value_type, path)
+                for key, item in value.items()
+            }
+    return value
+
+
+def _replaces_nul(kind: types.Type) -> bool:
+    return isinstance(kind, types.AnyType) or (
+        isinstance(kind, types.Metadata) and bool((kind.extra or {}).get(_REPLACES_NUL))
+    )
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _is_list(kind: Any, name: str) -> bool:
+    return any(isinstance(member, types.ListType) for member in _members(_field(kind, name)))
+
+
+@cache
+def _field(kind: Any, name: str) -> types.Type:
+    struct = _type_of(kind)
+    assert isinstance(struct, types.StructType)
+    return next(field.type for field in struct.fields if field.name == name)
+
+
+def _unspaced(kind: Any, field: Any, text: str) -> str:
+    """Return `text`; in a time, the space that an unencoded "+" of a zone arrives as is mended."""
+    is_time = any(
+        isinstance(member, types.CustomType) and member.cls is Moment
+        for member in _members(_field(kind, field.name))
+    )
+    return text[:19] + text[19:].replace(" ", "+") if is_time else text
+
+
+# Words ----------------------------------------------------------------------------------------
+
+_WORDS: Final = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "an object",
+    "uuid": "a UUID",
+    "datetime": "a time",
+    "null": "null",
+}
+_AT = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_TYPES_EXPECTED = re.compile(r"^Expected `(?P<types>[^`]+)`, got `[^`]+`$")
+_LENGTH = re.compile(r"^Expected `(?P<type>\w+)` of length (?P<sign>[<>]=|==) (?P<n>\d+)$")
+_BOUND = re.compile(r"^Expected `(?:int|float)` (?P<sign>[<>]=?) (?P<n>\S+)$")
+_REQUIRED = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
+
+
+def _refusal(kind: Any, error: msgspec.ValidationError) -> InvalidFeedback:
+    """Return msgspec's error in the words of the wire."""
+    match = _AT.match(str(error))
+    assert match is not None
+    reason, path = match["reason"], (match["path"] or "").replace("[...]", "")
+    path = re.sub(r"\[(\d+)\]", r".\1", path).strip(".")
+    if isinstance(error.__cause__, InvalidFeedback):  # raised by a __post_init__
+        return InvalidFeedback(_join(path, error.__cause__.field), error.__cause__.reason)
+    if missing := _REQUIRED.match(reason):
+        return InvalidFeedback(_join(path, missing["name"]), "is required")
+    return InvalidFeedback(path or "body", _in_words(kind, path, reason))
+
+
+def _in_words(kind: Any, path: str, reason: str) -> str:
+    if choices := _choices(kind, path):
+        return f"must be {_listed(choices)}"
+    if expected := _TYPES_EXPECTED.match(reason):
+        names = [name for name in expected["types"].split(" | ") if name != "null"]
+        return f"must be {_listed([_WORDS.get(name, 'a number') for name in names])}"
+    if length := _LENGTH.match(reason):
+        what = {"str": "characters", "array": "values"}.get(length["type"], "members")
+        return f"must have {_bound(length['sign'], length['n'])} {what}"
+    if bound := _BOUND.match(reason):
+        return f"must be {_bound(bound['sign'], bound['n'])}"
+    if reason.startswith("Invalid UUID"):
+        return "must be a UUID"
+    if reason.startswith("Expected `str` matching regex"):
+        return f"must match {reason.removeprefix('Expected `str` matching regex ')}"
+    return reason
+
+
+def _listed(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _bound(sign: str, number: str) -> str:
+    words = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than", "==": "exactly"}
+    return f"{words[sign]} {number}"
+
+
+def _choices(kind: Any, path: str) -> list[str]:
+    """Return the values of the enumeration that stands at `path` of `kind`, in words."""
+    reached = [_type_of(kind)]
+    for name in path.split("."):
+        reached = [step for one in reached for step in _below(one, name)]
+    members = [member for one in reached for member in _members(one)]
+    enumerations = [member for member in members if isinstance(member, types.LiteralType)]
+    choices = [str(value) for enumeration in enumerations for value in enumeration.values]
+    if choices and any(isinstance(member, types.BoolType) for member in members):
+        choices += ["true", "false"]
+    return choices
+
+
+def _below(kind: types.Type, name: str) -> Iterator[types.Type]:
+    for member in _members(kind):
+        if isinstance(member, types.StructType):
+            yield from (field.type for field in member.fields if field.encode_name == name)
+        elif isinstance(member, types.ListType):
+            yield member.item_type
+        elif isinstance(member, types.DictType):
+            yield from _below(member.value_type, name)

@@ -1,0 +1,177 @@
+"""How declared bodies and queries are read: one wording for each rule, the field always named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+import pytest
+from django.http import QueryDict
+from msgspec import UNSET, Meta, Struct, UnsetType
+from rest_framework.exceptions import ParseError
+
+from observatory.api.kit.bodies import (
+    MAX_LISTED,
+    Body,
+    Moment,
+    PageQuery,
+    Prose,
+    Real,
+    UntaggedBody,
+    read,
+    read_query,
+    schema_of,
+)
+from observatory.api.kit.errors import Unprocessable
+from observatory.exact import Number
+
+
+class Question(Struct, kw_only=True):
+    key: Annotated[str, Meta(min_length=1, max_length=5)]
+    weights: dict[str, int] | None = None
+
+
+class Survey(UntaggedBody, kw_only=True):
+    name: Annotated[str, Meta(max_length=5)]
+    note: Prose | None = None
+    size: Annotated[int, Meta(ge=1, le=20)] | None = None
+    score: Real | None = None
+    id: UUID | None = None
+    at: Moment | None = None
+    kind: Literal["single", "pairwise"] | None = None
+    questions: Annotated[list[Question], Meta(max_length=2)] | None = None
+    document: Any = None
+    parent: str | UnsetType | None = UNSET
+    is_open: bool | None = None
+
+
+class SurveyQuery(PageQuery):
+    ids: list[UUID] | None = None
+    since: Moment | None = None
+    is_open: bool | None = None
+    state: bool | Literal["all"] = False
+    name: str | None = None
+
+
+REFUSALS: dict[str, tuple[Any, str]] = {
+    "a list": ([], "body: must be an object"),
+    "nothing": (None, "body: must be an object"),
+    "absent": ({}, "name: is required"),
+    "wrong type": ({"name": 3}, "name: must be a text"),
+    "wrong type or null": ({"name": "n", "size": "3"}, "size: must be a whole number"),
+    "true for a number": ({"name": "n", "size": True}, "size: must be a whole number"),
+    "too long": ({"name": "n" * 6}, "name: must have at most 5 characters"),
+    "too short": ({"name": "n", "questions": [{"key": ""}]}, "questions.0.key: must have at least 1 characters"),
+    "too small": ({"name": "n", "size": 0}, "size: must be at least 1"),
+    "too large": ({"name": "n", "size": 2**70}, "size: must be at most 20"),
+    "no number": ({"name": "n", "score": "3"}, "score: must be a number"),
+    "no UUID": ({"name": "n", "id": "x"}, "id: must be a UUID"),
+    "no time": ({"name": "n", "at": "x"}, "at: is not a time (ISO 8601 or epoch milliseconds)"),
+    "no time of ours": ({"name": "n", "at": "0001-01-01"}, "at: is outside the years 1970 to 9998"),
+    "no choice": ({"name": "n", "kind": "x"}, "kind: must be pairwise or single"),
+    "a choice of the wrong type": ({"name": "n", "kind": 3}, "kind: must be pairwise or single"),
+    "too many": ({"name": "n", "questions": [{"key": "k"}] * 3}, "questions: must have at most 2 values"),
+    "below a list": ({"name": "n", "questions": [{"key": "k"}, {}]}, "questions.1.key: is required"),
+    "below an object": (
+        {"name": "n", "questions": [{"key": "k", "weights": {"w": "x"}}]},
+        "questions.0.weights: must be a whole number",
+    ),
+    "NUL in a name": ({"name": "a\x00b"}, "name: must not contain a NUL character"),
+    "NUL below": ({"name": "n", "questions": [{"key": "\x00"}]}, "questions.0.key: must not contain a NUL character"),
+    "tags": ({"name": "n", "tag_value_ids": ["t"]}, "tag_value_ids: this server keeps no resource tags"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "detail"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_names_the_field_and_the_rule(body: Any, detail: str) -> None:
+    with pytest.raises(Unprocessable) as refused:
+        read(Survey, body)
+    assert str(refused.value.detail) == detail
+
+
+def test_a_body_is_read_whole_and_what_is_not_declared_is_ignored() -> None:
+    survey = read(
+        Survey,
+        {
+            "name": "n",
+            "note": "a\x00b",
+            "score": Number("0.10"),
+            "id": "00000000000000000000000000000001",
+            "at": 1_700_000_000_000,
+            "document": {"kept": "a\x00b"},
+            "size": "__missing__",
+            "unknown": 1,
+        },
+    )
+    assert survey.note == "a\ufffdb"
+    assert str(survey.score) == "0.10"
+    assert survey.id == UUID(int=1)
+    assert survey.at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+    assert survey.document == {"kept": "a\x00b"}  # the column of a document cleans it
+    assert survey.size is None
+    assert survey.parent is UNSET
+    assert set(survey.given()) == {"name", "note", "score", "id", "at", "document"}
+
+
+def test_null_is_told_from_absent_where_the_class_says_so() -> None:
+    assert read(Survey, {"name": "n", "parent": None}).parent is None
+
+
+def test_a_dialect_has_its_own_refusal() -> None:
+    class Other(Body, kw_only=True):
+        invalid = ParseError
+        name: str
+
+    with pytest.raises(ParseError, match="name: is required"):
+        read(Other, {})
+
+
+def test_query_parameters_are_read_as_the_sdks_send_them() -> None:
+    one, two = UUID(int=1), UUID(int=2)
+    text = f"ids={one}&ids={two}&limit=5&is_open=True&since=2026-01-02T03:04:05 00:00&name=&limit=7"
+    query = read_query(SurveyQuery, QueryDict(text))
+    assert query.ids == [one, two]
+    assert query.window == slice(0, 7)
+    assert query.is_open is True
+    assert query.since == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert query.name is None
+    assert query.state is False
+    assert read_query(SurveyQuery, QueryDict("state=all")).state == "all"
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("limit=0", "limit: must be at least 1"),
+        ("limit=1001", "limit: must be at most 1000"),
+        ("limit=x", "limit: must be a whole number"),
+        ("offset=-1", "offset: must be at least 0"),
+        ("is_open=maybe", "is_open: must be true or false"),
+        ("state=none", "state: must be all, true or false"),
+        ("ids=x", "ids.0: must be a UUID"),
+        ("name=a%00b", "name: must not contain a NUL character"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_its_limit(text: str, detail: str) -> None:
+    with pytest.raises(Unprocessable) as refused:
+        read_query(SurveyQuery, QueryDict(text))
+    assert str(refused.value.detail) == detail
+
+
+def test_a_repeated_parameter_has_a_limit() -> None:
+    parameters = QueryDict(mutable=True)
+    parameters.setlist("ids", ["x"] * (MAX_LISTED + 1))
+    with pytest.raises(Unprocessable, match=f"ids: must have at most {MAX_LISTED} values"):
+        read_query(SurveyQuery, parameters)
+
+
+def test_the_schema_is_made_of_the_class_that_reads() -> None:
+    _, components = msgspec.json.schema_components([Survey], schema_hook=schema_of)
+    survey = components["Survey"]
+    assert survey["required"] == ["name"]
+    assert survey["properties"]["name"] == {"type": "string", "maxLength": 5}
+    assert {"type": "string", "format": "date-time"} in survey["properties"]["at"]["anyOf"][0][
+        "anyOf"
+    ]
