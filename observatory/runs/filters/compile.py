@@ -160,16 +160,16 @@ def where_in_trace(node: Node, alias: str = "r", *, root_only: bool, judged: Jud
     """
     if not root_only:
         return _on_a_member(where(node, "member", judged=judged), "member.trace_id", alias)
-    judgements: list[SQL] = []
+    conditions: list[SQL] = []
     rest: list[SQL] = []
     for part in _conjuncts(plan(node)):
         if isinstance(part, Rows) and part.family == "feedback":
-            judgements.append(_judged_root(list(part.terms), alias, judged))
+            conditions.append(_judged_root(list(part.terms), alias, judged))
         else:
             rest.append(_compile(part, "member", judged))
     if rest:
-        judgements.append(_on_a_member(_joined(rest, " AND "), "member.id", alias))
-    return _joined(judgements, " AND ")
+        conditions.append(_on_a_member(_joined(rest, " AND "), "member.id", alias))
+    return _joined(conditions, " AND ")
 
 
 def _on_a_member(condition: SQL, link: str, alias: str) -> SQL:
