@@ -155,7 +155,7 @@ def _holds(node: Plan, facts: Facts) -> bool:
     if isinstance(node, Neither):
         return not _holds(node.arg, facts)
     if node.field is None:
-        return any(_found_in(name, facts, str(node.value)) for name in SEARCHED)
+        return any(_found_in(name, facts, str(node.value)) is not None for name in SEARCHED)
     return _term(node, _value(node.field, facts), facts)
 
 

@@ -109,3 +109,9 @@ def test_a_find_in_a_long_text_is_told_with_its_surroundings() -> None:
 )
 def test_a_missing_value_is_never_equal_less_or_more(text, holds) -> None:
     assert matches(parse(text), FACTS) is holds
+
+
+def test_an_empty_text_is_found_in_an_empty_field() -> None:
+    facts = Facts(id=ID, trace_id=ID, error="")
+    assert matches(parse('search("")'), facts)
+    assert [clause.field for clause in clauses(parse('search("")'), facts)] == ["error"]
