@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
-from datasets_app import versions
-from datasets_app.models import Dataset, ExampleRevision, Experiment
+from annotations.models import AnnotationQueue, QueueItem
+from annotations.queues import item_subjects, queue_items
+from datasets_app import comparisons, versions
+from datasets_app.models import Comparison, Dataset, ExampleRevision, Experiment
 from observatory.feedback.sealed import readable
 from observatory.runs import search, sums
 from observatory.runs.durations import LATENCY
@@ -19,7 +21,7 @@ from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
 from observatory.runs.search import RunQuery, RunRow
-from observatory.workspaces.models import Workspace
+from observatory.workspaces.models import User, Workspace
 
 RANKS = {
     "latency": LATENCY.format(r="r"),
@@ -364,3 +366,50 @@ def _revisions(example_pks: Sequence[int], as_of: datetime | None) -> dict[int, 
         if not is_too_young or revision.example_id not in chosen:
             chosen[revision.example_id] = revision
     return chosen
+
+
+# Into queues -----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def populate(
+    queue: AnnotationQueue,
+    projects: Sequence[Project],
+    *,
+    now: datetime,
+    added_by: User | None = None,
+) -> int:
+    """Fill a queue from experiments and return how many items those are; each is there once.
+
+    Single: every root run on an example. Pairwise: for every two experiments the runs of each
+    example, as pairs of one comparative experiment.
+    """
+    source = QueueItem.Source.API
+    if queue.queue_type == AnnotationQueue.QueueType.SINGLE:
+        run_ids = item_subjects.runs_of_experiments(queue.workspace, projects)
+        added = queue_items.add_runs(queue, run_ids, source=source, now=now, added_by=added_by)
+        return len(added)
+    pairs = item_subjects.pairs_of(queue.workspace, projects)
+    comparison_id = _comparison_of(queue, projects, now)
+    return len(
+        item_subjects.add(
+            queue, pairs, source=source, now=now, added_by=added_by, comparison_id=comparison_id
+        )
+    )
+
+
+def _comparison_of(
+    queue: AnnotationQueue, projects: Sequence[Project], now: datetime
+) -> UUID | None:
+    """Return the comparative experiment of these projects: the newest, else a new one."""
+    project_ids = {project.pk for project in projects}
+    dataset_ids: list[Any] = [project.reference_dataset_id for project in projects]
+    dataset = Dataset.objects.filter(workspace=queue.workspace, uuid__in=dataset_ids).first()
+    if dataset is None:  # deleted since: the queue stands for it
+        return None
+    known = Comparison.objects.filter(dataset=dataset, projects__in=project_ids).distinct()
+    for comparison in known.prefetch_related("projects").order_by("-created_at"):
+        if {project.pk for project in comparison.projects.all()} == project_ids:
+            return comparison.uuid
+    uuids = [project.uuid for project in projects]
+    return comparisons.create(dataset, uuids, now=now, name=queue.name).uuid

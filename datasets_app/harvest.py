@@ -36,15 +36,15 @@ def connect(
 ) -> Harvest | None:
     """Let the completed items of `queue` become examples of `dataset`; None: of none.
 
-    `accepts_disputed`: also items whose reviewers differ, with the newest correction. Raises
-    ValueError when the two are of different workspaces.
+    `accepts_disputed`: also items whose reviewers differ, with the newest correction. A harvest
+    that was switched off stays off. Raises ValueError when the two are of different workspaces.
     """
     if dataset is None:
         Harvest.objects.filter(queue=queue).delete()
         return None
     if dataset.workspace_id != queue.workspace_id:
         raise ValueError("The queue and the dataset are in different workspaces")
-    values: dict[str, Any] = {"dataset": dataset, "is_enabled": True}
+    values: dict[str, Any] = {"dataset": dataset}
     if accepts_unchanged is not None:
         values["accepts_unchanged"] = accepts_unchanged
     if accepts_disputed is not None:

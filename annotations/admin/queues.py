@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from annotations.admin.rubric import RubricItemInline
 from annotations.models import AnnotationQueue, QueueItem, RoutingRule
-from annotations.queues import blindness, item_subjects, queues, reviewer_count, rubric_editing
+from annotations.queues import item_subjects, queues, reviewer_count, rubric_editing
 from annotations.routing import presets
 from observatory.extensions import Additions
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
@@ -149,16 +149,18 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
         return () if obj is None else ("workspace", "queue_type")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Store the queue; verbs change its number of reviewers and its blindness."""
-        wanted, is_blind = obj.reviewers_per_item, obj.is_blind
-        if change:
-            obj.reviewers_per_item = form.initial["reviewers_per_item"]
-            obj.is_blind = form.initial["is_blind"]
-        super().save_model(request, obj, form, change)
-        if change and is_blind != obj.is_blind:
-            blindness.set_blind(obj, is_blind, now=timezone.now())
-        if change and wanted != obj.reviewers_per_item:
-            reviewer_count.set_reviewers_per_item(obj, wanted, timezone.now())
+        """Create the queue, or have the verb store what the form changed."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        changes: Any = {
+            name: form.cleaned_data[name]
+            for name in form.changed_data
+            if name in queues.QueueChanges.__annotations__
+        }
+        stored = AnnotationQueue.objects.get(pk=obj.pk)
+        queues.change(stored, changes, now=timezone.now())
+        obj.refresh_from_db()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -1,16 +1,43 @@
-"""Create, archive and unarchive a queue."""
+"""Create, change, archive and unarchive a queue."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from django.db import transaction
 
 from annotations.models import AnnotationQueue
-from annotations.queues import rubric_editing
+from annotations.queues import blindness, reviewer_count, rubric_editing
 from observatory.workspaces.models import User, Workspace
+
+
+class QueueChanges(TypedDict, total=False):
+    """What `change` may set, each with the values of its field; what is absent stays as it is."""
+
+    name: str
+    description: str
+    instructions: str
+    metadata: dict[str, Any]
+    access: str
+    is_reserving: bool
+    reservation_minutes: int
+    is_paused: bool
+    is_blind: bool
+    asks_everybody: bool
+    reviewers_per_item: int  # 1 to 20
+    assigned_reviewers: Iterable[User]
+    rubric: Sequence[Mapping[str, Any]]  # see `create_queue`
+
+
+# Stored as they are; the other changes have verbs of their own.
+_SETTINGS = frozenset(
+    {
+        *("name", "description", "instructions", "metadata", "access", "is_reserving"),
+        *("reservation_minutes", "is_paused", "asks_everybody"),
+    }
+)
 
 
 @transaction.atomic
@@ -34,7 +61,35 @@ def create_queue(
     )
     queue.assigned_reviewers.set(assigned_reviewers)
     rubric_editing.write_first(queue, rubric, now=now)
+    reviewer_count.follow_everybody(queue, now)
     return queue
+
+
+@transaction.atomic
+def change(queue: AnnotationQueue, changes: QueueChanges, *, now: datetime) -> None:
+    """Change a queue while people may be reviewing in it; all of `changes` or nothing.
+
+    `queue` must be as it is stored, and is up to date afterwards. Open items follow a new number
+    of reviewers (`reviewer_count`), answers a new blindness (`blindness`), questions a new rubric
+    (`rubric_editing`). A queue that stops asking everybody, without a number, asks for one review
+    per item. Raises ValueError for a number outside 1 to 20.
+    """
+    stops_asking = queue.asks_everybody and changes.get("asks_everybody") is False
+    number = changes.get("reviewers_per_item", 1 if stops_asking else None)
+    settings = {name: value for name, value in changes.items() if name in _SETTINGS}
+    for name, value in settings.items():
+        setattr(queue, name, value)
+    queue.save(update_fields=[*settings, "updated_at"])
+    if "assigned_reviewers" in changes:
+        queue.assigned_reviewers.set(changes["assigned_reviewers"])
+        queue.refresh_from_db(fields=["reviewers_per_item"])
+    if "is_blind" in changes and changes["is_blind"] != queue.is_blind:
+        blindness.set_blind(queue, changes["is_blind"], now=now)
+    if "rubric" in changes:
+        rubric_editing.set_rubric(queue, changes["rubric"], now=now)
+    if number is not None and number != queue.reviewers_per_item:
+        reviewer_count.set_reviewers_per_item(queue, number, now)
+    reviewer_count.follow_everybody(queue, now)
 
 
 def archive(queue: AnnotationQueue, *, now: datetime) -> None:

@@ -10,7 +10,14 @@ from django.db import connection
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
-from annotations.models import Deferral, QueueItem, Review, RubricVersion, Seat
+from annotations.models import (
+    AnnotationQueue,
+    Deferral,
+    QueueItem,
+    Review,
+    RubricVersion,
+    Seat,
+)
 from annotations.queues import (
     access,
     queue_items,
@@ -288,3 +295,44 @@ def test_a_page_of_a_long_queue_reads_no_more_than_it_shows(queue) -> None:
         plan = str(cursor.fetchone()[0])
     assert plan.count("queue_item_order") == 2
     assert "'Node Type': 'Limit'" in plan or '"Node Type": "Limit"' in plan
+
+
+def test_change_sets_what_is_named_and_leaves_the_rest(queue, ada) -> None:
+    question = {"feedback_key": "tone", "kind": "boolean"}
+    before = queue.rubric_version
+    changes = {
+        "name": "renamed",
+        "is_paused": True,
+        "is_blind": False,
+        "assigned_reviewers": [ada],
+        "reviewers_per_item": 3,
+        "rubric": [question],
+    }
+    queues.change(queue, changes, now=NOON)
+    stored = AnnotationQueue.objects.get(pk=queue.pk)
+    for found in (queue, stored):
+        assert (found.name, found.is_paused, found.is_blind) == ("renamed", True, False)
+        assert (found.reviewers_per_item, found.rubric_version) == (3, before + 1)
+    assert list(stored.assigned_reviewers.all()) == [ada]
+    assert [item.feedback_key for item in stored.rubric_items.all()] == ["tone"]
+    queues.change(stored, {"description": "about tone"}, now=NOON)
+    stored.refresh_from_db()
+    assert (stored.name, stored.description, stored.is_blind) == ("renamed", "about tone", False)
+    assert stored.rubric_version == before + 1
+
+
+def test_change_follows_the_reviewers_and_asks_one_when_it_stops(queue, ada, grace) -> None:
+    item = QueueItemFactory(queue=queue)
+    queues.change(queue, {"asks_everybody": True, "assigned_reviewers": [ada, grace]}, now=NOON)
+    assert queue.reviewers_per_item == item.seats.count() == 2
+    queues.change(queue, {"assigned_reviewers": [ada]}, now=NOON)
+    assert queue.reviewers_per_item == item.seats.count() == 1
+    queues.change(queue, {"assigned_reviewers": [ada, grace]}, now=NOON)
+    queues.change(queue, {"asks_everybody": False}, now=NOON)
+    assert queue.reviewers_per_item == item.seats.count() == 1
+
+
+def test_a_change_that_fails_changes_nothing(queue) -> None:
+    with pytest.raises(ValueError, match="1 to 20"):
+        queues.change(queue, {"name": "renamed", "reviewers_per_item": 21}, now=NOON)
+    assert AnnotationQueue.objects.get(pk=queue.pk).name != "renamed"

@@ -21,6 +21,7 @@ from annotations.queues import item_subjects, queue_items, queue_sections
 from annotations.queues.queue_sections import Place
 from annotations.reviewing import item_status, reviews
 from annotations.reviewing.reviewer_sessions import Reason, Unavailable
+from datasets_app import experiments
 from observatory import exact
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
@@ -433,6 +434,5 @@ class QueuePopulate(WorkspaceView):
             )
         except InvalidFeedback as error:
             raise Unprocessable(str(error)) from None
-        with transaction.atomic():
-            n = queue_experiments.populate(queue, projects, added_by=me(self))
+        n = experiments.populate(queue, projects, added_by=me(self), now=timezone.now())
         return Response({"message": f"{n} items in the queue"})

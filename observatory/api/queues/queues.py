@@ -14,8 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotations.models import AnnotationQueue, QueueItem
-from annotations.queues import blindness, item_subjects, queues, reviewer_count, rubric_editing
+from annotations.queues import blindness, item_subjects, queues
 from annotations.queues.reviewer_count import MAX_REVIEWERS
+from datasets_app import experiments, harvest
 from datasets_app.models import Dataset, Harvest
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
@@ -71,7 +72,7 @@ def find(workspace: Workspace, queue_id: str, *, to_be_shown: bool = False) -> A
 
 def shown(queue: AnnotationQueue, workspace: Workspace) -> dict[str, Any]:
     """Return a queue as the wire shows it, without its rubric."""
-    harvest: Harvest | None = getattr(queue, "harvest", None)
+    connection: Harvest | None = getattr(queue, "harvest", None)
     return {
         "id": queue.uuid,
         "name": queue.name,
@@ -80,7 +81,7 @@ def shown(queue: AnnotationQueue, workspace: Workspace) -> dict[str, Any]:
         "created_at": queue.created_at,
         "updated_at": queue.updated_at,
         "queue_type": queue.queue_type,
-        "default_dataset": harvest.dataset.uuid if harvest else None,
+        "default_dataset": connection.dataset.uuid if connection else None,
         "num_reviewers_per_item": None if queue.asks_everybody else queue.reviewers_per_item,
         "enable_reservations": queue.is_reserving,
         "reservation_minutes": queue.reservation_minutes,
@@ -240,13 +241,6 @@ def _rubric(
     return item_subjects.preferences(rubric) if is_pairwise else rubric
 
 
-def _harvest_into(queue: AnnotationQueue, dataset: Dataset | None) -> None:
-    if dataset is None:
-        Harvest.objects.filter(queue=queue).delete()
-    else:
-        Harvest.objects.update_or_create(queue=queue, defaults={"dataset": dataset})
-
-
 # Endpoints ------------------------------------------------------------------------------------
 
 
@@ -323,11 +317,10 @@ class AnnotationQueues(WorkspaceView):
                 queue = queues.create_queue(
                     self.workspace, name, now=created_at, rubric=rubric, **fields
                 )
-                reviewer_count.follow_everybody(queue, now)
                 if dataset is not None:
-                    _harvest_into(queue, dataset)
+                    harvest.connect(queue, dataset)
                 if chosen:
-                    queue_experiments.populate(queue, chosen, added_by=me(self))
+                    experiments.populate(queue, chosen, added_by=me(self), now=now)
         except IntegrityError:
             if uuid is None:
                 raise
@@ -377,28 +370,19 @@ class AnnotationQueueDetail(WorkspaceView):
                 if given.get("rubric_items") is not None
                 else None
             )
-            reviewers = _reviewers(self.workspace, given)
-            number, is_everybody = _number(given), _wants_everybody(given, queue)
+            fields |= {
+                "rubric": rubric,
+                "assigned_reviewers": _reviewers(self.workspace, given),
+                "reviewers_per_item": _number(given),
+                "asks_everybody": _wants_everybody(given, queue),
+            }
         except InvalidFeedback as error:
             raise Unprocessable(str(error)) from None
-        if is_everybody is False and queue.asks_everybody and number is None:
-            number = 1  # any reviewer is enough again
-        if is_everybody is not None:
-            fields["asks_everybody"] = is_everybody
+        changes: Any = {name: value for name, value in fields.items() if value is not None}
         with transaction.atomic():
-            for name, value in fields.items():
-                setattr(queue, name, value)
-            queue.save(update_fields=[*fields, "updated_at"])
-            if reviewers is not None:
-                queue.assigned_reviewers.set(reviewers)
-                queue.refresh_from_db(fields=["reviewers_per_item"])
-            if rubric is not None:
-                rubric_editing.set_rubric(queue, rubric, now=now)
-            if number not in (None, queue.reviewers_per_item):
-                reviewer_count.set_reviewers_per_item(queue, number, now)
-            reviewer_count.follow_everybody(queue, now)
+            queues.change(queue, changes, now=now)
             if "default_dataset" in given:
-                _harvest_into(queue, dataset)
+                harvest.connect(queue, dataset)
         queue = find(self.workspace, queue_id, to_be_shown=True)
         return Response(detailed(queue, self.workspace))
 
