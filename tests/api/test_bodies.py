@@ -14,7 +14,9 @@ from rest_framework.exceptions import ParseError
 
 from observatory.api.kit.bodies import (
     MAX_LISTED,
+    NOT_BLANK,
     Body,
+    JSONText,
     Moment,
     PageQuery,
     Prose,
@@ -24,6 +26,7 @@ from observatory.api.kit.bodies import (
     read_query,
     schema_of,
 )
+from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.exact import Number
 
@@ -34,7 +37,7 @@ class Question(Struct, kw_only=True):
 
 
 class Survey(UntaggedBody, kw_only=True):
-    name: Annotated[str, Meta(max_length=5)]
+    name: Annotated[str, Meta(max_length=5, pattern=NOT_BLANK)]
     note: Prose | None = None
     size: Annotated[int, Meta(ge=1, le=20)] | None = None
     score: Real | None = None
@@ -53,6 +56,7 @@ class SurveyQuery(PageQuery):
     is_open: bool | None = None
     state: bool | Literal["all"] = False
     name: str | None = None
+    metadata: JSONText | None = None
 
 
 REFUSALS: dict[str, tuple[Any, str]] = {
@@ -63,6 +67,7 @@ REFUSALS: dict[str, tuple[Any, str]] = {
     "wrong type or null": ({"name": "n", "size": "3"}, "size: must be a whole number"),
     "true for a number": ({"name": "n", "size": True}, "size: must be a whole number"),
     "too long": ({"name": "n" * 6}, "name: must have at most 5 characters"),
+    "blank": ({"name": " "}, "name: must not be blank"),
     "too short": ({"name": "n", "questions": [{"key": ""}]}, "questions.0.key: must have at least 1 characters"),
     "too small": ({"name": "n", "size": 0}, "size: must be at least 1"),
     "too large": ({"name": "n", "size": 2**70}, "size: must be at most 20"),
@@ -128,15 +133,30 @@ def test_a_dialect_has_its_own_refusal() -> None:
         read(Other, {})
 
 
+def test_a_body_that_the_handler_reads_is_only_described() -> None:
+    class Upload(Body, kw_only=True):
+        is_read_by_handler = True
+        name: str
+
+    def post(view: Any, request: Any) -> str:
+        return "read by the handler"
+
+    described = endpoint(body=Upload)(post)
+    assert described(None, None) == "read by the handler"
+    assert described.described.body is Upload
+
+
 def test_query_parameters_are_read_as_the_sdks_send_them() -> None:
     one, two = UUID(int=1), UUID(int=2)
     text = f"ids={one}&ids={two}&limit=5&is_open=True&since=2026-01-02T03:04:05 00:00&name=&limit=7"
+    text += '&metadata={"weight": 0.10}'
     query = read_query(SurveyQuery, QueryDict(text))
     assert query.ids == [one, two]
     assert query.window == slice(0, 7)
     assert query.is_open is True
     assert query.since == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert query.name is None
+    assert str((query.metadata or {})["weight"]) == "0.10"
     assert query.state is False
     assert read_query(SurveyQuery, QueryDict("state=all")).state == "all"
 
@@ -151,6 +171,8 @@ def test_query_parameters_are_read_as_the_sdks_send_them() -> None:
         ("is_open=maybe", "is_open: must be true or false"),
         ("state=none", "state: must be all, true or false"),
         ("ids=x", "ids.0: must be a UUID"),
+        ("metadata=[1]", "metadata: must be a JSON object"),
+        ("metadata={", "metadata: must be a JSON object"),
         ("name=a%00b", "name: must not contain a NUL character"),
     ],
 )
@@ -171,7 +193,7 @@ def test_the_schema_is_made_of_the_class_that_reads() -> None:
     _, components = msgspec.json.schema_components([Survey], schema_hook=schema_of)
     survey = components["Survey"]
     assert survey["required"] == ["name"]
-    assert survey["properties"]["name"] == {"type": "string", "maxLength": 5}
+    assert survey["properties"]["name"] == {"type": "string", "maxLength": 5, "pattern": NOT_BLANK}
     assert {"type": "string", "format": "date-time"} in survey["properties"]["at"]["anyOf"][0][
         "anyOf"
     ]

@@ -25,12 +25,14 @@ from msgspec import Meta, Struct
 from msgspec import inspect as types
 from rest_framework.exceptions import APIException
 
+from observatory import exact
 from observatory.api.kit.errors import Unprocessable
 from observatory.feedback.judgement import InvalidFeedback, clean_text, parse_time
 
 if TYPE_CHECKING:
     Moment = datetime
     Real = float
+    JSONText = dict[str, Any]
 else:
 
     class _Like(type):
@@ -51,12 +53,18 @@ else:
 
         kinds = (int, float)
 
+    class JSONText(metaclass=_Like):
+        """A JSON object that is sent as text, in a query parameter; read as the object."""
+
+        kinds = (dict,)
+
 
 _REPLACES_NUL: Final = "replaces_nul"
 Prose = Annotated[str, Meta(extra={_REPLACES_NUL: True})]
 """A text in which NUL becomes U+FFFD. Any other text is refused for one: PostgreSQL stores none,
 and a name without it would be another name."""
 
+NOT_BLANK: Final = r"\S"  # a pattern: some character is no space
 MISSING: Final = "__missing__"  # what a generated client sends for a member it was not given
 MAX_LISTED: Final = 1_000
 
@@ -65,9 +73,14 @@ Q = TypeVar("Q", bound="Query")
 
 
 class Body(Struct, kw_only=True):
-    """The JSON body of a request. `invalid` is the refusal of its dialect."""
+    """The JSON body of a request. `invalid` is the refusal of its dialect.
+
+    With `is_read_by_handler` the endpoint describes it only: the handler takes the bytes apart,
+    because documents in it are stored as they were sent.
+    """
 
     invalid: ClassVar[type[APIException]] = Unprocessable
+    is_read_by_handler: ClassVar[bool] = False
 
     def given(self) -> dict[str, Any]:
         """Return the members that are neither absent nor null, by their names here."""
@@ -154,9 +167,21 @@ def _special(kind: Any, value: Any) -> Any:
             return parse_time("", value)
         except InvalidFeedback as error:
             raise ValueError(error.reason) from None
+    if kind is JSONText:
+        return _object_of(value)
     if kind is Real and isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     raise ValueError("must be a number")
+
+
+def _object_of(text: Any) -> dict[str, Any]:
+    try:
+        value = exact.loads(text)
+    except exact.NotJSON:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError("must be a JSON object")
+    return value
 
 
 def schema_of(kind: type) -> dict[str, Any]:
@@ -165,6 +190,8 @@ def schema_of(kind: type) -> dict[str, Any]:
         return {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
     if kind is Real:
         return {"type": "number"}
+    if kind is JSONText:
+        return {"type": "string", "description": "A JSON object, as text"}
     raise NotImplementedError(kind)
 
 
@@ -297,6 +324,8 @@ def _in_words(kind: Any, path: str, reason: str) -> str:
         return f"must be {_bound(bound['sign'], bound['n'])}"
     if reason.startswith("Invalid UUID"):
         return "must be a UUID"
+    if reason == f"Expected `str` matching regex {NOT_BLANK!r}":
+        return "must not be blank"
     if reason.startswith("Expected `str` matching regex"):
         return f"must match {reason.removeprefix('Expected `str` matching regex ')}"
     return reason

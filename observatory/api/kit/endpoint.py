@@ -67,7 +67,7 @@ def endpoint(
     """Declare what the decorated handler (`get`, `post`, ...) of a view takes and gives.
 
     A `body` that is a `bodies.Body` and a `query` that is a `bodies.Query` are read before the
-    handler, which gets them as the arguments of those names.
+    handler, which gets them as the arguments of those names; see `Body.is_read_by_handler`.
     """
     operation = Operation(
         query,
@@ -79,7 +79,9 @@ def endpoint(
         (gives,) if isinstance(gives, str) else gives,
         refusal,
     )
-    has_body = isinstance(body, type) and issubclass(body, bodies.Body)
+    has_body = (
+        isinstance(body, type) and issubclass(body, bodies.Body) and not body.is_read_by_handler
+    )
     has_query = isinstance(query, type) and issubclass(query, bodies.Query)
 
     def mark(handler: F) -> F:
