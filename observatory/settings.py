@@ -49,7 +49,7 @@ _options: dict[str, object] = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
 if not env.flag("OBSERVATORY_PGBOUNCER", False):
     # PgBouncer refuses start-up options, and its servers do not know each other's statements.
     _options["options"] = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s"
-    _options["prepare_threshold"] = 0  # of observatory/prepared.py alone
+    _options["prepare_threshold"] = 0  # of observatory/db/prepared.py alone
 DATABASES["default"]["OPTIONS"] = _options | cast(
     "dict[str, object]", DATABASES["default"]["OPTIONS"]
 )

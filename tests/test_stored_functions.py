@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from observatory import stored_functions
+from observatory.db import stored_functions
 
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = sorted(

@@ -23,7 +23,7 @@ from annotations.agreement import alpha, coefficients, continuous, verdicts
 from annotations.agreement.coefficients import Agreement, Counts, Floats, Reason, Warn, Weighting
 from annotations.models import AnnotationQueue, Rating, RubricItem, RubricVersion
 from annotations.queues import blindness
-from observatory import prepared
+from observatory.db import prepared
 from observatory.workspaces.models import User
 
 SEED = 20_260_000  # of every bootstrap: the same ratings give the same interval

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from observatory import stored_functions
+from observatory.db import stored_functions
 
 
 class Migration(migrations.Migration):

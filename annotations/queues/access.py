@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotations.models import AnnotationQueue
-from observatory.stored_functions import condition
+from observatory.db.stored_functions import condition
 from observatory.workspaces.models import Membership, User, Workspace
 from observatory.workspaces.roles import Permission, allows
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, Q
 
 from annotations.models import Deferral, QueueItem, Review
-from observatory.stored_functions import condition
+from observatory.db.stored_functions import condition
 from observatory.workspaces.models import User
 
 

@@ -14,7 +14,8 @@ from annotations.models import QueueItem, Review, RubricItem
 from annotations.queues import item_subjects, rubrics
 from annotations.reviewing import reservations, reviewer_sessions
 from annotations.reviewing.reviewer_sessions import ReviewerSession
-from observatory import exact, prepared
+from observatory import exact
+from observatory.db import prepared
 from observatory.feedback import record
 from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback

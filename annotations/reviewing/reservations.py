@@ -24,8 +24,8 @@ from annotations.reviewing.reviewer_sessions import (
     Unavailable,
     open_session,
 )
-from observatory import prepared
-from observatory.workspaces.columns import Columns
+from observatory.db import prepared
+from observatory.db.columns import Columns
 from observatory.workspaces.models import Role, User, Workspace
 from observatory.workspaces.roles import Permission, allows
 

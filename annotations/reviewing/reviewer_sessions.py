@@ -10,7 +10,8 @@ from typing import Any
 from django.db import connection
 
 from annotations.models import AnnotationQueue, QueueItem
-from observatory import exact, prepared, stored_functions
+from observatory import exact
+from observatory.db import prepared, stored_functions
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission, allows
 

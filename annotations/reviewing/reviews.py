@@ -16,12 +16,14 @@ from annotations.models import Deferral, QueueItem, Rating, Review, ReviewDraft,
 from annotations.queues import blindness, reviewer_count, rubrics
 from annotations.reviewing import corrections, drafts, recording, reservations, reviewer_sessions
 from annotations.reviewing.reviewer_sessions import Reason, Unavailable
-from observatory import exact, prepared
+from observatory import exact
+from observatory.db import prepared
+from observatory.db.columns import Columns
 from observatory.events import announce
-from observatory.feedback.judgement import InvalidFeedback, clean_document, clean_text
+from observatory.feedback.judgement import InvalidFeedback, clean_document
 from observatory.runs import changes
 from observatory.runs.models import Change, Run
-from observatory.workspaces.columns import Columns
+from observatory.wire_values import clean_text
 from observatory.workspaces.models import User
 
 

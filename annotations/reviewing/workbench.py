@@ -24,9 +24,10 @@ from annotations.queues.access import IS_VISIBLE
 from annotations.queues.needs_review import N_NEEDING_MINE
 from annotations.queues.queue_progress import DONE_BY_ME
 from annotations.reviewing.reservations import RESERVE_NEXT, reserve_parameters
-from observatory import exact, prepared
+from observatory import exact
+from observatory.db import prepared
+from observatory.db.columns import Columns
 from observatory.runs.models import Run
-from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission, allows
 

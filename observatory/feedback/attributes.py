@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 
 from observatory.feedback import judgement
 from observatory.feedback.judgement import MAX_COMMENT, InvalidFeedback
+from observatory.wire_values import clean_text
 
 FEEDBACK: Final = "user_feedback"
 RATING: Final = "user_feedback_rating"
@@ -113,8 +114,8 @@ def _one(name: str, raw: Any, given_at: datetime | None) -> Told:
 def _word(raw: Any) -> Any:
     """Return a value as feedback holds it; the SDKs cannot read lists."""
     if isinstance(raw, (dict, list)):
-        return judgement.clean_text(str(raw))[:MAX_VALUE]
-    return judgement.clean_text(raw)[:MAX_VALUE] if isinstance(raw, str) else raw
+        return clean_text(str(raw))[:MAX_VALUE]
+    return clean_text(raw)[:MAX_VALUE] if isinstance(raw, str) else raw
 
 
 def _number(raw: Any) -> float | None:
@@ -137,7 +138,7 @@ def _moment(raw: Any) -> datetime | None:
 
 def _cut(text: str) -> str:
     """Return `text` cut at MAX_COMMENT bytes of UTF-8, between two characters."""
-    return judgement.clean_text(text).encode()[:MAX_COMMENT].decode(errors="ignore")
+    return clean_text(text).encode()[:MAX_COMMENT].decode(errors="ignore")
 
 
 def words_of(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from observatory import exact
+from observatory import exact, wire_values
 from observatory.feedback import scales
+from observatory.wire_values import clean_text
 
 MAX_KEY = 180  # characters
 MAX_COMMENT = 65_536  # bytes of UTF-8
@@ -18,7 +19,6 @@ MAX_DOCUMENT = 1_048_576  # bytes of a value, correction, extra or source metada
 MAX_DEPTH = 200
 MAX_SCORE = 1e308
 SOURCES = frozenset({"api", "model", "app", "auto_eval"})
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class InvalidFeedback(ValueError):
@@ -69,17 +69,6 @@ class OfAReview(InvalidFeedback):
         super().__init__("id", "is feedback of a review; take the review back to change it")
 
 
-def clean_text(text: str) -> str:
-    """Return `text` without what PostgreSQL cannot hold: NUL and lone surrogates become U+FFFD."""
-    if "\x00" in text:
-        text = text.replace("\x00", REPLACEMENT)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join(REPLACEMENT if "\ud800" <= c <= "\udfff" else c for c in text)
-    return text
-
-
 def clean_document(field: str, document: Any) -> Any:
     """Return a copy of a JSON document that jsonb can hold.
 
@@ -108,14 +97,10 @@ def clean_document(field: str, document: Any) -> Any:
 
 def parse_uuid(field: str, raw: Any) -> UUID | None:
     """Return `raw` as a UUID, None for null. Raises InvalidFeedback."""
-    if raw is None or isinstance(raw, UUID):
-        return raw
-    if isinstance(raw, str) and len(raw) <= 45:
-        try:
-            return UUID(raw)
-        except ValueError:
-            pass
-    raise InvalidFeedback(field, "is not a UUID")
+    try:
+        return wire_values.parse_uuid(raw)
+    except ValueError as error:
+        raise InvalidFeedback(field, str(error)) from None
 
 
 def parse_time(field: str, raw: Any) -> datetime | None:
@@ -126,14 +111,9 @@ def parse_time(field: str, raw: Any) -> datetime | None:
     if raw is None:
         return None
     try:
-        if isinstance(raw, (int, float)) and not isinstance(raw, bool):
-            moment = datetime.fromtimestamp(raw / 1000, tz=UTC)
-        else:
-            moment = datetime.fromisoformat(raw)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            moment = moment.astimezone(UTC)
-    except (ValueError, TypeError, OverflowError, OSError):
-        raise InvalidFeedback(field, "is not a time (ISO 8601 or epoch milliseconds)") from None
+        moment = wire_values.parse_time(raw)
+    except ValueError as error:
+        raise InvalidFeedback(field, str(error)) from None
     if not 1970 <= moment.year <= 9998:
         raise InvalidFeedback(field, "is outside the years 1970 to 9998")
     return moment

@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from observatory import exact, prepared
+from observatory import exact
+from observatory.db import prepared
+from observatory.db.columns import Columns
 from observatory.events import announce
 from observatory.extensions import Additions
 from observatory.feedback import scales, signals
@@ -18,7 +20,6 @@ from observatory.feedback.judgement import FeedbackInput, InvalidFeedback, OfARe
 from observatory.feedback.models import Feedback, FeedbackConfig
 from observatory.runs import changes
 from observatory.runs.models import Change, Project
-from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import ApiKey, User, Workspace
 
 __all__ = [

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from observatory import prepared
+from observatory.db import prepared
 
 
 def readable(alias: str = "feedback_feedback") -> str:

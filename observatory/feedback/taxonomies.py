@@ -14,8 +14,9 @@ from typing import Any
 from django.db import transaction
 
 from observatory.feedback import attributes, scales
-from observatory.feedback.judgement import InvalidFeedback, clean_text
+from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
+from observatory.wire_values import clean_text
 from observatory.workspaces.models import Workspace
 
 MAX_WORDS = scales.MAX_CATEGORIES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from observatory import prepared
+from observatory.db import prepared
 from observatory.workspaces.models import Workspace
 
 # ORDER BY, so that the planner can only take the two partial indexes: for a plain EXISTS it

@@ -16,10 +16,10 @@ from django.core.files.base import File
 from django.core.files.storage import storages
 from django.db import connection, transaction
 
-from observatory import prepared
+from observatory.db import prepared
+from observatory.db.columns import Columns
 from observatory.runs.grants import Grant
 from observatory.runs.models import Attachment
-from observatory.workspaces.columns import Columns
 from observatory.workspaces.models import Workspace
 
 SALT: Final = "observatory.runs.attachments"

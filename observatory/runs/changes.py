@@ -14,10 +14,11 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from observatory import prepared
+from observatory.db import prepared
 from observatory.events import announce
 from observatory.runs import signals
 from observatory.runs.models import Change
+from observatory.wire_values import clean_text
 from observatory.workspaces.models import Workspace
 
 MAX_ATTEMPTS = 5
@@ -77,7 +78,7 @@ def fail(change: Change, error: str, now: datetime) -> None:
     A dead change is never claimed again; `revive` brings it back.
     """
     change.attempts += 1
-    change.last_error = error[:ERROR_LENGTH].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    change.last_error = clean_text(error[:ERROR_LENGTH])
     change.is_dead = change.attempts >= MAX_ATTEMPTS
     change.due_at = now + FIRST_DELAY * 2 ** (change.attempts - 1)
     change.save(update_fields=["attempts", "last_error", "is_dead", "due_at"])

@@ -26,6 +26,7 @@ from observatory.runs import adoption, changes, merge, prices, projects, rows
 from observatory.runs.merge import Order
 from observatory.runs.models import Change, Rejected
 from observatory.runs.ops import RunOp
+from observatory.wire_values import clean_text
 from observatory.workspaces.models import Workspace
 
 logger = logging.getLogger(__name__)
@@ -161,15 +162,11 @@ def quarantine(
     Rejected.objects.create(
         workspace=workspace,
         kind=kind,
-        item_id=_storable(item_id)[:200],
+        item_id=clean_text(item_id)[:200],
         code=code,
-        reason=_storable(reason)[:2_000],
+        reason=clean_text(reason)[:2_000],
         raw=raw[:MAX_RAW_BYTES],
     )
-
-
-def _storable(text: str) -> str:
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def _rejection(op: RunOp, code: str, reason: str) -> Rejection:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from django.db import connection
 
-from observatory import prepared
+from observatory.db import prepared
 from observatory.workspaces.models import Workspace
 
 DEFAULT = "default"

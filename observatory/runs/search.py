@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
-from observatory import prepared
+from observatory.db import prepared
 from observatory.runs import judgements, tree
 from observatory.runs.durations import LATENCY
 from observatory.runs.filters.compile import (

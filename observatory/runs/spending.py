@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from observatory import prepared
+from observatory.db import prepared
 from observatory.runs import sums
 from observatory.runs.search import RunRow
 

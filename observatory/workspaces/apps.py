@@ -18,6 +18,6 @@ def read_times_quickly(connection: Any, **_: Any) -> None:
 
     A list of a hundred rows holds four hundred times, a third of what it took to read them.
     """
-    from observatory.workspaces.times import TimeLoader
+    from observatory.db.times import TimeLoader
 
     connection.connection.adapters.register_loader("timestamptz", TimeLoader)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from observatory import prepared
+from observatory.db import prepared
 from observatory.workspaces.models import ApiKey, User, Workspace
 
 PREFIX = "obs_"

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 
-from observatory import prepared
-from observatory.workspaces.columns import Columns
+from observatory.db import prepared
+from observatory.db.columns import Columns
 from observatory.workspaces.models import Membership, User, Workspace
 from observatory.workspaces.roles import Permission, allows
 

@@ -17,7 +17,7 @@ from django.db import DatabaseError, models
 from django.db.models.functions import Least
 from django.utils.timezone import now as clock
 
-from observatory import prepared
+from observatory.db import prepared
 from observatory.workspaces.models import BrowserSession, User
 
 LONGEST = timedelta(seconds=settings.SESSION_COOKIE_AGE)

@@ -27,7 +27,8 @@ from rest_framework.exceptions import APIException
 
 from observatory import exact
 from observatory.api.kit.errors import Unprocessable
-from observatory.feedback.judgement import InvalidFeedback, clean_text, parse_time
+from observatory.feedback.judgement import InvalidFeedback, parse_time
+from observatory.wire_values import clean_text
 
 if TYPE_CHECKING:
     Moment = datetime

@@ -44,6 +44,7 @@ from observatory.api.queues.runs import (
 from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.runs.ops import MAX_THREAD_ID
+from observatory.wire_values import clean_text
 from observatory.workspaces.models import User
 
 SECTIONS = {
@@ -254,7 +255,7 @@ def _subject(field: str, raw: Any) -> tuple[UUID | item_subjects.Thread, str | N
     )
     if project is None:
         raise InvalidFeedback(f"{field}.project_id", "is missing")
-    return item_subjects.Thread(project, judgement.clean_text(thread), started_at), None
+    return item_subjects.Thread(project, clean_text(thread), started_at), None
 
 
 class QueueItemCount(WorkspaceView):

@@ -30,6 +30,7 @@ from observatory.api.queues.rubric import MISSING
 from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
+from observatory.wire_values import clean_text
 from observatory.workspaces.models import User, Workspace
 
 MAX_NAME = 200
@@ -125,7 +126,7 @@ def _given(body: Any) -> dict[str, Any]:
 def _text(name: str, raw: Any, most: int) -> str:
     if not isinstance(raw, str) or len(raw) > most:
         raise InvalidFeedback(name, f"must be a text of at most {most} characters")
-    return judgement.clean_text(raw)
+    return clean_text(raw)
 
 
 def _whole(name: str, raw: Any, low: int, high: int) -> int:

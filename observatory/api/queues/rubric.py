@@ -12,6 +12,7 @@ from annotations.queues.rubric_editing import renamed
 from observatory import exact
 from observatory.feedback import configs, judgement
 from observatory.feedback.judgement import InvalidFeedback
+from observatory.wire_values import clean_text
 from observatory.workspaces.models import Workspace
 
 MAX_ITEMS = 100
@@ -124,7 +125,7 @@ def _text(field: str, raw: Any) -> str | None:
         return None
     if not isinstance(raw, str) or len(raw) > MAX_TEXT:
         raise InvalidFeedback(field, f"must be a text of at most {MAX_TEXT} characters")
-    return judgement.clean_text(raw)
+    return clean_text(raw)
 
 
 def _texts(field: str, raw: Any) -> dict[str, str]:

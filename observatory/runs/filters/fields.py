@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from observatory.wire_values import is_storable
+
 Literal = str | int | float | bool | None | tuple[Any, ...]
 
 
@@ -249,7 +251,7 @@ def _is_storable(value: Any, depth: int = 0) -> bool:
     if isinstance(value, list):
         return all(_is_storable(item, depth + 1) for item in value)
     if isinstance(value, str):
-        return not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value)
+        return is_storable(value)
     if isinstance(value, Decimal):
         return abs(value.adjusted()) < _MAX_DIGITS
     return True

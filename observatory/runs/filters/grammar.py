@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 
 from observatory.runs.filters.fields import DOCUMENTS, FIELDS, THREAD_FIELDS, Field, Literal, typed
+from observatory.wire_values import is_storable
 
 MAX_BYTES = 10_240
 MAX_NODES = 100
@@ -133,7 +134,7 @@ def _string(token: _Token) -> str:
             value = json.loads(token.text, strict=False)
         except ValueError:
             raise FilterError("This string has an unknown escape", token.position) from None
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if not is_storable(value):
         raise FilterError("This string has a character that no text holds", token.position)
     return str(value)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from django.db.migrations.operations import RunSQL
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 _CONDITION = re.compile(r"\{([a-z_]+)\}")
 
 

@@ -1,0 +1,57 @@
+"""Arithmetic: single values as every dialect of the wire writes them.
+
+Each function raises ValueError with the reason alone; whoever reads a body adds the field.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_LONGEST_UUID: Final = 45  # characters: urn:uuid: and 36
+
+
+def is_storable(text: str) -> bool:
+    """Return whether PostgreSQL can store `text`: it has no NUL and no lone surrogate."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def clean_text(text: str) -> str:
+    """Return `text` as PostgreSQL can store it: NUL and lone surrogates become U+FFFD."""
+    if "\x00" in text:
+        text = text.replace("\x00", REPLACEMENT)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(REPLACEMENT if "\ud800" <= c <= "\udfff" else c for c in text)
+    return text
+
+
+def parse_uuid(value: Any) -> UUID | None:
+    """Return a UUID or the text of one as a UUID, None for null. Raises ValueError."""
+    if value is None or isinstance(value, UUID):
+        return value
+    if isinstance(value, str) and len(value) <= _LONGEST_UUID:
+        try:
+            return UUID(value)
+        except ValueError:
+            pass
+    raise ValueError("is not a UUID")
+
+
+def parse_time(value: Any) -> datetime:
+    """Return ISO 8601 text (no zone: UTC) or epoch milliseconds as a time in UTC.
+
+    `T` or a space between date and time; microseconds survive. Raises ValueError for anything
+    else and outside the years 1 to 9999.
+    """
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return EPOCH + timedelta(milliseconds=value)
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError("is not a time (ISO 8601 or epoch milliseconds)") from None
