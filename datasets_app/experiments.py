@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,12 @@ from annotations.queues import item_subjects, queue_items
 from datasets_app import comparisons, versions
 from datasets_app.models import Comparison, Dataset, ExampleRevision, Experiment
 from observatory.feedback.sealed import readable
-from observatory.runs import search, sums
+from observatory.runs import search, sizes, sums
 from observatory.runs.durations import LATENCY
 from observatory.runs.filters.compile import SPENT
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
+from observatory.runs.paging import chunks
 from observatory.runs.search import RunQuery, RunRow
 from observatory.workspaces.models import User, Workspace
 
@@ -68,6 +69,15 @@ class ExampleRuns:
     revision: ExampleRevision
     runs: list[RunRow]
     place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An example of a page by the key of its revision, with the ids of its root runs."""
+
+    place: Place
+    revision_pk: int
+    run_ids: list[UUID]
 
 
 def plan(project: Project, sent: Mapping[str, Any]) -> None:
@@ -223,10 +233,18 @@ def by_example(
 ) -> list[ExampleRuns]:
     """Return one page of the dataset's examples that the experiments ran, with their runs.
 
+    See `placed` and `chunked`. A constant number of queries unless the documents are large.
+    """
+    chosen = placed(dataset, asked)
+    return [row for rows in chunked(dataset.workspace, chosen, payloads=payloads) for row in rows]
+
+
+def placed(dataset: Dataset, asked: Asked) -> list[Placed]:
+    """Return one page of the dataset's examples that the experiments ran, nothing read yet.
+
     An example must have a run that passes the filter in every experiment that has one; runs
     that do not pass are left out. Each example is shown as it was at the version the first
-    experiment names, also when it was deleted since. A constant number of queries. Raises
-    search.TooSlow.
+    experiment names, also when it was deleted since. Raises search.TooSlow.
     """
     workspace = dataset.workspace
     projects = list(
@@ -239,18 +257,38 @@ def by_example(
     projects.sort(key=lambda project: list(asked.experiments).index(project.uuid))
     with search.bounded():
         page = _page(dataset, projects, asked)
-    ids = [run_id for _, run_ids in page for run_id in run_ids]
-    pks = [place.pk for place, _ in page]
-    rows: dict[UUID, RunRow] = {}
-    if ids:
-        found = search.query(workspace, RunQuery(ids=ids, limit=len(ids), payloads=payloads))
-        rows = {row.id: row for row in found.runs}
-    shown = _revisions(pks, _version_of(projects[0]))
-    return [
-        ExampleRuns(shown[place.pk], [rows[run_id] for run_id in run_ids if run_id in rows], place)
-        for place, run_ids in page
-        if place.pk in shown
-    ]
+    shown = _revisions([place.pk for place, _ in page], _version_of(projects[0]))
+    return [Placed(place, shown[place.pk], run_ids) for place, run_ids in page if place.pk in shown]
+
+
+def chunked(
+    workspace: Workspace, chosen: Sequence[Placed], *, payloads: Sequence[str] = search.PAYLOADS
+) -> Iterator[list[ExampleRuns]]:
+    """Yield the examples of `placed` with their runs, in order, as many as are small together."""
+    of_runs = dict(
+        sizes.of_runs(workspace.pk, [one for each in chosen for one in each.run_ids], payloads)
+    )
+    revisions = ExampleRevision.objects.filter(pk__in=[each.revision_pk for each in chosen])
+    of_revisions = dict(sizes.sized(revisions, ("inputs", "outputs", "metadata")))
+    sized = (
+        (each, of_revisions.get(each.revision_pk, 0) + sum(map(of_runs.__getitem__, each.run_ids)))
+        for each in chosen
+    )
+    for chunk in chunks(sized):
+        run_ids = [run_id for each in chunk for run_id in each.run_ids]
+        rows = search.by_ids(workspace, run_ids, payloads=payloads)
+        shown = ExampleRevision.objects.select_related("example__dataset").in_bulk(
+            [each.revision_pk for each in chunk]
+        )
+        yield [
+            ExampleRuns(
+                shown[each.revision_pk],
+                [rows[run_id] for run_id in each.run_ids if run_id in rows],
+                each.place,
+            )
+            for each in chunk
+            if each.revision_pk in shown
+        ]
 
 
 _PAGE = """
@@ -355,16 +393,14 @@ def _version_of(project: Project) -> datetime | None:
     return versions.parse_time(text) if isinstance(text, str) else None
 
 
-def _revisions(example_pks: Sequence[int], as_of: datetime | None) -> dict[int, ExampleRevision]:
-    """Return the newest revision of each example, not younger than `as_of` where there is one."""
-    found = ExampleRevision.objects.filter(example__in=example_pks).select_related(
-        "example__dataset"
-    )
-    chosen: dict[int, ExampleRevision] = {}
-    for revision in found.order_by("valid_from"):
-        is_too_young = as_of is not None and revision.valid_from > as_of
-        if not is_too_young or revision.example_id not in chosen:
-            chosen[revision.example_id] = revision
+def _revisions(example_pks: Sequence[int], as_of: datetime | None) -> dict[int, int]:
+    """Return by example the key of its revision at `as_of`, of its first if it is younger."""
+    found = ExampleRevision.objects.filter(example__in=example_pks).order_by("valid_from")
+    chosen: dict[int, int] = {}
+    for example, revision, valid_from in found.values_list("example_id", "pk", "valid_from"):
+        is_too_young = as_of is not None and valid_from > as_of
+        if not is_too_young or example not in chosen:
+            chosen[example] = revision
     return chosen
 
 

@@ -12,6 +12,7 @@ from django.test.signals import template_rendered
 from django.utils import timezone
 
 from datasets_app import sharing as dataset_sharing
+from observatory.api import reference
 from observatory.prompts.models import PromptRepo
 from observatory.runs import sharing as run_sharing
 from observatory.runs import thread_sharing
@@ -49,6 +50,7 @@ def test_every_template_is_rendered(acme, rival, ada, grace, mallory) -> None:
 def _visit(acme, ada, grace, mallory) -> None:
     client = Client()
     client.get("/accounts/login/")
+    reference._operations.cache_clear()
     client.get("/docs")
     Client(enforce_csrf_checks=True).post("/accounts/login/")
     client.force_login(mallory)

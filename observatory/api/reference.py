@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.views import View
@@ -71,7 +72,17 @@ class SchemaPage(View):
 
     @endpoint(answer=Binary, gives="text/html")
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "reference/wire.html", page())
+        shown = {"info": page()["info"], "operations": _operations()}
+        return render(request, "reference/wire.html", shown)
+
+
+@functools.cache
+def _operations() -> str:
+    """Return the page without what surrounds it; once a process.
+
+    What surrounds it holds a fresh CSRF token, so the page as a whole has no ETag.
+    """
+    return render_to_string("reference/_wire_operations.html", page())
 
 
 @functools.cache

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from django.db import connection
 
-from observatory.runs import search, sums
+from observatory.runs import search, sizes, sums
 from observatory.runs.durations import LATENCY
 from observatory.runs.models import Project
+from observatory.runs.paging import spanned
 from observatory.workspaces.models import Workspace
 
 LOG_STATUS: Final = "log_status"
@@ -107,10 +108,11 @@ def _text(expression: str, params: list[Any], operator: str, value: str) -> tupl
     return f"{expression} = %s", [*params, value]
 
 
-def find(workspace: Workspace, wanted: LogQuery) -> list[search.RunRow]:
-    """Return up to `limit` + 1 rows, so that the caller sees whether there are more.
+def find(workspace: Workspace, wanted: LogQuery) -> tuple[list[search.RunRow], bool]:
+    """Return up to `limit` rows and whether there are more.
 
-    Order: (start, id). Raises search.TooSlow.
+    Order: (start, id). Fewer where their documents are large: an answer tells them four times.
+    Raises search.TooSlow.
     """
     sign, direction = (">", "ASC") if wanted.order == "asc" else ("<", "DESC")
     parts = [
@@ -134,10 +136,12 @@ def find(workspace: Workspace, wanted: LogQuery) -> list[search.RunRow]:
                 f" ORDER BY r.start_time {direction}, r.id {direction} LIMIT %s",
                 [*params, wanted.limit + 1],
             )
-            ids = [row[0] for row in cursor.fetchall()]
+            matching = [row[0] for row in cursor.fetchall()]
         payloads = ("extra", "metadata", *(("inputs", "outputs") if wanted.is_span else ()))
+        ids = matching[: wanted.limit]
+        ids = ids[: spanned(4 * size for _, size in sizes.of_runs(workspace.pk, ids, payloads))]
         rows = search.by_ids(workspace, ids, payloads=payloads)
-    return [rows[run_id] for run_id in ids if run_id in rows]
+    return [rows[run_id] for run_id in ids if run_id in rows], len(matching) > len(ids)
 
 
 def totals_of(workspace: Workspace, trace_ids: Sequence[UUID]) -> dict[UUID, Totals]:

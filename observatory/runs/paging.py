@@ -1,45 +1,54 @@
-"""Arithmetic: where a page of runs ends, and the cursor of the next."""
+"""Arithmetic: where a page of rows ends, what is read at once, and the cursor of the next page."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 Key = TypeVar("Key")
-Row = TypeVar("Row")
 
 PAGE_BYTES: Final = 16 << 20  # of documents; the row that crosses it is the last of its page
+CHUNK_BYTES: Final = 4 << 20  # of documents that an answer without an end by bytes reads at once
+CHUNK_ROWS: Final = 1_000
 
 
 class BadCursor(ValueError):
     """The cursor was not made by `cursor_of`."""
 
 
-def read_page(
-    keys: Sequence[Key],
-    read: Callable[[Sequence[Key]], Mapping[Key, Row]],
-    documents: Callable[[Row], tuple[Any, ...]],
-) -> tuple[dict[Key, Row], int, int]:
-    """Return the rows of a page, how many of `keys` it spans, and the characters of documents.
+def spanned(sizes: Iterable[int]) -> int:
+    """Return how many rows a page spans that would hold documents of `sizes` bytes.
 
-    `documents` returns the fields of a row, of which texts are counted. At least one key is
-    spanned unless there is none.
+    At least one unless there is none: the row that crosses PAGE_BYTES is the last of its page.
     """
-    rows: dict[Key, Row] = {}
-    size = 0
-    found = read(keys)
-    for number, key in enumerate(keys, 1):
-        if key not in found:
-            continue
-        rows[key] = found[key]
-        size += sum(len(text) for text in documents(found[key]) if isinstance(text, str))
-        if size > PAGE_BYTES:
-            return rows, number, size
-    return rows, len(keys), size
+    n_rows = total = 0
+    for size in sizes:
+        n_rows += 1
+        total += size
+        if total > PAGE_BYTES:
+            break
+    return n_rows
+
+
+def chunks(sized: Iterable[tuple[Key, int]]) -> Iterator[list[Key]]:
+    """Yield keys in order, together as many as have documents of CHUNK_BYTES, at least one.
+
+    `sized` gives each key with the bytes of its row's documents.
+    """
+    chunk: list[Key] = []
+    total = 0
+    for key, size in sized:
+        if chunk and (total + size > CHUNK_BYTES or len(chunk) == CHUNK_ROWS):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(key)
+        total += size
+    if chunk:
+        yield chunk
 
 
 def cursor_of(at: datetime, run_id: UUID) -> str:

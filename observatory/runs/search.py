@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
-from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,7 +15,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 from observatory.db import prepared
-from observatory.runs import judgements, tree
+from observatory.runs import judgements, sizes, tree
 from observatory.runs.durations import LATENCY
 from observatory.runs.filters.compile import (
     EVER,
@@ -30,7 +28,7 @@ from observatory.runs.filters.compile import (
 )
 from observatory.runs.filters.grammar import MAX_SEARCHES, And, Node, Term, comparisons
 from observatory.runs.paging import BadCursor as BadCursor
-from observatory.runs.paging import cursor_of, read_cursor, read_page
+from observatory.runs.paging import chunks, cursor_of, read_cursor, spanned
 from observatory.workspaces.models import Workspace
 
 MAX_LIMIT = 100
@@ -153,7 +151,6 @@ class Page:
     runs: list[RunRow]
     next_cursor: str | None = None
     searched_to: datetime | None = None
-    n_bytes: int = 0  # of documents
 
 
 def query(workspace: Workspace, wanted: RunQuery) -> Page:
@@ -174,17 +171,17 @@ def query(workspace: Workspace, wanted: RunQuery) -> Page:
             keys, edge = _keys_of_projects(workspace, wanted)
         is_paged = wanted.trace_id is None or wanted.ids is not None or wanted.is_narrowed
         page = keys[: wanted.limit] if is_paged else keys
-        ids, read = [i for _, i in page], partial(_rows, workspace.pk, payloads=wanted.payloads)
-        if is_paged and wanted.payloads:
-            rows, n_read, size = read_page(ids, read, attrgetter(*PAYLOADS))
-        else:
-            rows, n_read, size = read(ids), len(ids), 0
+        ids = [run_id for _, run_id in page]
+        if is_paged and wanted.payloads and len(ids) > 1:
+            sized = sizes.of_runs(workspace.pk, ids, wanted.payloads)
+            ids = ids[: spanned(size for _, size in sized)]
+        rows = _rows(workspace.pk, ids, wanted.payloads)
     runs = [rows[run_id] for run_id in ids if run_id in rows]
-    if is_paged and len(keys) > n_read:
-        return Page(runs, cursor_of(*page[n_read - 1]) if page else None, n_bytes=size)
+    if is_paged and len(keys) > len(ids):
+        return Page(runs, cursor_of(*page[len(ids) - 1]) if page else None)
     if edge is None:
-        return Page(runs, n_bytes=size)
-    return Page(runs, cursor_of(*edge), edge[0], n_bytes=size)
+        return Page(runs)
+    return Page(runs, cursor_of(*edge), edge[0])
 
 
 def get(workspace: Workspace, run_id: UUID) -> RunRow | None:
@@ -197,6 +194,30 @@ def by_ids(
 ) -> dict[UUID, RunRow]:
     """Return those of `run_ids` that this workspace has, in one query."""
     return _rows(workspace.pk, run_ids, payloads)
+
+
+def chunked(
+    workspace: Workspace, run_ids: Sequence[UUID], *, payloads: Sequence[str] = PAYLOADS
+) -> Iterator[list[RunRow]]:
+    """Yield those of `run_ids` that this workspace has, in order, by the paging.CHUNK_BYTES."""
+    for ids in chunks(sizes.of_runs(workspace.pk, run_ids, payloads)):
+        rows = _rows(workspace.pk, ids, payloads)
+        yield [rows[run_id] for run_id in ids if run_id in rows]
+
+
+def ids_of(workspace: Workspace, wanted: RunQuery) -> list[UUID]:
+    """Return the ids of the runs that `wanted` describes, in order, up to its limit.
+
+    Of a trace, or of `ids`: all of them.
+
+    Raises TooSlow after the statement timeout.
+    """
+    with bounded(wanted.timeout_s):
+        if wanted.trace_id is not None or wanted.ids is not None:
+            wanted = replace(wanted, limit=len(wanted.ids or ()))
+            return [run_id for _, run_id in _keys_of_named(workspace, wanted)]
+        keys, _ = _keys_of_projects(workspace, wanted)
+    return [run_id for _, run_id in keys[: wanted.limit]]
 
 
 def trace(

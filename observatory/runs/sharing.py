@@ -118,14 +118,29 @@ def query(
 
     Raises search.BadCursor and search.TooSlow.
     """
-    visible = run_ids(found)
-    if ids is not None:
-        asked = set(ids)
-        visible = [run_id for run_id in visible if run_id in asked]
     return search.query(
         found.workspace,
-        RunQuery(ids=visible, order="asc", limit=limit, cursor=cursor, payloads=payloads),
+        RunQuery(
+            ids=_visible(found, ids), order="asc", limit=limit, cursor=cursor, payloads=payloads
+        ),
     )
+
+
+def ordered_ids(found: RunShare, ids: Sequence[UUID] | None = None) -> list[UUID]:
+    """Return the ids of all that a share opens, oldest first; `ids` narrows it down.
+
+    Raises search.TooSlow.
+    """
+    wanted = RunQuery(ids=_visible(found, ids), order="asc")
+    return search.ids_of(found.workspace, wanted)
+
+
+def _visible(found: RunShare, ids: Sequence[UUID] | None) -> list[UUID]:
+    visible = run_ids(found)
+    if ids is None:
+        return visible
+    asked = set(ids)
+    return [run_id for run_id in visible if run_id in asked]
 
 
 def as_root(found: RunShare, row: RunRow) -> RunRow:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from observatory.runs import search
 from observatory.runs.filters.grammar import Term
 from observatory.runs.models import Project, Run, ThreadShare
-from observatory.runs.search import PAYLOADS, Page, RunQuery, RunRow
+from observatory.runs.search import RunQuery, RunRow
 from observatory.runs.sharing import MAX_SHARED
 
 
@@ -43,19 +43,15 @@ def shared(token: UUID) -> ThreadShare | None:
     return found.first()
 
 
-def query(found: ThreadShare, *, payloads: tuple[str, ...] | list[str] = PAYLOADS) -> Page:
-    """Return all runs of the thread's traces as stored, oldest first, at most MAX_SHARED.
+def run_ids(found: ThreadShare) -> list[UUID]:
+    """Return the ids of all runs of the thread's traces, oldest first, at most MAX_SHARED.
 
     Raises search.TooSlow.
     """
     wanted = RunQuery(
-        projects=[found.project.uuid],
-        filter=_in_thread(found),
-        order="asc",
-        limit=MAX_SHARED,
-        payloads=payloads,
+        projects=[found.project.uuid], filter=_in_thread(found), order="asc", limit=MAX_SHARED
     )
-    return search.query(found.project.workspace, wanted)
+    return search.ids_of(found.project.workspace, wanted)
 
 
 def roots(found: ThreadShare, window: slice) -> tuple[list[RunRow], int]:

@@ -7,7 +7,7 @@ that is there; ingestion refuses one of more than 200 characters. A thread belon
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,13 +16,15 @@ from uuid import UUID
 
 from django.db import connection
 
-from observatory.runs import sums, totals
+from observatory.runs import sizes, sums, totals
 from observatory.runs.durations import LATENCY
 from observatory.runs.filters import compile
 from observatory.runs.filters.compile import SQL, where, where_in_trace
 from observatory.runs.filters.grammar import Node
 from observatory.runs.models import Project
-from observatory.runs.search import bounded, check_cost
+from observatory.runs.paging import chunks
+from observatory.runs.search import bounded, by_ids, check_cost
+from observatory.workspaces.models import Workspace
 
 MAX_LISTED = 1_000
 
@@ -31,9 +33,9 @@ MAX_LISTED = 1_000
 class Thread:
     """One conversation: its traces (root runs) counted; latencies in seconds, costs in dollars.
 
-    Tokens and costs are those of the llm runs of its traces. `first_inputs` are the inputs of
-    the earliest root, `last_outputs` and `last_error` the newest root's that has some: JSON
-    text, unparsed. `trace_ids` are the traces that were counted, in no order.
+    Tokens and costs are those of the llm runs of its traces. `last_outputs_id` is the newest root
+    that has outputs, `last_error` the newest root's that has one. `trace_ids` are the traces that
+    were counted, in no order.
     """
 
     thread_id: str
@@ -53,8 +55,7 @@ class Thread:
     total_cost: Decimal | None
     first_trace_id: UUID
     last_trace_id: UUID
-    first_inputs: str | None
-    last_outputs: str | None
+    last_outputs_id: UUID | None
     last_error: str | None
 
     @property
@@ -173,8 +174,7 @@ _PAGE = f""", threads AS (
 )
 SELECT page.thread_id, n, first_start, last_start, last_end, n_errors, ids, latency, used.*,
     first_id, last_id,
-    (SELECT inputs::text FROM runs_run WHERE workspace_id = %(workspace)s AND id = first_id),
-    (SELECT r.outputs::text FROM runs_run r WHERE r.workspace_id = %(workspace)s
+    (SELECT r.id FROM runs_run r WHERE r.workspace_id = %(workspace)s
         AND r.id = ANY(page.ids) AND r.outputs IS NOT NULL
         ORDER BY r.start_time DESC, r.id DESC LIMIT 1),
     last_error, total
@@ -253,6 +253,39 @@ def listed(
         counted = cursor.fetchone()
         assert counted is not None
         return Threads([], counted[0])
+
+
+def with_documents(
+    workspace: Workspace, found: Sequence[Thread]
+) -> Iterator[tuple[Thread, str | None, str | None]]:
+    """Yield each thread with the inputs of its first root and its last outputs: JSON text."""
+    first = sizes.of_runs(workspace.pk, [one.first_trace_id for one in found], ("inputs",))
+    last = dict(
+        sizes.of_runs(
+            workspace.pk,
+            [one.last_outputs_id for one in found if one.last_outputs_id],
+            ("outputs",),
+        )
+    )
+    sized = (
+        (one, size + (last[one.last_outputs_id] if one.last_outputs_id else 0))
+        for one, (_, size) in zip(found, first, strict=True)
+    )
+    for chunk in chunks(sized):
+        begun = by_ids(workspace, [one.first_trace_id for one in chunk], payloads=("inputs",))
+        ended = by_ids(
+            workspace,
+            [one.last_outputs_id for one in chunk if one.last_outputs_id],
+            payloads=("outputs",),
+        )
+        for one in chunk:
+            opening = begun.get(one.first_trace_id)
+            closing = ended.get(one.last_outputs_id) if one.last_outputs_id else None
+            yield (
+                one,
+                None if opening is None else opening.inputs,
+                None if closing is None else closing.outputs,
+            )
 
 
 def aggregated(project: Project, asked: ThreadQuery) -> Totals:

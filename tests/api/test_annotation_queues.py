@@ -582,8 +582,8 @@ def test_reading_a_queue_costs_the_same_however_much_is_in_it(
     path = f"/annotation-queues/{queue['id']}"
     key, found = 1, 2  # the credential; the queue, shown, with its reviewers
     for limit in (1, 50):
-        # items, runs, files, what runs below spent and its details, reviewers, holders
-        with django_assert_num_queries(key + 1 + 7):
+        # items, sizes, runs, files, what runs below spent and its details, reviewers, holders
+        with django_assert_num_queries(key + 1 + 8):
             runs_of(api, queue, limit=limit)
     with django_assert_num_queries(key + found + 1):  # rubric
         api.get(path)

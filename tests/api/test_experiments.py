@@ -95,7 +95,7 @@ def test_runs_come_by_example_newest_first_in_exact_pages(
     assert [run["session_id"] for run in rows[0]["runs"]] == [str(first.uuid), str(second.uuid)]
     assert rows[1]["inputs"] == {"n": 1}
     assert rows[1]["runs"][0]["outputs"] == {"n": 1}
-    with django_assert_num_queries(18):  # savepoints and time limits too
+    with django_assert_num_queries(17):  # savepoints and time limits too
         page = asked(api, dataset, first, second, limit=2, offset=1).json()
     assert page == rows[1:]
     assert asked(api, dataset, first, second, limit=2, offset=3).json() == []

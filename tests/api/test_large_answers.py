@@ -13,6 +13,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
+from observatory.api.kit import streamed
 from observatory.runs import paging
 from observatory.runs.models import Run, RunShare
 from observatory.workspaces import keys
@@ -130,16 +131,11 @@ def test_a_page_of_runs_ends_early_when_its_documents_are_large(
     assert len(seen) == len(set(seen)) == 40
 
 
-def test_what_is_shared_is_listed_in_pages(client, acme, trace, monkeypatch) -> None:
-    monkeypatch.setattr("observatory.api.runs.sharing.PAGE_BYTES", 9_500)
-    monkeypatch.setattr(paging, "PAGE_BYTES", 9_500)
+def test_what_is_shared_is_told_at_once_however_large(client, acme, trace, monkeypatch) -> None:
+    monkeypatch.setattr(streamed, "WHOLE_BYTES", 9_500)
+    monkeypatch.setattr(paging, "CHUNK_BYTES", 9_500)
     share = RunShare.objects.create(workspace=acme, run_id=trace, token=uuid4())
-    seen: list[str] = []
-    where = f"/api/public/{share.token}/runs"
-    cursor = ""
-    while cursor is not None:
-        answer = client.get(where, {"cursor": cursor} if cursor else {})
-        assert len(answer.json()) <= 10
-        seen += [run["id"] for run in answer.json()]
-        cursor = answer.headers.get("X-Next-Cursor")
-    assert len(seen) == len(set(seen)) == 40
+    answer = client.get(f"/api/public/{share.token}/runs")
+    assert answer.streaming
+    listed = json.loads(answer.getvalue())
+    assert len({run["id"] for run in listed}) == len(listed) == 40

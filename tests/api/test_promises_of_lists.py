@@ -267,7 +267,7 @@ LISTS = {
     ),
     "/annotation-queues": Listed("/annotation-queues", _make("/annotation-queues")),
     "/annotation-queues/{queue_id}/runs": Listed(
-        "/annotation-queues/{queue}/runs", _item, budget=9
+        "/annotation-queues/{queue}/runs", _item, budget=10
     ),
     "/annotation-queues/{run_id}/queues": Listed("/annotation-queues/{run}/queues", _queue_of_run),
     "/datasets": Listed("/datasets", _make("/datasets")),

@@ -289,7 +289,7 @@ def test_a_page_costs_the_same_number_of_queries_however_many_runs(
     body = {"session": [str(project.uuid)], "filter": "eq(feedback_key, 'k')"}
     # key and its last use, savepoint, timeout, projects, keys, rows, release, feedback, files,
     # what is spent below and its details
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         assert len(_names(api, **body)) == 40
 
 

@@ -92,6 +92,14 @@ def test_the_page_shows_every_operation_without_a_key() -> None:
     assert "style=" not in text
 
 
+@pytest.mark.django_db
+def test_the_page_is_rendered_once_a_process(client, monkeypatch) -> None:
+    openapi._operations.cache_clear()
+    client.get("/api/docs")
+    monkeypatch.setattr(openapi, "render_to_string", None)
+    assert client.get("/api/docs").status_code == 200
+
+
 def test_a_client_that_has_the_document_is_not_sent_it_again(client) -> None:
     first = client.get("/api/schema")
     again = client.get("/api/schema", headers={"if-none-match": first["ETag"]})

@@ -132,7 +132,7 @@ def test_threads_take_the_same_number_of_statements_however_many_there_are(
 ) -> None:
     for number in range(12):
         turn(project, f"t{number}", number)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(11):
         assert len(group(api, project)["groups"]) == 12
 
 

@@ -78,7 +78,7 @@ def test_a_thread_is_told_with_all_that_its_traces_came_to(
     last = turn(project, "a", 5, error="It broke", outputs=None)
     turn(project, "b", 1)
     judge(first, "tone", 1.0)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         answer = ask(api, project)
     told, other = answer.json()["items"]
     Thread.model_validate(told)

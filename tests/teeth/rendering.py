@@ -61,6 +61,14 @@ VARIANTS = [
     ),
     Variant(
         promise="R5",
+        breaks="a list of large documents is read as a whole before its first byte is sent",
+        file="observatory/runs/paging.py",
+        old="CHUNK_BYTES: Final = 4 << 20",
+        new="CHUNK_BYTES: Final = 4 << 40",
+        tests=("tests/api/test_large_lists.py",),
+    ),
+    Variant(
+        promise="R5",
         breaks="the export of a queue is built in memory before its first byte is sent",
         file="observatory/api/queues/export.py",
         old='answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")',

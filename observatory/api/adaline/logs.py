@@ -232,15 +232,13 @@ class LogPages(LogView):
             limit=limit,
             after=_read_cursor(sent.cursor) if sent.cursor else None,
         )
-        found = logs.find(self.workspace, query)
-        page = found[:limit]
+        page, has_more = logs.find(self.workspace, query)
         if self.is_span:
             shown = [rows.span_out(row) for row in page]
         else:
             totals = logs.totals_of(self.workspace, [row.id for row in page])
             shown = [rows.trace_out(row, totals.get(row.id, logs.Totals())) for row in page]
-        has_more = len(found) > limit
-        last = page[-1] if has_more else None
+        last = page[-1] if has_more and page else None
         pagination = {
             "limit": limit,
             "returned": len(page),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -21,7 +23,7 @@ from observatory import exact
 from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_or_404
-from observatory.api.kit import parameters
+from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
@@ -50,6 +52,15 @@ def shown(revision: ExampleRevision, *, without: Sequence[str] = ()) -> dict[str
         "modified_at": revision.valid_from,
         "source_run_id": example.source_run_id,
     }
+
+
+def revisions_of(
+    found: QuerySet[ExampleRevision], window: slice, *, without: Sequence[str] = ()
+) -> Iterator[list[ExampleRevision]]:
+    """Yield examples of a window by chunks; the documents in `without` are not read."""
+    documents = {"inputs", "outputs", "metadata"} - {*without}
+    rows = ExampleRevision.objects.select_related("example__dataset").defer(*without)
+    return streamed.rows_of(found, window, sorted(documents), rows)
 
 
 def base_of(request: Request) -> str:
@@ -170,15 +181,22 @@ class Examples(WorkspaceView):
     """GET (list_examples), POST (create_example) and DELETE (delete_examples) /examples."""
 
     @endpoint(query=shapes.ExampleQuery, answer=list[shapes.Example], errors=(404,))
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         selected = _selected(request)
         found = selection.revisions(self.workspace, _asked(self, request))
         unread = [name for name in ("inputs", "outputs") if name not in selected]
-        page = list(found.defer(*unread)[parameters.window(request)])
-        rows = [shown(revision, without=unread) for revision in page]
-        if "attachment_urls" in selected:
-            _add_files(self, rows, page)
-        return Response([{name: row[name] for name in FIELDS if name in selected} for row in rows])
+        pages = revisions_of(found, parameters.window(request), without=unread)
+        return streamed.answer(streamed.array(self._listed(pages, selected, unread)))
+
+    def _listed(
+        self, pages: Iterator[list[ExampleRevision]], selected: set[str], unread: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        for page in pages:
+            rows = [shown(revision, without=unread) for revision in page]
+            if "attachment_urls" in selected:
+                _add_files(self, rows, page)
+            for row in rows:
+                yield {name: row[name] for name in FIELDS if name in selected}
 
     @endpoint(body=shapes.ExampleCreate, answer=shapes.Example, errors=(404, 409))
     def post(self, request: Request) -> Response:

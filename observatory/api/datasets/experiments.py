@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app import comparisons, experiments
-from datasets_app.experiments import Asked, ExampleRuns
+from datasets_app.experiments import Asked, ExampleRuns, Placed
 from datasets_app.models import Comparison, Dataset
 from observatory import csv_lines, exact
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import body_of, dataset_or_404
 from observatory.api.datasets.examples import shown as example_shown
-from observatory.api.kit import parameters
+from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import JSON, endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
@@ -27,10 +29,12 @@ from observatory.api.kit.types import Message
 from observatory.api.runs.query import TooSlow
 from observatory.api.runs.read import DEFAULT, REQUIRED, payloads, runs_out
 from observatory.exact import dumps
+from observatory.feedback import summary
 from observatory.runs import search
 from observatory.runs.documents import BadItem
 from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.times import parse_time
+from observatory.workspaces.models import Workspace
 
 MAX_EXPERIMENTS = 20
 MAX_EXAMPLES = 1_000
@@ -159,7 +163,7 @@ class DatasetRuns(WorkspaceView):
         answer=list[shapes.ExampleWithRuns],
         gives=(JSON, "text/csv"),
     )
-    def post(self, request: Request, dataset_id: str) -> Response | HttpResponse:
+    def post(self, request: Request, dataset_id: str) -> HttpResponseBase:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)
         form = request.query_params.get("format")
@@ -169,16 +173,20 @@ class DatasetRuns(WorkspaceView):
         comparison = parameters.sent_uuid(body, "comparative_experiment_id")
         is_preview = body.get("preview") is True
         try:
-            rows = experiments.by_example(
-                dataset, asked, payloads=payloads(_BRIEF if is_preview else DEFAULT)
-            )
+            chosen = experiments.placed(dataset, asked)
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
-        told = rows_out(self, rows, is_preview=is_preview, comparison=comparison)
+        columns = payloads(_BRIEF if is_preview else DEFAULT)
+        told = (
+            row
+            for rows in experiments.chunked(self.workspace, chosen, payloads=columns)
+            for row in rows_out(self, rows, is_preview=is_preview, comparison=comparison)
+        )
         if form != "csv":
-            return Response(told)
+            return streamed.answer(streamed.array(told))
         is_guarded = parameters.flag(request, "spreadsheet") is not False
-        return _csv(dataset, told, is_guarded=is_guarded)
+        stats = _columns(self.workspace, chosen, comparison)
+        return _csv(dataset, told, stats, is_guarded=is_guarded)
 
 
 def _latency_s(run: dict[str, Any]) -> float | None:
@@ -196,17 +204,32 @@ _OF_A_RUN = (
 )
 
 
-def _csv(dataset: Dataset, told: list[dict[str, Any]], *, is_guarded: bool) -> HttpResponse:
+def _columns(
+    workspace: Workspace, chosen: list[Placed], comparison: UUID | None
+) -> dict[str, dict[str, None]]:
+    """Return by feedback key of the runs what is known of it besides its mean."""
+    ids = [run_id for each in chosen for run_id in each.run_ids]
+    told = summary.feedback_stats(workspace.pk, ids)
+    judged = {} if comparison is None else comparisons.run_stats(workspace.pk, comparison, ids)
+    stats: dict[str, dict[str, None]] = {}
+    for run_id in ids:
+        for key, known in {**told.get(run_id, {}), **judged.get(run_id, {})}.items():
+            more = (name for name, value in known.items() if name != "avg" and value)
+            stats.setdefault(key, {}).update(dict.fromkeys(more))
+    return stats
+
+
+def _csv(
+    dataset: Dataset,
+    told: Iterable[dict[str, Any]],
+    stats: Mapping[str, Mapping[str, None]],
+    *,
+    is_guarded: bool,
+) -> HttpResponse | StreamingHttpResponse:
     """Return one line a run: the example, the run, and columns for each feedback key.
 
     `feedback.KEY` is the mean; `feedback.KEY.n` and its like are whatever else is known of it.
     """
-    stats: dict[str, dict[str, None]] = {}
-    for row in told:
-        for run in row["runs"]:
-            for key, known in run["feedback_stats"].items():
-                more = (name for name, value in known.items() if name != "avg" and value)
-                stats.setdefault(key, {}).update(dict.fromkeys(more))
     head: list[Any] = [
         *("example_id", "inputs", "reference_outputs", "session_id", "run_id", "outputs"),
         *_OF_A_RUN,
@@ -214,11 +237,9 @@ def _csv(dataset: Dataset, told: list[dict[str, Any]], *, is_guarded: bool) -> H
     ]
     for key in sorted(stats):
         head += [f"feedback.{key}", *(f"feedback.{key}.{name}" for name in stats[key])]
-    lines = csv_lines.written(
-        [head, *(_cells(row, run, stats) for row in told for run in row["runs"])],
-        is_guarded=is_guarded,
-    )
-    answer = HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8")
+    rows = (_cells(row, run, stats) for row in told for run in row["runs"])
+    lines = csv_lines.written(chain([head], rows), is_guarded=is_guarded)
+    answer = streamed.answer(lines, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="experiment-{dataset.uuid}.csv"'
     answer["X-Content-Type-Options"] = "nosniff"
     return answer

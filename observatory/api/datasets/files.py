@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -23,15 +23,14 @@ from observatory import csv_lines, exact
 from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_or_404
-from observatory.api.datasets.examples import base_of, create_in, now_shown
-from observatory.api.kit import parameters
+from observatory.api.datasets.examples import base_of, create_in, now_shown, revisions_of
+from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.runs import attachments
 from observatory.runs.grants import Grant
 
-CHUNK = 500
 MAX_NAMED = 20  # fields named in a header
 
 
@@ -127,15 +126,12 @@ class _Standing:
         self, dataset: Dataset, *, as_of: datetime | None, base_url: str, grant: Grant
     ) -> None:
         standing = ExampleRevision.objects.at(as_of).filter(dataset=dataset)
-        self._revisions = standing.select_related("example").order_by(
-            "example__created_at", "example_id"
-        )
+        self._revisions = standing.order_by("example__created_at", "example_id")
         self._base_url = base_url
         self._grant = grant
 
     def __iter__(self) -> Iterator[Exported]:
-        rows = self._revisions.iterator(CHUNK)
-        while batch := list(islice(rows, CHUNK)):
+        for batch in revisions_of(self._revisions, slice(0, None)):
             for one, urls in zip(
                 batch, files.urls(batch, self._base_url, grant=self._grant), strict=True
             ):
@@ -158,20 +154,25 @@ def _csv(told: _Standing, *, is_guarded: bool) -> Iterator[bytes]:
     return csv_lines.written(rows, is_guarded=is_guarded)
 
 
-def _conversations(told: _Standing) -> HttpResponse:
-    """Return the conversations; headers say what the form of the file could not hold."""
-    lines: list[bytes] = []
+def _conversations(told: _Standing) -> HttpResponse | StreamingHttpResponse:
+    """Return the conversations; headers say what the form of the file could not hold.
+
+    The headers come first, so the examples are read twice.
+    """
+    n_lines = 0
     left_out: dict[str, None] = {}
     n_without = 0
     for example in told:
         if (found := formats.conversation(example.inputs, example.outputs)) is None:
             n_without += 1
             continue
-        lines.append(found.line)
+        n_lines += 1
         left_out |= dict.fromkeys(found.left_out)
-    if not lines:  # the SDK reads an empty answer as broken JSON
+    if not n_lines:  # the SDK reads an empty answer as broken JSON
         raise Unprocessable("No example of this dataset has both inputs and an answer")
-    answer = HttpResponse(b"".join(lines), content_type="application/x-ndjson")
+    conversations = (formats.conversation(one.inputs, one.outputs) for one in told)
+    lines = (found.line for found in conversations if found is not None)
+    answer = streamed.answer(lines, content_type="application/x-ndjson")
     answer["X-Examples-Left-Out"] = str(n_without)
     if left_out:
         names = [quote(name[:100], safe=" .") for name in [*left_out][:MAX_NAMED]]

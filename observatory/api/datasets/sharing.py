@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,12 +15,13 @@ from datasets_app.models import DatasetShare
 from datasets_app.selection import Selection
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import dataset_or_404, instant_or_404, shown
+from observatory.api.datasets.examples import revisions_of
 from observatory.api.datasets.examples import shown as example_shown
 from observatory.api.datasets.experiments import comparisons_shown
-from observatory.api.feedback.feedback import readable, shown_publicly
+from observatory.api.feedback.feedback import listed, readable, shown_publicly
 from observatory.api.feedback.schemas import Feedback as FeedbackShape
-from observatory.api.kit import parameters
-from observatory.api.kit.base import WorkspaceView, uuid_or_404
+from observatory.api.kit import parameters, streamed
+from observatory.api.kit.base import ListedView, WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Message, Object, PageQuery
@@ -57,7 +59,7 @@ class DatasetSharing(WorkspaceView):
         return Response({"message": "Dataset is not shared any more"})
 
 
-class SharedView(APIView):
+class SharedView(ListedView):
     """A view of one shared dataset. The token in the path is the only credential."""
 
     authentication_classes = ()
@@ -103,10 +105,12 @@ class SharedExamples(SharedView):
     """GET /public/{token}/examples (list_shared_examples)."""
 
     @endpoint(query=shapes.SharedExampleQuery, answer=list[shapes.Example])
-    def get(self, request: Request, token: str) -> Response:
+    def get(self, request: Request, token: str) -> HttpResponseBase:
         share = self.share(token)
         found = selection.revisions(share.dataset.workspace, _asked(share, request))
-        return Response([example_shown(one) for one in found[parameters.window(request)]])
+        pages = revisions_of(found, parameters.window(request))
+        rows = (example_shown(revision) for page in pages for revision in page)
+        return streamed.answer(streamed.array(rows))
 
 
 class SharedExampleCount(SharedView):
@@ -149,7 +153,7 @@ class SharedFeedback(SharedView):
     """GET /public/{token}/datasets/feedback: what the shared experiments were judged."""
 
     @endpoint(query=shapes.SharedFeedbackQuery, answer=list[FeedbackShape])
-    def get(self, request: Request, token: str) -> Response:
+    def get(self, request: Request, token: str) -> HttpResponseBase:
         share = self.open_share(token)
         dataset = share.dataset
         found = readable(dataset.workspace).filter(project__reference_dataset_id=dataset.uuid)
@@ -158,8 +162,7 @@ class SharedFeedback(SharedView):
                 found = found.filter(**{f"{field}__in": ids})
         if keys := parameters.listed(request, "key"):
             found = found.filter(key__in=keys)
-        page = found.order_by("-created_at", "-id")[parameters.window(request)]
-        return Response([shown_publicly(one, share.token) for one in page])
+        return listed(found, request, lambda one: shown_publicly(one, share.token))
 
 
 class SharedSessionsBulk(SharedView):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
 from django.db.models import Q, QuerySet
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.feedback import schemas as shapes
-from observatory.api.kit import parameters
+from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
@@ -126,16 +129,27 @@ def _presence(request: Request) -> Q:
     return asked
 
 
+DOCUMENTS = ("value", "correction", "extra", "source_metadata", "comment")
+
+
+def listed(
+    rows: QuerySet[Feedback], request: Request, shown_as: Callable[[Feedback], dict[str, Any]]
+) -> HttpResponseBase:
+    """Return the page of `rows`, newest first, that the request asks for."""
+    found = rows.order_by("-created_at", "-id")
+    every = Feedback.objects.select_related("project", "user")
+    pages = streamed.rows_of(found, parameters.window(request), DOCUMENTS, every)
+    return streamed.answer(streamed.array(shown_as(one) for page in pages for one in page))
+
+
 class FeedbackCollection(WorkspaceView):
     """POST /feedback (create_feedback) and GET /feedback (list_feedback)."""
 
     @endpoint(query=shapes.FeedbackQuery, answer=list[shapes.Feedback])
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         has_names = parameters.flag(request, "include_user_names") is True
         rows = readable(self.workspace, self.caller.key).filter(filters(request))
-        found = rows.order_by("-created_at", "-id")
-        page = found[parameters.window(request)]
-        return Response([shown(feedback, has_user_names=has_names) for feedback in page])
+        return listed(rows, request, partial(shown, has_user_names=has_names))
 
     @endpoint(body=shapes.FeedbackCreate, answer=shapes.Feedback)
     def post(self, request: Request) -> Response:

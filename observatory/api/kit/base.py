@@ -21,7 +21,17 @@ from observatory.exact import dumps
 from observatory.workspaces.models import Workspace
 
 
-class WorkspaceView(APIView):
+class ListedView(APIView):
+    """A view that may answer with a list it streams. Its answer goes with the request."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        # View and request refer to each other, so what the view holds waits for the collector.
+        self.__dict__.pop("response", None)
+        return response
+
+
+class WorkspaceView(ListedView):
     """A view of the caller's workspace. `self.workspace` comes from the credential alone."""
 
     @property

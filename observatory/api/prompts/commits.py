@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import F
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory import exact
+from observatory.api.kit import streamed
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict
@@ -41,11 +43,15 @@ class Commits(WorkspaceView):
     @endpoint(query=shapes.CommitQuery, answer=shapes.Commits)
     def get(
         self, request: Request, owner: str, repo_handle: str, query: shapes.CommitQuery
-    ) -> Response:
+    ) -> HttpResponseBase:
         repo = repo_or_404(self, owner, repo_handle, is_read=True)
-        page = repo.commits.select_related("parent").order_by("-pk")[query.window]
-        listed = [shown(repo, commit, has_model=query.include_model) for commit in page]
-        return Response({"commits": listed, "total": repo.num_commits})
+        every = Commit.objects.select_related("parent").defer("parent__manifest", "parent__prompt")
+        pages = streamed.rows_of(
+            repo.commits.order_by("-pk"), query.window, ("manifest", "prompt"), every
+        )
+        has_model = query.include_model
+        listed = (shown(repo, commit, has_model=has_model) for page in pages for commit in page)
+        return streamed.answer(streamed.members(commits=listed, total=repo.num_commits))
 
     @endpoint(body=shapes.CommitCreate, answer=shapes.CommitAnswer, errors=(409,))
     def post(

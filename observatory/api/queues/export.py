@@ -5,8 +5,9 @@ Only completed items are in it, so that no answer is told before its time (promi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -25,7 +26,9 @@ from observatory.api.queues.queues import find
 from observatory.api.queues.rubric import MISSING
 from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
+from observatory.runs import sizes
 from observatory.runs.models import Run
+from observatory.runs.paging import chunks
 from observatory.workspaces.models import User
 
 BATCH = 200  # items read at once
@@ -121,10 +124,32 @@ def _rows(
 ) -> Iterator[list[Any]]:
     items = list(QueueItem.objects.filter(pk__in=ids).order_by("completed_at", "pk"))
     shown = item_subjects.shown_runs(queue.workspace_id, items)
+    sized = dict.fromkeys(ids, 0)
     run_ids = [run_id for found in shown.values() for run_id in found]
-    runs = {run.id: run for run in Run.objects.filter(workspace=queue.workspace, id__in=run_ids)}
+    of_runs = dict(sizes.of_runs(queue.workspace_id, run_ids, ("inputs", "outputs")))
+    for pk, found in shown.items():
+        sized[pk] += sum(of_runs[run_id] for run_id in found)
+    standing = Review.objects.filter(item__in=ids, retracted_at=None)
+    for pk, size in sizes.sized(standing, ("scores", "correction", "note"), key="item_id"):
+        sized[pk] += size
+    for chunk in chunks((item, sized[item.pk]) for item in items):
+        yield from _cells(queue, chunk, shown, keys, people, is_detailed)
+
+
+def _cells(
+    queue: AnnotationQueue,
+    items: Sequence[QueueItem],
+    shown: Mapping[int, list[UUID]],
+    keys: Sequence[str],
+    people: Sequence[User],
+    is_detailed: bool,
+) -> Iterator[list[Any]]:
+    """Yield the cells of `items`, whose runs are `shown`."""
+    run_ids = [run_id for item in items for run_id in shown.get(item.pk, [])]
+    found = Run.objects.filter(workspace=queue.workspace, id__in=run_ids)
+    runs = {run.id: run for run in found.only("id", "name", "start_time", "inputs", "outputs")}
     given: dict[int, list[Review]] = {}
-    for review in Review.objects.filter(item__in=ids, retracted_at=None).order_by(
+    for review in Review.objects.filter(item__in=items, retracted_at=None).order_by(
         "submitted_at", "pk"
     ):
         given.setdefault(review.item_id, []).append(review)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -16,7 +17,7 @@ from rest_framework.response import Response
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
 from annotations.queues import item_subjects, queue_items, queue_sections
 from annotations.queues.queue_sections import Section
-from observatory.api.kit import parameters
+from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
@@ -27,7 +28,8 @@ from observatory.api.queues.rubric import MISSING
 from observatory.api.runs import read as run_read
 from observatory.feedback import judgement
 from observatory.feedback.judgement import InvalidFeedback
-from observatory.runs import search
+from observatory.runs import search, sizes
+from observatory.runs.paging import chunks
 
 MAX_ADDED = 10_000
 STATUSES = {queue_sections.MINE, queue_sections.OTHERS, queue_sections.DONE}
@@ -154,6 +156,14 @@ def queue_runs(
     return rows
 
 
+def _chunked(view: WorkspaceView, items: Sequence[QueueItem]) -> Iterator[list[QueueItem]]:
+    """Yield items in order, as many at once as have small runs together."""
+    ids = item_subjects.shown_runs(view.workspace.pk, items)
+    shown_ids = [ids.get(item.pk, [item.run_id])[0] for item in items]
+    sized = sizes.of_runs(view.workspace.pk, shown_ids, run_read.payloads(run_read.DEFAULT))
+    return chunks((item, size) for item, (_, size) in zip(items, sized, strict=True))
+
+
 def _wanted(body: Any) -> dict[UUID, str | None]:
     """Return run id -> proposed example of a bare array of ids or of objects with `run_id`."""
     if not isinstance(body, list):
@@ -210,12 +220,17 @@ class AnnotationQueueRuns(AnnotationQueueRunsByKey):
     """GET (list_runs_from_annotation_queue) and POST (add_runs_to_annotation_queue) .../runs."""
 
     @endpoint(query=shapes.QueueRunQuery, answer=list[shapes.QueueRun])
-    def get(self, request: Request, queue_id: str) -> Response:
+    def get(self, request: Request, queue_id: str) -> HttpResponseBase:
         queue = find(self.workspace, queue_id)
         rows = parameters.window(request)
         items = _part(self, queue).page(rows.start, rows.stop)
         has_stats = parameters.flag(request, "include_stats") is True
-        return Response(queue_runs(self, queue, items, has_stats=has_stats))
+        listed = (
+            row
+            for part in _chunked(self, items)
+            for row in queue_runs(self, queue, part, has_stats=has_stats)
+        )
+        return streamed.answer(streamed.array(listed))
 
 
 class AnnotationQueueRun(WorkspaceView):

@@ -9,15 +9,15 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from observatory.api.feedback import feedback
 from observatory.api.feedback.schemas import Feedback, FeedbackQuery
-from observatory.api.kit import parameters
-from observatory.api.kit.base import WorkspaceView, uuid_or_404
+from observatory.api.kit import parameters, streamed
+from observatory.api.kit.base import ListedView, WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Message
@@ -28,10 +28,8 @@ from observatory.exact import dumps
 from observatory.runs import search, sharing
 from observatory.runs.grants import Grant
 from observatory.runs.models import RunShare
-from observatory.runs.paging import PAGE_BYTES
 from observatory.runs.search import RunRow
 
-MOST_LISTED = 1_000
 UNSEEN = frozenset({"in_dataset", "last_queued_at", "reference_dataset_id", "share_token"})
 """What is not told of a shared run, because it speaks of other things than the run."""
 
@@ -76,7 +74,7 @@ class RunSharing(WorkspaceView):
         return uuid
 
 
-class SharedRunView(APIView):
+class SharedRunView(ListedView):
     """A view of one shared run. The token in the path is the only credential."""
 
     authentication_classes = ()
@@ -93,15 +91,8 @@ class SharedRunView(APIView):
         self, found: RunShare, body: Mapping[str, Any], wanted: frozenset[str]
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of shared runs and the cursor of the next."""
-        page = self.stored(found, body, wanted)
-        return shared_out(found, page.runs, wanted, self.request), page.next_cursor
-
-    def stored(
-        self, found: RunShare, body: Mapping[str, Any], wanted: frozenset[str]
-    ) -> search.Page:
-        """Return a page of shared runs as they are stored."""
         try:
-            return sharing.query(
+            page = sharing.query(
                 found,
                 ids=uuids_of(body, "id"),
                 limit=limit_of(body),
@@ -112,6 +103,7 @@ class SharedRunView(APIView):
             raise ParseError(f"cursor: {error}") from None
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
+        return shared_out(found, page.runs, wanted, self.request), page.next_cursor
 
 
 def shared_out(
@@ -165,43 +157,32 @@ class SharedRunQueries(SharedRunView):
 class SharedRuns(SharedRunView):
     """GET /public/{token}/runs?id= (JavaScript's listSharedRuns, which forgets the `?`): an array.
 
-    The token in the path decides, not the one in the query. At most MOST_LISTED runs and about
-    PAGE_BYTES of documents; the header X-Next-Cursor then holds the `cursor` of what follows.
+    The token in the path decides, not the one in the query. The client asks once, so all of them.
     """
 
     @endpoint(query=shapes.SharedRunsQuery, answer=list[shapes.SharedRun])
-    def get(self, request: Request, token: str, rest: str = "") -> Response:
+    def get(self, request: Request, token: str, rest: str = "") -> HttpResponseBase:
         found = self.share(token)
-        ids = parse_qs(rest).get("id") or parameters.listed(request, "id")
-        body: dict[str, Any] = {"id": ids or None, "cursor": request.query_params.get("cursor")}
-        listed: list[dict[str, Any]] = []
-        size = 0
-        while True:
-            page = self.stored(found, body, DEFAULT)
-            listed += shared_out(found, page.runs, DEFAULT, request)
-            size += page.n_bytes
-            body["cursor"] = page.next_cursor
-            if page.next_cursor is None:
-                return Response(listed)
-            if len(listed) >= MOST_LISTED or size > PAGE_BYTES:
-                return Response(listed, headers={"X-Next-Cursor": page.next_cursor})
+        asked = parse_qs(rest).get("id") or parameters.listed(request, "id")
+        try:
+            ids = sharing.ordered_ids(found, uuids_of({"id": asked or None}, "id"))
+        except search.TooSlow as error:
+            raise TooSlow(str(error)) from None
+        pages = search.chunked(found.workspace, ids, payloads=payloads(DEFAULT))
+        listed = (run for page in pages for run in shared_out(found, page, DEFAULT, request))
+        return streamed.answer(streamed.array(listed))
 
 
 class SharedFeedback(SharedRunView):
     """GET /public/{token}/feedbacks?run=&key=: what was thought of the runs, newest first."""
 
     @endpoint(query=FeedbackQuery, answer=list[Feedback])
-    def get(self, request: Request, token: str) -> Response:
+    def get(self, request: Request, token: str) -> HttpResponseBase:
         found = self.share(token)
         ids = sharing.run_ids(found)
-        rows = (
-            feedback.readable(found.workspace)
-            .filter(feedback.filters(request), run_id__in=ids)
-            .order_by("-created_at", "-id")
-        )
-        return Response(
-            [
-                {**feedback.shown_publicly(one, found.token), "session_id": None}
-                for one in rows[parameters.window(request)]
-            ]
+        rows = feedback.readable(found.workspace)
+        return feedback.listed(
+            rows.filter(feedback.filters(request), run_id__in=ids),
+            request,
+            lambda one: {**feedback.shown_publicly(one, found.token), "session_id": None},
         )

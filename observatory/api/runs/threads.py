@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app.messages import Message, extracted, joined
 from observatory import exact
-from observatory.api.kit import parameters
+from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs import schemas as shapes
@@ -39,7 +40,9 @@ def _offset(body: dict[str, Any]) -> int:
     return given
 
 
-def shown(thread: Thread, judged: dict[str, Any]) -> dict[str, Any]:
+def shown(
+    thread: Thread, judged: dict[str, Any], first_inputs: str | None, last_outputs: str | None
+) -> dict[str, Any]:
     """Return a thread as the wire shows it. Inputs and outputs are JSON text, as the SDK reads."""
     return {
         "group_key": thread.thread_id,
@@ -59,8 +62,8 @@ def shown(thread: Thread, judged: dict[str, Any]) -> dict[str, Any]:
         "feedback_stats": judged,
         "first_trace_id": thread.first_trace_id,
         "last_trace_id": thread.last_trace_id,
-        "first_inputs": thread.first_inputs or "",
-        "last_outputs": thread.last_outputs or "",
+        "first_inputs": first_inputs or "",
+        "last_outputs": last_outputs or "",
         "last_error": thread.last_error,
     }
 
@@ -69,7 +72,7 @@ class RunGroups(WorkspaceView):
     """POST /runs/group (listGroupRuns): a page of the threads of a project, newest first."""
 
     @endpoint(body=shapes.ThreadQuery, answer=shapes.Threads, errors=(404,))
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
         body: Any = request.data
         if not isinstance(body, dict):
             raise ParseError("The body must be a JSON object")
@@ -95,14 +98,11 @@ class RunGroups(WorkspaceView):
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
         judged = summary.thread_stats(project, [thread.thread_id for thread in found.threads])
-        return Response(
-            {
-                "groups": [
-                    shown(thread, judged.get(thread.thread_id, {})) for thread in found.threads
-                ],
-                "total": found.total,
-            }
+        groups = (
+            shown(thread, judged.get(thread.thread_id, {}), *documents)
+            for thread, *documents in threads.with_documents(self.workspace, found.threads)
         )
+        return streamed.answer(streamed.members(groups=groups, total=found.total))
 
 
 class ThreadPreview(WorkspaceView):

@@ -9,15 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from datasets_app import comparisons, experiments, files
 from datasets_app.experiments import Asked, ExampleRuns, Place
 from observatory.api.datasets.datasets import dataset_or_404
 from observatory.api.datasets.examples import shown as example_shown
-from observatory.api.kit import cursors
+from observatory.api.kit import cursors, streamed
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import TooSlow, filter_of, text_of, uuid_of, uuids_of
@@ -88,7 +88,7 @@ class ExperimentRuns(WorkspaceView):
     """POST /api/v2/datasets/{id}/experiment-runs (client.datasets.experiment_runs.query)."""
 
     @endpoint(body=shapes.ExperimentRunQuery, answer=shapes.ExperimentRunPage)
-    def post(self, request: Request, dataset_id: str) -> Response:
+    def post(self, request: Request, dataset_id: str) -> HttpResponseBase:
         dataset = dataset_or_404(self, dataset_id)
         body = body_of(request)
         asked, selected = asked_of(body), fields.selected(body)
@@ -96,14 +96,19 @@ class ExperimentRuns(WorkspaceView):
         assert asked.limit is not None  # asked_of always cuts the page
         more = replace(asked, limit=asked.limit + 1)
         try:
-            rows = experiments.by_example(dataset, more, payloads=fields.payloads(selected))
+            chosen = experiments.placed(dataset, more)
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
-        page = rows[: asked.limit]
-        items = self._items(page, selected, comparison)
-        last = page[-1].place if len(rows) > len(page) else None
+        page = chosen[: asked.limit]
+        last = page[-1].place if len(chosen) > len(page) else None
         cursor = None if last is None else cursors.written(last.rank, last.created_at, last.pk)
-        return Response({"items": items, "next_cursor": cursor})
+        columns = fields.payloads(selected)
+        items = (
+            item
+            for rows in experiments.chunked(self.workspace, page, payloads=columns)
+            for item in self._items(rows, selected, comparison)
+        )
+        return streamed.answer(streamed.members(items=items, next_cursor=cursor))
 
     def _items(
         self, page: list[ExampleRuns], selected: frozenset[str], comparison: UUID | None

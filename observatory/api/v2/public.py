@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from observatory.api.kit.base import uuid_or_404
+from observatory.api.kit import streamed
+from observatory.api.kit.base import ListedView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import TooSlow, moment_of
 from observatory.api.v2 import fields
@@ -21,7 +22,7 @@ from observatory.api.v2 import schemas as shapes
 from observatory.api.v2.bodies import body_of, query_of
 from observatory.runs import search, sharing, thread_sharing
 from observatory.runs.grants import Grant
-from observatory.runs.search import Page, RunRow
+from observatory.runs.search import RunRow
 from observatory.workspaces.models import Workspace
 
 
@@ -32,7 +33,7 @@ class Opened:
     workspace: Workspace
     grant: Grant
     read: Callable[[UUID], RunRow | None]
-    query: Callable[[list[str]], Page]
+    run_ids: Callable[[], list[UUID]]
     seen_as: Callable[[RunRow], RunRow]
 
 
@@ -44,7 +45,7 @@ def opened_or_404(token: str) -> Opened:
             run.workspace,
             Grant.of_share(run.token),
             functools.partial(sharing.read, run),
-            lambda payloads: sharing.query(run, limit=sharing.MAX_SHARED, payloads=payloads),
+            functools.partial(sharing.ordered_ids, run),
             functools.partial(sharing.as_root, run),
         )
     if (thread := thread_sharing.shared(uuid)) is not None:
@@ -52,13 +53,13 @@ def opened_or_404(token: str) -> Opened:
             thread.project.workspace,
             Grant.of_share(thread.token),
             functools.partial(thread_sharing.read, thread),
-            lambda payloads: thread_sharing.query(thread, payloads=payloads),
+            functools.partial(thread_sharing.run_ids, thread),
             thread_sharing.as_shared,
         )
     raise NotFound("Nothing is shared under this token")
 
 
-class SharedV2(APIView):
+class SharedV2(ListedView):
     """A view of what is shared. The token in the path is the only credential."""
 
     authentication_classes = ()
@@ -98,11 +99,13 @@ class SharedRunQueriesV2(SharedV2):
     """POST /api/v2/public/{token}/runs/query (client.public.runs.query): all of a shared trace."""
 
     @endpoint(body=shapes.SharedQueryV2, answer=shapes.RunListV2)
-    def post(self, request: Request, token: str) -> Response:
+    def post(self, request: Request, token: str) -> HttpResponseBase:
         opened = opened_or_404(token)
         selected = fields.selected(body_of(request), fields.PUBLIC)
         try:
-            page = opened.query(fields.payloads(selected))
+            ids = opened.run_ids()
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
-        return Response({"items": self.shown(opened, page.runs, selected)})
+        pages = search.chunked(opened.workspace, ids, payloads=fields.payloads(selected))
+        items = (run for page in pages for run in self.shown(opened, page, selected))
+        return streamed.answer(streamed.members(items=items))

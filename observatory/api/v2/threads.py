@@ -88,7 +88,13 @@ def _together(details: Details, kind: str) -> dict[str, Any]:
     return together
 
 
-def thread_out(thread: Thread, judged: dict[str, Any], details: Details) -> dict[str, Any]:
+def thread_out(
+    thread: Thread,
+    judged: dict[str, Any],
+    details: Details,
+    first_inputs: str | None,
+    last_outputs: str | None,
+) -> dict[str, Any]:
     """Return a thread as the generated clients read it: langsmith.types.Thread."""
     return {
         "thread_id": thread.thread_id,
@@ -106,8 +112,8 @@ def thread_out(thread: Thread, judged: dict[str, Any], details: Details) -> dict
         "first_trace_id": thread.first_trace_id,
         "last_trace_id": thread.last_trace_id,
         "trace_id": thread.last_trace_id,
-        "first_inputs": preview(thread.first_inputs) or "",
-        "last_outputs": preview(thread.last_outputs) or "",
+        "first_inputs": preview(first_inputs) or "",
+        "last_outputs": preview(last_outputs) or "",
         "last_error": thread.last_error and thread.last_error[:MAX_PREVIEW],
         "feedback_stats": judged,
     }
@@ -127,8 +133,10 @@ class ThreadQueries(PageView):
         judged = summary.thread_stats(project, [thread.thread_id for thread in page])
         details = threads.details(project.workspace_id, page)
         items = [
-            thread_out(one, judged.get(one.thread_id, {}), details.get(one.thread_id, {}))
-            for one in page
+            thread_out(
+                one, judged.get(one.thread_id, {}), details.get(one.thread_id, {}), *documents
+            )
+            for one, *documents in threads.with_documents(self.workspace, page)
         ]
         last = page[-1] if len(found) > size else None
         cursor = None if last is None else cursors.written(last.last_start, last.thread_id)

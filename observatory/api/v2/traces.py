@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from observatory.api.kit import streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
-from observatory.api.runs.query import filter_of, moment_of, text_of, uuids_of
+from observatory.api.runs.query import TooSlow, filter_of, moment_of, text_of, uuids_of
 from observatory.api.v2 import fields
 from observatory.api.v2 import schemas as shapes
 from observatory.api.v2.bodies import (
@@ -24,7 +26,7 @@ from observatory.api.v2.bodies import (
 )
 from observatory.api.v2.runs import page_of
 from observatory.api.v2.streaming import PageView
-from observatory.runs import totals
+from observatory.runs import search, totals
 from observatory.runs.search import RunQuery
 
 MAX_PAGE = 100
@@ -77,28 +79,29 @@ class TraceRuns(WorkspaceView):
     """GET /api/v2/traces/{id}/runs (client.traces.list_runs): all runs of it, by their start."""
 
     @endpoint(query=shapes.TraceRunsQuery, answer=shapes.RunListV2)
-    def get(self, request: Request, trace_id: str) -> Response:
+    def get(self, request: Request, trace_id: str) -> HttpResponseBase:
         asked = query_of(request, "selects")
         selected = fields.selected(asked)
         since, until = moment_of(asked, "min_start_time"), moment_of(asked, "max_start_time")
         if (since is None) != (until is None):
             raise ParseError("min_start_time and max_start_time: give both or neither")
-        page = page_of(
-            self,
-            RunQuery(
-                projects=[project_of(self.workspace, asked).uuid],
-                trace_id=uuid_or_404(trace_id),
-                filter=filter_of(asked, "filter"),
-                started_from=since,
-                started_to=until,
-                order="asc",
-                payloads=fields.payloads(selected),
-            ),
+        wanted = RunQuery(
+            projects=[project_of(self.workspace, asked).uuid],
+            trace_id=uuid_or_404(trace_id),
+            filter=filter_of(asked, "filter"),
+            started_from=since,
+            started_to=until,
+            order="asc",
         )
-        return Response(
-            {
-                "items": fields.runs_out(
-                    self.workspace, page.runs, selected, request, grant=self.caller.grant
-                )
-            }
+        try:
+            ids = search.ids_of(self.workspace, wanted)
+        except search.TooSlow as error:
+            raise TooSlow(str(error)) from None
+        pages = search.chunked(self.workspace, ids, payloads=fields.payloads(selected))
+        grant = self.caller.grant
+        items = (
+            run
+            for page in pages
+            for run in fields.runs_out(self.workspace, page, selected, request, grant=grant)
         )
+        return streamed.answer(streamed.members(items=items))
