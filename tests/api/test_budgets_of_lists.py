@@ -243,6 +243,8 @@ NO_ROWS = {"GET /public/{token}/examples/count"}
 
 def _is_list(operation: Any) -> bool:
     names = by_get._names(operation.query)
-    body = getattr(operation.body, "__annotations__", {})
+    body = getattr(operation.body, "__struct_fields__", ()) or getattr(
+        operation.body, "__annotations__", {}
+    )
     paged = {"limit", "cursor", "page_size"}
     return bool(paged & (set(names) | set(body)))

@@ -376,4 +376,7 @@ def test_no_list_is_left_out() -> None:
 
 
 def _names(query: Any) -> frozenset[str]:
+    """Return the names of a query or body, described by a TypedDict or a Struct."""
+    if hasattr(query, "__struct_fields__"):
+        return frozenset(query.__struct_fields__)
     return frozenset() if query is None else query.__required_keys__ | query.__optional_keys__
