@@ -6,9 +6,9 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from annotations.nudges import Nudger, is_backlogged
 from annotations.signals import item_completed, item_reopened
 from datasets_app import tasks
+from observatory.nudges import Nudger, is_backlogged
 
 
 def _send() -> None:

@@ -4,7 +4,7 @@ import os
 
 from celery import Celery
 
-from observatory import broker
+from observatory.embedded import broker
 
 broker.install()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "observatory.settings")

@@ -47,11 +47,11 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "observatory.settings")
     from django.core.exceptions import ImproperlyConfigured
 
-    from observatory import embedded
+    from observatory.embedded import postgres
 
     try:
         run(arguments)
-    except (ImproperlyConfigured, embedded.InUse) as error:
+    except (ImproperlyConfigured, postgres.InUse) as error:
         raise SystemExit(f"observatory: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> None:
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError, OperationalError, connections
 
-    from observatory import embedded
+    from observatory.embedded import postgres
 
     # A command may take its time: the limit is for what serves requests.
     database_options: dict[str, object] = settings.DATABASES["default"]["OPTIONS"]  # type: ignore[assignment]
@@ -71,7 +71,7 @@ def run(arguments: list[str]) -> None:
     needs_database = bool(arguments) and arguments[0] not in WITHOUT_DATABASE
     with contextlib.ExitStack() as stack:
         if settings.IS_EMBEDDED and needs_database:
-            stack.enter_context(embedded.borrowed(settings.DATA_DIR))
+            stack.enter_context(postgres.borrowed(settings.DATA_DIR))
             stack.callback(connections.close_all)
         try:
             execute_from_command_line(["observatory", *arguments])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from observatory import settings
-from observatory.leash import fasten
+from observatory.embedded.child_guard import end_with_parent
 
 wsgi_app = "observatory.wsgi:application"
 bind = settings.BIND
@@ -74,6 +74,6 @@ def _give_memory_back() -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     """A worker never outlives its arbiter, and keeps no more memory than it needs."""
-    fasten(server.pid, signal.SIGKILL)
+    end_with_parent(server.pid, signal.SIGKILL)
     _give_memory_back()
     gc.set_threshold(_GC_EVERY, 10, 10)

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.http.request import validate_host
 
-from observatory import embedded
 from observatory.config import (
     LOCAL_HOSTS,
     PRIVATE_NETWORKS,
     Environment,
     default_data_directory,
 )
+from observatory.embedded import postgres
 
 env = Environment(os.environ)
 
@@ -35,7 +35,7 @@ DATA_DIR = Path(env.text("OBSERVATORY_DATA", str(default_data_directory()))).exp
 
 _external = env.database("DATABASE_URL")
 IS_EMBEDDED = _external is None
-DATABASES = {"default": _external or embedded.connection_settings(DATA_DIR)}
+DATABASES = {"default": _external or postgres.connection_settings(DATA_DIR)}
 DATABASES["default"] |= {
     "CONN_MAX_AGE": env.integer("OBSERVATORY_CONN_MAX_AGE_S", 600, 0, 86_400),
     "CONN_HEALTH_CHECKS": True,
@@ -55,7 +55,7 @@ DATABASES["default"]["OPTIONS"] = _options | cast(
 )
 
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.secret("SECRET_KEY", embedded.secret_key(DATA_DIR) if IS_EMBEDDED else "")
+SECRET_KEY = env.secret("SECRET_KEY", postgres.secret_key(DATA_DIR) if IS_EMBEDDED else "")
 if not SECRET_KEY:
     env.mistakes.append("SECRET_KEY: needed with DATABASE_URL, a random text of 50 characters")
 SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")

@@ -34,7 +34,7 @@ _lead: pytest.StashKey[int] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
-def postgres(pytestconfig: pytest.Config) -> None:
+def postgres_server(pytestconfig: pytest.Config) -> None:
     """The server of the tests, started by the first test that needs the database.
 
     The workers of one run share it: the first starts it, the leading process stops it.
@@ -43,16 +43,16 @@ def postgres(pytestconfig: pytest.Config) -> None:
 
     if not settings.IS_EMBEDDED:
         return
-    from observatory import embedded
+    from observatory.embedded import postgres
 
     with (settings.DATA_DIR / "tests.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if embedded.start(settings.DATA_DIR):
+        if postgres.start(settings.DATA_DIR):
             (settings.DATA_DIR / STARTED_BY).write_text(str(pytestconfig.stash[_lead]))
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(postgres: None, django_db_setup: None) -> None:
+def django_db_setup(postgres_server: None, django_db_setup: None) -> None:
     """Make the test database of pytest-django on a running server."""
 
 
@@ -64,9 +64,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     started_by = settings.DATA_DIR / STARTED_BY
     if started_by.exists() and started_by.read_text() == str(os.getpid()):
-        from observatory import embedded
+        from observatory.embedded import postgres
 
-        embedded.stop(settings.DATA_DIR, mode="immediate")
+        postgres.stop(settings.DATA_DIR, mode="immediate")
         started_by.unlink()
 
 

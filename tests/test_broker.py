@@ -6,7 +6,7 @@ import shutil
 
 from kombu import Connection, Exchange, Queue
 
-from observatory import broker
+from observatory.embedded import broker
 
 QUEUE = Queue("nudges", Exchange("nudges", type="direct"), routing_key="nudges")
 

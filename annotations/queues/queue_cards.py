@@ -10,7 +10,7 @@ from django.db.models import Count, Min
 from annotations.models import AnnotationQueue, QueueItem, Review
 from annotations.queues import access
 from annotations.queues.queue_progress import progress_of
-from observatory.workspaces import people
+from observatory.workspaces.memberships import is_allowed
 from observatory.workspaces.models import User, Workspace
 from observatory.workspaces.roles import Permission
 
@@ -65,7 +65,7 @@ def queue_cards(workspace: Workspace, user: User, now: datetime) -> list[QueueCa
         .annotate(n=Count("pk"))
     )
     counts = progress_of(ids, user)
-    is_reviewer = people.is_allowed(user, workspace, Permission.REVIEW)
+    is_reviewer = is_allowed(user, workspace, Permission.REVIEW)
     cards = []
     for queue in queues:
         count = counts[queue.pk]

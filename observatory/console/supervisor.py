@@ -1,7 +1,8 @@
 """Run a few programs as one tree: restart what dies, pass on what it says, stop all together.
 
-One thread only, so that a child can be leashed to this process between fork and exec (see
-`observatory.leash`): however the supervisor ends, even by SIGKILL, its children end too.
+One thread only, so that a child can be tied to this process between fork and exec (see
+`observatory.embedded.child_guard`): however the supervisor ends, even by SIGKILL, its children
+end too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import TextIO
 
-from observatory.leash import leash
+from observatory.embedded.child_guard import ending_with_us
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 30.0
@@ -34,7 +35,7 @@ _STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Program:
     """What to run, and how it wants to be ended.
 
-    `stop_signal` asks it to end in good order, `leash_signal` reaches it when the supervisor is
+    `stop_signal` asks it to end in good order, `orphan_signal` reaches it when the supervisor is
     gone. Lines of its output that `is_worth_showing` refuses are kept, and shown when it dies.
     """
 
@@ -42,7 +43,7 @@ class Program:
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     stop_signal: signal.Signals = signal.SIGTERM
-    leash_signal: signal.Signals = signal.SIGKILL
+    orphan_signal: signal.Signals = signal.SIGKILL
     account: pwd.struct_passwd | None = None
     inherited: tuple[int, ...] = ()
     runs_once: bool = False
@@ -82,7 +83,7 @@ class Child:
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
-            preexec_fn=leash(program.leash_signal),  # safe: we have one thread
+            preexec_fn=ending_with_us(program.orphan_signal),  # safe: we have one thread
         )
         self.started_at = time.monotonic()
         self.restart_at = None

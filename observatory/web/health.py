@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 import observatory
-from observatory.broker import Channel as EmbeddedChannel
+from observatory.embedded.broker import Channel as EmbeddedChannel
 from observatory.outages import RETRY_AFTER_S
 from observatory.runs.models import Change, Rejected
 from observatory.web.outage import without_a_log_line

@@ -17,8 +17,8 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from observatory.workspaces.memberships import membership_of, memberships_of
 from observatory.workspaces.models import Membership, User, Workspace
-from observatory.workspaces.people import membership_of, memberships_of
 from observatory.workspaces.roles import PERMISSIONS, Permission, allows
 
 OUR_FETCH = "X-Obs-Fetch"

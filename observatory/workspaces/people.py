@@ -1,4 +1,7 @@
-"""Who is signed in: each page asks this first, so it is asked in few and ready-made statements."""
+"""The authentication backend: the signed-in user of a page, with their memberships.
+
+Stored sessions name `people.Backend` by its path: moving it signs everybody out.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from django.contrib.auth.backends import ModelBackend
 from observatory.db import prepared
 from observatory.db.columns import Columns
 from observatory.workspaces.models import Membership, User, Workspace
-from observatory.workspaces.roles import Permission, allows
 
 _USER = Columns(User, "u")
 _MEMBERSHIP = Columns(Membership, "m")
@@ -56,25 +58,3 @@ def _memberships(user: User, rows: list[list[Any]]) -> list[Membership]:
         membership.user = user
         found.append(membership)
     return found
-
-
-def memberships_of(user: User) -> list[Membership]:
-    """Return what `user` is in each of their workspaces, which come with it, by their names.
-
-    Of the person who makes a request they were read with the person, once.
-    """
-    if user.memberships_read is not None:
-        return user.memberships_read
-    found = Membership.objects.filter(user=user).select_related("workspace", "user")
-    return list(found.order_by("workspace__name", "workspace_id"))
-
-
-def membership_of(user: User, slug: str) -> Membership | None:
-    """Return what `user` is in the workspace `slug`, which comes with it; None: no member."""
-    return next((each for each in memberships_of(user) if each.workspace.slug == slug), None)
-
-
-def is_allowed(user: User, workspace: Workspace, permission: Permission) -> bool:
-    """Return whether the role of `user` in `workspace` includes `permission`."""
-    membership = membership_of(user, workspace.slug)
-    return membership is not None and allows(membership.role, permission)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from observatory import embedded
 from observatory.cli import take_data_option
+from observatory.embedded import postgres
 from tests.live import ROOT, child_environment, live_server, open_directory
 
 
@@ -49,11 +49,11 @@ def test_apikey_create_prints_the_key_and_nothing_else(data) -> None:
 
 
 def test_a_stopped_database_is_started_for_a_command_and_stopped_after_it(data) -> None:
-    assert not embedded.is_running(data)
+    assert not postgres.is_running(data)
     listed = run(data, "apikey", "list")
     assert "first key" in listed.stdout
-    assert not embedded.is_running(data)
-    assert embedded.server_process(data) is None
+    assert not postgres.is_running(data)
+    assert postgres.server_process(data) is None
 
 
 def test_a_running_database_is_used_and_left_running(data) -> None:
@@ -68,7 +68,7 @@ def test_two_commands_at_once_share_one_server_and_the_last_one_stops_it(data) -
         ended = list(pool.map(lambda n: run(data, "apikey", "create", f"key {n}"), range(3)))
     assert [e.returncode for e in ended] == [0, 0, 0], [e.stderr for e in ended]
     assert len({e.stdout for e in ended}) == 3
-    assert embedded.server_process(data) is None
+    assert postgres.server_process(data) is None
 
 
 def test_people_get_roles_passwords_and_only_leads_the_admin(data) -> None:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from observatory import embedded
+from observatory.embedded import postgres
 from tests.live import ROOT, child_environment, live_server, open_directory
 
 
@@ -123,7 +123,7 @@ def test_a_part_that_is_killed_comes_back(live, victim) -> None:
 @pytest.mark.faults
 def test_while_the_database_is_away_runs_are_answered_503_and_then_stored(live) -> None:
     """Never 500, on which the SDKs would drop their batch; never a refused connection."""
-    database = embedded.server_process(live.data)
+    database = postgres.server_process(live.data)
     assert database is not None
     database.kill()
     answers = []

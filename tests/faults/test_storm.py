@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from observatory.broker import Channel
 from observatory.console.demo import wire
 from observatory.console.demo.traces import make_traces
+from observatory.embedded.broker import Channel
 from tests.faults.storm import PREPARE, Weather, ride, shell, wait_for_calm
 from tests.live import live_server
 

@@ -134,8 +134,8 @@ def _pytest(copy: Path, names: object, database: str) -> subprocess.CompletedPro
 
 def _stop_server(copy: Path) -> None:
     stop = (
-        "import tests.settings as s; from observatory import embedded;"
-        " embedded.stop(s.DATA_DIR, mode='immediate')"
+        "import tests.settings as s; from observatory.embedded import postgres;"
+        " postgres.stop(s.DATA_DIR, mode='immediate')"
     )
     subprocess.run([sys.executable, "-c", stop], cwd=copy, check=False, timeout=60)
 

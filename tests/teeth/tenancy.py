@@ -14,7 +14,7 @@ VARIANTS = [
     Variant(
         promise="T1",
         breaks="a page of another workspace opens for anybody who is signed in",
-        file="observatory/workspaces/people.py",
+        file="observatory/workspaces/memberships.py",
         old="return next((each for each in memberships_of(user) if each.workspace.slug == slug), None)",
         new="return Membership.objects.filter(workspace__slug=slug).first()",
         tests=("tests/test_tenancy_pages.py",),

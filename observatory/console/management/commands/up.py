@@ -19,9 +19,9 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from observatory import embedded
 from observatory.console import first_start
 from observatory.console.supervisor import Child, Program, Supervisor, listening
+from observatory.embedded import postgres
 
 START_PATIENCE_S = 120.0
 ANY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound to
@@ -53,8 +53,8 @@ class Command(BaseCommand):
                 ) from None
             if settings.IS_EMBEDDED:
                 try:
-                    stack.enter_context(embedded.owned(settings.DATA_DIR))
-                except embedded.InUse as error:
+                    stack.enter_context(postgres.owned(settings.DATA_DIR))
+                except postgres.InUse as error:
                     raise CommandError(str(error)) from None
             supervisor = stack.enter_context(Supervisor(log=sys.stderr))
             _Tree(supervisor, bound, options["host"], options["verbosity"]).run(
@@ -119,25 +119,25 @@ class _Tree:
 
     def _start_database(self) -> bool:
         data: Path = settings.DATA_DIR
-        embedded.clear_stale_lock(data)
+        postgres.clear_stale_lock(data)
         _empty_broker(data / "broker")
         database = self.supervisor.start(
             Program(
                 "db",
-                embedded.server_command(data),
+                postgres.server_command(data),
                 stop_signal=signal.SIGINT,  # a fast shutdown: open connections are ended
-                leash_signal=signal.SIGINT,
-                account=embedded.server_user(),
+                orphan_signal=signal.SIGINT,
+                account=postgres.server_user(),
                 is_worth_showing=_is_news_of_the_database if self.verbosity < 2 else _is_any,
             )
         )
         if not self.supervisor.wait_for(
-            lambda: embedded.is_running(data), START_PATIENCE_S, database
+            lambda: postgres.is_running(data), START_PATIENCE_S, database
         ):
             if self.supervisor.is_stopping:
                 return False
             raise CommandError("the database did not start; its output is above")
-        embedded.make_database(data)
+        postgres.make_database(data)
         return True
 
     def _start_web(self) -> Child:

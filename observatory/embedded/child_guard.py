@@ -16,7 +16,7 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def fasten(parent: int, number: signal.Signals) -> None:
+def end_with_parent(parent: int, number: signal.Signals) -> None:
     """Ask the kernel to send this process `number` when `parent`, its parent, is gone.
 
     Raises OSError when the kernel refuses, and ProcessLookupError when the parent is gone
@@ -30,11 +30,11 @@ def fasten(parent: int, number: signal.Signals) -> None:
         raise ProcessLookupError(parent)
 
 
-def leash(number: signal.Signals) -> Callable[[], None]:
-    """Return a `preexec_fn` that fastens the child to this process.
+def ending_with_us(number: signal.Signals) -> Callable[[], None]:
+    """Return a `preexec_fn`: the child gets `number` when this process ends.
 
     To be used by the main thread of a process that has no others: after a fork beside threads
     only async-signal-safe calls are certain, and the kernel watches the forking thread.
     """
     parent = os.getpid()
-    return lambda: fasten(parent, number)
+    return lambda: end_with_parent(parent, number)

@@ -1,8 +1,8 @@
-"""Telling a worker that there is something to route, without ever waiting for the broker.
+"""Tell a worker that there is something to do, without ever waiting for the broker.
 
 Receivers run after the commit but before the answer is sent, so they only raise a flag here; a
 thread of the process publishes. One nudge covers every change before it, so while one is on
-its way the next are the same one. A lost nudge costs seconds: see tasks.sweep_changes.
+its way the next are the same one. A lost nudge costs seconds: each task has a sweeper.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Nudger:
             try:
                 self._publish()
             except Exception as error:
-                # Whatever the broker's library raises: the sweeper routes all the same.
+                # Whatever the broker's library raises: the sweeper finds the rows all the same.
                 if not is_failing:
                     log.warning("the broker takes no nudge (the sweeper goes on): %s", error)
                 is_failing = True
@@ -73,14 +73,3 @@ def is_backlogged() -> bool:
         return False
     with os.scandir(folder) as entries:
         return sum(1 for _ in entries) > MAX_UNREAD_FILES
-
-
-def _send() -> None:
-    from annotations.tasks import drain_changes
-
-    if not is_backlogged():
-        # A message older than this says nothing that the sweeper has not found.
-        drain_changes.apply_async(retry=False, expires=60, ignore_result=True)
-
-
-nudger = Nudger(_send)
