@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
@@ -24,7 +23,7 @@ from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_or_404
 from observatory.api.kit import parameters, streamed
-from observatory.api.kit.base import WorkspaceView, uuid_or_404
+from observatory.api.kit.base import WorkspaceView, base_url, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
@@ -63,16 +62,11 @@ def revisions_of(
     return streamed.rows_of(found, window, sorted(documents), rows)
 
 
-def base_of(request: Request) -> str:
-    """Return what links begin with: OBSERVATORY_PUBLIC_URL, or the host that was asked."""
-    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-
-
 def _add_files(
     view: WorkspaceView, rows: list[dict[str, Any]], revisions: list[ExampleRevision]
 ) -> None:
     """Add `attachment_urls` to the examples of `revisions`."""
-    links = files.urls(revisions, base_of(view.request), grant=view.caller.grant)
+    links = files.urls(revisions, base_url(view.request), grant=view.caller.grant)
     for row, urls in zip(rows, links, strict=True):
         row["attachment_urls"] = urls
 

@@ -23,9 +23,9 @@ from observatory import csv_lines, exact
 from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_or_404
-from observatory.api.datasets.examples import base_of, create_in, now_shown, revisions_of
+from observatory.api.datasets.examples import create_in, now_shown, revisions_of
 from observatory.api.kit import parameters, streamed
-from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.base import WorkspaceView, base_url
 from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.runs import attachments
@@ -101,7 +101,7 @@ class DatasetFile(WorkspaceView):
         instant = instant_or_404(dataset, parameters.one(request, "as_of"))
         as_of = instant or versions.newest_of(dataset)  # one version, however long it takes
         is_guarded = parameters.flag(request, "spreadsheet") is True
-        told = _Standing(dataset, as_of=as_of, base_url=base_of(request), grant=self.caller.grant)
+        told = _Standing(dataset, as_of=as_of, base_url=base_url(request), grant=self.caller.grant)
         answer: HttpResponseBase
         if form == "csv":
             answer = StreamingHttpResponse(

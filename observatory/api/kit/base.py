@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -12,6 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -92,3 +94,11 @@ def uuid_or_404(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFound("Not found") from None
+
+
+def base_url(request: HttpRequest | Request) -> str:
+    """Return what links in an answer begin with, without a slash at the end.
+
+    That is OBSERVATORY_PUBLIC_URL, or the scheme and host that were asked.
+    """
+    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"

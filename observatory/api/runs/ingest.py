@@ -21,12 +21,14 @@ from msgspec import Raw
 from rest_framework.exceptions import ParseError
 
 from observatory import exact
-from observatory.api.kit import body, multipart
+from observatory.api.kit import body
 from observatory.api.kit.base import BareWorkspaceView
 from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import TooLarge, Unprocessable
-from observatory.api.kit.multipart import Batch, Reject
+from observatory.api.kit.multipart import Part, mime_type
+from observatory.api.runs import multipart
 from observatory.api.runs import schemas as shapes
+from observatory.api.runs.multipart import Batch, Reject
 from observatory.exact import dumps
 from observatory.feedback import judgement, record
 from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
@@ -58,9 +60,8 @@ class IngestView(BareWorkspaceView):
     def save_files(self, batch: Batch, content: body.Content) -> Iterator[Saved]:
         """Yield the files of `batch`, each once it is in the storage."""
         for one in batch.attachments:
-            pieces = _pieces(content, one.part)
-            mime_type = multipart.mime_type(content, one.part)
-            yield attachments.save(one.run_id, one.name, mime_type, pieces)
+            pieces, kind = _pieces(content, one.part), mime_type(content, one.part)
+            yield attachments.save(one.run_id, one.name, kind, pieces)
             body.forget(content)
 
     def store_runs(self, batch: Batch, mode: Mode) -> Stored:
@@ -134,7 +135,7 @@ class IngestView(BareWorkspaceView):
         return rejected
 
 
-def _pieces(content: body.Content, part: multipart.Part) -> Iterator[bytes]:
+def _pieces(content: body.Content, part: Part) -> Iterator[bytes]:
     for start in range(part.start, part.end, _FILE_PIECE):
         yield content[start : min(start + _FILE_PIECE, part.end)]
 

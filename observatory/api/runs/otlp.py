@@ -25,8 +25,8 @@ from observatory import exact
 from observatory.api.kit import body
 from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import TooLarge
-from observatory.api.kit.multipart import Batch, Reject
 from observatory.api.runs.ingest import IngestView
+from observatory.api.runs.multipart import Batch, Reject
 from observatory.runs import attachments
 from observatory.runs.attachments import Saved
 from observatory.runs.documents import BadItem

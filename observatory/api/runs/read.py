@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -18,7 +17,7 @@ from datasets_app.messages import extracted
 from datasets_app.models import Example
 from observatory import exact
 from observatory.api.kit import parameters
-from observatory.api.kit.base import uuid_or_404
+from observatory.api.kit.base import base_url, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs import schemas as shapes
 from observatory.api.runs.ingest import RunPatch
@@ -261,8 +260,7 @@ def runs_out(
     `grant` is open. `seen_as` changes each row after what is stored beside it was read.
     """
     listed = list(rows)
-    base_url = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    told = beside(workspace, listed, selected, base_url, grant=grant)
+    told = beside(workspace, listed, selected, base_url(request), grant=grant)
     if selected.intersection((*spending.TOKENS, *spending.COSTS)):
         listed = spending.summed(workspace.pk, listed)
     if selected.intersection(_DETAILS):

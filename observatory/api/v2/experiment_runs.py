@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
@@ -18,7 +17,7 @@ from datasets_app.experiments import Asked, ExampleRuns, Place
 from observatory.api.datasets.datasets import dataset_or_404
 from observatory.api.datasets.examples import shown as example_shown
 from observatory.api.kit import cursors, streamed
-from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.base import WorkspaceView, base_url
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import TooSlow, filter_of, text_of, uuid_of, uuids_of
 from observatory.api.v2 import fields
@@ -123,7 +122,7 @@ class ExperimentRuns(WorkspaceView):
             judged = comparisons.run_stats(self.workspace.pk, comparison, ids)
             for run_id, run in zip(ids, told, strict=True):
                 run["feedback_stats"] = {**run["feedback_stats"], **judged.get(run_id, {})}
-        base = settings.PUBLIC_URL or f"{self.request.scheme}://{self.request.get_host()}"
+        base = base_url(self.request)
         urls = files.urls([row.revision for row in page], base, grant=self.caller.grant)
         waiting = iter(told)
         return [

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
 from annotations.queues import queue_items
+from observatory.api.kit.base import base_url
 from observatory.api.runs import read as run_read
 from observatory.api.v2.bodies import choices_of
 from observatory.runs import sharing
@@ -101,7 +101,7 @@ def runs_out(
     Usage is what each run says of itself, unless the rows hold what ran below it.
     """
     needed = _needed(fields) | run_read.REQUIRED
-    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+    base = base_url(request)
     stored = run_read.beside(workspace, rows, needed, base, grant=grant)
     told = [run_read.run_out(seen_as(row), workspace, needed, stored) for row in rows]
     beside = _beside(workspace, rows, fields, base)

@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from observatory.api.kit.base import WorkspaceView, uuid_or_404
+from observatory.api.kit.base import WorkspaceView, base_url, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs.query import (
     TooSlow,
@@ -134,9 +133,8 @@ class RunAddress(WorkspaceView):
     def get(self, request: Request, run_id: str) -> Response:
         asked = query_of(request)
         project, trace = project_of(self.workspace, asked), required_uuid(asked, "trace_id")
-        base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
         path = app_path(self.workspace, project.uuid, uuid_or_404(run_id), trace)
-        return Response({"url": f"{base}{path}"})
+        return Response({"url": f"{base_url(request)}{path}"})
 
 
 class RunSharingV2(WorkspaceView):
