@@ -28,6 +28,7 @@ from observatory.api.kit.bodies import (
 )
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
+from observatory.api.kit.members import MAX_IDS, Flag, Id, Ids, Names
 from observatory.exact import Number
 
 
@@ -118,6 +119,47 @@ def test_a_body_is_read_whole_and_what_is_not_declared_is_ignored() -> None:
     assert survey.size is None
     assert survey.parent is UNSET
     assert set(survey.given()) == {"name", "note", "score", "id", "at", "document"}
+
+
+class Search(Body, kw_only=True):
+    reads_digits = True
+    is_root: Flag | None = None
+    parent: Id | None = None
+    ids: Ids | None = None
+    select: Names | None = None
+    size: Annotated[int, Meta(ge=1, le=20)] | None = None
+
+
+def test_members_that_read_themselves_take_what_clients_send_for_them() -> None:
+    first, second = str(UUID(int=1)), UUID(int=2)
+    search = read(
+        Search, {"is_root": 1, "parent": second.hex, "ids": first, "select": {}, "size": "7"}
+    )
+    assert (search.is_root, search.parent, search.ids) == (True, second, [UUID(int=1)])
+    assert (search.select, search.size) == (None, 7)
+    empty = read(Search, {"is_root": False, "parent": "", "ids": "", "select": []})
+    assert (empty.is_root, empty.parent, empty.ids, empty.select) == (False, None, None, None)
+    listed = read(Search, {"ids": [], "select": ["name"]})
+    assert (listed.ids, listed.select) == ([], ["name"])
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"is_root": 2}, "is_root: must be true or false"),
+        ({"is_root": "true"}, "is_root: must be true or false"),
+        ({"parent": ["x"]}, "parent: must be a UUID"),
+        ({"ids": [str(UUID(int=1)), 7]}, "ids.1: must be a UUID"),
+        ({"ids": "x"}, "ids: must be a UUID"),
+        ({"ids": ["x"] * (MAX_IDS + 1)}, f"ids: must have at most {MAX_IDS} values"),
+        ({"select": ["name", 7]}, "select: must be an array of names"),
+        ({"select": "name"}, "select: must be an array of names"),
+    ],
+)
+def test_a_member_that_reads_itself_is_named_with_its_rule(body: Any, detail: str) -> None:
+    with pytest.raises(Unprocessable) as refused:
+        read(Search, body)
+    assert str(refused.value.detail) == detail
 
 
 def test_null_is_told_from_absent_where_the_class_says_so() -> None:

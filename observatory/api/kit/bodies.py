@@ -27,6 +27,7 @@ from rest_framework.exceptions import APIException
 
 from observatory import exact
 from observatory.api.kit.errors import Unprocessable
+from observatory.api.kit.members import SelfReading
 from observatory.feedback.judgement import InvalidFeedback, parse_time
 from observatory.wire_values import clean_text
 
@@ -76,11 +77,13 @@ Q = TypeVar("Q", bound="Query")
 class Body(Struct, kw_only=True):
     """The JSON body of a request. `invalid` is the refusal of its dialect.
 
-    With `is_read_by_handler` the endpoint describes it only: the handler takes the bytes apart,
+    With `reads_digits` a text of digits stands for a whole number, as in a query. With
+    `is_read_by_handler` the endpoint describes it only: the handler takes the bytes apart,
     because documents in it are stored as they were sent.
     """
 
     invalid: ClassVar[type[APIException]] = Unprocessable
+    reads_digits: ClassVar[bool] = False
     is_read_by_handler: ClassVar[bool] = False
 
     def given(self) -> dict[str, Any]:
@@ -124,7 +127,7 @@ def read(kind: type[B], body: Any) -> B:
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if value != MISSING}
     try:
-        return _converted(kind, body, is_strict=True)
+        return _converted(kind, body, is_strict=not kind.reads_digits)
     except InvalidFeedback as error:
         raise kind.invalid(str(error)) from None
 
@@ -163,6 +166,8 @@ def _converted(kind: type[S], value: Any, *, is_strict: bool) -> S:
 
 def _special(kind: Any, value: Any) -> Any:
     """Read the types that msgspec does not know. Raises ValueError with the reason."""
+    if isinstance(kind, SelfReading):
+        return kind.read(value)
     if kind is Moment:
         try:
             return parse_time("", value)
@@ -187,6 +192,8 @@ def _object_of(text: Any) -> dict[str, Any]:
 
 def schema_of(kind: type) -> dict[str, Any]:
     """Return the JSON schema of a type that msgspec does not know. Raises NotImplementedError."""
+    if isinstance(kind, SelfReading):
+        return kind.schema
     if kind is Moment:
         return {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
     if kind is Real:
@@ -301,12 +308,16 @@ _REQUIRED = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 
 def _refusal(kind: Any, error: msgspec.ValidationError) -> InvalidFeedback:
     """Return msgspec's error in the words of the wire."""
-    match = _AT.match(str(error))
+    cause = error.__cause__  # what a __post_init__ or `_special` raised
+    said = "" if cause is None else str(cause)  # it may hold anything that was sent
+    match = _AT.match(str(error).removeprefix(said))
     assert match is not None
-    reason, path = match["reason"], (match["path"] or "").replace("[...]", "")
+    reason, path = said or match["reason"], (match["path"] or "").replace("[...]", "")
     path = re.sub(r"\[(\d+)\]", r".\1", path).strip(".")
-    if isinstance(error.__cause__, InvalidFeedback):  # raised by a __post_init__
-        return InvalidFeedback(_join(path, error.__cause__.field), error.__cause__.reason)
+    if isinstance(cause, InvalidFeedback):
+        return InvalidFeedback(_join(path, cause.field), cause.reason)
+    if cause is not None:
+        return InvalidFeedback(path or "body", reason)
     if missing := _REQUIRED.match(reason):
         return InvalidFeedback(_join(path, missing["name"]), "is required")
     return InvalidFeedback(path or "body", _in_words(kind, path, reason))
