@@ -30,7 +30,7 @@ VARIANTS = [
     "(('x' || left(encode(sha256(uuid_send({rule}::uuid) || uuid_send({run})"
     " || random()::text::bytea), 'hex'), 13))"
 """,
-        tests=("tests/annotations/test_sampling.py",),
+        tests=("tests/annotations/test_routing.py",),
     ),
     Variant(
         promise="B3",
