@@ -248,3 +248,8 @@ class QueueItem(models.Model):
         """The runs that a review judges; a thread's change, so it names none."""
         pair = [run_id for run_id in (self.first_run_id, self.second_run_id) if run_id]
         return [self.run_id] if self.item_type == self.ItemType.RUN else pair
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether the item asks which of two runs is better."""
+        return self.item_type == self.ItemType.PAIR

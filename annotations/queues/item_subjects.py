@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from annotations.models import AnnotationQueue, QueueItem, RubricItem
 from annotations.queues import queue_items
 from observatory import exact
+from observatory.runs import listing
 from observatory.runs.models import Project, Run
 from observatory.workspaces.models import User, Workspace
 
@@ -25,6 +26,7 @@ Side = TypeVar("Side")
 _THREADS = UUID("6f0c2a4e-9b7d-5a51-8c0e-2d1f6e7a9b30")  # namespaces of the made ids
 _PAIRS = UUID("b1d3c7f2-4e86-5d0a-9f6b-7c2e8a1d5f43")
 
+TURNS = 30  # of a thread: the newest
 PREFERENCE = "preference"
 SCALE: list[dict[str, Any]] = [
     {"value": 1, "label": "first"},
@@ -230,6 +232,31 @@ def shown_runs(workspace_id: int, items: Iterable[QueueItem]) -> dict[int, list[
 def in_order(item: QueueItem, first: Side, second: Side) -> list[Side]:
     """Return what belongs to the first and the second run as A and B."""
     return [second, first] if item.is_swapped else [first, second]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a reviewer sees of an item, whichever of the three kinds it is.
+
+    `run` is the item's run, of a thread the newest; None: not received, or a pair. `turns` are
+    the root runs of a thread, oldest first, at most TURNS of the newest. `pair` holds the two
+    runs of a pair as A and B, None for one that is not stored.
+    """
+
+    run: Run | None = None
+    turns: Sequence[Run] = ()
+    pair: Sequence[Run | None] = ()
+
+
+def shown_of(workspace: Workspace, item: QueueItem) -> Shown:
+    """Read what is shown of `item`: a run, a thread and its turns, or both runs of a pair."""
+    if item.item_type == QueueItem.ItemType.RUN:
+        return Shown(listing.stored(workspace, item.run_id))
+    run_ids = shown_runs(workspace.pk, [item]).get(item.pk, [])
+    runs = [listing.stored(workspace, run_id) for run_id in run_ids]
+    if item.is_pair:
+        return Shown(pair=runs)
+    return Shown(runs[0] if runs else None, turns=turns_of(workspace, item, TURNS))
 
 
 def threads_of(workspace_id: int, run_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:

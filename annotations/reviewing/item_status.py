@@ -100,7 +100,7 @@ def _given(item: QueueItem, person: User, rubric: Mapping[str, RubricItem]) -> d
 
     What a model or an evaluator sent with the person's key is no judgement of theirs.
     """
-    run_id, is_pair = _judged(item), item.item_type == QueueItem.ItemType.PAIR
+    run_id, is_pair = _judged(item), item.is_pair
     if run_id is None:
         return {}
     found = Feedback.objects.filter(
@@ -117,7 +117,7 @@ def _given(item: QueueItem, person: User, rubric: Mapping[str, RubricItem]) -> d
 
 def _judged(item: QueueItem) -> UUID | None:
     """Return the run that feedback on `item` is read from: of a pair, the first."""
-    if item.item_type == QueueItem.ItemType.PAIR:
+    if item.is_pair:
         return item.first_run_id
     newest = item_subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
     return newest[0] if newest else None

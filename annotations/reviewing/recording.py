@@ -184,7 +184,7 @@ def record_feedback(
         rows[0] = replace(rows[0], correction=review.correction["outputs"])
     if review.note:
         rows.append(judgement(NOTE_KEY, comment=review.note))
-    if item.item_type == QueueItem.ItemType.PAIR:
+    if item.is_pair:
         rows = [side for row in rows for side in _sides(item, review, row)]
     workspace = item.queue.workspace
     if not rows:  # the run's annotation_status may change all the same

@@ -20,6 +20,7 @@ from annotations.models import (
     RubricItem,
     Seat,
 )
+from annotations.queues import item_subjects
 from annotations.queues.access import IS_VISIBLE
 from annotations.queues.needs_review import N_NEEDING_MINE
 from annotations.queues.queue_progress import DONE_BY_ME
@@ -275,6 +276,19 @@ def open_next(
     return _opened(queue, _OPEN_NEXT, reserve_parameters(queue, reviewer, now, exclude))
 
 
+def open_after(frame: Frame, reviewer: User, now: datetime) -> Opened | None:
+    """Reserve and open the item after the one on the screen, so that it can be shown at once.
+
+    None when there is no other, or when holding two would take one of the last from others.
+    With nothing on the screen it is what comes next in any case.
+    """
+    if frame.shown_id is None:
+        return open_next(frame.queue, reviewer, now)
+    if not frame.has_room():
+        return None
+    return open_next(frame.queue, reviewer, now, exclude=[frame.shown_id])
+
+
 def open_item(item: QueueItem, reviewer: User, seat: Seat | None) -> Opened:
     """Return `item` opened under `seat`, as both are now. One statement."""
     opened = _opened(
@@ -302,6 +316,17 @@ def _opened(queue: AnnotationQueue, sql: str, parameters: dict[str, Any]) -> Ope
     if run is not None:
         run.workspace = queue.workspace
     return Opened(item, seat, run, draft, _decided(row[0]))
+
+
+def shown(opened: Opened, *, is_whole: bool = False) -> item_subjects.Shown:
+    """Return what is shown of the item: what it was opened with, unless that is not enough.
+
+    Threads and pairs are read here, and with `is_whole` a run in all its columns.
+    """
+    item = opened.item
+    if item.item_type == QueueItem.ItemType.RUN and not is_whole:
+        return item_subjects.Shown(opened.run)
+    return item_subjects.shown_of(item.queue.workspace, item)
 
 
 # A form that comes back -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from annotations.agreement.coefficients import LEVEL, Agreement, Reason, Warn
 from annotations.models import QueueItem
 from observatory.web.http import WebRequest, render_page, require
 from observatory.web.queues import queue_or_404
-from observatory.web.subjects import titles_of_items
+from observatory.web.titles import titles_of_items
 from observatory.workspaces.roles import Permission
 
 WIDTH, LEFT, RIGHT = 640, 24, 24  # of the picture, in its own units

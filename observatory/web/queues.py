@@ -14,14 +14,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
-from annotations.queues import access, queue_cards, queue_items, queue_progress
+from annotations.queues import access, item_subjects, queue_cards, queue_items, queue_progress
 from annotations.queues.blindness import answers_visible_to
 from annotations.routing import rules
 from datasets_app.harvest import held_back
 from datasets_app.models import HarvestedItem
 from observatory import exact
-from observatory.web import bench, subjects
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
+from observatory.web.titles import titles_of_items
+from observatory.web.workbench import pairs, subject
+from observatory.web.workbench.forms import identifier
 from observatory.workspaces.roles import Permission
 
 
@@ -100,7 +102,7 @@ def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "now": timezone.now(),
         "can_manage": can(request, Permission.MANAGE_QUEUES),
         "can_review": is_reviewer and _is_running(queue),
-        "names": subjects.titles_of_items(request.workspace, page),
+        "names": titles_of_items(request.workspace, page),
         "harvest": getattr(queue, "harvest", None),
         "n_held_back": held_back(queue=queue),
     }
@@ -123,7 +125,7 @@ def _is_running(queue: AnnotationQueue) -> bool:
 
 def _removed_now(request: WebRequest, queue: AnnotationQueue) -> QueueItem | None:
     """Return the item that was removed a moment ago, for the page to offer the way back."""
-    item_uuid = bench.identifier(request.GET.get("removed"))
+    item_uuid = identifier(request.GET.get("removed"))
     if item_uuid is None or not can(request, Permission.MANAGE_QUEUES):
         return None
     return QueueItem.objects.filter(
@@ -196,7 +198,7 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
     """
     queue = queue_or_404(request, queue_uuid)
     item = item_or_404(queue, item_uuid)
-    run = subjects.run_of(request.workspace, item)
+    about = item_subjects.shown_of(request.workspace, item)
     reviews = list(
         Review.objects.filter(item=item, retracted_at=None)
         .select_related("reviewer")
@@ -208,7 +210,7 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         "workspace": request.workspace,
         "queue": queue,
         "item": item,
-        "run": run,
+        "run": about.run,
         "decisions": item.decisions.order_by("pk"),
         "reviews": shown,
         "n_hidden": len(reviews) - len(shown),
@@ -221,7 +223,7 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
             item=item, outcome=HarvestedItem.Outcome.DISPUTED
         ).exists(),
     }
-    context |= subjects.subject_context(request, item, run, "conversation")
+    context |= subject.drawn(request, item, about, "conversation")
     return render_page(
         request,
         "annotations/item_detail.html",
@@ -248,8 +250,8 @@ def _answers(item: QueueItem, reviews: list[Review]) -> list[dict[str, Any]]:
     for question in (*asked, *past):
         given = [review.scores.get(question.feedback_key) for review in reviews]
         words = [answer_words(answer, question) for answer in given]
-        if subjects.is_pair(item):
-            words = [subjects.letter_of(item, said) for said in words]
+        if item.is_pair:
+            words = [pairs.letter_of(item, said) for said in words]
         rows.append({"question": question, "words": words, "differ": len(set(words)) > 1})
     return rows
 

@@ -19,15 +19,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
-from annotations.queues import queue_cards
+from annotations.queues import item_subjects, queue_cards
 from annotations.reviewing import corrections, drafts, reservations, reviews, workbench
 from annotations.reviewing.reviewer_sessions import Reason, Unavailable
 from annotations.reviewing.workbench import Form, Frame, Opened
-from observatory.web import bench, subjects
-from observatory.web.context import TABS
 from observatory.web.http import WebRequest, is_ours, privately, render_page, require
 from observatory.web.queues import item_or_404, queue_or_404
 from observatory.web.titles import OPENING_CHARS
+from observatory.web.workbench import forms, screen, subject
+from observatory.web.workbench.links import item_links
 from observatory.workspaces.roles import Permission
 
 PAGE = "annotations/review.html"
@@ -56,7 +56,7 @@ def review(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Show the next item, or the one `?item=` names, reserved for me."""
     frame = _frame(request, queue_uuid)
     now = timezone.now()
-    wanted = bench.identifier(request.GET.get("item"))
+    wanted = forms.identifier(request.GET.get("item"))
     if wanted is None:
         return _page(request, frame, workbench.open_next(frame.queue, request.user, now))
     item = item_or_404(frame.queue, wanted)
@@ -94,14 +94,15 @@ def _page(
 ) -> HttpResponse:
     """Render the whole workbench with the item that is open, or with why there is none."""
     now = timezone.now()
-    context = {**bench.bench_context(request, frame), "is_bench": True, "bench_keys": True}
     diff = typed.pop("diff", None)
     if opened is not None:
         tab = typed.pop("tab", request.GET.get("tab", "conversation"))
-        context |= bench.item_context(request, frame, opened, now=now, tab=tab, **typed)
+        shown = workbench.shown(opened, is_whole=tab == "metadata")
+        context = screen.context(request, frame, opened, shown, now=now, tab=tab, **typed)
         context["diff"] = diff
     else:
-        context |= _nothing(request, frame.queue, now)
+        context = screen.frame_context(request, frame) | _nothing(request, frame.queue, now)
+    context |= {"is_bench": True, "bench_keys": True}
     return render_page(
         request, PAGE, "annotations/_bench.html", context, section="queues", status=status
     )
@@ -139,15 +140,17 @@ def review_context(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
     tab = request.GET.get("tab", "")
     if not request.htmx:
         address = reverse("review", args=[request.workspace.slug, queue.uuid])
-        return redirect(f"{address}?item={item.uuid}&tab={tab if tab in dict(TABS) else ''}")
-    run = subjects.run_of(request.workspace, item)
-    chosen = bench.identifier(request.GET.get("run"))
+        return redirect(
+            f"{address}?item={item.uuid}&tab={tab if tab in dict(subject.TABS) else ''}"
+        )
+    shown = item_subjects.shown_of(request.workspace, item)
+    chosen = forms.identifier(request.GET.get("run"))
     context = {
         "item": item,
         "queue": queue,
-        "run": run,
-        "to": bench.item_links(request.workspace.slug, queue.uuid, item.uuid),
-        **subjects.subject_context(request, item, run, tab, chosen),
+        "run": shown.run,
+        "to": item_links(request.workspace.slug, queue.uuid, item.uuid),
+        **subject.drawn(request, item, shown, tab, chosen),
     }
     return privately(render(request, "annotations/_context.html", context))
 
@@ -158,21 +161,18 @@ def review_context(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
 def _parts(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Answer a script: progress, rail, and the item after the one on the screen, in a template.
 
-    The item after is reserved as well, unless that would take one of the last from others; with
-    nothing on the screen, it is what comes next in any case.
+    Read first, then drawn: docs/adr/0004.
     """
     now = timezone.now()
-    showing = bench.identifier(request.POST.get("showing") or request.GET.get("showing"))
+    showing = forms.identifier(request.POST.get("showing") or request.GET.get("showing"))
     frame = _frame(request, queue_uuid, showing)
-    context = bench.bench_context(request, frame)
-    opened = None
-    if frame.shown_id is None or frame.has_room():
-        exclude = [] if frame.shown_id is None else [frame.shown_id]
-        opened = workbench.open_next(frame.queue, request.user, now, exclude=exclude)
+    opened = workbench.open_after(frame, request.user, now)
     if opened is not None:
-        context |= bench.item_context(request, frame, opened, now=now)
-    elif frame.shown_id is None:
-        context |= _nothing(request, frame.queue, now)
+        context = screen.context(request, frame, opened, workbench.shown(opened), now=now)
+    else:
+        context = screen.frame_context(request, frame)
+        if frame.shown_id is None:
+            context |= _nothing(request, frame.queue, now)
     return privately(render(request, "annotations/_bench_parts.html", context))
 
 
@@ -189,9 +189,9 @@ def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Htt
     """Store my review. The same form twice is one review; a refused one is kept as a draft."""
     form = _form(request, queue_uuid, item_uuid)
     item = form.item
-    typed = bench.typed_of(request.POST, form.questions)
+    typed = forms.submitted_answers(request.POST, form.questions)
     try:
-        sent = bench.submission_of(request.POST, typed, form.outputs)
+        sent = forms.submission_of(request.POST, typed, form.outputs)
         outcome = reviews.submit(item, request.user, sent, timezone.now())
     except corrections.InvalidCorrection as error:
         where = f" (line {error.line}, column {error.column})"
@@ -212,16 +212,16 @@ def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Htt
     return redirect("review", request.workspace.slug, queue_uuid)
 
 
-def _keep(item: QueueItem, request: WebRequest, typed: bench.Typed) -> None:
+def _keep(item: QueueItem, request: WebRequest, typed: forms.Typed) -> None:
     """Make what was typed the draft, so that opening the item again shows it."""
-    writer = bench.writer_of(request.POST)
+    writer = forms.writer_of(request.POST)
     drafts.keep(item, request.user, typed.as_draft(), timezone.now(), writer=writer)
 
 
 def _refused(
     request: WebRequest,
     item: QueueItem,
-    typed: bench.Typed,
+    typed: forms.Typed,
     complaints: dict[str, str],
     *,
     status: int = 422,
@@ -239,7 +239,7 @@ def _refused(
 
 
 def _clashed(
-    request: WebRequest, item: QueueItem, typed: bench.Typed, conflict: reviews.Conflict
+    request: WebRequest, item: QueueItem, typed: forms.Typed, conflict: reviews.Conflict
 ) -> HttpResponse:
     words = CLASHES[conflict.clash]
     if conflict.clash is reviews.Clash.RUBRIC_CHANGED:
@@ -274,8 +274,8 @@ def _form_left(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> QueueI
     """Return the item that is passed over; what stands in its form is kept as a draft."""
     form = _form(request, queue_uuid, item_uuid)
     if "submission_id" in request.POST:
-        typed = bench.typed_of(request.POST, form.questions)
-        if bench.is_typed(typed, form.outputs):
+        typed = forms.submitted_answers(request.POST, form.questions)
+        if forms.is_typed(typed, form.outputs):
             _keep(form.item, request, typed)
     return form.item
 
@@ -347,9 +347,8 @@ def _opened_again(
         address = reverse("review", args=[request.workspace.slug, item.queue.uuid])
         return redirect(f"{address}?item={item.uuid}")
     frame = _frame(request, item.queue.uuid)
-    context = bench.bench_context(request, frame)
     opened = workbench.open_item(item, request.user, seat)
-    context |= bench.item_context(request, frame, opened, now=timezone.now())
+    context = screen.context(request, frame, opened, workbench.shown(opened), now=timezone.now())
     return privately(render(request, "annotations/_bench_parts.html", {**context, "is_undo": True}))
 
 
@@ -362,15 +361,15 @@ def review_draft(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Http
     """Keep what I typed; 409 when another tab has saved meanwhile or the review is in."""
     form = _form(request, queue_uuid, item_uuid)
     item = form.item
-    typed = bench.typed_of(request.POST, form.questions)
+    typed = forms.submitted_answers(request.POST, form.questions)
     try:
         draft = drafts.save(
             item,
             request.user,
             typed.as_draft(),
-            bench.draft_version(request.POST),
+            forms.draft_version(request.POST),
             timezone.now(),
-            writer=bench.writer_of(request.POST),
+            writer=forms.writer_of(request.POST),
         )
     except drafts.DraftConflict as conflict:
         response = HttpResponse("changed in another tab", status=409, content_type="text/plain")
@@ -391,7 +390,7 @@ def _held(
 ) -> tuple[Seat | None, UUID | None]:
     item = item_or_404(queue_or_404(request, queue_uuid), item_uuid)
     seat = Seat.objects.select_related("queue").filter(item=item, reviewer=request.user).first()
-    return seat, bench.identifier(request.POST.get("lease"))
+    return seat, forms.identifier(request.POST.get("lease"))
 
 
 @require_POST
@@ -427,8 +426,8 @@ def review_release(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
 def review_diff(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
     """Compare the editor's text with the answer, where there is no script or too much text."""
     form = _form(request, queue_uuid, item_uuid)
-    typed = bench.typed_of(request.POST, form.questions)
-    diff = bench.shown_diff(typed, form.outputs)
+    typed = forms.submitted_answers(request.POST, form.questions)
+    diff = forms.shown_diff(typed, form.outputs)
     if is_ours(request):
         return privately(render(request, "annotations/_diff.html", {"diff": diff}))
     return _same_page(request, form.item, typed=typed, diff=diff)

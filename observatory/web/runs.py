@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -22,10 +21,9 @@ from observatory.feedback.summary import feedback_stats
 from observatory.runs import listing, search, sharing, spending
 from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.models import Project, Run
-from observatory.web import rendering, shapes, traces
+from observatory.web import payloads, shapes
 from observatory.web.first_steps import first_steps
 from observatory.web.http import WebRequest, can, privately, render_page, require
-from observatory.workspaces.models import Workspace
 from observatory.workspaces.roles import Permission
 
 TABS = [
@@ -42,7 +40,6 @@ QUICK = [  # what a chip finds is what the rule preset of the same name routes
     ("Low confidence", "gauge", PRESETS["low-confidence"].filter),
 ]
 CHIPS = 2
-RAW_FIELDS = ("inputs", "outputs", "events", "serialized")
 
 
 @require_GET
@@ -182,7 +179,7 @@ def run_detail(request: WebRequest, run_id: UUID) -> HttpResponse:
         "tab": tab,
         "tabs": TABS,
         "hidden_until_mine": blindness.hides_answers(request.user, workspace_id, about),
-        **payload_context(request, run, tab),
+        **payloads.payload_context(request, run, tab),
     }
     if tab == "feedback":
         readable = blindness.feedback_visible_to(request.user, workspace_id)
@@ -193,72 +190,6 @@ def run_detail(request: WebRequest, run_id: UUID) -> HttpResponse:
     return render_page(
         request, "runs/run_detail.html", "runs/_pane.html", context, section="projects"
     )
-
-
-def payload_context(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
-    """Return what runs/_payload.html needs for `tab` of `run`."""
-    if tab == "conversation":
-        inputs, outputs = shapes.load(run.inputs), shapes.load(run.outputs)
-        documents = shapes.documents_of(outputs) if run.run_type == "retriever" else []
-        asked = shapes.question_turns(inputs)
-        turns = asked if documents else asked + shapes.answer_turns(outputs, asked)
-        return {"turns": turns, "documents": documents}
-    if tab in {"io", "inputs", "outputs"}:
-        names = ("inputs", "outputs") if tab == "io" else (tab,)
-        return {"parts": [_part(request, run, name, is_raw=False) for name in names]}
-    if tab == "metadata":
-        return {"facts": facts(request.workspace, run)}
-    if tab == "raw":
-        return {"parts": [_part(request, run, name, is_raw=True) for name in RAW_FIELDS]}
-    return {}
-
-
-def _part(request: WebRequest, run: Run, name: str, *, is_raw: bool) -> dict[str, Any]:
-    document: str | None = getattr(run, name)
-    part: dict[str, Any] = {
-        "title": name.capitalize(),
-        "value": None,
-        "raw_href": reverse("run-field", args=[request.workspace.slug, run.id, name]),
-        "shown": rendering.HEAD_CHARS,
-    }
-    if document is None:
-        return part
-    part["n_chars"], part["is_cut"] = len(document), len(document) > rendering.HEAD_CHARS
-    part["value"] = document if part["is_cut"] or is_raw else shapes.load(document)
-    if part["is_cut"] or is_raw:
-        part["html"] = rendering.payload(document).html
-    return part
-
-
-def facts(workspace: Workspace, run: Run) -> list[tuple[str, str]]:
-    """Return the plain fields of a run as (name, text), those that are set.
-
-    Tokens and costs of a parent are the sum of the llm runs below, as everywhere.
-    """
-    spent = _spent(workspace, run)
-    values = {
-        "Run id": run.id,
-        "Trace id": run.trace_id,
-        "Parent run": run.parent_run_id,
-        "Type": run.run_type,
-        "Status": run.status,
-        "Start": run.start_time,
-        "First token": run.first_token_time,
-        "End": run.end_time,
-        "Prompt tokens": spent.prompt_tokens,
-        "Completion tokens": spent.completion_tokens,
-        "Total tokens": spent.total_tokens,
-        "Total cost": spent.total_cost,
-        "Thread": run.thread_id,
-        "Reference example": run.reference_example_id,
-        "Received": run.received_at,
-    }
-    return [(name, str(value)) for name, value in values.items() if value is not None]
-
-
-def _spent(workspace: Workspace, run: Run) -> search.RunRow:
-    rows = search.by_ids(workspace, [run.id], payloads=()).values()
-    return spending.summed(workspace.pk, rows)[0]
 
 
 def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
@@ -272,11 +203,11 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
     root = run
     if run.trace_id != run.id:
         root = listing.stored(request.workspace, run.trace_id) or run
-    spans = span_rows(request, steps, chosen=run.id, tab=tab)
+    spans = payloads.span_rows(request, steps, chosen=run.id, tab=tab)
     ids = [step.id for step in steps]
     return {
         "root": root,
-        "spent": _spent(request.workspace, root),
+        "spent": payloads.spent(request.workspace, root),
         "share": sharing.of_run(request.workspace, run.id),
         "may_share": can(request, Permission.MANAGE_QUEUES),
         "project": run.project,
@@ -296,18 +227,6 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
         if can(request, Permission.MANAGE_QUEUES)
         else [],
     }
-
-
-def span_rows(
-    request: WebRequest, steps: list[Run], *, chosen: UUID, tab: str
-) -> list[traces.Span]:
-    """Return the tree's rows with the address of each run's pane."""
-    spans = traces.arrange(steps)
-    for span in spans:
-        address = reverse("run-detail", args=[request.workspace.slug, span.id])
-        span.href = f"{address}?tab={tab}"
-        span.is_chosen = span.id == chosen
-    return spans
 
 
 @require_POST
@@ -340,7 +259,7 @@ def run_enqueue(request: WebRequest, run_id: UUID) -> HttpResponse:
 @require(Permission.VIEW)
 def run_field(request: WebRequest, run_id: UUID, field: str) -> HttpResponse:
     """Return a whole field as plain text: never HTML, never sniffed."""
-    if field not in RAW_FIELDS:
+    if field not in payloads.RAW_FIELDS:
         raise Http404("no such field")
     document: str | None = getattr(run_or_404(request, run_id), field)
     response = HttpResponse(document or "", content_type="text/plain; charset=utf-8")

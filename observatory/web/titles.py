@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import TextField
 from django.db.models.functions import Cast, Left
 
+from annotations.models import QueueItem
 from observatory.runs.models import Run
 from observatory.web import shapes
 from observatory.workspaces.models import Workspace
@@ -39,3 +40,19 @@ def title_of(name: str | None, opening: str | None) -> str:
         question = shapes.line_of(shapes.load(opening), shapes.QUESTION_KEYS)
         line = " ".join((question or "").split())[:TITLE_CHARS]
     return line or name or "(no name)"
+
+
+def titles_of_items(workspace: Workspace, items: Iterable[QueueItem]) -> dict[UUID, str]:
+    """Return one line for each item by its `run_id`, in one query."""
+    wanted = list(items)
+    asked = {item.run_id: item.first_run_id or item.run_id for item in wanted}
+    titles = titles_of(workspace, asked.values())
+    found = {}
+    for item in wanted:
+        title = titles[asked[item.run_id]]
+        if item.thread_id is not None:
+            title = f"Thread {item.thread_id}"
+        elif item.is_pair:
+            title = "Pair" if title == NOT_RECEIVED else f"Pair: {title}"
+        found[item.run_id] = title
+    return found

@@ -1,0 +1,163 @@
+"""The workbench's form: what a reviewer typed, read back from a request or a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.http import QueryDict
+
+from annotations.models import RubricItem
+from annotations.reviewing import corrections, drafts
+from annotations.reviewing.reviews import Submission
+from observatory.runs.models import Run
+from observatory.web import rendering, shapes
+
+EDITOR_CHARS = 200_000
+"""A longer answer is not put into an editor: the page would not stay usable."""
+
+
+@dataclass
+class Typed:
+    """What stands in the form. `scores` are answers by feedback key, as `rubrics` reads them.
+
+    `correction` is the text of the editor, or None: never touched.
+    """
+
+    scores: dict[str, Any] = field(default_factory=dict)
+    correction: str | None = None
+    note: str = ""
+
+    def as_draft(self) -> dict[str, Any]:
+        return {"scores": self.scores, "correction_text": self.correction, "note": self.note}
+
+
+def submitted_answers(post: QueryDict, questions: list[RubricItem]) -> Typed:
+    """Read a submitted form. An answer that was not given has no entry."""
+    scores: dict[str, Any] = {}
+    for question in questions:
+        answer: dict[str, Any] = {}
+        sent = post.get(f"answer-{question.pk}", "").strip()
+        comment = post.get(f"comment-{question.pk}", "").strip()
+        if post.get(f"cant-{question.pk}"):
+            answer["cant_judge"] = True
+        elif sent:
+            answer["value" if question.kind == RubricItem.Kind.FREEFORM else "score"] = sent
+        if comment:
+            answer["comment"] = comment
+        if answer:
+            scores[question.feedback_key] = answer
+    correction = post.get("correction")
+    if correction is not None:
+        correction = correction.replace("\r\n", "\n")
+    return Typed(scores, correction, post.get("note", ""))
+
+
+def draft_answers(content: Mapping[str, Any]) -> Typed:
+    """Read a stored draft: one that was typed, or the answers of a review taken back."""
+    scores = content.get("scores") or {}
+    text = content.get("correction_text")
+    corrected = content.get("correction")
+    if text is None and isinstance(corrected, dict) and "outputs" in corrected:
+        text = corrections.editable_text(corrected["outputs"])
+    return Typed(dict(scores), text, content.get("note") or "")
+
+
+def writer_of(post: QueryDict) -> drafts.Writer | None:
+    """Return which tab sends the form; None without a script."""
+    tab, typed_at = post.get("tab", ""), whole_number(post.get("typed_at"), 2**53)
+    if not tab or len(tab) > 64 or typed_at is None:
+        return None
+    return drafts.Writer(tab, typed_at)
+
+
+def is_typed(typed: Typed, document: str | None) -> bool:
+    """Return whether the form holds anything that a person would miss."""
+    if typed.scores or typed.note.strip():
+        return True
+    if typed.correction is None or _is_too_long(document):
+        return False
+    return typed.correction.rstrip() != corrections.editable_text(shapes.load(document)).rstrip()
+
+
+def identifier(text: str | None) -> UUID | None:
+    """Return `text` as a UUID, or None when it is not one."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
+def whole_number(text: str | None, most: int) -> int | None:
+    """Return `text` as a number from 0 to `most`, or None."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 16:
+        return None
+    return min(int(text), most)
+
+
+def correction_of(typed: Typed, document: str | None) -> dict[str, Any] | None:
+    """Return {"outputs": ...} if the editor's text says something else than the run's outputs.
+
+    `document` is their JSON text. Raises corrections.InvalidCorrection when the whole document
+    is edited and is no JSON.
+    """
+    if typed.correction is None or _is_too_long(document):
+        return None
+    outputs = shapes.load(document)
+    original = corrections.editable_text(outputs)
+    if typed.correction.rstrip() == original.replace("\r\n", "\n").rstrip():
+        return None
+    corrected = corrections.apply(outputs, typed.correction)
+    return {"outputs": corrected} if corrections.differs(outputs, corrected) else None
+
+
+def _is_too_long(document: str | None) -> bool:
+    return len(document or "") > EDITOR_CHARS
+
+
+def submission_of(post: QueryDict, typed: Typed, document: str | None) -> Submission:
+    """Return what the form submits; a form without a submission id gets one of its own."""
+    return Submission(
+        submission_id=identifier(post.get("submission_id")) or uuid4(),
+        scores=typed.scores,
+        correction=correction_of(typed, document),
+        note=typed.note,
+        dwell_ms=whole_number(post.get("dwell_ms"), 86_400_000),
+        lease=identifier(post.get("lease")),
+        rubric_version=whole_number(post.get("rubric_version"), 2_000_000_000),
+    )
+
+
+def editor(run: Run | None, typed: Typed) -> dict[str, Any]:
+    """Return what annotations/_correction.html draws: the answer's editable text, as typed."""
+    document = run.outputs if run else None
+    if _is_too_long(document):
+        return {"is_too_long": True}
+    part = corrections.editable(shapes.load(document))
+    return {
+        "shape": part.shape.value,
+        "original": part.text,
+        "text": part.text if typed.correction is None else typed.correction,
+    }
+
+
+def shown_diff(typed: Typed, document: str | None) -> dict[str, Any] | None:
+    """Return the difference between the run's answer and the editor's text, drawn by the server."""
+    if typed.correction is None or _is_too_long(document):
+        return None
+    original = corrections.editable_text(shapes.load(document))
+    found = corrections.diff(original, typed.correction)
+    return {
+        "html": rendering.diff_html([(span.kind, span.text) for span in found.spans]),
+        "n_inserted": found.n_inserted,
+        "n_deleted": found.n_deleted,
+        "similarity": found.similarity,
+        "is_same": original == typed.correction,
+    }
+
+
+def draft_version(post: QueryDict) -> int:
+    """Return the version of the draft that the form was opened with, 0 for none."""
+    return whole_number(post.get("draft_version"), 2_000_000_000) or 0
