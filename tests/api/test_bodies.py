@@ -14,15 +14,19 @@ from rest_framework.exceptions import ParseError
 
 from observatory.api.kit.bodies import (
     MAX_LISTED,
+    MISSING,
     NOT_BLANK,
     Body,
+    Bound,
     JSONText,
     Moment,
     PageQuery,
     Prose,
     Real,
     UntaggedBody,
+    body_in,
     read,
+    read_list,
     read_query,
     schema_of,
 )
@@ -49,11 +53,21 @@ class Survey(UntaggedBody, kw_only=True):
     document: Any = None
     parent: str | UnsetType | None = UNSET
     is_open: bool | None = None
+    title: Annotated[Prose, Meta(max_length=3, pattern=NOT_BLANK)] | None = None
+
+
+class Entry(Body, kw_only=True):
+    run_id: UUID
+    note: str | None = None
+
+
+Entries = Annotated[list[UUID | Entry], Meta(max_length=2)]
 
 
 class SurveyQuery(PageQuery):
     ids: list[UUID] | None = None
     since: Moment | None = None
+    until: Bound | None = None
     is_open: bool | None = None
     state: bool | Literal["all"] = False
     name: str | None = None
@@ -107,7 +121,8 @@ def test_a_body_is_read_whole_and_what_is_not_declared_is_ignored() -> None:
             "id": "00000000000000000000000000000001",
             "at": 1_700_000_000_000,
             "document": {"kept": "a\x00b"},
-            "size": "__missing__",
+            "size": MISSING,
+            "questions": [{"key": "k", "weights": MISSING}],
             "unknown": 1,
         },
     )
@@ -118,7 +133,8 @@ def test_a_body_is_read_whole_and_what_is_not_declared_is_ignored() -> None:
     assert survey.document == {"kept": "a\x00b"}  # the column of a document cleans it
     assert survey.size is None
     assert survey.parent is UNSET
-    assert set(survey.given()) == {"name", "note", "score", "id", "at", "document"}
+    assert survey.questions == [Question(key="k")]
+    assert set(survey.given()) == {"name", "note", "score", "id", "at", "document", "questions"}
 
 
 class Search(Body, kw_only=True):
@@ -164,6 +180,47 @@ def test_a_member_that_reads_itself_is_named_with_its_rule(body: Any, detail: st
 
 def test_null_is_told_from_absent_where_the_class_says_so() -> None:
     assert read(Survey, {"name": "n", "parent": None}).parent is None
+
+
+def test_an_array_of_bodies_is_read_and_refused_by_place() -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    sent = [str(first), {"run_id": str(second), "note": MISSING}]
+    assert read_list(Entries, sent) == [first, Entry(run_id=second)]
+    for body, detail in [
+        ({}, "body: must be an array"),
+        ([7], "body.0: must be a UUID or an object"),
+        ([str(first), "x"], "body.1: must be a UUID"),
+        ([{}], "body.0.run_id: is required"),
+        (
+            [{"run_id": str(first), "note": "a\x00b"}],
+            "body.0.note: must not contain a NUL character",
+        ),
+        ([str(first)] * 3, "body: must have at most 2 values"),
+    ]:
+        with pytest.raises(Unprocessable) as refused:
+            read_list(Entries, body)
+        assert str(refused.value.detail) == detail
+
+
+def test_only_bodies_and_arrays_of_them_are_read() -> None:
+    assert body_in(Entries) is Entry
+    assert body_in(Survey) is Survey
+    assert body_in(list[dict[str, Any]]) is None
+    assert body_in(None) is None
+
+
+def test_text_of_prose_may_be_short_and_hold_nul() -> None:
+    assert read(Survey, {"name": "n", "title": "a\x00"}).title == "a\ufffd"
+    with pytest.raises(Unprocessable, match="title: must have at most 3 characters"):
+        read(Survey, {"name": "n", "title": "long"})
+
+
+def test_the_zero_time_bounds_nothing() -> None:
+    assert read_query(SurveyQuery, QueryDict("until=0001-01-01T00:00:00Z")).until is None
+    until = read_query(SurveyQuery, QueryDict("until=2026-01-02T03:04:05 00:00")).until
+    assert until == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    with pytest.raises(Unprocessable, match="until: is not a time"):
+        read_query(SurveyQuery, QueryDict("until=x"))
 
 
 def test_a_dialect_has_its_own_refusal() -> None:

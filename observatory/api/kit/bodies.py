@@ -17,7 +17,19 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 from django.http import QueryDict
@@ -33,6 +45,7 @@ from observatory.wire_values import clean_text
 
 if TYPE_CHECKING:
     Moment = datetime
+    Bound = datetime
     Real = float
     JSONText = dict[str, Any]
 else:
@@ -49,6 +62,11 @@ else:
         """ISO 8601 text (no zone: UTC) or epoch milliseconds; read as an aware time."""
 
         kinds = (datetime,)
+
+    class Bound(metaclass=_Like):
+        """As Moment; the zero time of Go (0001-01-01), which bounds nothing, is None."""
+
+        kinds = (datetime, type(None))
 
     class Real(metaclass=_Like):
         """A finite number, with the digits that were sent (see observatory.exact)."""
@@ -67,7 +85,7 @@ Prose = Annotated[str, Meta(extra={_REPLACES_NUL: True})]
 and a name without it would be another name."""
 
 NOT_BLANK: Final = r"\S"  # a pattern: some character is no space
-MISSING: Final = "__missing__"  # what a generated client sends for a member it was not given
+MISSING: Final = {"__missing__": "__missing__"}  # a generated client's word for an absent member
 MAX_LISTED: Final = 1_000
 
 B = TypeVar("B", bound="Body")
@@ -124,12 +142,44 @@ def read(kind: type[B], body: Any) -> B:
 
     Raises `kind.invalid` with a sentence that names the field and its limit.
     """
-    if isinstance(body, dict):
-        body = {name: value for name, value in body.items() if value != MISSING}
+    return cast(B, _read(kind, kind, body))
+
+
+def read_list(kind: Any, body: Any) -> list[Any]:
+    """Return a parsed JSON `body` as `kind`, an array of bodies. Raises as `read`."""
+    item = body_in(kind)
+    assert item is not None
+    return cast(list[Any], _read(kind, item, body))
+
+
+def _read(kind: Any, dialect: type[Body], body: Any) -> Any:
     try:
-        return _converted(kind, body, is_strict=not kind.reads_digits)
+        value = _present(body, _type_of(kind))
+        return _converted(kind, value, is_strict=not dialect.reads_digits)
     except InvalidFeedback as error:
-        raise kind.invalid(str(error)) from None
+        raise dialect.invalid(str(error)) from None
+
+
+def body_in(kind: Any) -> type[Body] | None:
+    """Return the class of bodies that `kind` is, or is an array of; None if it is neither."""
+    if get_origin(kind) in {Annotated, list, Union, UnionType}:
+        return next(filter(None, map(body_in, get_args(kind))), None)
+    return kind if isinstance(kind, type) and issubclass(kind, Body) else None
+
+
+def _present(value: Any, kind: types.Type) -> Any:
+    """Return `value` without the members that are MISSING, in the objects that classes declare."""
+    for member in _members(kind):
+        if isinstance(member, types.StructType) and isinstance(value, dict):
+            kinds = {field.encode_name: field.type for field in member.fields}
+            return {
+                name: _present(item, kinds[name]) if name in kinds else item
+                for name, item in value.items()
+                if item != MISSING
+            }
+        if isinstance(member, types.ListType) and isinstance(value, list):
+            return [_present(item, member.item_type) for item in value]
+    return value
 
 
 def read_query(kind: type[Q], parameters: QueryDict) -> Q:
@@ -147,28 +197,28 @@ def read_query(kind: type[Q], parameters: QueryDict) -> Q:
         if len(values) > MAX_LISTED and sent[name] is values:
             raise kind.invalid(f"{name}: must have at most {MAX_LISTED} values")
     try:
-        return _converted(kind, sent, is_strict=False)
+        return cast(Q, _converted(kind, sent, is_strict=False))
     except InvalidFeedback as error:
         raise kind.invalid(str(error)) from None
 
 
-S = TypeVar("S", bound=Struct)
-
-
-def _converted(kind: type[S], value: Any, *, is_strict: bool) -> S:
+def _converted(kind: Any, value: Any, *, is_strict: bool) -> Any:
+    root = "" if isinstance(kind, type) and issubclass(kind, Struct) else "body"
     try:
-        struct = msgspec.convert(value, kind, strict=is_strict, dec_hook=_special)
+        read = msgspec.convert(value, kind, strict=is_strict, dec_hook=_special)
     except msgspec.ValidationError as error:
-        raise _refusal(kind, error) from None
-    _clean(struct, _type_of(kind), "")
-    return struct
+        raise _refusal(kind, error, root) from None
+    _clean(read, _type_of(kind), root)
+    return read
 
 
 def _special(kind: Any, value: Any) -> Any:
     """Read the types that msgspec does not know. Raises ValueError with the reason."""
     if isinstance(kind, SelfReading):
         return kind.read(value)
-    if kind is Moment:
+    if kind is Bound and isinstance(value, str) and value.startswith("0001-01-01"):
+        return None
+    if kind in (Moment, Bound):
         try:
             return parse_time("", value)
         except InvalidFeedback as error:
@@ -194,7 +244,7 @@ def schema_of(kind: type) -> dict[str, Any]:
     """Return the JSON schema of a type that msgspec does not know. Raises NotImplementedError."""
     if isinstance(kind, SelfReading):
         return kind.schema
-    if kind is Moment:
+    if kind in (Moment, Bound):
         return {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
     if kind is Real:
         return {"type": "number"}
@@ -280,7 +330,7 @@ def _field(kind: Any, name: str) -> types.Type:
 def _unspaced(kind: Any, field: Any, text: str) -> str:
     """Return `text`; in a time, the space that an unencoded "+" of a zone arrives as is mended."""
     is_time = any(
-        isinstance(member, types.CustomType) and member.cls is Moment
+        isinstance(member, types.CustomType) and member.cls in (Moment, Bound)
         for member in _members(_field(kind, field.name))
     )
     return text[:19] + text[19:].replace(" ", "+") if is_time else text
@@ -306,21 +356,22 @@ _BOUND = re.compile(r"^Expected `(?:int|float)` (?P<sign>[<>]=?) (?P<n>\S+)$")
 _REQUIRED = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 
 
-def _refusal(kind: Any, error: msgspec.ValidationError) -> InvalidFeedback:
-    """Return msgspec's error in the words of the wire."""
+def _refusal(kind: Any, error: msgspec.ValidationError, root: str) -> InvalidFeedback:
+    """Return msgspec's error in the words of the wire, its path below `root`."""
     cause = error.__cause__  # what a __post_init__ or `_special` raised
     said = "" if cause is None else str(cause)  # it may hold anything that was sent
     match = _AT.match(str(error).removeprefix(said))
     assert match is not None
     reason, path = said or match["reason"], (match["path"] or "").replace("[...]", "")
     path = re.sub(r"\[(\d+)\]", r".\1", path).strip(".")
+    above = _join(root, path) if path else root
     if isinstance(cause, InvalidFeedback):
-        return InvalidFeedback(_join(path, cause.field), cause.reason)
+        return InvalidFeedback(_join(above, cause.field), cause.reason)
     if cause is not None:
-        return InvalidFeedback(path or "body", reason)
+        return InvalidFeedback(above or "body", reason)
     if missing := _REQUIRED.match(reason):
-        return InvalidFeedback(_join(path, missing["name"]), "is required")
-    return InvalidFeedback(path or "body", _in_words(kind, path, reason))
+        return InvalidFeedback(_join(above, missing["name"]), "is required")
+    return InvalidFeedback(above or "body", _in_words(kind, path, reason))
 
 
 def _in_words(kind: Any, path: str, reason: str) -> str:

@@ -66,8 +66,9 @@ def endpoint(
 ) -> Callable[[F], F]:
     """Declare what the decorated handler (`get`, `post`, ...) of a view takes and gives.
 
-    A `body` that is a `bodies.Body` and a `query` that is a `bodies.Query` are read before the
-    handler, which gets them as the arguments of those names; see `Body.is_read_by_handler`.
+    A `body` that is a `bodies.Body` or an array of them, and a `query` that is a `bodies.Query`,
+    are read before the handler, which gets them as the arguments of those names; see
+    `Body.is_read_by_handler`.
     """
     operation = Operation(
         query,
@@ -79,9 +80,9 @@ def endpoint(
         (gives,) if isinstance(gives, str) else gives,
         refusal,
     )
-    has_body = (
-        isinstance(body, type) and issubclass(body, bodies.Body) and not body.is_read_by_handler
-    )
+    described = bodies.body_in(body)
+    has_body = described is not None and not described.is_read_by_handler
+    read_body = bodies.read if isinstance(body, type) else bodies.read_list
     has_query = isinstance(query, type) and issubclass(query, bodies.Query)
 
     def mark(handler: F) -> F:
@@ -94,7 +95,7 @@ def endpoint(
             if has_query:
                 kwargs["query"] = bodies.read_query(query, request.GET)
             if has_body:
-                kwargs["body"] = bodies.read(body, request.data)
+                kwargs["body"] = read_body(body, request.data)
             return handler(view, request, *args, **kwargs)
 
         read_first.__dict__[ATTRIBUTE] = operation
