@@ -146,7 +146,7 @@ _OF_RUNS = (
 def s3_urls(
     workspace_id: int, run_ids: Sequence[UUID], *, grant: Grant, base_url: str | None = None
 ) -> dict[UUID, dict[str, dict[str, str]]]:
-    """Return run id -> {"attachment.<name>": {"presigned_url", "mime_type"}} (wire.md 6.5).
+    """Return run id -> {"attachment.<name>": {"presigned_url", "mime_type"}}: `s3_urls` of a run.
 
     Runs without attachments are left out. `base_url` (scheme and host) makes the URLs
     absolute; without it OBSERVATORY_PUBLIC_URL does, and without that they are paths. They open

@@ -1,5 +1,6 @@
-"""Issue 3, part 9: every create honours the client's id, every list pages exactly, every error
-names the field. One row a collection; a collection that is in no table fails.
+"""Every create honours the client's id, every list pages exactly, every error names the field.
+
+One row per collection; a collection that is in no table fails.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from tests.teeth import Variant
-from tests.teeth.promises import NO_VARIANT, PROMISES, VARIANTS
+from tests.teeth.promises import NOT_YET, PROMISES, VARIANTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Installed by the tests' own set-up and not tracked: the copy borrows them.
@@ -46,8 +46,8 @@ def main(arguments: list[str]) -> int:
     if options.list:
         for variant in variants:
             print(f"{variant.promise}  {variant.breaks}")
-        for promise, reason in NO_VARIANT.items():
-            print(f"{promise}  no variant: {reason}")
+        for promise, reason in NOT_YET.items():
+            print(f"{promise}  not promised yet: {reason}")
         return 0
     with tempfile.TemporaryDirectory(prefix="observatory-teeth-") as directory:
         return _run(variants, Path(directory).resolve())

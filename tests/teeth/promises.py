@@ -1,66 +1,19 @@
-"""The numbered promises, the variants that break them, and why some have none."""
+"""The promises of docs/promises.md, the tests that hold them, and the variants that break them."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from tests.teeth import accounts, background, ingestion, operations, rendering, reviewing, tenancy
 
-PROMISES = {
-    "A1": "an acknowledged run survives kill -9 of every part",
-    "A2": "a batch sent in any order and number ends as the same rows",
-    "A3": "a bad item costs only itself",
-    "A4": "an outage is 503 with Retry-After, which SDKs wait out",
-    "A5": "no body makes a web worker grow past its bound",
-    "A6": "what was acknowledged can be read at once",
-    "A7": "documents and numbers come back as sent",
-    "B1": "a run that matches a rule is in the queue exactly once",
-    "B2": "routing decisions can be replayed",
-    "B3": "late feedback and late patches are routed, finished items are not opened again",
-    "B4": "a poison row blocks no other and ends in the dead letters",
-    "B5": "a backlog drains in bounded batches",
-    "B6": "two beats or a repeated message change nothing",
-    "B7": "SIGTERM loses no task and ends in time",
-    "C1": "two reviewers never hold the same seat",
-    "C2": "a submitted review is never lost",
-    "C3": "what was typed is kept",
-    "C4": "nobody sees another's answers before giving their own",
-    "C5": "a correction becomes an example exactly once; versions never change",
-    "C6": "figures of agreement can be reproduced",
-    "T1": "nothing of one workspace is reachable from another",
-    "T2": "every view has a declared role",
-    "T3": "queries reach only what is listed, at a bounded cost",
-    "T4": "a body or a header cannot choose workspace, author or state",
-    "T5": "a revoked key and a lowered role end with the next request",
-    "R1": "model output runs no script and loads nothing remote",
-    "R2": "cells of a file for spreadsheets are no formulas",
-    "R3": "attachments never execute",
-    "R4": "no user text in paths and headers",
-    "R5": "exports respect the role and are streamed",
-    "S1": "a weak configuration does not start",
-    "S2": "a dump of the database holds no usable key",
-    "S3": "there is no default account",
-    "S4": "guessing passwords is slowed down",
-    "S5": "sessions and cookies are guarded",
-    "S6": "presigned tokens are bound, expire and can be revoked",
-    "S7": "requests are limited",
-    "S8": "stored secrets are encrypted, and nothing is unpickled",
-    "S9": "changes leave an audit log",
-    "X1": "no address that a user names is fetched",
-    "X2": "a changed destination loses its secret",
-    "X3": "the shipped proxy strips what clients forge and answers 503 while nobody else does",
-    "L1": "backup and restore keep everything",
-    "L2": "migrations run online",
-    "L3": "what is erased is gone everywhere",
-    "L4": "masking applies before storage",
-    "L5": "a full disk or a read-only database is 503 and heals by itself",
-    "L6": "24 hours at half load leave nothing behind",
-}
-NO_VARIANT = {
-    "S9": "there is no audit log yet",
-    "X2": "nothing is sent to destinations that users name",
-    "L1": "there is no backup command yet",
-    "L4": "there is no masking yet",
-    "L6": "a soak of 24 hours has no mechanism of its own to break",
-}
+_ROW = re.compile(r"^\| (?P<number>[A-Z]\d) \| (?P<sentence>[^|]+) \| (?P<last>[^|]+) \|$", re.M)
+_DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "promises.md"
+_kept, _open = _DOCUMENT.read_text().split("## Not promised yet")
+
+PROMISES = {row["number"]: row["sentence"] for row in _ROW.finditer(_kept)}
+TESTS = {row["number"]: re.findall(r"`([^`]+)`", row["last"]) for row in _ROW.finditer(_kept)}
+NOT_YET = {row["number"]: row["last"] for row in _ROW.finditer(_open)}
 VARIANTS = [
     *ingestion.VARIANTS,
     *background.VARIANTS,
