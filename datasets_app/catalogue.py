@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from datasets_app import files
@@ -117,13 +118,21 @@ def counted(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
 def matching(
     datasets: QuerySet[Dataset],
     *,
+    ids: Sequence[UUID] = (),
+    name: str | None = None,
     name_contains: str | None = None,
+    data_types: Sequence[str] = (),
     metadata: dict[str, Any] | None = None,
-    **exact: Any,
 ) -> QuerySet[Dataset]:
-    """Return those of `datasets` that match: `exact` may hold name, uuid__in, data_type."""
+    """Return those of `datasets` that match every condition that is not empty."""
+    if ids:
+        datasets = datasets.filter(uuid__in=ids)
+    if name is not None:
+        datasets = datasets.filter(name=name)
     if name_contains:
         datasets = datasets.filter(name__icontains=name_contains)
+    if data_types:
+        datasets = datasets.filter(data_type__in=data_types)
     if metadata:
         datasets = datasets.filter(metadata__contains=metadata)
-    return datasets.filter(Q(**exact)) if exact else datasets
+    return datasets

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connection, transaction
 
@@ -28,10 +28,21 @@ class IdTaken(Exception):
 
 @transaction.atomic
 def create(
-    dataset: Dataset, experiments: Sequence[UUID], *, now: datetime, **fields: Any
+    dataset: Dataset,
+    experiments: Sequence[UUID],
+    *,
+    now: datetime,
+    uuid: UUID | None = None,
+    name: str = "",
+    description: str | None = None,
+    extra: dict[str, Any] | None = None,
+    created_at: datetime | None = None,
 ) -> Comparison:
-    """Store a comparison, under `uuid` if given. Raises UnknownExperiment and IdTaken."""
-    found = {
+    """Store a comparison of `experiments`, in this order; `created_at` defaults to `now`.
+
+    Raises UnknownExperiment and IdTaken.
+    """
+    projects = {
         project.uuid: project
         for project in Project.objects.filter(
             workspace=dataset.workspace_id,
@@ -39,12 +50,16 @@ def create(
             reference_dataset_id=dataset.uuid,
         )
     }
-    if missing := set(experiments) - found.keys():
+    if missing := set(experiments) - projects.keys():
         raise UnknownExperiment(str(min(missing)))
     comparison = Comparison(
-        **{"created_at": now, **fields},
         workspace_id=dataset.workspace_id,
         dataset=dataset,
+        uuid=uuid or uuid4(),
+        name=name,
+        description=description,
+        extra=extra,
+        created_at=created_at or now,
         modified_at=now,
         order=list(experiments),
     )
@@ -53,7 +68,7 @@ def create(
             comparison.save(force_insert=True)
     except IntegrityError:
         raise IdTaken(str(comparison.uuid)) from None
-    comparison.projects.set([found[uuid] for uuid in experiments])
+    comparison.projects.set([projects[experiment] for experiment in experiments])
     return comparison
 
 

@@ -10,16 +10,13 @@ from datasets_app import splits
 from observatory import exact
 
 SPLIT: Final = "dataset_split"
-KINDS: Final = ("SET", "ARRAY_ADD", "ARRAY_REMOVE")
-MAX_OPERATIONS: Final = 50
 MAX_OF_ARRAYS: Final = 10
 MAX_KEY: Final = 255  # bytes; of a value in an array too
 MAX_VALUE: Final = 65_536  # bytes of JSON
-MAX_VALUES: Final = 1_000
 
 
 class BadOperation(ValueError):
-    """The operations are none; says which, what and the limit."""
+    """An operation that cannot be applied; names it, and the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,45 +29,34 @@ class Operation:
     values: Sequence[str] = ()
 
 
-def parsed(given: Any) -> list[Operation]:
-    """Return the operations in their order; either case of their names is read.
-
-    Raises BadOperation.
-    """
-    if not isinstance(given, list) or not 0 < len(given) <= MAX_OPERATIONS:
-        raise BadOperation(f"operations: must be an array of 1 to {MAX_OPERATIONS}")
-    found = [_parsed(f"operations[{place}]", one) for place, one in enumerate(given)]
-    if sum(one.kind != "SET" for one in found) > MAX_OF_ARRAYS:
-        raise BadOperation(f"operations: at most {MAX_OF_ARRAYS} of them on arrays")
-    return found
+def check(operations: Sequence[Operation]) -> None:
+    """Raise BadOperation unless all of `operations` can be applied and stored."""
+    for place, operation in enumerate(operations):
+        if reason := _problem(operation):
+            raise BadOperation(f"operations.{place}.{reason}")
+    if sum(operation.kind != "SET" for operation in operations) > MAX_OF_ARRAYS:
+        raise BadOperation(f"operations: must have at most {MAX_OF_ARRAYS} on arrays")
 
 
-def _parsed(where: str, given: Any) -> Operation:
-    if not isinstance(given, dict):
-        raise BadOperation(f"{where}: must be an object")
-    key, kind = given.get("key"), given.get("operation")
-    if not _is_short(key) or not key:
-        raise BadOperation(f"{where}.key: must be a text of 1 to {MAX_KEY} bytes")
-    if not isinstance(kind, str) or kind.upper() not in KINDS:
-        raise BadOperation(f"{where}.operation: must be one of {', '.join(KINDS)}")
-    if kind.upper() == "SET":
-        value = given.get("value")
-        text = exact.dumps(value)
+def _problem(operation: Operation) -> str | None:
+    if not _is_short(operation.key):
+        return f"key: must have at most {MAX_KEY} bytes"
+    if operation.kind == "SET":
+        text = exact.dumps(operation.value)
         if len(text) > MAX_VALUE or exact.has_nul(text):
-            raise BadOperation(f"{where}.value: at most {MAX_VALUE} bytes, and no NUL")
-        if key == SPLIT and not _is_split(value):
-            raise BadOperation(f"{where}.value: a split is a text or an array of texts")
-        return Operation("SET", key, value)
-    values = given.get("values")
-    if not isinstance(values, list) or not 0 < len(values) <= MAX_VALUES:
-        raise BadOperation(f"{where}.values: must be an array of 1 to {MAX_VALUES}")
-    if not all(_is_short(value) for value in values):
-        raise BadOperation(f"{where}.values: each must be a text of at most {MAX_KEY} bytes")
-    return Operation(kind.upper(), key, values=tuple(values))
+            return f"value: must have at most {MAX_VALUE} bytes, and no NUL character"
+        if operation.key == SPLIT and not _is_split(operation.value):
+            return "value: must be a text or an array of texts, because it is a split"
+        return None
+    if not operation.values:
+        return "values: is required"
+    if not all(map(_is_short, operation.values)):
+        return f"values: each must have at most {MAX_KEY} bytes, and no NUL character"
+    return None
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, str) and len(value.encode()) <= MAX_KEY and "\x00" not in value
+def _is_short(text: str) -> bool:
+    return len(text.encode()) <= MAX_KEY and "\x00" not in text
 
 
 def _is_split(value: Any) -> bool:
@@ -83,19 +69,19 @@ def applied(
     operations: Sequence[Operation], metadata: dict[str, Any] | None, held: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the metadata and the splits after `operations`; the others keep their values."""
-    told: dict[str, Any] = {**(metadata or {}), SPLIT: list(held)}
-    for one in operations:
-        if one.kind == "SET":
-            told[one.key] = one.value
+    changed: dict[str, Any] = {**(metadata or {}), SPLIT: list(held)}
+    for operation in operations:
+        if operation.kind == "SET":
+            changed[operation.key] = operation.value
             continue
-        before = told.get(one.key)
+        before = changed.get(operation.key)
         items = list(before) if isinstance(before, list) else []
-        if one.kind == "ARRAY_ADD":
-            added = [value for value in dict.fromkeys(one.values) if value not in items]
-            if one.key == SPLIT and added:  # whoever is put into a split leaves `base`
+        if operation.kind == "ARRAY_ADD":
+            added = [value for value in dict.fromkeys(operation.values) if value not in items]
+            if operation.key == SPLIT and added:  # an example of another split leaves `base`
                 items = [item for item in items if item != splits.BASE]
             items += added
         else:
-            items = [item for item in items if item not in one.values]
-        told[one.key] = items
-    return told, splits.normalised(told.pop(SPLIT))
+            items = [item for item in items if item not in operation.values]
+        changed[operation.key] = items
+    return changed, splits.normalised(changed.pop(SPLIT))

@@ -30,7 +30,7 @@ from observatory.api.kit.bodies import (
     read_query,
     schema_of,
 )
-from observatory.api.kit.endpoint import endpoint
+from observatory.api.kit.endpoint import ATTRIBUTE, endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.members import MAX_IDS, Flag, Id, Ids, Names
 from observatory.exact import Number
@@ -51,6 +51,7 @@ class Survey(UntaggedBody, kw_only=True):
     kind: Literal["single", "pairwise"] | None = None
     questions: Annotated[list[Question], Meta(max_length=2)] | None = None
     document: Any = None
+    answers: dict[UUID, str] | None = None
     parent: str | UnsetType | None = UNSET
     is_open: bool | None = None
     title: Annotated[Prose, Meta(max_length=3, pattern=NOT_BLANK)] | None = None
@@ -98,6 +99,7 @@ REFUSALS: dict[str, tuple[Any, str]] = {
         {"name": "n", "questions": [{"key": "k", "weights": {"w": "x"}}]},
         "questions.0.weights: must be a whole number",
     ),
+    "a key": ({"name": "n", "answers": {"x": "y"}}, "answers: must be a UUID"),
     "NUL in a name": ({"name": "a\x00b"}, "name: must not contain a NUL character"),
     "NUL below": ({"name": "n", "questions": [{"key": "\x00"}]}, "questions.0.key: must not contain a NUL character"),
     "tags": ({"name": "n", "tag_value_ids": ["t"]}, "tag_value_ids: this server keeps no resource tags"),
@@ -242,7 +244,7 @@ def test_a_body_that_the_handler_reads_is_only_described() -> None:
 
     described = endpoint(body=Upload)(post)
     assert described(None, None) == "read by the handler"
-    assert described.described.body is Upload
+    assert getattr(described, ATTRIBUTE).body is Upload
 
 
 def test_query_parameters_are_read_as_the_sdks_send_them() -> None:

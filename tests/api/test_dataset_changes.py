@@ -196,10 +196,13 @@ def test_metadata_of_many_examples_changes_in_one_version(api, rival_api, datase
     for wrong, words in (
         ({"example_ids": []}, "example_ids"),
         ({"operations": []}, "operations: must"),
-        ({"operations": [{"key": "a", "operation": "GROW"}]}, "operations[0].operation"),
-        ({"operations": [{"key": "a" * 256, "operation": "SET"}]}, "operations[0].key"),
-        ({"operations": [{"key": "a", "operation": "ARRAY_ADD"}]}, "operations[0].values"),
-        ({"operations": [{"key": "dataset_split", "operation": "SET", "value": 1}]}, "a split is"),
+        ({"operations": [{"key": "a", "operation": "GROW"}]}, "operations.0.operation"),
+        ({"operations": [{"key": "a" * 256, "operation": "SET"}]}, "operations.0.key"),
+        ({"operations": [{"key": "a", "operation": "ARRAY_ADD"}]}, "operations.0.values"),
+        (
+            {"operations": [{"key": "dataset_split", "operation": "SET", "value": 1}]},
+            "it is a split",
+        ),
         (
             {"operations": [{"key": "a", "operation": "ARRAY_ADD", "values": ["b"]}] * 11},
             "at most 10",

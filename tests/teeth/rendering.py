@@ -31,8 +31,8 @@ VARIANTS = [
         promise="R2",
         breaks="the CSV of experiments runs formulas",
         file="observatory/api/datasets/experiments.py",
-        old='is_guarded = parameters.flag(request, "spreadsheet") is not False',
-        new="is_guarded = False",
+        old="is_guarded=query.spreadsheet",
+        new="is_guarded=False",
         tests=("tests/api/test_experiments.py",),
     ),
     Variant(
@@ -40,7 +40,7 @@ VARIANTS = [
         breaks="the CSV of a queue runs formulas",
         file="observatory/api/queues/export.py",
         old='is_guarded = body.get("spreadsheet") is not False',
-        new="is_guarded = False",
+        new="is_guarded=False",
         tests=("tests/api/test_queue_items.py",),
     ),
     Variant(

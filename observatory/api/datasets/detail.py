@@ -3,45 +3,50 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from msgspec import UNSET
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app import catalogue, examples, metadata_operations
 from datasets_app.examples import ExampleChange
+from datasets_app.metadata_operations import Operation
 from datasets_app.models import Dataset
 from observatory import exact
 from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
-from observatory.api.datasets.datasets import MISSING, body_of, dataset_or_404, fields_of, reread
+from observatory.api.datasets.datasets import (
+    DatasetExists,
+    dataset_or_404,
+    model_fields,
+    reread,
+)
 from observatory.api.datasets.examples import delete_all, update_in
-from observatory.api.kit import parameters
+from observatory.api.kit import bodies, parameters
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
-from observatory.api.kit.errors import Conflict, Unprocessable
+from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Message, Object
 from observatory.runs.models import Project
 
 BASELINE = "baseline_experiment_id"
-MAX_EXAMPLES = 10_000
 
 
-def _body(raw: dict[str, bytes]) -> dict[str, Any]:
-    """Return the members that are given, without what the sender left out. Raises 422."""
-    body: dict[str, Any] = {}
+def _change_of(raw: dict[str, bytes]) -> shapes.DatasetChange:
+    """Return the change of the dataset itself, without `patch_examples`. Raises 422."""
+    members: dict[str, Any] = {}
     for name, text in raw.items():
         if name == "patch_examples":
             continue
         try:
-            value = exact.loads(text)
+            members[name] = exact.loads(text)
         except exact.NotJSON as error:
             raise Unprocessable(f"{name}: {error}") from None
-        if value != MISSING:
-            body[name] = value
-    return body
+    return bodies.read(shapes.DatasetChange, members)
 
 
 def _patches(raw: dict[str, bytes]) -> list[ExampleChange]:
@@ -50,7 +55,7 @@ def _patches(raw: dict[str, bytes]) -> list[ExampleChange]:
     if text.strip() == b"null":
         return []
     changes = example_bodies.members_of(text, "patch_examples: ")
-    if changes.keys() == MISSING.keys():
+    if changes.keys() == bodies.MISSING.keys():
         return []
     return [
         example_bodies.change_of(
@@ -76,26 +81,26 @@ class DatasetDetail(WorkspaceView):
         """Change the dataset and, with `patch_examples`, examples of it: all of it or nothing."""
         dataset = dataset_or_404(self, dataset_id)
         raw = example_bodies.members_of(example_bodies.raw_body(request))
-        body = _body(raw)
-        fields = fields_of(body, clears=True)
-        if BASELINE in body:
-            fields["extra"] = self._with_baseline(dataset, body, fields.get("extra"))
+        change = _change_of(raw)
+        fields = model_fields(change, clears=True)
+        if change.baseline_experiment_id is not UNSET:
+            extra = fields.get("extra") or dataset.extra or {}
+            fields["extra"] = self._with_baseline(dataset, change.baseline_experiment_id, extra)
         patches = _patches(raw)
         with transaction.atomic():
             try:
                 catalogue.change(dataset, now=timezone.now(), **fields)
             except catalogue.NameTaken:
-                raise Conflict("Dataset with this name already exists") from None
+                raise DatasetExists from None
             if patches:
                 update_in(dataset, patches)
         return Response(reread(self, dataset))
 
     def _with_baseline(
-        self, dataset: Dataset, body: dict[str, Any], extra: dict[str, Any] | None
+        self, dataset: Dataset, baseline: UUID | None, extra: dict[str, Any]
     ) -> dict[str, Any]:
-        kept = dict(extra or dataset.extra or {})
-        kept.pop(BASELINE, None)
-        baseline = parameters.sent_uuid(body, BASELINE)
+        """Return `extra` with the baseline, or without one for None. Raises 404."""
+        kept = {name: value for name, value in extra.items() if name != BASELINE}
         if baseline is None:
             return kept
         if not Project.objects.filter(
@@ -129,25 +134,26 @@ class DatasetExampleMetadata(WorkspaceView):
     @endpoint(
         body=shapes.MetadataChanges, answer=shapes.MetadataStatuses, status=207, errors=(404,)
     )
-    def patch(self, request: Request, dataset_id: str) -> Response:
+    def patch(self, request: Request, dataset_id: str, body: shapes.MetadataChanges) -> Response:
         """Answer 207: each id was UPDATED, or NOT_FOUND and skipped; all in one version."""
         dataset = dataset_or_404(self, dataset_id)
-        body = body_of(request)
-        texts = body.get("example_ids")
-        if not isinstance(texts, list) or not 0 < len(texts) <= MAX_EXAMPLES:
-            raise Unprocessable(f"example_ids: must be an array of 1 to {MAX_EXAMPLES} ids")
-        ids = [parameters.sent_uuid({"example_ids": text}, "example_ids") for text in texts]
+        operations = [
+            Operation(change.operation.upper(), change.key, change.value, change.values or ())
+            for change in body.operations
+        ]
         try:
-            operations = metadata_operations.parsed(body.get("operations"))
+            metadata_operations.check(operations)
         except metadata_operations.BadOperation as error:
             raise Unprocessable(str(error)) from None
-        wanted = [uuid for uuid in ids if uuid is not None]
-        updated = examples.change_metadata(dataset, wanted, operations, now=timezone.now())
+        updated = examples.change_metadata(
+            dataset, body.example_ids, operations, now=timezone.now()
+        )
+        texts: list[str] = request.data["example_ids"]  # type: ignore[call-overload]  # answered as they were spelled
         statuses = [
             {"id": text, "status": "UPDATED"}
             if uuid in updated
             else {"id": text, "status": "NOT_FOUND", "description": "Not in the dataset now"}
-            for text, uuid in zip(texts, ids, strict=True)
+            for text, uuid in zip(texts, body.example_ids, strict=True)
         ]
         return Response({"statuses": statuses}, status=207)
 

@@ -21,7 +21,7 @@ from datasets_app.selection import Selection
 from observatory import exact
 from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
-from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_or_404
+from observatory.api.datasets.datasets import dataset_or_404, instant_or_404
 from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView, base_url, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
@@ -334,15 +334,9 @@ class ExamplesErase(WorkspaceView):
     """POST platform/datasets/examples/delete (delete_examples with hard_delete)."""
 
     @endpoint(body=shapes.ExamplesErase, answer=shapes.ExamplesErased, errors=(404,))
-    def post(self, request: Request) -> Response:
-        body = body_of(request)
-        texts = body.get("example_ids")
-        if not isinstance(texts, list) or not texts:
-            raise Unprocessable("example_ids: must be an array of ids")
-        found = [parameters.sent_uuid({"example_ids": text}, "example_ids") for text in texts]
-        ids = [uuid for uuid in found if uuid is not None]
-        if body.get("hard_delete") is True:
-            examples.erase(self.workspace, ids)
+    def post(self, request: Request, body: shapes.ExamplesErase) -> Response:
+        if body.hard_delete:
+            examples.erase(self.workspace, body.example_ids)
         else:
-            delete_all(self, ids)
-        return Response({"count": len(ids), "example_ids": ids})
+            delete_all(self, body.example_ids)
+        return Response({"count": len(body.example_ids), "example_ids": body.example_ids})

@@ -19,7 +19,7 @@ from datasets_app.experiments import Asked, ExampleRuns, Placed
 from datasets_app.models import Comparison, Dataset
 from observatory import csv_lines, exact
 from observatory.api.datasets import schemas as shapes
-from observatory.api.datasets.datasets import body_of, dataset_or_404
+from observatory.api.datasets.datasets import dataset_or_404
 from observatory.api.datasets.examples import shown as example_shown
 from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
@@ -31,13 +31,9 @@ from observatory.api.runs.read import DEFAULT, REQUIRED, payloads, runs_out
 from observatory.exact import dumps
 from observatory.feedback import summary
 from observatory.runs import search
-from observatory.runs.documents import BadItem
 from observatory.runs.filters.grammar import FilterError, Node, parse
-from observatory.runs.times import parse_time
 from observatory.workspaces.models import Workspace
 
-MAX_EXPERIMENTS = 20
-MAX_EXAMPLES = 1_000
 PREVIEW = 300  # characters
 _BRIEF = REQUIRED | {
     *("end_time", "error", "feedback_stats", "reference_example_id", "tags", "total_tokens"),
@@ -45,71 +41,38 @@ _BRIEF = REQUIRED | {
 }
 
 
-def _ids(body: Mapping[str, Any], name: str, most: int) -> list[UUID]:
-    given = body.get(name)
-    if not isinstance(given, list) or not 0 < len(given) <= most:
-        raise Unprocessable(f"{name}: must be an array of 1 to {most} ids")
-    found = (parameters.sent_uuid({name: text}, name) for text in given)
-    return list(dict.fromkeys(uuid for uuid in found if uuid is not None))
+def _filters(body: shapes.ExperimentRunsQuery) -> dict[UUID, Node | None]:
+    """Return the filter of each experiment that has some. Raises 422."""
+    try:
+        return {
+            uuid: search.all_of([parse(expression) for expression in expressions])
+            for uuid, expressions in (body.filters or {}).items()
+        }
+    except FilterError as error:
+        raise Unprocessable(f"filters: {error}") from None
 
 
-def _number(body: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
-    given = body.get(name)
-    if given is None:
-        return default
-    if isinstance(given, bool) or not isinstance(given, int) or not low <= given <= high:
-        raise Unprocessable(f"{name}: must be a whole number, {low} to {high}")
-    return given
-
-
-def _filters(body: Mapping[str, Any]) -> dict[UUID, Node | None]:
-    given = body.get("filters")
-    if given is None:
-        return {}
-    if not isinstance(given, dict) or not all(isinstance(v, list) for v in given.values()):
-        raise Unprocessable("filters: must map the id of a session to an array of filters")
-    found: dict[UUID, Node | None] = {}
-    for text, expressions in given.items():
-        uuid = parameters.sent_uuid({"filters": text}, "filters")
-        assert uuid is not None
-        try:
-            nodes = [parse(expression) for expression in expressions]
-        except (FilterError, TypeError, AttributeError) as error:
-            raise Unprocessable(f"filters: {error}") from None
-        found[uuid] = search.all_of(nodes)
-    return found
-
-
-def _sorting(body: Mapping[str, Any]) -> tuple[str | None, bool]:
-    given = body.get("sort_params")
-    if given is None:
-        return None, False
-    if not isinstance(given, dict):
-        raise Unprocessable("sort_params: must be an object")
-    by, order = given.get("sort_by"), given.get("sort_order") or "DESC"
+def _sort_key(sorting: shapes.Sorting) -> str | None:
+    """Return what to sort by, None for the default. Raises 422."""
     known = [*experiments.RANKS, "created_at"]
-    if by is not None and not (
-        isinstance(by, str) and (by in known or by.startswith("feedback.")) and "\x00" not in by
-    ):
-        raise Unprocessable(f"sort_params.sort_by: one of {', '.join(known)}, feedback.<key>")
-    if not isinstance(order, str) or order.upper() not in {"ASC", "DESC"}:
-        raise Unprocessable("sort_params.sort_order: must be ASC or DESC")
-    return by, order.upper() == "ASC"
+    key = sorting.sort_by
+    if key is None or key in known or key.startswith("feedback."):
+        return key
+    raise Unprocessable(f"sort_params.sort_by: must be {', '.join(known)} or feedback.<key>")
 
 
-def asked_of(body: Mapping[str, Any], *, is_whole: bool) -> Asked:
+def asked_of(body: shapes.ExperimentRunsQuery, *, is_whole: bool) -> Asked:
     """Return what the body of POST /datasets/{id}/runs asks; `is_whole`: no page. Raises 422."""
-    sort_by, is_ascending = _sorting(body)
+    sorting = body.sort_params or shapes.Sorting()
+    limit = 100 if body.limit is None else body.limit
     return Asked(
-        experiments=_ids(body, "session_ids", MAX_EXPERIMENTS),
+        experiments=list(dict.fromkeys(body.session_ids)),
         filters=_filters(body),
-        example_ids=(
-            None if body.get("example_ids") is None else _ids(body, "example_ids", MAX_EXAMPLES)
-        ),
-        sort_by=sort_by,
-        is_ascending=is_ascending,
-        offset=_number(body, "offset", 0, 0, 10_000_000),
-        limit=None if is_whole else _number(body, "limit", 100, 1, 100),
+        example_ids=None if body.example_ids is None else list(dict.fromkeys(body.example_ids)),
+        sort_by=_sort_key(sorting),
+        is_ascending=(sorting.sort_order or "DESC").upper() == "ASC",
+        offset=body.offset or 0,
+        limit=None if is_whole else limit,
     )
 
 
@@ -163,30 +126,31 @@ class DatasetRuns(WorkspaceView):
         answer=list[shapes.ExampleWithRuns],
         gives=(JSON, "text/csv"),
     )
-    def post(self, request: Request, dataset_id: str) -> HttpResponseBase:
+    def post(
+        self,
+        request: Request,
+        dataset_id: str,
+        body: shapes.ExperimentRunsQuery,
+        query: shapes.FormatQuery,
+    ) -> HttpResponseBase:
         dataset = dataset_or_404(self, dataset_id)
-        body = body_of(request)
-        form = request.query_params.get("format")
-        if form not in {None, "", "csv"}:
-            raise Unprocessable("format: only csv is known")
-        asked = asked_of(body, is_whole=form == "csv" and body.get("limit") is None)
-        comparison = parameters.sent_uuid(body, "comparative_experiment_id")
-        is_preview = body.get("preview") is True
+        is_csv = query.format == "csv"
+        asked = asked_of(body, is_whole=is_csv and body.limit is None)
+        comparison, is_preview = body.comparative_experiment_id, body.preview is True
         try:
             chosen = experiments.placed(dataset, asked)
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
         columns = payloads(_BRIEF if is_preview else DEFAULT)
-        told = (
+        rows = (
             row
-            for rows in experiments.chunked(self.workspace, chosen, payloads=columns)
-            for row in rows_out(self, rows, is_preview=is_preview, comparison=comparison)
+            for chunk in experiments.chunked(self.workspace, chosen, payloads=columns)
+            for row in rows_out(self, chunk, is_preview=is_preview, comparison=comparison)
         )
-        if form != "csv":
-            return streamed.answer(streamed.array(told))
-        is_guarded = parameters.flag(request, "spreadsheet") is not False
+        if not is_csv:
+            return streamed.answer(streamed.array(rows))
         stats = _columns(self.workspace, chosen, comparison)
-        return _csv(dataset, told, stats, is_guarded=is_guarded)
+        return _csv(dataset, rows, stats, is_guarded=query.spreadsheet)
 
 
 def _latency_s(run: dict[str, Any]) -> float | None:
@@ -302,49 +266,29 @@ def comparisons_shown(workspace: Any, found: list[Comparison]) -> list[dict[str,
     ]
 
 
-def _optional_text(body: Mapping[str, Any], name: str, most: int) -> str | None:
-    given = body.get(name)
-    if given is None:
-        return None
-    if not isinstance(given, str) or len(given) > most:
-        raise Unprocessable(f"{name}: must be a text of at most {most} characters")
-    return parameters.without_nul(name, given)
-
-
 class Comparisons(WorkspaceView):
     """POST /datasets/comparative (create_comparative_experiment, evaluate_comparative)."""
 
     @endpoint(body=shapes.ComparisonCreate, answer=shapes.Comparison, errors=(404, 409))
-    def post(self, request: Request) -> Response:
-        body = body_of(request)
-        dataset_id = parameters.sent_uuid(body, "reference_dataset_id")
-        if dataset_id is None:
-            raise Unprocessable("reference_dataset_id: is required")
-        wanted = _ids(body, "experiment_ids", MAX_EXPERIMENTS)
-        fields: dict[str, Any] = {
-            "name": _optional_text(body, "name", 512) or "",
-            "description": _optional_text(body, "description", 65_536),
-        }
-        extra = body.get("extra")
-        if extra is not None and (not isinstance(extra, dict) or exact.has_nul(exact.dumps(extra))):
-            raise Unprocessable("extra: must be an object without NUL")
-        fields["extra"] = extra
-        if (uuid := parameters.sent_uuid(body, "id")) is not None:
-            fields["uuid"] = uuid
-        if body.get("created_at") is not None:
-            try:
-                fields["created_at"] = parse_time(body["created_at"])
-            except (BadItem, TypeError):
-                raise Unprocessable("created_at: must be a time") from None
+    def post(self, request: Request, body: shapes.ComparisonCreate) -> Response:
+        if exact.has_nul(exact.dumps(body.extra)):
+            raise Unprocessable("extra: must not contain a NUL character")
         try:
-            made = comparisons.create(
-                dataset_or_404(self, dataset_id), wanted, now=timezone.now(), **fields
+            comparison = comparisons.create(
+                dataset_or_404(self, body.reference_dataset_id),
+                list(dict.fromkeys(body.experiment_ids)),
+                now=timezone.now(),
+                uuid=body.id,
+                name=body.name or "",
+                description=body.description,
+                extra=body.extra,
+                created_at=body.created_at,
             )
         except comparisons.UnknownExperiment:
             raise NotFound("Experiment not found") from None
         except comparisons.IdTaken:
             raise Conflict("A comparative experiment with this id already exists") from None
-        return Response(comparisons_shown(self.workspace, [made])[0])
+        return Response(comparisons_shown(self.workspace, [comparison])[0])
 
 
 class ComparisonDetail(WorkspaceView):

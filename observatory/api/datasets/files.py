@@ -20,9 +20,8 @@ from datasets_app.formats import Columns, Exported
 from datasets_app.models import Dataset, ExampleRevision
 from datasets_app.selection import Selection
 from observatory import csv_lines, exact
-from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
-from observatory.api.datasets.datasets import body_of, dataset_or_404, instant_or_404
+from observatory.api.datasets.datasets import dataset_or_404, instant_or_404
 from observatory.api.datasets.examples import create_in, now_shown, revisions_of
 from observatory.api.kit import parameters, streamed
 from observatory.api.kit.base import WorkspaceView, base_url
@@ -38,54 +37,39 @@ class DatasetClone(WorkspaceView):
     """POST /datasets/clone: copy examples of one dataset into another, under ids of their own."""
 
     @endpoint(body=shapes.DatasetClone, answer=list[shapes.Example], errors=(404,))
-    def post(self, request: Request) -> Response:
-        sent = body_of(request)
-        ids = [
-            parameters.sent_uuid(sent, name) for name in ("source_dataset_id", "target_dataset_id")
-        ]
-        if ids[0] is None or ids[1] is None:
-            raise Unprocessable("source_dataset_id and target_dataset_id are required")
-        source, target = dataset_or_404(self, ids[0]), dataset_or_404(self, ids[1])
-        as_of, split = sent.get("as_of"), sent.get("split")
-        chosen = sent.get("examples") or []
-        if not isinstance(as_of, (str, type(None))):
-            raise Unprocessable("as_of: must be a time or a tag")
-        splits = [split] if isinstance(split, str) else split or []
-        if not isinstance(splits, list) or not all(isinstance(one, str) for one in splits):
-            raise Unprocessable("split: must be a text or an array of texts")
-        if not isinstance(chosen, list) or len(chosen) > example_bodies.MAX_EXAMPLES:
-            raise Unprocessable("examples: must be an array of ids")
-        wanted = [parameters.sent_uuid({"examples": text}, "examples") for text in chosen]
-        found = selection.revisions(
+    def post(self, request: Request, body: shapes.DatasetClone) -> Response:
+        source = dataset_or_404(self, body.source_dataset_id)
+        target = dataset_or_404(self, body.target_dataset_id)
+        revisions = selection.revisions(
             self.workspace,
             Selection(
                 dataset=source,
-                as_of=instant_or_404(source, as_of),
-                ids=[uuid for uuid in wanted if uuid is not None],
-                splits=splits,
+                as_of=instant_or_404(source, body.as_of),
+                ids=body.examples or (),
+                splits=[body.split] if isinstance(body.split, str) else body.split or (),
             ),
         )
-        return Response(now_shown(self, self._copied(list(found), target)))
+        return Response(now_shown(self, self._copied(list(revisions), target)))
 
-    def _copied(self, found: list[ExampleRevision], target: Dataset) -> list[UUID]:
+    def _copied(self, revisions: list[ExampleRevision], target: Dataset) -> list[UUID]:
         """Write the copies and their files, all or none, and return their ids."""
-        owner = {one.example.uuid: uuid4() for one in found}
+        ids = {revision.example.uuid: uuid4() for revision in revisions}
         with attachments.kept_on_success() as saved:
-            copies = files.duplicated(found, owner, saved)
-            given = [
+            copied_files = files.duplicated(revisions, ids, saved)
+            copies = [
                 ExampleInput(
-                    id=owner[one.example.uuid],
-                    inputs=one.inputs,
-                    outputs=one.outputs,
-                    metadata=one.metadata,
-                    splits=one.splits,
-                    source_run_id=one.example.source_run_id,
-                    created_at=one.example.created_at,
-                    files=copies.get(owner[one.example.uuid], {}),
+                    id=ids[revision.example.uuid],
+                    inputs=revision.inputs,
+                    outputs=revision.outputs,
+                    metadata=revision.metadata,
+                    splits=revision.splits,
+                    source_run_id=revision.example.source_run_id,
+                    created_at=revision.example.created_at,
+                    files=copied_files.get(ids[revision.example.uuid], {}),
                 )
-                for one in found
+                for revision in revisions
             ]
-            return create_in(target, given).example_ids
+            return create_in(target, copies).example_ids
 
 
 class DatasetFile(WorkspaceView):

@@ -6,42 +6,47 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from observatory.api.kit.types import JSONText, Moment, Object, PageQuery
+from observatory.api.kit import bodies
+from observatory.api.kit.bodies import NOT_BLANK, Body, Query, UntaggedBody
+from observatory.api.kit.types import JSONText, Object, PageQuery
 from observatory.api.runs.schemas import Filter, Run
 
 Kind = Literal["kv", "llm", "chat"]
 AsOf = Annotated[str, Meta(description="A time, or the name of a tag; `latest` by default")]
-Name = Annotated[str, Meta(min_length=1, max_length=512)]
+Name = Annotated[str, Meta(pattern=NOT_BLANK, max_length=512)]
+Label = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class DatasetFields(TypedDict, total=False):
-    """What a dataset may say of itself. Null and absent keep."""
+class DatasetFields(UntaggedBody):
+    """The fields of a dataset that may be set."""
 
-    description: str | None
-    data_type: Kind | None
-    inputs_schema_definition: Object | None
-    outputs_schema_definition: Object | None
-    transformations: list[Any] | None
-    metadata: Object | None
-    extra: Object | None
-    externally_managed: bool | None
+    description: Annotated[str, Meta(max_length=100_000)] | UnsetType | None = UNSET
+    data_type: Kind | None = None
+    inputs_schema_definition: Object | UnsetType | None = UNSET
+    outputs_schema_definition: Object | UnsetType | None = UNSET
+    transformations: list[Any] | UnsetType | None = UNSET
+    metadata: Object | UnsetType | None = UNSET
+    extra: Object | None = None
+    is_externally_managed: bool | None = field(name="externally_managed", default=None)
 
 
-class DatasetCreate(DatasetFields):
-    """A dataset to make."""
+class DatasetCreate(DatasetFields, kw_only=True):
+    """A dataset to create."""
 
     name: Name
-    id: NotRequired[UUID | None]
+    id: UUID | None = None
 
 
 class DatasetChange(DatasetFields):
-    """What to change of a dataset. Absent keeps; null takes away, but for name and data_type."""
+    """Changes of a dataset. Absent keeps; null clears, except name, data_type and extra."""
 
-    name: NotRequired[Name | None]
-    baseline_experiment_id: NotRequired[UUID | None]
-    patch_examples: NotRequired[dict[str, ExampleChange] | None]
+    is_read_by_handler = True
+
+    name: Name | None = None
+    baseline_experiment_id: UUID | UnsetType | None = UNSET
+    patch_examples: dict[str, ExampleChange] | None = None
 
 
 class DatasetHead(TypedDict):
@@ -71,48 +76,54 @@ class Dataset(DatasetHead):
     example_count: int
 
 
-class DatasetQuery(PageQuery, total=False):
-    """Which datasets are meant."""
+class DatasetQuery(bodies.PageQuery):
+    """Query parameters of GET /datasets."""
 
-    id: list[UUID]
-    name: str
-    name_contains: str
-    data_type: list[str]
-    metadata: JSONText
-    sort_by: str
-    sort_by_desc: bool
-    tag_value_id: list[UUID]
+    id: list[UUID] = []
+    name: str | None = None
+    name_contains: str | None = None
+    data_type: list[str] = []
+    metadata: bodies.JSONText | None = None
+    sort_by: str | None = None
+    sort_by_desc: bool = True
+    tag_value_id: list[str] = []
 
 
-class DatasetClone(TypedDict):
+class DatasetClone(Body):
     """Examples to copy from one dataset into another."""
 
     source_dataset_id: UUID
     target_dataset_id: UUID
-    as_of: NotRequired[AsOf | None]
-    split: NotRequired[str | list[str] | None]
-    examples: NotRequired[list[UUID] | None]
+    as_of: AsOf | None = None
+    split: str | list[str] | None = None
+    examples: Annotated[list[UUID], Meta(max_length=50_000)] | None = None
 
 
 class Version(TypedDict):
-    """A version of a dataset: a moment, and the tags that name it."""
+    """A version of a dataset: its time, and the tags that name it."""
 
     as_of: datetime
     tags: list[str] | None
 
 
-class VersionQuery(PageQuery, total=False):
-    """Which versions are meant."""
+class VersionQuery(bodies.PageQuery):
+    """Query parameters of GET /datasets/{id}/versions."""
 
-    search: str
-    example: UUID
+    search: str = ""
+    example: UUID | None = None
 
 
-class VersionAtQuery(TypedDict, total=False):
-    """The version of a tag or of a time."""
+class VersionAtQuery(Query):
+    """Query parameters of GET /datasets/{id}/version. `tag` takes precedence."""
 
-    as_of: AsOf
-    tag: str
+    as_of: AsOf | None = None
+    tag: str | None = None
+
+
+class SplitsQuery(Query):
+    """Query parameters of GET /datasets/{id}/splits."""
+
+    as_of: AsOf | None = None
 
 
 class AsOfQuery(TypedDict, total=False):
@@ -127,8 +138,8 @@ class FileQuery(AsOfQuery, total=False):
     spreadsheet: bool
 
 
-class DiffQuery(TypedDict):
-    """Between which versions."""
+class DiffQuery(Query):
+    """Query parameters of GET /datasets/{id}/versions/diff."""
 
     from_version: AsOf
     to_version: AsOf
@@ -142,19 +153,19 @@ class Diff(TypedDict):
     examples_removed: list[UUID]
 
 
-class TagMove(TypedDict):
-    """A tag, and the version it is to name."""
+class TagMove(Body):
+    """A tag, and the version that it is to name."""
 
-    tag: Annotated[str, Meta(min_length=1, max_length=200)]
-    as_of: NotRequired[AsOf | None]
+    tag: Label
+    as_of: AsOf | None = None
 
 
-class SplitChange(TypedDict):
-    """Examples to put into a split, or to take out."""
+class SplitChange(Body):
+    """Examples to put into a split, or to remove from it."""
 
-    split_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    split_name: Label
     examples: list[UUID]
-    remove: NotRequired[bool | None]
+    remove: bool | None = None
 
 
 class Share(TypedDict):
@@ -264,23 +275,23 @@ class ExamplesWritten(ExamplesErased):
     as_of: datetime | None
 
 
-class ExamplesErase(TypedDict):
-    """The examples to delete; `hard_delete` from every version."""
+class ExamplesErase(Body):
+    """Examples to delete; with `hard_delete`, from every version."""
 
     example_ids: Annotated[list[UUID], Meta(min_length=1)]
-    hard_delete: NotRequired[bool | None]
+    hard_delete: bool | None = None
 
 
-class MetadataOperation(TypedDict):
+class MetadataOperation(Struct):
     """One change of metadata: SET takes `value`, the array operations take `values`."""
 
     key: Annotated[str, Meta(min_length=1, max_length=255)]
     operation: Literal["SET", "ARRAY_ADD", "ARRAY_REMOVE", "set", "array_add", "array_remove"]
-    value: NotRequired[Any]
-    values: NotRequired[list[str]]
+    value: Any = None
+    values: Annotated[list[str], Meta(max_length=1_000)] | None = None
 
 
-class MetadataChanges(TypedDict):
+class MetadataChanges(Body):
     """Changes of the metadata of many examples, in order."""
 
     example_ids: Annotated[list[UUID], Meta(min_length=1, max_length=10_000)]
@@ -288,7 +299,7 @@ class MetadataChanges(TypedDict):
 
 
 class MetadataStatus(TypedDict):
-    """What came of one example."""
+    """The result for one example."""
 
     id: str
     status: Literal["UPDATED", "NOT_FOUND"]
@@ -296,7 +307,7 @@ class MetadataStatus(TypedDict):
 
 
 class MetadataStatuses(TypedDict):
-    """One for each example asked for, in that order."""
+    """The result for each example, in the order of the request."""
 
     statuses: list[MetadataStatus]
 
@@ -317,31 +328,34 @@ class SharedExampleQuery(PageQuery, total=False):
     full_text_contains: list[str]
 
 
-class Sorting(TypedDict, total=False):
-    """By what, and in which order."""
+class Sorting(Struct):
+    """What to sort examples by, and in which direction."""
 
-    sort_by: str | None
-    sort_order: Literal["ASC", "DESC"] | None
+    sort_by: str | None = None
+    sort_order: Literal["ASC", "DESC", "asc", "desc"] | None = None
 
 
-class ExperimentRunsQuery(TypedDict):
-    """The experiments to show by example."""
+class ExperimentRunsQuery(Body):
+    """Which runs of which experiments to list by example."""
 
     session_ids: Annotated[list[UUID], Meta(min_length=1, max_length=20)]
-    filters: NotRequired[dict[str, list[Filter]] | None]
-    example_ids: NotRequired[Annotated[list[UUID], Meta(min_length=1, max_length=1_000)] | None]
-    sort_params: NotRequired[Sorting | None]
-    comparative_experiment_id: NotRequired[UUID | None]
-    preview: NotRequired[bool | None]
-    offset: NotRequired[Annotated[int, Meta(ge=0, le=10_000_000)] | None]
-    limit: NotRequired[Annotated[int, Meta(ge=1, le=100)] | None]
+    filters: dict[UUID, list[Filter]] | None = None
+    example_ids: Annotated[list[UUID], Meta(min_length=1, max_length=1_000)] | None = None
+    sort_params: Sorting | None = None
+    comparative_experiment_id: UUID | None = None
+    preview: bool | None = None
+    offset: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] | None = None
 
 
-class FormatQuery(TypedDict, total=False):
-    """As a file, and whether for a spreadsheet, which is so unless it says false."""
+class FormatQuery(Query):
+    """Query parameters of POST /datasets/{id}/runs.
 
-    format: Literal["csv"]
-    spreadsheet: bool
+    `spreadsheet`: whether a CSV cell that could run as a formula begins with an apostrophe.
+    """
+
+    format: Literal["csv"] | None = None
+    spreadsheet: bool = True
 
 
 class ExampleWithRuns(Example):
@@ -352,16 +366,16 @@ class ExampleWithRuns(Example):
     outputs_preview: NotRequired[str | None]
 
 
-class ComparisonCreate(TypedDict):
-    """Experiments to compare."""
+class ComparisonCreate(Body):
+    """Experiments of one dataset to compare."""
 
     reference_dataset_id: UUID
     experiment_ids: Annotated[list[UUID], Meta(min_length=1, max_length=20)]
-    id: NotRequired[UUID | None]
-    name: NotRequired[str | None]
-    description: NotRequired[str | None]
-    extra: NotRequired[Object | None]
-    created_at: NotRequired[Moment | None]
+    id: UUID | None = None
+    name: Annotated[str, Meta(max_length=512)] | None = None
+    description: Annotated[str, Meta(max_length=65_536)] | None = None
+    extra: Object | None = None
+    created_at: bodies.Moment | None = None
 
 
 class Compared(TypedDict):

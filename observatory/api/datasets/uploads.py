@@ -12,23 +12,22 @@ from uuid import UUID, uuid4
 
 import msgspec
 from django.db import transaction
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import catalogue, examples, files, formats
+from datasets_app import examples, files, formats
 from datasets_app.examples import ExampleInput
 from datasets_app.formats import BadLine
 from datasets_app.models import Dataset
 from observatory import csv_lines, exact
 from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
-from observatory.api.datasets.datasets import dataset_or_404, fields_of, reread
+from observatory.api.datasets.datasets import create_dataset, dataset_or_404, reread
 from observatory.api.datasets.examples import create_in, now_shown
-from observatory.api.kit import body, multipart, parameters
+from observatory.api.kit import bodies, body, multipart
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import Binary, endpoint
-from observatory.api.kit.errors import Conflict, Unprocessable
+from observatory.api.kit.errors import Unprocessable
 from observatory.runs import attachments
 from observatory.runs.attachments import Saved
 from observatory.workspaces.models import Workspace
@@ -250,27 +249,21 @@ class DatasetUpload(WorkspaceView):
     @endpoint(body=Binary, takes="multipart/form-data", answer=shapes.Dataset, errors=(409,))
     def post(self, request: Request) -> Response:
         form = form_of(request)
-        sent: dict[str, Any] = {
+        fields: dict[str, Any] = {
             name: form.one(name)
-            for name in ("name", "description", "data_type")
+            for name in ("name", "description", "data_type", "id")
             if form.one(name) is not None
         }
         for name in JSON_FIELDS:
             if (text := form.one(name)) is not None:
                 try:
-                    sent[name] = exact.loads(text)
+                    fields[name] = exact.loads(text)
                 except exact.NotJSON as error:
                     raise Unprocessable(f"{name}: must be JSON: {error}") from None
-        fields = fields_of(sent)
-        if "name" not in fields:
-            raise Unprocessable("name: is required")
-        uuid = parameters.sent_uuid({"id": form.one("id")}, "id")
+        dataset_sent = bodies.read(shapes.DatasetCreate, fields)
         with attachments.kept_on_success() as saved, transaction.atomic():
             given = rows_of(self.workspace, form, saved)
-            try:
-                dataset = catalogue.create(self.workspace, now=timezone.now(), uuid=uuid, **fields)
-            except catalogue.NameTaken:
-                raise Conflict("Dataset with this name already exists") from None
+            dataset = create_dataset(self, dataset_sent)
             create_in(dataset, _new_ids(dataset, given))
         return Response(reread(self, dataset))
 

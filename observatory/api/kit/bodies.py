@@ -349,7 +349,7 @@ _WORDS: Final = {
     "datetime": "a time",
     "null": "null",
 }
-_AT = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_AT = re.compile(r"^(?P<reason>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _TYPES_EXPECTED = re.compile(r"^Expected `(?P<types>[^`]+)`, got `[^`]+`$")
 _LENGTH = re.compile(r"^Expected `(?P<type>\w+)` of length (?P<sign>[<>]=|==) (?P<n>\d+)$")
 _BOUND = re.compile(r"^Expected `(?:int|float)` (?P<sign>[<>]=?) (?P<n>\S+)$")

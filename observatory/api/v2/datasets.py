@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from datasets_app import catalogue
 from datasets_app.models import Dataset
-from observatory.api.datasets.datasets import exactly, shown
+from observatory.api.datasets.datasets import shown
 from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
@@ -28,9 +28,11 @@ class DatasetsV2(WorkspaceView):
         place = pages.place_of(request, Dataset.objects.filter(workspace=self.workspace))
         found = catalogue.matching(
             catalogue.of_workspace(self.workspace).filter(pk__lte=place.newest),
+            ids=parameters.uuids(request, "id"),
+            name=parameters.one(request, "name"),
             name_contains=parameters.one(request, "name_contains"),
+            data_types=parameters.listed(request, "data_type"),
             metadata=parameters.document(request, "metadata"),
-            **exactly(request),
         )
         if parameters.listed(request, "tag_value_id"):  # no dataset has a resource tag
             found = found.none()
