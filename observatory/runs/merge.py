@@ -20,6 +20,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 
+from observatory import exact
 from observatory.runs.ops import RunOp
 
 
@@ -162,10 +163,12 @@ def ordering(order: Order, value: Any) -> Any:
 def jsonb_text(document: bytes) -> bytes:
     """Return the valid JSON `document` as PostgreSQL prints it once stored as jsonb.
 
-    Keys are unique and sorted by length, then bytes; numbers are written out in full.
+    Keys are unique and sorted by length, then bytes; numbers are written out in full, those
+    with an exponent as `exact.for_jsonb` hands them over.
     Source: PostgreSQL documentation, "JSON Types", 8.14.
     """
-    return _print(json.loads(document, parse_int=Decimal, parse_float=Decimal)).encode()
+    written = exact.for_jsonb(document)
+    return _print(json.loads(written, parse_int=Decimal, parse_float=Decimal)).encode()
 
 
 def _print(value: Any) -> str:

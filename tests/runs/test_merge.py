@@ -13,9 +13,10 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 from django.db import OperationalError, connection, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from observatory import exact
 from observatory.runs import adoption, ingest, merge, projects
 from observatory.runs.models import Change, Run
 from observatory.runs.ops import RunOp, parse_op
@@ -170,8 +171,12 @@ def _workspace():
     return workspace
 
 
+AN_EXPONENT = {"id": str(UUID(int=1)), "extra": {"metadata": {"n": 1e20}}}
+
+
 @pytest.mark.django_db(transaction=True)
 @given(lists_of_ops, st.randoms(use_true_random=False))
+@example([parse_op("create", json.dumps(AN_EXPONENT).encode())], random.Random(1))
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -251,13 +256,14 @@ def test_a2_eight_threads_sending_the_same_ops_in_their_own_order_converge(trans
 
 @pytest.mark.django_db
 @given(members | objects)
+@example({"a number with an exponent": 1e20})
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a2_jsonb_text_is_what_postgresql_prints(db, value) -> None:
     document = _dump(value).replace(b"\\u0000", b"x")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT %s::jsonb::text", [document.decode()])
+        cursor.execute("SELECT %s::jsonb::text", [exact.for_jsonb(document).decode()])
         assert merge.jsonb_text(document).decode() == cursor.fetchone()[0]
 
 
