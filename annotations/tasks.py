@@ -43,10 +43,10 @@ def drain_changes() -> int:
 
 @shared_task(acks_late=True, ignore_result=True)
 def sweep_changes() -> int:
-    """Route what nobody was told of: the broker may lose any nudge. Returns how many changes.
+    """Route changes whose nudge the broker lost. Returns how many changes.
 
     Running twice, or in two beats, equals running once: it is `drain_changes` under a lock, and
-    whoever does not get the lock has nothing to do.
+    a sweep that does not get the lock does nothing.
     """
     return sweep()
 
@@ -54,7 +54,7 @@ def sweep_changes() -> int:
 def sweep() -> int:
     """Do what `sweep_changes` says, in this thread and without a broker.
 
-    Queues that ask everybody are recounted as well: nobody tells of members who come and go.
+    Queues that ask everybody are recounted as well: no signal reports members who come and go.
     """
     follow_all(timezone.now())
     return _repeat(_sweep_once)

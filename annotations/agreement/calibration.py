@@ -213,19 +213,6 @@ def disputed_items(
     )
 
 
-def items_of_cell(
-    queue: AnnotationQueue, rubric_item: RubricItem, first: tuple[int, int], second: tuple[int, int]
-) -> QuerySet[Rating, Any]:
-    """Return the items behind one cell of a pair's table: (reviewer id, code) of each."""
-    ratings = compared(queue, rubric_item)
-    others = ratings.filter(reviewer_id=second[0], code=second[1]).values("item_id")
-    return (
-        ratings.filter(reviewer_id=first[0], code=first[1], item_id__in=others)
-        .values("item_id", "item__uuid", "item__run_id")
-        .order_by("item_id")
-    )
-
-
 def _n_categories(item: RubricItem) -> int:
     if item.kind == RubricItem.Kind.BOOLEAN:
         return 2

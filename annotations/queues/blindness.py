@@ -67,7 +67,7 @@ def unsettled_items(queue: AnnotationQueue) -> QuerySet[QueueItem]:
 def reviews_visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
     """Return all reviews of a workspace that `user` may read now, retracted ones of theirs too.
 
-    Somebody who is not a member reads none.
+    A person who is not a member reads none.
     """
     role = (
         Membership.objects.filter(workspace_id=workspace_id, user=user)

@@ -156,8 +156,8 @@ def holds(
     condition: Mapping[str, Any], answer_of: Callable[[str], Mapping[str, Any] | None]
 ) -> bool:
     """Return whether a condition holds; `answer_of` gives the answer of a key, None for none."""
-    told = [_holds(rule, answer_of(rule["key"])) for rule in condition["rules"]]
-    return all(told) if condition["join"] == "all" else any(told)
+    results = [_holds(rule, answer_of(rule["key"])) for rule in condition["rules"]]
+    return all(results) if condition["join"] == "all" else any(results)
 
 
 def _holds(rule: Mapping[str, Any], answer: Mapping[str, Any] | None) -> bool:
@@ -180,6 +180,6 @@ def mismatch(extra: Mapping[str, Any] | None, text: str) -> str | None:
         is_match = patterns.compiled(pattern).occurs_in(text)
     except patterns.TooSlow as error:
         return str(error)
-    except patterns.BadPattern:  # kept before patterns were checked: nobody can answer to it
+    except patterns.BadPattern:  # stored before patterns were checked: no answer can match it
         return None
     return None if is_match else f"The answer must match {pattern}"

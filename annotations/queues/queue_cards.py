@@ -17,7 +17,10 @@ from observatory.workspaces.roles import Permission
 
 @dataclass(frozen=True, slots=True)
 class QueueCard:
-    """One queue as a list shows it. Counts are of items, except `n_done_today`: my reviews."""
+    """One queue as a list shows it to a person.
+
+    Counts are of items, except `n_done_today`: the person's reviews.
+    """
 
     queue: AnnotationQueue
     n_open: int

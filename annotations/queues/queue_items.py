@@ -152,8 +152,8 @@ def remove_many(queue: AnnotationQueue, item_ids: Sequence[int], *, now: datetim
 def requeue_for_all(item: QueueItem, now: datetime) -> None:
     """Offer `item` to everybody again: skips and postponements are forgotten.
 
-    A removed item comes back, too: this is a person's wish. Reviews stand; whoever has judged
-    the item is not asked again.
+    A removed item comes back, too: a person asked for it. Reviews stand; their reviewers are
+    not asked again.
     """
     QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     Deferral.objects.filter(item=item).delete()

@@ -28,14 +28,14 @@ class ReviewerProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a queue is, in items, for one person (or for nobody: `needs_mine` is all open).
+    """How far a queue is, in items, for one person (None: `needs_mine` counts all open items).
 
     The first four add up to the items that were not removed.
     """
 
     needs_mine: int = 0
-    needs_others: int = 0  # open, and I have reviewed it
-    skipped: int = 0  # open, and I have skipped it
+    needs_others: int = 0  # open, and the person has reviewed it
+    skipped: int = 0  # open, and the person has skipped it
     completed: int = 0
     removed: int = 0
     reviewers: list[ReviewerProgress] = field(default_factory=list)
@@ -81,7 +81,7 @@ def progress_of(queue_ids: Sequence[int], user: User | None = None) -> dict[int,
     """Return `progress` of several queues in three statements."""
     ids = list(queue_ids)
     states: dict[int, dict[str, int]] = {queue_id: {} for queue_id in ids}
-    mine: dict[int, tuple[int, int]] = {}  # queue -> open items I reviewed, skipped
+    mine: dict[int, tuple[int, int]] = {}  # queue -> open items reviewed, skipped by `user`
     people: dict[int, dict[int, ReviewerProgress]] = {queue_id: {} for queue_id in ids}
     me = user.pk if user else None
     with connection.cursor() as cursor:

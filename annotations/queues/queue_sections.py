@@ -1,7 +1,7 @@
-"""What waits for me, what waits for others, what is done: the parts of a queue, read in order.
+"""The sections of a queue for one person: needs their review, needs others', completed.
 
-The workbench hands out what waits for me in the same order: by priority, then oldest first, and
-what I put at the end last. An item I skipped waits for others. Each open item is in one part.
+Items come in the order in which the workbench hands them out: by priority, then oldest first,
+requeued ones last. An item the person skipped needs others. Each open item is in one section.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def section(
 ) -> Section:
     """Return a part of `queue` as `person` sees it; None: all that was not removed.
 
-    To nobody (None) everything open is what waits. `condition` narrows it further.
+    For no person (None) every open item needs review. `condition` narrows it further.
     """
     items = QueueItem.objects.filter(queue=queue)
     if condition is not None:

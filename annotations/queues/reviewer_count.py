@@ -24,7 +24,7 @@ UPDATE annotations_queueitem SET state = 'completed', completed_at = %(now)s
 WHERE queue_id = %(queue)s AND state = 'open' AND n_reviews >= %(n)s
 RETURNING id, run_id
 """
-# Whoever is at work keeps the seat, the earliest first, as long as there are seats.
+# Live reservations keep their seats, the earliest first, as long as there are seats.
 _DROP = """
 DELETE FROM annotations_seat WHERE id IN (
     SELECT id FROM (
@@ -63,9 +63,9 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
     """Ask for `n` reviews (1 to 20) of every item that is still open.
 
     Fewer: an open item that has enough counted reviews completes (`item_completed`), and
-    surplus seats go, free ones first. Whoever held one may still submit; that review is kept,
-    not counted. More: open items get seats; completed items stay completed. Counted reviews are
-    never uncounted. Raises ValueError outside 1 to 20.
+    surplus seats go, free ones first. A reviewer who held one may still submit; that review is
+    kept, not counted. More: open items get seats; completed items stay completed. Counted
+    reviews are never uncounted. Raises ValueError outside 1 to 20.
     """
     if not 1 <= n <= MAX_REVIEWERS:
         raise ValueError("an item needs 1 to 20 reviewers")

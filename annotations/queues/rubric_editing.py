@@ -44,7 +44,7 @@ def set_rubric(
     has them again when its key comes back. A change bumps `rubric_version`; earlier reviews go
     on naming the version they answered.
     """
-    locked = lock_queue(queue)  # nobody submits half under the old rubric and half under the new
+    locked = lock_queue(queue)  # no review may answer half of each rubric
     before = snapshot(locked)
     _write(locked, rubric, now)
     if snapshot(locked) == before:

@@ -22,8 +22,8 @@ class Reviewed(Protocol):
 def differing(reviews: Iterable[Reviewed]) -> list[str]:
     """Return the feedback keys whose answers differ, and CORRECTION if the corrections do.
 
-    Only answers with a number count: nobody gives the same free text twice, and who cannot judge
-    or was not asked says nothing. A reviewer who corrects nothing says nothing about how to
+    Only answers with a number count: two free texts are never the same, and a reviewer who
+    cannot judge or was not asked gives no answer. One who corrects nothing does not say how to
     correct it either, so two corrections must differ.
     """
     given: dict[str, list[float]] = {}

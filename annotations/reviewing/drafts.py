@@ -29,7 +29,7 @@ class DraftConflict(Exception):
 class Writer:
     """Which tab of a browser sends a draft, and when its text was typed by that browser's clock.
 
-    A tab that is reloaded sends what was typed last as it closes, and nobody reads the answer.
+    A tab that is reloaded sends what was typed last as it closes, and ignores the response.
     By the writer the next save of the same tab knows that version as its own.
     """
 

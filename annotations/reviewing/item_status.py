@@ -29,7 +29,7 @@ def review_of(item: QueueItem, person: User) -> Review | None:
 
 
 def view(item: QueueItem, person: User, now: datetime) -> None:
-    """Hold `item` for `person`, as opening it does. Whoever has reviewed it holds nothing.
+    """Hold `item` for `person`, as opening it does. A person who has reviewed it holds nothing.
 
     Raises Unavailable.
     """

@@ -126,7 +126,7 @@ WHERE id = ({choice} FOR UPDATE OF s)
 RETURNING *
 """
 _OFFER = "SELECT * FROM annotations_seat WHERE id = ({choice})"
-# Mine first, even when its time ran out, as long as nobody else has claimed it.
+# The reviewer's own seat first, even when it lapsed, unless another reviewer has claimed it.
 OF_ITEM = """
 SELECT s.id FROM annotations_seat s
 WHERE s.item_id = %(item)s AND NOT s.is_taken
@@ -139,8 +139,8 @@ ORDER BY (s.reviewer_id = %(reviewer)s) DESC NULLS LAST, s.number LIMIT 1
 def reserve(item: QueueItem, reviewer: User, now: datetime) -> Seat:
     """Hold `item` for `reviewer` ("take it again", a link to it), or raise Unavailable.
 
-    What I hold already is held anew, with a new lease. An item I skipped or requeued counts as
-    wanted again.
+    A seat the reviewer holds already gets a new lease. A skip or requeue of the item is
+    forgotten.
     """
     session = open_session(item.queue, reviewer)
     if session.refusal is not None:
@@ -160,7 +160,7 @@ def reserve(item: QueueItem, reviewer: User, now: datetime) -> Seat:
 
 
 def hold(session: ReviewerSession, item: QueueItem, now: datetime) -> Seat | None:
-    """Claim a seat of `item`, mine or a free one; None if there is none. `item` is locked."""
+    """Claim the reviewer's own or a free seat of `item`, which is locked; None: there is none."""
     parameters = {
         "item": item.pk,
         "reviewer": session.reviewer.pk,

@@ -24,9 +24,9 @@ class Reason(StrEnum):
     PAUSED = "paused"
     ARCHIVED = "archived"
     NO_ACCESS = "no_access"  # not a reviewer of the workspace, or not assigned to the queue
-    ALL_RESERVED = "all_reserved"  # what is left for me is held by others at the moment
+    ALL_RESERVED = "all_reserved"  # others hold all items that need this person's review
     NOTHING_LEFT = "nothing_left"
-    REVIEWED = "reviewed"  # I have a standing review of it: undo that one
+    REVIEWED = "reviewed"  # the person has a standing review of it: undo that one
     CLOSED = "closed"  # completed or removed
     LOST = "lost"  # the reservation ran out or was released
 
@@ -119,7 +119,7 @@ WHERE b.id = %(bookmark)s
 def move_bookmark(session: ReviewerSession, item: QueueItem, now: datetime) -> None:
     """Move the bookmark over the items at its front that `reviewer` is done with, `item` now too.
 
-    It walks only over what was done since the last time. An item somebody else holds stops it,
+    It walks only over what was done since the last time. An item another person holds stops it,
     since the hold may lapse. So does an item younger than `MIN_ITEM_AGE`: another transaction may
     have taken a smaller id and not committed yet.
     """

@@ -35,8 +35,8 @@ class Submission:
     answers by feedback key in any form `rubrics` reads. `correction` is `{"outputs": ...}` or
     None; one that changes nothing is dropped. `lease` is the reservation the form was opened
     under. `rubric_version`, if given, is the rubric the form showed. `replaces` is the uuid of
-    my standing review when the form edits it. `is_recorded`: the scores were read from feedback
-    that is stored already, `recorded` (primary keys), so none is written.
+    the reviewer's standing review when the form edits it. `is_recorded`: the scores were read
+    from feedback that is stored already, `recorded` (primary keys), so none is written.
     """
 
     submission_id: UUID
@@ -73,7 +73,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Retracted:
-    """A review taken back: its answers as a draft, and the seat held for me again, if one is."""
+    """A review taken back: its answers as a draft, and the seat held again, if any."""
 
     review: Review
     item: QueueItem
@@ -82,7 +82,7 @@ class Retracted:
 
 
 class Clash(StrEnum):
-    REVIEWED = "reviewed"  # I have another standing review of the item, from another tab
+    REVIEWED = "reviewed"  # another standing review by the reviewer, from another tab
     RUBRIC_CHANGED = "rubric_changed"
     OTHER_FORM = "other_form"  # the submission id belongs to another item or person
 
@@ -112,10 +112,10 @@ class InvalidReview(ValueError):
 def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetime) -> Outcome:
     """Store a review of `item`: answers, correction, their feedback and ratings; all or nothing.
 
-    The same `submission_id` again returns the first outcome. It counts if a seat is mine, free
-    or lapsed, however late it is; else it is kept and not counted. The review that fills the
-    last seat completes the item and announces `item_completed`. A pause, an archived queue or a
-    removed item do not refuse it: a submitted review is never lost.
+    The same `submission_id` again returns the first outcome. A review counts if its reviewer
+    holds a seat, or one is free or lapsed, however late it is; else it is kept, uncounted. The
+    review that fills the last seat completes the item and announces `item_completed`. A pause,
+    an archived queue or a removed item do not refuse it: a submitted review is never lost.
 
     Raises InvalidReview (answers), Conflict (a stale form, nothing stored), Unavailable
     (NO_ACCESS only).
@@ -192,7 +192,7 @@ class _Earlier:
     is_standing: bool
 
 
-# Whether it is mine is settled by my bookmark's lock, so it may be read as the item is locked.
+# The lock on the reviewer's bookmark keeps their reviews as they are while the item is locked.
 _ITEM = Columns(QueueItem, "i")
 _OPEN = f"""
 SELECT {_ITEM.sql},
@@ -295,11 +295,11 @@ def _real_correction(item: QueueItem, correction: Mapping[str, Any] | None) -> A
 
 @transaction.atomic
 def retract(review: Review, reviewer: User, now: datetime) -> Retracted:
-    """Take my review back: its feedback and ratings go, its answers come back as my draft.
+    """Take a review back: its feedback and ratings go, its answers become the reviewer's draft.
 
-    The seat it filled is held for me anew. An item that was complete is open again, and
+    The seat it filled is reserved again. An item that was complete is open again, and
     `item_reopened` announced. Taking back twice is taking back once. Raises Unavailable
-    (NO_ACCESS) for somebody else's review.
+    (NO_ACCESS) for another person's review.
     """
     if review.reviewer_id != reviewer.pk:
         raise Unavailable(Reason.NO_ACCESS)
@@ -324,7 +324,7 @@ def _withdraw(item: QueueItem, review: Review, now: datetime) -> None:
     Rating.objects.filter(review=review).delete()
     recording.delete_feedback(item, review)
     if not review.is_counted:
-        reservations.mark_returned([item.pk])  # I may have it after all, once a seat is free
+        reservations.mark_returned([item.pk])  # the reviewer may get it again, once a seat is free
         return
     Seat.objects.filter(item=item, reviewer_id=review.reviewer_id, is_taken=True).update(
         is_taken=False

@@ -34,9 +34,9 @@ from observatory.workspaces.roles import Permission, allows
 
 N_RECENT = 10
 N_PASSED = 200  # of the newest skips and postponements in any queue, those of this one are shown
-MANY = 1_000
-"""Items and reviews from which on a count may be a little old, for counting grows with them."""
-PATIENCE = 50  # such a count is used for so many times as long as it took
+EXACT_COUNT_LIMIT = 1_000
+"""Of items and reviews: above it a count may be reused, since counting grows with them."""
+COUNT_REUSE_FACTOR = 50  # a reused count is valid for this many times as long as it took
 
 
 _QUEUE = Columns(AnnotationQueue, "q")
@@ -70,7 +70,7 @@ def _asked(text: str | None) -> list[RubricItem]:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """An item I was done with: reviewed, skipped or put at the end. The newest is undone first.
+    """An item the reviewer is done with: reviewed, skipped or requeued. The newest is undone first.
 
     `kind` is "review", "skip" or "requeue"; only a review has a `uuid`. Name and opening are those
     of the run, None when it is not stored.
@@ -91,9 +91,9 @@ class Frame:
     """A queue as one reviewer works in it.
 
     `rubric` is the rubric as the text it was read as: the same text, the same questions.
-    `n_done` are my standing reviews, `n_left` the items that need mine; of more than MANY it may
-    miss what others did within the last second or so. `n_at_work` are the people who hold an
-    item now; `shown_id` the item `showing` names.
+    `n_done` are the reviewer's standing reviews, `n_left` the items that need theirs; above
+    EXACT_COUNT_LIMIT it may miss what others did within the last second or so. `n_at_work` are
+    the people who hold an item now; `shown_id` the item `showing` names.
     """
 
     queue: AnnotationQueue
@@ -211,9 +211,9 @@ def frame_of(
     if n_left is None:
         assert counted is not None
         n_left = max(0, counted.n_left + counted.n_done - n_done)
-    elif n_left + n_done > MANY:
+    elif n_left + n_done > EXACT_COUNT_LIMIT:
         ended = time.monotonic()
-        _keep(key, _Count(n_done, n_left, ended + PATIENCE * (ended - begun)))
+        _keep(key, _Count(n_done, n_left, ended + COUNT_REUSE_FACTOR * (ended - begun)))
     return Frame(
         queue,
         _asked(asked),

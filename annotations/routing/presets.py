@@ -36,7 +36,7 @@ def _confidence_below(percent: int) -> str:
 
 
 def _tier_is(tier: str) -> str:
-    """Return the filter that holds where the user's tier, told as metadata or input, is `tier`."""
+    """Return the filter that holds where the user's tier, sent as metadata or input, is `tier`."""
     terms = [
         f'and(eq({place}_key, "{key}"), eq({place}_value, "{tier}"))'
         for place in ("metadata", "input")
@@ -179,7 +179,7 @@ def install_presets(
 
 
 def _free_name(workspace: Workspace, queue: AnnotationQueue, title: str) -> str:
-    """Return `title`, told apart by the queue's name and a number where it is taken."""
+    """Return `title`, with the queue's name and a number added where it is taken."""
     taken = set(RoutingRule.objects.filter(workspace=workspace).values_list("name", flat=True))
     name, number = title, 1
     while name in taken:

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 250  # Change rows a transaction
 CHUNK = 5_000  # runs a statement
-MAX_POISON = 16  # bad runs found one by one before a rule may be given up for the chunk
+MAX_FAILING_RUNS = 16  # bad runs found one by one before a rule may be given up for the chunk
 
 # Of a rule's filter, not of the server's state: a statement cancelled for taking too long.
 _QUERY_CANCELED = "57014"
@@ -102,7 +102,7 @@ def drain(limit: int, now: datetime) -> int:
     """Route the runs of up to `limit` due Change rows; return how many rows were taken.
 
     0 means that nothing is due (or that others hold what is). May be called by any number of
-    workers at once. A rule that fails on some runs costs nobody else: those runs are tried
+    workers at once. A rule that fails on some runs delays no other: those runs are tried
     again later, five times, and then wait in the dead letters for `redrive`.
     """
     with transaction.atomic():
@@ -227,7 +227,7 @@ def _ask(rule: ActiveRule, workspace_id: int, runs: Runs) -> tuple[list[Held], d
         except DatabaseError as error:
             if not _is_of_the_rule(error):
                 raise
-            is_hopeless = len(failed) >= MAX_POISON and len(failed) > n_answered
+            is_hopeless = len(failed) >= MAX_FAILING_RUNS and len(failed) > n_answered
             if len(part.ids) == 1 or is_hopeless:
                 reason = f"rule {rule.rule.name!r}: {type(error).__name__}: {error}"
                 failed.update(dict.fromkeys(part.ids, reason))

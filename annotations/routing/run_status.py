@@ -1,7 +1,7 @@
 """`annotation_status` of a run: what became of it in the queues, as an attribute of the run.
 
 `filled` once it is reviewed and no queue waits for it any more, `empty` while one waits that
-had been reviewed. Whoever spoke last is right: a review completed or taken back, or the
+had been reviewed. The last statement counts: a review completed or taken back, or the
 application that sets the attribute itself. Setting it from outside is a statement about the run
 only: it neither closes an open item nor opens a completed one. A run that waits for its first
 review has no status but the one it was sent with.
@@ -20,7 +20,7 @@ from observatory.feedback.attributes import EMPTY, FILLED, STATUS
 from observatory.runs import amend
 from observatory.workspaces.models import Workspace
 
-_TOLD = """
+_REVIEWED = """
 SELECT i.run_id, bool_or(i.state = 'open'),
     greatest(max(i.completed_at), max(i.reopened_at), max(i.removed_at))
 FROM annotations_queueitem i
@@ -40,7 +40,7 @@ def sync_annotation_status(workspace: Workspace, run_ids: Sequence[UUID], now: d
             "workspace": workspace.pk,
             "runs": "{" + ",".join(map(str, run_ids)) + "}",
         }
-        cursor.execute(_TOLD, scope)
+        cursor.execute(_REVIEWED, scope)
         reviewed = cursor.fetchall()
     statuses = {
         run_id: (EMPTY if is_open else FILLED, as_of) for run_id, is_open, as_of in reviewed

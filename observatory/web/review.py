@@ -53,7 +53,7 @@ CLASHES = {
 @require_GET
 @require(Permission.REVIEW)
 def review(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
-    """Show the next item, or the one `?item=` names, reserved for me."""
+    """Show the next item, or the one `?item=` names, reserved."""
     frame = _frame(request, queue_uuid)
     now = timezone.now()
     wanted = forms.identifier(request.GET.get("item"))
@@ -186,7 +186,7 @@ def review_next(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
 @require_POST
 @require(Permission.REVIEW)
 def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Store my review. The same form twice is one review; a refused one is kept as a draft."""
+    """Store a review. The same form twice is one review; a refused one is kept as a draft."""
     form = _form(request, queue_uuid, item_uuid)
     item = form.item
     typed = forms.submitted_answers(request.POST, form.questions)
@@ -297,7 +297,7 @@ def review_skip(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
 @require_POST
 @require(Permission.REVIEW)
 def review_requeue(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Put the item at the end of my own order."""
+    """Put the item at the end of the reviewer's own order."""
     item = _form_left(request, queue_uuid, item_uuid)
     try:
         reviews.requeue(item, request.user, timezone.now())
@@ -309,13 +309,13 @@ def review_requeue(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
 @require_POST
 @require(Permission.REVIEW)
 def review_back(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Undo my skip or my requeue of an item, and open it with what I had typed."""
+    """Undo a skip or requeue of an item, and open it with its draft."""
     item = item_or_404(queue_or_404(request, queue_uuid), item_uuid)
     try:
         seat = reservations.reserve(item, request.user, timezone.now())
     except Unavailable as refusal:
         if refusal.reason is Reason.ALL_RESERVED:
-            reviews.want_again(item, request.user)  # it comes to me once a seat is free
+            reviews.want_again(item, request.user)  # it is offered again once a seat is free
         return _not_deferred(request, item, refusal.reason)
     return _opened_again(request, item, seat, "The item is here again.")
 
@@ -323,7 +323,7 @@ def review_back(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
 @require_POST
 @require(Permission.REVIEW)
 def review_undo(request: WebRequest, queue_uuid: UUID, review_uuid: UUID) -> HttpResponse:
-    """Take my review back and open the item with the old answers."""
+    """Take a review back and open the item with its answers."""
     queue = queue_or_404(request, queue_uuid)
     found = (
         Review.objects.select_related("item", "queue")
@@ -341,7 +341,7 @@ def review_undo(request: WebRequest, queue_uuid: UUID, review_uuid: UUID) -> Htt
 def _opened_again(
     request: WebRequest, item: QueueItem, seat: Seat | None, words: str
 ) -> HttpResponse:
-    """Answer an undo: the item, held for me again, is what comes next."""
+    """Answer an undo: the item, reserved again, comes next."""
     if not is_ours(request) or seat is None:
         messages.success(request, words)
         address = reverse("review", args=[request.workspace.slug, item.queue.uuid])
@@ -358,7 +358,7 @@ def _opened_again(
 @require_POST
 @require(Permission.REVIEW)
 def review_draft(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Keep what I typed; 409 when another tab has saved meanwhile or the review is in."""
+    """Save a draft; 409 when another tab has saved meanwhile or the review is in."""
     form = _form(request, queue_uuid, item_uuid)
     item = form.item
     typed = forms.submitted_answers(request.POST, form.questions)

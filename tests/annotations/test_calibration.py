@@ -181,8 +181,6 @@ def test_disputed_items_come_furthest_apart_first(queue, ada, grace, alan) -> No
         "n_values": 2,
         "n_ratings": 3,
     }
-    cell = calibration.items_of_cell(queue, key, (ada.pk, 0), (grace.pk, 2))
-    assert [row["item_id"] for row in cell] == [far.pk]
 
 
 def test_an_edit_and_a_deletion_are_seen_at_once(queue, ada, grace) -> None:

@@ -30,7 +30,7 @@ def links_of(slug: str, queue_uuid: UUID) -> Mapping[str, str]:
 
 def item_links(slug: str, queue_uuid: UUID, item_uuid: UUID) -> dict[str, str]:
     """Return the addresses of what can be done with an item, by name."""
-    links, mine = links_of(slug, queue_uuid), str(item_uuid)
-    found = {name: links[name].replace(NOBODY, mine) for name in _OF_ITEM}
-    found["open"] = f"{links['review']}?item={mine}"
-    return found
+    links, key = links_of(slug, queue_uuid), str(item_uuid)
+    addresses = {name: links[name].replace(NOBODY, key) for name in _OF_ITEM}
+    addresses["open"] = f"{links['review']}?item={key}"
+    return addresses

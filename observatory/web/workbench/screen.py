@@ -72,7 +72,7 @@ def context(
 
 
 def frame_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
-    """Return the frame around an item: my progress in the queue and what I did last."""
+    """Return the frame around an item: the reviewer's progress and their last steps."""
     total = frame.n_done + frame.n_left
     links = links_of(request.workspace.slug, frame.queue.uuid)
     return {
