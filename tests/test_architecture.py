@@ -101,6 +101,15 @@ def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
     assert len((ROOT / path).read_text().splitlines()) <= LONGEST
 
 
+def test_every_package_says_what_it_is_and_where_it_ends() -> None:
+    """Two paragraphs: what it holds; what it must not do or what does not belong in it."""
+    plain = {"management", "commands", "templatetags"}  # Django's own folders
+    for path in sources():
+        if path.name == "__init__.py" and not plain & set(path.parts):
+            docstring = ast.get_docstring(ast.parse((ROOT / path).read_text())) or ""
+            assert len(docstring.split("\n\n")) >= 2, path
+
+
 def test_no_module_is_a_drawer() -> None:
     assert [path for path in sources() if path.stem in DRAWERS and path not in ALLOWED] == []
 

@@ -1,4 +1,7 @@
-"""Admin of queues, rules, items and reviews. Every action calls the verb that pages call."""
+"""Admin of queues, rules, items and reviews.
+
+Every action calls the verb that pages call. Must not show answers that are hidden still.
+"""
 
 from annotations.admin.items import QueueItemAdmin, ReviewAdmin
 from annotations.admin.queues import QUEUE_INLINES, AnnotationQueueAdmin

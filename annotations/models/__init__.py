@@ -1,4 +1,7 @@
-"""People review: queues, rubrics, rules, items, seats and reviews."""
+"""Tables of queues, rubrics, rules, items, seats and reviews.
+
+Shapes and constraints only. Must not import a wing, nor hold what a verb does.
+"""
 
 from annotations.models.queues import (
     AnnotationQueue,
