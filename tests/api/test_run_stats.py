@@ -189,11 +189,11 @@ def test_roots_sum_up_what_was_spent_below_them_details_too(project, told) -> No
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"select": ["cost_p42"]}, "select: 'cost_p42' is no figure of runs"),
+        ({"select": ["cost_p42"]}, "select: 'cost_p42' is not a figure of runs"),
         ({"select": "run_count"}, "select: "),
-        ({"groups": ["a"]}, "groups: names groups of group_by"),
+        ({"groups": ["a"]}, "groups: needs group_by"),
         ({"groups": "a", "group_by": {"attribute": "name"}}, "groups: "),
-        ({"groups": [1], "group_by": {"attribute": "name"}}, "groups: "),
+        ({"groups": [1], "group_by": {"attribute": "name"}}, "groups.0: "),
         ({"group_by": "name"}, "group_by: "),
         ({"group_by": {"attribute": "metadata"}}, "group_by.path: "),
         ({"group_by": {"attribute": "name", "max_groups": 0}}, "group_by.max_groups: "),

@@ -167,7 +167,7 @@ def test_every_keyword_of_list_runs_narrows_the_list(client, project) -> None:
     assert of_example.id == alone
     (bare,) = client.list_runs(run_ids=[alone], select=["id", "inputs"])
     assert (bare.inputs, bare.outputs) == ({"question": "why 9"}, None)
-    with pytest.raises(utils.LangSmithError, match="is no field of a run"):
+    with pytest.raises(utils.LangSmithError, match="is not a field of a run"):
         list(client.list_runs(project_name=project, select=["nonsense"]))
 
 

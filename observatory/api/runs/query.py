@@ -1,8 +1,9 @@
-"""POST /runs/query: find runs by the filter language. What its body and that of others asks."""
+"""POST /runs/query: find runs by the filter language."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,17 @@ class TooSlow(APIException):
 
     status_code = 400
     default_code = "too_slow"
+
+
+@contextmanager
+def query_errors() -> Iterator[None]:
+    """Turn an invalid cursor and a query that takes too long into a 400."""
+    try:
+        yield
+    except search.BadCursor as error:
+        raise ParseError(str(error)) from None
+    except search.TooSlow as error:
+        raise TooSlow(str(error)) from None
 
 
 def uuids_of(body: Mapping[str, Any], name: str) -> list[UUID] | None:
@@ -114,97 +126,76 @@ def limit_of(body: Mapping[str, Any]) -> int:
     return min(given, MAX_LIMIT)
 
 
-def _order(body: Mapping[str, Any]) -> Any:
-    given = body.get("order") or "desc"
-    if given not in ("asc", "desc"):
-        raise ParseError("order: expects asc or desc")
-    return given
-
-
-SOURCES = ("current", "historical", "lite", "root_lite", "runs_feedbacks_rmt_wide")
-"""The hosted service's tables. Here is one; of them `root_lite` alone holds other runs: roots."""
-
-
-def _is_root(body: Mapping[str, Any]) -> bool | None:
-    """Return whether roots are asked for, in any of the three ways. Raises ParseError (400)."""
-    given, source = flag_of(body, "is_root"), body.get("data_source_type")
-    order = body.get("execution_order")
-    if order is not None and (isinstance(order, bool) or order != 1):
-        raise ParseError("execution_order: expects 1, which means root runs")
-    if source is not None and source not in SOURCES:
-        raise ParseError(f"data_source_type: expects one of {', '.join(SOURCES)}")
-    if order is None and source != "root_lite":
-        return given
-    return True
-
-
-def query_in(body: Any) -> RunQuery:
-    """Return what the body of /runs/query and /runs/stats asks. Raises ParseError (400)."""
-    if not isinstance(body, dict):
-        raise ParseError("The body must be a JSON object")
-    is_root = _is_root(body)
-    filters = [filter_of(body, name) for name in ("filter", "search_filter")]
+def run_query(body: shapes.RunQueryFields) -> RunQuery:
+    """Return the conditions of a body of /runs/query or /runs/stats; the page is left to it."""
+    is_root = body.is_root
+    if body.execution_order == 1 or body.data_source_type == "root_lite":
+        is_root = True
+    filters = [node for node in (body.filter, body.search_filter) if node is not None]
     return RunQuery(
-        projects=uuids_of(body, "session"),
-        reference_dataset_id=uuid_of(body, "reference_dataset_id"),
-        ids=uuids_of(body, "id"),
-        trace_id=uuid_of(body, "trace"),
-        parent_run_id=uuid_of(body, "parent_run"),
-        run_type=text_of(body, "run_type"),
+        projects=body.session,
+        reference_dataset_id=body.reference_dataset_id,
+        ids=body.id,
+        trace_id=body.trace,
+        parent_run_id=body.parent_run,
+        run_type=body.run_type or None,
         is_root=is_root,
-        has_error=flag_of(body, "error"),
-        reference_examples=uuids_of(body, "reference_example"),
-        started_from=moment_of(body, "start_time"),
-        started_to=moment_of(body, "end_time"),
-        filter=search.all_of([node for node in filters if node is not None]),
-        trace_filter=filter_of(body, "trace_filter"),
-        tree_filter=filter_of(body, "tree_filter"),
-        text=text_of(body, "query"),
-        order=_order(body),
-        limit=limit_of(body),
-        cursor=text_of(body, "cursor"),
+        has_error=body.error,
+        reference_examples=body.reference_example,
+        started_from=body.start_time,
+        started_to=body.end_time,
+        filter=search.all_of(filters),
+        trace_filter=body.trace_filter,
+        tree_filter=body.tree_filter,
+        text=body.query or None,
     )
 
 
-def selected(body: Mapping[str, Any]) -> frozenset[str]:
-    """Return the fields that the body selects and those that go with them. Raises ParseError (400).
+def page_query(body: shapes.RunQuery) -> RunQuery:
+    """Return the query of one page of runs."""
+    return replace(
+        run_query(body),
+        order="asc" if body.order == "asc" else "desc",
+        limit=page_size(body.limit),
+        cursor=body.cursor or None,
+        payloads=payloads(selected_fields(body)),
+    )
 
-    That are the required ones and the details of tokens and costs: the SDKs read those of every
-    run and select only the sums.
+
+def page_size(limit: int | None) -> int:
+    """Return the number of rows of a page, at most MAX_LIMIT."""
+    return MAX_LIMIT if limit is None else min(limit, MAX_LIMIT)
+
+
+def selected(names: list[str] | None) -> frozenset[str]:
+    """Return the fields of a run that a body selects, DEFAULT if it selects none.
+
+    The required fields are always among them, and the details of selected tokens and costs: the
+    SDKs read those of every run and select only the sums. Raises ParseError for an unknown name.
     """
-    given = body.get("select")
-    if not given:
+    if names is None:
         return DEFAULT
-    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-        raise ParseError("select: expects a list of field names")
-    for name in given:
+    for name in names:
         if name not in SELECTABLE:
-            raise ParseError(f"select: {name[:60]!r} is no field of a run")
-    return REQUIRED | frozenset(given) | details_of(given)
+            raise ParseError(f"select: {name[:60]!r} is not a field of a run")
+    return REQUIRED | frozenset(names) | details_of(names)
+
+
+def selected_fields(body: shapes.RunQuery) -> frozenset[str]:
+    """Return the fields of each run of a page. Raises ParseError for an unknown name."""
+    fields = selected(body.select)
+    return fields | {"messages"} if body.include_messages else fields
 
 
 class RunQueries(WorkspaceView):
     """POST /runs/query, as both SDKs' list_runs sends it, page after page."""
 
     @endpoint(body=shapes.RunQuery, answer=shapes.Runs)
-    def post(self, request: Request) -> Response:
-        body: Any = request.data
-        wanted, fields = query_in(body), selected(body)
-        if flag_of(body, "include_messages"):
-            fields |= {"messages"}
-        flag_of(body, "skip_prev_cursor")  # no cursor leads back here
-        is_alone = flag_of(body, "skip_pagination") is True
-        try:
-            page = search.query(self.workspace, replace(wanted, payloads=payloads(fields)))
-        except search.BadCursor as error:
-            raise ParseError(f"cursor: {error}") from None
-        except search.TooSlow as error:
-            raise TooSlow(str(error)) from None
-        return Response(
-            {
-                "runs": runs_out(
-                    self.workspace, page.runs, fields, request, grant=self.caller.grant
-                ),
-                "cursors": {"next": None if is_alone else page.next_cursor, "prev": None},
-            }
+    def post(self, request: Request, body: shapes.RunQuery) -> Response:
+        with query_errors():
+            page = search.query(self.workspace, page_query(body))
+        runs = runs_out(
+            self.workspace, page.runs, selected_fields(body), request, grant=self.caller.grant
         )
+        next_cursor = None if body.skip_pagination else page.next_cursor
+        return Response({"runs": runs, "cursors": {"next": next_cursor, "prev": None}})

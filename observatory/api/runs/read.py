@@ -16,7 +16,6 @@ from annotations.queues import queue_items
 from datasets_app.messages import extracted
 from datasets_app.models import Example
 from observatory import exact
-from observatory.api.kit import parameters
 from observatory.api.kit.base import base_url, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs import schemas as shapes
@@ -33,7 +32,7 @@ REQUIRED = frozenset(
     {"id", "name", "start_time", "run_type", "trace_id", "dotted_order", "session_id", "status"}
     | {"parent_run_id"}
 )
-"""What every answer holds, selected or not: without them the SDKs' models fail."""
+"""In every answer, selected or not: without them the SDKs' models fail."""
 _DETAILS = (
     *("prompt_token_details", "completion_token_details"),
     *("prompt_cost_details", "completion_cost_details"),
@@ -45,9 +44,9 @@ DEFAULT = REQUIRED | {
     *("prompt_cost", "completion_cost", "total_cost"),
     *_DETAILS,
 }
-"""What is told when nothing is selected: the SDK's own default."""
+"""Returned when nothing is selected: the SDK's own default."""
 WHOLE = DEFAULT | {"serialized", "child_run_ids", "in_dataset"}
-"""What is told of a single run."""
+"""Returned of a single run."""
 _MADE_OF = {
     "extra": ("extra", "metadata"),
     "inputs_preview": ("inputs",),
@@ -55,14 +54,14 @@ _MADE_OF = {
     "messages": ("inputs", "outputs"),
     **dict.fromkeys(_DETAILS, ("usage_details",)),
 }
-KNOWN_TO_NOBODY = frozenset(
+HOSTED_ONLY_FIELDS = frozenset(
     {"manifest", "manifest_id", "manifest_s3_id", "price_model_id", "ttl_seconds", "trace_upgrade"}
     | {"trace_tier", "trace_first_received_at", "trace_min_max_start_time"}
     | {"inputs_s3_urls", "outputs_s3_urls"}
     | {f"{name}_or_signed_url" for name in ("inputs", "outputs", "error", "events")}
     | {"extra_or_signed_url", "serialized_or_signed_url"}
 )
-"""Fields of the hosted service's storage: they may be selected, and are left out."""
+"""Fields of the hosted service's storage: they may be selected, and are never returned."""
 
 
 def details_of(selected: Iterable[str]) -> frozenset[str]:
@@ -83,8 +82,8 @@ def payloads(selected: frozenset[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """What is told of runs and stored elsewhere, by run id; read in one query each."""
+class RunExtras:
+    """Fields of runs that other tables hold, by run id; read in one query each."""
 
     feedback_stats: Mapping[UUID, Any] = field(default_factory=dict)
     child_run_ids: Mapping[UUID, Any] = field(default_factory=dict)
@@ -94,21 +93,21 @@ class Beside:
     last_queued_at: Mapping[UUID, Any] = field(default_factory=dict)
 
 
-def beside(
+def extras_of(
     workspace: Workspace,
     rows: Iterable[RunRow],
     selected: frozenset[str],
     base_url: str,
     *,
     grant: Grant,
-) -> Beside:
-    """Return what `selected` asks of `rows` beyond their columns.
+) -> RunExtras:
+    """Return the selected fields of `rows` that are not columns of theirs.
 
     Files are at `base_url`, as long as `grant` is open.
     """
     runs = list(rows)
     ids = [run.id for run in runs]
-    return Beside(
+    return RunExtras(
         feedback_stats=(
             summary.feedback_stats(workspace.pk, ids) if "feedback_stats" in selected else {}
         ),
@@ -138,7 +137,7 @@ def _in_dataset(workspace: Workspace, ids: list[UUID]) -> frozenset[UUID]:
 
 
 def run_out(
-    row: RunRow, workspace: Workspace, selected: frozenset[str], told: Beside
+    row: RunRow, workspace: Workspace, selected: frozenset[str], extras: RunExtras
 ) -> dict[str, Any]:
     """Return a run as the wire shows it: the selected fields and the required ones.
 
@@ -162,7 +161,11 @@ def run_out(
         if name in _PLAIN:
             run[name] = getattr(row, name)
         elif name in _MADE:
-            run[name] = _MADE[name](row, workspace, told)
+            run[name] = _MADE[name](row)
+        elif name in _FROM_EXTRAS:
+            run[name] = _FROM_EXTRAS[name](row, extras)
+    if "app_path" in selected:
+        run["app_path"] = app_path(workspace, row.project, row.id, row.trace_id)
     return run
 
 
@@ -196,21 +199,21 @@ def _list(text: str | None) -> exact.Fragment | None:
     return exact.Fragment(text) if text and text.lstrip()[:1] == "[" else None
 
 
-def _details(name: str, row: RunRow, *_: Any) -> dict[str, Any] | None:
-    found = exact.loads(row.usage_details or "{}").get(name)
-    if not isinstance(found, dict):
+def _details(name: str, row: RunRow) -> dict[str, Any] | None:
+    details = exact.loads(row.usage_details or "{}").get(name)
+    if not isinstance(details, dict):
         return None
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in details.items() if value is not None}
 
 
-def _messages(row: RunRow, *_: Any) -> list[Any] | None:
-    """Return what was said to the model and what it answered, as OpenAI messages; None if none."""
-    said: list[Any] = []
+def _messages(row: RunRow) -> list[Any] | None:
+    """Return the messages of the inputs and of the outputs in OpenAI's form; None if none."""
+    messages: list[Any] = []
     for text in (row.inputs, row.outputs):
         document = exact.loads(text) if text and text.lstrip()[:1] == "{" else None
-        found = None if document is None else extracted(document)
-        said += found[0] if found else []
-    return said or None
+        parts = None if document is None else extracted(document)
+        messages += parts[0] if parts else []
+    return messages or None
 
 
 def app_path(workspace: Workspace, project: UUID | None, run_id: UUID, trace_id: UUID) -> str:
@@ -218,31 +221,32 @@ def app_path(workspace: Workspace, project: UUID | None, run_id: UUID, trace_id:
     return f"/o/{workspace.uuid}/projects/p/{project}/r/{run_id}?trace_id={trace_id}"
 
 
-_MADE: dict[str, Callable[..., Any]] = {
-    "app_path": lambda row, workspace, told: app_path(workspace, row.project, row.id, row.trace_id),
-    "inputs": lambda row, *_: _object(row.inputs, "input") or {},
-    "outputs": lambda row, *_: _object(row.outputs, "output"),
-    "events": lambda row, *_: _list(row.events),
-    "serialized": lambda row, *_: _object(row.serialized, "serialized"),
-    "extra": lambda row, *_: _extra(row),
-    "metadata": lambda row, *_: exact.Fragment(row.metadata or "{}"),
-    "parent_run_ids": lambda row, *_: tree.path_ids(row.dotted_order, row.parent_run_id),
-    "feedback_stats": lambda row, _, told: told.feedback_stats.get(row.id, {}),
-    "direct_child_run_ids": lambda row, _, told: told.child_run_ids.get(row.id, []),
-    "share_token": lambda row, _, told: told.share_tokens.get(row.id),
-    "last_queued_at": lambda row, _, told: told.last_queued_at.get(row.id),
-    "inserted_at": lambda row, *_: row.received_at,
-    "execution_order": lambda row, *_: 1 if row.is_root else 2,
-    "inputs_preview": lambda row, *_: preview(row.inputs),
-    "outputs_preview": lambda row, *_: preview(row.outputs),
+_MADE: dict[str, Callable[[RunRow], Any]] = {
+    "inputs": lambda row: _object(row.inputs, "input") or {},
+    "outputs": lambda row: _object(row.outputs, "output"),
+    "events": lambda row: _list(row.events),
+    "serialized": lambda row: _object(row.serialized, "serialized"),
+    "extra": _extra,
+    "metadata": lambda row: exact.Fragment(row.metadata or "{}"),
+    "parent_run_ids": lambda row: tree.path_ids(row.dotted_order, row.parent_run_id),
+    "inserted_at": lambda row: row.received_at,
+    "execution_order": lambda row: 1 if row.is_root else 2,
+    "inputs_preview": lambda row: preview(row.inputs),
+    "outputs_preview": lambda row: preview(row.outputs),
     "messages": _messages,
-    "child_run_ids": lambda row, _, told: told.child_run_ids.get(row.id, []),
-    "in_dataset": lambda row, _, told: row.id in told.in_dataset,
-    "s3_urls": lambda row, _, told: told.s3_urls.get(row.id, {}),
-    "latency": lambda row, *_: row.latency_s,
+    "latency": lambda row: row.latency_s,
 } | {name: functools.partial(_details, name) for name in _DETAILS}
-SELECTABLE = frozenset({*REQUIRED, *_PLAIN, *_MADE, *KNOWN_TO_NOBODY})
-"""What a query of runs may select."""
+_FROM_EXTRAS: dict[str, Callable[[RunRow, RunExtras], Any]] = {
+    "feedback_stats": lambda row, extras: extras.feedback_stats.get(row.id, {}),
+    "direct_child_run_ids": lambda row, extras: extras.child_run_ids.get(row.id, []),
+    "child_run_ids": lambda row, extras: extras.child_run_ids.get(row.id, []),
+    "in_dataset": lambda row, extras: row.id in extras.in_dataset,
+    "s3_urls": lambda row, extras: extras.s3_urls.get(row.id, {}),
+    "share_token": lambda row, extras: extras.share_tokens.get(row.id),
+    "last_queued_at": lambda row, extras: extras.last_queued_at.get(row.id),
+}
+SELECTABLE = frozenset({*REQUIRED, *_PLAIN, *_MADE, *_FROM_EXTRAS, "app_path", *HOSTED_ONLY_FIELDS})
+"""Fields that a query of runs may select."""
 
 
 def runs_out(
@@ -260,31 +264,28 @@ def runs_out(
     `grant` is open. `seen_as` changes each row after what is stored beside it was read.
     """
     listed = list(rows)
-    told = beside(workspace, listed, selected, base_url(request), grant=grant)
+    extras = extras_of(workspace, listed, selected, base_url(request), grant=grant)
     if selected.intersection((*spending.TOKENS, *spending.COSTS)):
         listed = spending.summed(workspace.pk, listed)
     if selected.intersection(_DETAILS):
         listed = totals.with_details(workspace.pk, listed)
-    return [run_out(seen_as(row), workspace, selected, told) for row in listed]
+    return [run_out(seen_as(row), workspace, selected, extras) for row in listed]
 
 
 class RunDetail(RunPatch):
     """/runs/{id}: GET, as both SDKs' read_run sends it, and PATCH. A run answered for is there."""
 
     @endpoint(query=shapes.RunReadQuery, answer=shapes.Run)
-    def get(self, request: HttpRequest, run_id: str) -> HttpResponse:
-        asked = Request(request)
-        project = parameters.uuid(asked, "session_id")
-        parameters.moment(asked, "start_time")  # a hint where it is stored: its form counts
+    def get(self, request: HttpRequest, run_id: str, query: shapes.RunReadQuery) -> HttpResponse:
         row = search.get(self.workspace, uuid_or_404(run_id))
-        if row is None or (project is not None and row.project != project):
+        if row is None or (query.session_id is not None and row.project != query.session_id):
             raise NotFound("Run not found")
         fields = set(WHOLE)
-        if parameters.flag(asked, "include_messages"):
+        if query.include_messages:
             fields.add("messages")
-        if parameters.flag(asked, "exclude_serialized"):
+        if query.exclude_serialized:
             fields.remove("serialized")
-        if parameters.flag(asked, "exclude_s3_stored_attributes"):
+        if query.exclude_s3_stored_attributes:
             fields.remove("s3_urls")
         (run,) = runs_out(
             self.workspace, [row], frozenset(fields), request, grant=self.caller.grant

@@ -1,4 +1,4 @@
-"""Runs: in, found, counted."""
+"""Runs: stored, queried, counted, shared; and the threads of a project."""
 
 from __future__ import annotations
 
@@ -6,23 +6,38 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from observatory.api.kit.types import Moment, Object
+from observatory.api.kit import types
+from observatory.api.kit.bodies import Body, Moment, Query
+from observatory.api.kit.members import Flag, Id, Ids, Names
+from observatory.api.kit.types import Object
+from observatory.api.runs.members import (
+    LANGUAGE,
+    Instant,
+    RunFilter,
+    RunsBody,
+    RunsQuery,
+    Text,
+)
+from observatory.feedback.judgement import InvalidFeedback
+from observatory.runs.search import MAX_LIMIT
+from observatory.runs.stats import MAX_GROUPS
 
-Filter = Annotated[str, Meta(description="The filter language: docs/reference/filters.md")]
+Filter = Annotated[str, Meta(description=LANGUAGE)]
+"""The text of a filter."""
 
 
 class RunFields(TypedDict, total=False):
-    """What a run may say of itself. Null and absent leave what is stored."""
+    """The fields of a run. Null and absent leave what is stored."""
 
     trace_id: UUID | None
     dotted_order: str | None
     parent_run_id: UUID | None
     name: str | None
     run_type: str | None
-    start_time: Moment | None
-    end_time: Moment | None
+    start_time: types.Moment | None
+    end_time: types.Moment | None
     inputs: Object | None
     outputs: Object | None
     events: list[Object] | None
@@ -42,7 +57,7 @@ class RunCreate(RunFields):
 
 
 class RunChange(RunFields):
-    """What a run adds later."""
+    """A later part of a run, merged into what is stored."""
 
     id: NotRequired[UUID]
 
@@ -64,21 +79,21 @@ class SetAside(TypedDict):
 
 
 class Taken(TypedDict):
-    """What was stored, and what was set aside."""
+    """The receipt of a batch, with the items that were set aside."""
 
     message: str
     rejected: NotRequired[list[SetAside]]
 
 
 class TakenRun(TypedDict):
-    """The run that was stored: its own id, or the one it was given."""
+    """The receipt of one run, with its id."""
 
     message: str
     id: UUID
 
 
 class FeedbackStats(TypedDict):
-    """What was thought under one key."""
+    """The feedback of one key."""
 
     n: int
     avg: float | None
@@ -93,7 +108,7 @@ class FeedbackStats(TypedDict):
 
 
 class Run(TypedDict):
-    """A run. Beside the required fields it has those that were selected."""
+    """A run: the required fields and those that were selected."""
 
     id: UUID
     name: str
@@ -144,98 +159,109 @@ class Run(TypedDict):
     completion_cost_details: NotRequired[Object | None]
 
 
-class RunReadQuery(TypedDict, total=False):
-    """How a run is told. `start_time` is a hint of where the hosted service keeps it."""
+class RunReadQuery(Query):
+    """Query parameters of GET /runs/{run_id}."""
 
-    session_id: Annotated[UUID, Meta(description="The project that the run must be in")]
-    start_time: Moment
-    include_messages: bool
-    exclude_serialized: bool
-    exclude_s3_stored_attributes: Annotated[bool, Meta(description="No `s3_urls`")]
+    session_id: Annotated[UUID, Meta(description="The project that the run must be in")] | None = (
+        None
+    )
+    start_time: Annotated[Moment, Meta(description="A hint that is not needed here")] | None = None
+    include_messages: bool = False
+    exclude_serialized: bool = False
+    exclude_s3_stored_attributes: Annotated[bool, Meta(description="Leave `s3_urls` out")] = False
 
 
-class RunQueryFields(TypedDict, total=False):
-    """Which runs are meant. With `id` nothing else counts; with `trace` all runs of it."""
+class RunQueryFields(RunsBody):
+    """Conditions on runs. With `id` no other counts; with `trace` the answer is a whole trace."""
 
-    session: list[UUID] | None
-    id: list[UUID] | None
-    trace: UUID | None
-    parent_run: UUID | None
-    run_type: str | None
-    reference_example: list[UUID] | None
-    reference_dataset_id: UUID | None
-    is_root: bool | None
-    error: bool | None
-    start_time: Moment | None
-    end_time: Moment | None
-    query: str | None
-    filter: Filter | None
-    trace_filter: Filter | None
-    tree_filter: Filter | None
-    search_filter: Filter | None
-    execution_order: Annotated[int, Meta(ge=1, le=1, description="1: root runs")] | None
+    session: Ids | None = None
+    id: Ids | None = None
+    trace: Id | None = None
+    parent_run: Id | None = None
+    run_type: Text | None = None
+    reference_example: Ids | None = None
+    reference_dataset_id: Id | None = None
+    is_root: Flag | None = None
+    error: Flag | None = None
+    start_time: Instant | None = None
+    end_time: Instant | None = None
+    query: Text | None = None
+    filter: RunFilter | None = None
+    trace_filter: RunFilter | None = None
+    tree_filter: RunFilter | None = None
+    search_filter: RunFilter | None = None
+    execution_order: Annotated[Literal[1], Meta(description="1: root runs")] | None = None
     data_source_type: (
         Annotated[
             Literal["current", "historical", "lite", "root_lite", "runs_feedbacks_rmt_wide"],
             Meta(description="The hosted service's tables; root_lite means root runs"),
         ]
         | None
-    )
-    skip_pagination: Annotated[bool, Meta(description="One page, without a cursor")] | None
+    ) = None
+    skip_pagination: Annotated[Flag, Meta(description="One page, without a cursor")] | None = None
 
 
-class RunQuery(RunQueryFields, total=False):
-    """A page of runs."""
+Limit = Annotated[int, Meta(ge=1, description=f"At most {MAX_LIMIT} are returned")]
 
-    include_messages: Annotated[bool, Meta(description="Tell `messages` too")] | None
-    skip_prev_cursor: bool | None
 
-    select: list[str] | None
-    order: Literal["asc", "desc"] | None
-    limit: Annotated[int, Meta(ge=1, description="At most 100 are given")] | None
-    cursor: str | None
+class RunQuery(RunQueryFields):
+    """A query of runs, page by page."""
+
+    include_messages: Annotated[Flag, Meta(description="Return `messages` too")] | None = None
+    skip_prev_cursor: Flag | None = None
+    select: Names | None = None
+    order: Annotated[Any, Meta(extra_json_schema={"enum": ["asc", "desc"]})] = None
+    limit: Limit | None = None
+    cursor: Text | None = None
+
+    def __post_init__(self) -> None:
+        if self.order and self.order not in ("asc", "desc"):  # anything empty counts as absent
+            raise InvalidFeedback("order", "must be asc or desc")
 
 
 class Cursors(TypedDict):
-    """Where the next page begins; null at the end."""
+    """The cursor of the next page; null after the last one."""
 
     next: str | None
     prev: str | None
 
 
 class Runs(TypedDict):
-    """A page of runs, newest first unless asked otherwise."""
+    """A page of runs, newest first unless `order` is asc."""
 
     runs: list[Run]
     cursors: Cursors
 
 
-class GroupBy(TypedDict, total=False):
-    """What to group by; `path` names the key of the metadata."""
+class GroupBy(Struct, kw_only=True):
+    """The attribute to group by; of metadata, `path` is the key."""
 
     attribute: Literal["name", "run_type", "tag", "metadata"]
-    path: str | None
-    max_groups: Annotated[int, Meta(ge=1, description="5 if absent, at most 100")] | None
+    path: Text | None = None
+    max_groups: Annotated[int, Meta(ge=1, description="5 if absent, at most 100")] | None = None
 
 
-class RunStatsQuery(RunQueryFields, total=False):
-    """The runs to count."""
+class RunStatsQuery(RunQueryFields):
+    """Runs to count, and the figures to return."""
 
-    group_by: GroupBy | None
+    group_by: GroupBy | None = None
     groups: (
         Annotated[
-            list[str | None],
-            Meta(max_length=100, description="Groups to tell of; null: without the attribute"),
+            list[Text | None],
+            Meta(
+                max_length=MAX_GROUPS,
+                description="The only groups to return; null: without the attribute",
+            ),
         ]
         | None
-    )
-    select: list[str] | None
-    include_details: Annotated[bool, Meta(description="Tokens and costs by category")] | None
-    use_experimental_search: bool | None
+    ) = None
+    select: Names | None = None
+    include_details: Annotated[Flag, Meta(description="Tokens and costs by category")] | None = None
+    use_experimental_search: Flag | None = None
 
 
 class Facet(TypedDict):
-    """A value that runs of the set have in common, and the filter that finds them."""
+    """A value that several of the runs have, and the filter that finds them."""
 
     key: Literal["name", "run_type", "status", "tag"]
     value: str
@@ -280,11 +306,11 @@ class RunStats(TypedDict, total=False):
     completion_cost_details: dict[str, float]
 
 
-class RunShareCreate(TypedDict, total=False):
-    """A run to share, under a token that its owner may choose."""
+class RunShareCreate(Body):
+    """A run to share, under a token that the client may choose."""
 
-    run_id: UUID | None
-    share_token: UUID | None
+    run_id: Annotated[Any, Meta(description="Ignored: the path names the run")] = None
+    share_token: UUID | None = None
 
 
 class RunShare(TypedDict):
@@ -295,7 +321,7 @@ class RunShare(TypedDict):
 
 
 class SharedRun(Run):
-    """A run that is shared, with its `share_token`: it tells nothing of the workspace."""
+    """A shared run, with its `share_token` and nothing of its workspace."""
 
 
 class SharedRuns(TypedDict):
@@ -305,31 +331,31 @@ class SharedRuns(TypedDict):
     cursors: Cursors
 
 
-class SharedRunQuery(TypedDict, total=False):
-    """Which of the shared runs are meant."""
+class SharedRunQuery(RunsBody):
+    """A query of shared runs, page by page."""
 
-    id: list[UUID] | None
-    select: list[str] | None
-    limit: Annotated[int, Meta(ge=1)] | None
-    cursor: str | None
-
-
-class SharedRunsQuery(TypedDict, total=False):
-    """Which of the shared runs are meant."""
-
-    id: list[UUID]
+    id: Ids | None = None
+    select: Names | None = None
+    limit: Limit | None = None
+    cursor: Text | None = None
 
 
-class ThreadQuery(TypedDict):
-    """The threads of a project."""
+class SharedRunsQuery(RunsQuery):
+    """Query parameters of GET /public/{token}/runs."""
+
+    id: list[UUID] | None = None
+
+
+class ThreadQuery(RunsBody, kw_only=True):
+    """A page of the threads of a project."""
 
     session_id: UUID
-    group_by: NotRequired[Literal["conversation"] | None]
-    filter: NotRequired[Filter | None]
-    start_time: NotRequired[Moment | None]
-    end_time: NotRequired[Moment | None]
-    limit: NotRequired[Annotated[int, Meta(ge=1)] | None]
-    offset: NotRequired[Annotated[int, Meta(ge=0, le=10_000_000)] | None]
+    group_by: Literal["conversation"] | None = None
+    filter: RunFilter | None = None
+    start_time: Instant | None = None
+    end_time: Instant | None = None
+    limit: Limit | None = None
+    offset: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
 
 
 class Thread(TypedDict):
@@ -357,27 +383,27 @@ class Thread(TypedDict):
     last_error: str | None
 
 
-class ThreadPreviewQuery(TypedDict, total=False):
-    """The project of the thread, and what to return of it: only `all_messages` is supported."""
+class ThreadPreviewQuery(Query):
+    """Query parameters of GET /runs/threads/{thread_id}."""
 
-    session_id: Annotated[UUID, Meta(description="The project; required")]
-    select: list[str]
+    session_id: Annotated[UUID, Meta(description="The project; required")] | None = None
+    select: list[str] | None = None
 
 
 class ThreadPreviews(TypedDict):
-    """`all_messages` holds one JSON object a message, with an empty line between them."""
+    """`all_messages`: one JSON object per message, with an empty line between them."""
 
     all_messages: str
 
 
 class ThreadPreview(TypedDict):
-    """What was said in a thread."""
+    """The messages of a thread."""
 
     previews: ThreadPreviews
 
 
 class Threads(TypedDict):
-    """A page of threads, and how many there are."""
+    """A page of threads, and the total number."""
 
     groups: list[Thread]
     total: int

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
-from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.feedback import feedback
 from observatory.api.feedback.schemas import Feedback, FeedbackQuery
-from observatory.api.kit import parameters, streamed
+from observatory.api.kit import streamed
 from observatory.api.kit.base import ListedView, WorkspaceView, uuid_or_404
+from observatory.api.kit.bodies import read_query
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Message
 from observatory.api.runs import schemas as shapes
-from observatory.api.runs.query import TooSlow, limit_of, selected, text_of, uuids_of
+from observatory.api.runs.query import page_size, query_errors, selected
 from observatory.api.runs.read import DEFAULT, WHOLE, payloads, runs_out
 from observatory.exact import dumps
 from observatory.runs import search, sharing
@@ -30,8 +30,8 @@ from observatory.runs.grants import Grant
 from observatory.runs.models import RunShare
 from observatory.runs.search import RunRow
 
-UNSEEN = frozenset({"in_dataset", "last_queued_at", "reference_dataset_id", "share_token"})
-"""What is not told of a shared run, because it speaks of other things than the run."""
+HIDDEN_FIELDS = frozenset({"in_dataset", "last_queued_at", "reference_dataset_id", "share_token"})
+"""Fields that a visitor does not see: they are about other things than the run."""
 
 
 def _share_shown(share: RunShare) -> dict[str, Any]:
@@ -44,23 +44,19 @@ class RunSharing(WorkspaceView):
     @endpoint(answer=shapes.RunShare | None)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         run = self._run(run_id)
-        found = sharing.of_run(self.workspace, run)
-        answer = None if found is None else _share_shown(found)  # null: the SDKs read "not shared"
+        share = sharing.of_run(self.workspace, run)
+        answer = None if share is None else _share_shown(share)  # null: the SDKs read "not shared"
         return HttpResponse(dumps(answer), content_type="application/json")
 
     @endpoint(body=shapes.RunShareCreate, answer=shapes.RunShare)
-    def put(self, request: Request, run_id: str) -> Response:
-        body: Any = request.data
-        if not isinstance(body, dict):
-            raise Unprocessable("The body must be a JSON object")
-        token = parameters.sent_uuid(body, "share_token")
+    def put(self, request: Request, run_id: str, body: shapes.RunShareCreate) -> Response:
         try:
-            found = sharing.share(self.workspace, uuid_or_404(run_id), token=token)
+            share = sharing.share(self.workspace, uuid_or_404(run_id), token=body.share_token)
         except sharing.GuessableToken as error:
             raise Unprocessable(str(error)) from None
-        if found is None:
+        if share is None:
             raise NotFound("Run not found")
-        return Response(_share_shown(found))
+        return Response(_share_shown(share))
 
     @endpoint(answer=Message)
     def delete(self, request: Request, run_id: str) -> Response:
@@ -82,50 +78,33 @@ class SharedRunView(ListedView):
     is_public = True
 
     def share(self, token: str) -> RunShare:
-        found = sharing.shared(uuid_or_404(token))
-        if found is None:
+        """Return what `token` opens. Raises NotFound."""
+        share = sharing.shared(uuid_or_404(token))
+        if share is None:
             raise NotFound("Nothing is shared under this token")
-        return found
-
-    def page(
-        self, found: RunShare, body: Mapping[str, Any], wanted: frozenset[str]
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of shared runs and the cursor of the next."""
-        try:
-            page = sharing.query(
-                found,
-                ids=uuids_of(body, "id"),
-                limit=limit_of(body),
-                cursor=text_of(body, "cursor"),
-                payloads=payloads(wanted),
-            )
-        except search.BadCursor as error:
-            raise ParseError(f"cursor: {error}") from None
-        except search.TooSlow as error:
-            raise TooSlow(str(error)) from None
-        return shared_out(found, page.runs, wanted, self.request), page.next_cursor
+        return share
 
 
 def shared_out(
-    found: RunShare, rows: Iterable[RunRow], wanted: frozenset[str], request: Request
+    share: RunShare, rows: Iterable[RunRow], fields: frozenset[str], request: Request
 ) -> list[dict[str, Any]]:
     """Return shared runs as a visitor sees them: their tree begins at the shared run.
 
-    `app_path` leads to the public page, `session_id` is null, and `share_token` is told.
+    `app_path` leads to the public page, `session_id` is null, and `share_token` is added.
     """
     runs = runs_out(
-        found.workspace,
+        share.workspace,
         rows,
-        wanted - UNSEEN,
+        fields - HIDDEN_FIELDS,
         request,
-        grant=Grant.of_share(found.token),
-        seen_as=functools.partial(sharing.as_root, found),
+        grant=Grant.of_share(share.token),
+        seen_as=functools.partial(sharing.as_root, share),
     )
     for run in runs:
-        below = "" if run["id"] == found.run_id else f"/{run['id']}"
+        below = "" if run["id"] == share.run_id else f"/{run['id']}"
         if "app_path" in run:
-            run["app_path"] = f"/public/{found.token}/r{below}"
-        run["share_token"] = found.token
+            run["app_path"] = f"/public/{share.token}/r{below}"
+        run["share_token"] = share.token
     return runs
 
 
@@ -134,11 +113,11 @@ class SharedRun(SharedRunView):
 
     @endpoint(answer=shapes.SharedRun)
     def get(self, request: Request, token: str, run_id: str | None = None) -> Response:
-        found = self.share(token)
-        row = sharing.read(found, None if run_id is None else uuid_or_404(run_id))
+        share = self.share(token)
+        row = sharing.read(share, None if run_id is None else uuid_or_404(run_id))
         if row is None:
             raise NotFound("Run not found")
-        (run,) = shared_out(found, [row], WHOLE, request)
+        (run,) = shared_out(share, [row], WHOLE, request)
         return Response(run)
 
 
@@ -146,12 +125,18 @@ class SharedRunQueries(SharedRunView):
     """POST /public/{token}/runs/query (list_shared_runs): the shared runs, page after page."""
 
     @endpoint(body=shapes.SharedRunQuery, answer=shapes.SharedRuns)
-    def post(self, request: Request, token: str) -> Response:
-        found, body = self.share(token), request.data
-        if not isinstance(body, dict):
-            raise ParseError("The body must be a JSON object")
-        runs, cursor = self.page(found, body, selected(body))
-        return Response({"runs": runs, "cursors": {"next": cursor, "prev": None}})
+    def post(self, request: Request, token: str, body: shapes.SharedRunQuery) -> Response:
+        share, fields = self.share(token), selected(body.select)
+        with query_errors():
+            page = sharing.query(
+                share,
+                ids=body.id,
+                limit=page_size(body.limit),
+                cursor=body.cursor or None,
+                payloads=payloads(fields),
+            )
+        runs = shared_out(share, page.runs, fields, request)
+        return Response({"runs": runs, "cursors": {"next": page.next_cursor, "prev": None}})
 
 
 class SharedRuns(SharedRunView):
@@ -161,16 +146,16 @@ class SharedRuns(SharedRunView):
     """
 
     @endpoint(query=shapes.SharedRunsQuery, answer=list[shapes.SharedRun])
-    def get(self, request: Request, token: str, rest: str = "") -> HttpResponseBase:
-        found = self.share(token)
-        asked = parse_qs(rest).get("id") or parameters.listed(request, "id")
-        try:
-            ids = sharing.ordered_ids(found, uuids_of({"id": asked or None}, "id"))
-        except search.TooSlow as error:
-            raise TooSlow(str(error)) from None
-        pages = search.chunked(found.workspace, ids, payloads=payloads(DEFAULT))
-        listed = (run for page in pages for run in shared_out(found, page, DEFAULT, request))
-        return streamed.answer(streamed.array(listed))
+    def get(
+        self, request: Request, token: str, query: shapes.SharedRunsQuery, rest: str = ""
+    ) -> HttpResponseBase:
+        share = self.share(token)
+        in_path = read_query(shapes.SharedRunsQuery, QueryDict(rest))
+        with query_errors():
+            ids = sharing.ordered_ids(share, in_path.id or query.id)
+        pages = search.chunked(share.workspace, ids, payloads=payloads(DEFAULT))
+        runs = (run for page in pages for run in shared_out(share, page, DEFAULT, request))
+        return streamed.answer(streamed.array(runs))
 
 
 class SharedFeedback(SharedRunView):
@@ -178,11 +163,11 @@ class SharedFeedback(SharedRunView):
 
     @endpoint(query=FeedbackQuery, answer=list[Feedback])
     def get(self, request: Request, token: str) -> HttpResponseBase:
-        found = self.share(token)
-        ids = sharing.run_ids(found)
-        rows = feedback.readable(found.workspace)
+        share = self.share(token)
+        ids = sharing.run_ids(share)
+        rows = feedback.readable(share.workspace)
         return feedback.listed(
             rows.filter(feedback.filters(request), run_id__in=ids),
             request,
-            lambda one: {**feedback.shown_publicly(one, found.token), "session_id": None},
+            lambda row: {**feedback.shown_publicly(row, share.token), "session_id": None},
         )

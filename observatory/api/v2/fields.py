@@ -102,7 +102,7 @@ def runs_out(
     """
     needed = _needed(fields) | run_read.REQUIRED
     base = base_url(request)
-    stored = run_read.beside(workspace, rows, needed, base, grant=grant)
+    stored = run_read.extras_of(workspace, rows, needed, base, grant=grant)
     told = [run_read.run_out(seen_as(row), workspace, needed, stored) for row in rows]
     beside = _beside(workspace, rows, fields, base)
     return [

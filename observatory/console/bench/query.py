@@ -19,11 +19,14 @@ import psutil
 from django.core.management.base import OutputWrapper
 from django.db import connection, transaction
 
-from observatory.api.runs.query import query_in
+from observatory.api.kit.bodies import read
+from observatory.api.runs.query import page_query
+from observatory.api.runs.schemas import RunQuery as QueryBody
 from observatory.console.bench import history, lists, scratch
 from observatory.console.bench.history import History
 from observatory.feedback import summary
 from observatory.runs import search, stats
+from observatory.runs.search import RunQuery
 from observatory.workspaces.models import Workspace
 
 GOAL_MS = 50
@@ -230,9 +233,12 @@ def questions(written: History, stored: lists.Stored) -> Iterator[Question]:
     """Yield every question, the forms of the filter language first."""
     workspace = written.workspace
 
+    def query_of(body: dict[str, Any]) -> RunQuery:
+        return page_query(read(QueryBody, {"session": [str(written.project.uuid)], **body}))
+
     def page(body: dict[str, Any]) -> Callable[[], Any]:
-        wanted = query_in({"session": [str(written.project.uuid)], **body})
-        return lambda: search.query(workspace, replace(wanted, payloads=SHOWN))
+        query = replace(query_of(body), payloads=SHOWN)
+        return lambda: search.query(workspace, query)
 
     def form(name: str, body: dict[str, Any], where: str) -> Question:
         goals = W4_MS.get(written.n_runs, (30, 10)) if name.startswith("W4") else (None, GOAL_MS)
@@ -252,15 +258,14 @@ def questions(written: History, stored: lists.Stored) -> Iterator[Question]:
         "SELECT * FROM runs_run WHERE workspace_id = %(workspace)s AND trace_id = %(trace)s",
     )  # fmt: skip
     yield Question("page 50 by cursor", page({"cursor": _fiftieth(page)}))
-    yield Question("stats of a day", lambda: stats.of_runs(workspace, query_in(
-        {"session": [str(written.project.uuid)], **window})))  # fmt: skip
-    day = query_in({"session": [str(written.project.uuid)], **window})
+    day = query_of(window)
+    yield Question("stats of a day", lambda: stats.of_runs(workspace, day))
     yield Question("stats of a day, facets", lambda: stats.facets(stats.chosen(workspace, day)))
     yield Question(
         "stats of a day, feedback",
         lambda: summary.stats_of_chosen(workspace.pk, stats.chosen(workspace, day).rows()),
     )
-    every = query_in({"session": [str(written.project.uuid)]})
+    every = query_of({})
     yield Question("stats of all runs", lambda: stats.of_runs(workspace, every))
     yield Question(
         "stats of all runs, facets", lambda: stats.facets(stats.chosen(workspace, every))
