@@ -197,7 +197,7 @@ def _source(raw: Any) -> tuple[str, dict[str, Any] | None]:
     if source is None:
         return "api", None
     kind = source.get("type") or "api"
-    if kind not in SOURCES:
+    if not isinstance(kind, str) or kind not in SOURCES:
         known = ", ".join(sorted(SOURCES))
         raise InvalidFeedback("feedback_source.type", f"must be one of {known}")
     return kind, parse_object("feedback_source.metadata", source.get("metadata"))
