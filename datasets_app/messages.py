@@ -6,17 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from observatory import exact
+from observatory.runs import messages as shapes
 
-ROLES: Final = {
-    "human": "user",
-    "HumanMessage": "user",
-    "ai": "assistant",
-    "AIMessage": "assistant",
-    "SystemMessage": "system",
-    "ToolMessage": "tool",
-    "FunctionMessage": "function",
-}
-KNOWN: Final = {"system", "user", "assistant", "tool", "function", "developer"}
 _KEPT: Final = ("name", "tool_calls", "tool_call_id", "function_call", "refusal")
 _OF_A_MESSAGE: Final = {
     *("role", "type", "content", "data", "lc", "id", "kwargs", *_KEPT),
@@ -103,25 +94,13 @@ def _read(value: Any) -> tuple[str, Mapping[str, Any]] | None:
     """Return the role and the fields of one message, None if `value` is none."""
     if isinstance(value, list):
         if len(value) == 2 and all(isinstance(part, str) for part in value):
-            role = ROLES.get(value[0], value[0])
-            return (role, {"content": value[1]}) if role in KNOWN else None
+            role = shapes.role_named(value[0])
+            return None if role is None else (role, {"content": value[1]})
         return None
-    if not isinstance(value, dict):
+    message = shapes.message(value)
+    if message is None or not isinstance(message.fields.get("content"), str | list | None):
         return None
-    fields: Any = value
-    given = value.get("role") or value.get("type")
-    if value.get("lc") and isinstance(value.get("id"), list) and value["id"]:
-        fields, name = value.get("kwargs"), value["id"][-1]
-        given = fields.get("role") if isinstance(fields, dict) and name == "ChatMessage" else name
-    elif isinstance(value.get("data"), dict):
-        fields = value["data"]
-    if not isinstance(given, str) or not isinstance(fields, dict):
-        return None
-    name = given.removesuffix("Chunk")
-    role = ROLES.get(name, name)
-    if role not in KNOWN or not isinstance(fields.get("content"), (str, list, type(None))):
-        return None
-    return role, fields
+    return message.role, message.fields
 
 
 def _written(role: str, fields: Mapping[str, Any]) -> list[Message]:

@@ -18,6 +18,7 @@ from rapidfuzz.distance import Indel
 
 from observatory import exact
 from observatory.runs.documents import mend_surrogates
+from observatory.runs.messages import Message, message
 
 Path = tuple[str | int, ...]
 
@@ -50,7 +51,6 @@ class InvalidCorrection(ValueError):
 
 # Names under which applications keep their answer, the likelier first.
 ANSWER_KEYS = ("output", "answer", "response", "text", "content", "result", "completion", "message")
-ASSISTANT = {"assistant", "ai", "model", "AIMessage", "AIMessageChunk"}
 
 
 def editable(outputs: Any) -> Editable:
@@ -153,19 +153,20 @@ def _text_path(outputs: Any) -> Path | None:
 
 def _chat_path(outputs: Any) -> Path | None:
     """Lead to the content of the last assistant message in the usual chat shapes."""
-    for path, message in _messages(outputs, ()):
-        content = _content_path(message)
+    for path, answer in _answers(outputs, ()):
+        content = _content_path(answer)
         if content is not None:
             return path + content
     return None
 
 
-def _messages(node: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _answers(node: Any, path: Path) -> Iterator[tuple[Path, Message]]:
     """Yield candidates for the last assistant message, the likeliest first."""
     if not isinstance(node, dict):
         return
-    if _is_assistant(node):
-        yield path, node
+    read = message(node)
+    if read is not None and read.role == "assistant":
+        yield path, read
     for key in ("messages", "choices", "generations"):
         children = node.get(key)
         if not isinstance(children, list):
@@ -174,38 +175,26 @@ def _messages(node: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]
         for place in order:
             child = children[place]
             if isinstance(child, list) and child:  # generations: [[{...}]]
-                yield from _messages(child[0], (*path, key, place, 0))
+                yield from _answers(child[0], (*path, key, place, 0))
             else:
-                yield from _messages(child, (*path, key, place))
+                yield from _answers(child, (*path, key, place))
     for key in ("message", "output"):
         if isinstance(node.get(key), dict):
-            yield from _messages(node[key], (*path, key))
+            yield from _answers(node[key], (*path, key))
 
 
-def _is_assistant(node: Mapping[str, Any]) -> bool:
-    names = [node.get("role"), node.get("type")]
-    constructor = node.get("id")  # LangChain's serialised message
-    if node.get("type") == "constructor" and isinstance(constructor, list):
-        names += constructor[-1:]
-    return any(isinstance(name, str) and name in ASSISTANT for name in names)
-
-
-def _content_path(message: Mapping[str, Any]) -> Path | None:
-    for prefix in ((), ("kwargs",), ("data",)):
-        holder = _at(message, prefix) if not prefix or prefix[0] in message else None
-        if not isinstance(holder, dict):
-            continue
-        content = holder.get("content")
-        if isinstance(content, str) and (content or not holder.get("tool_calls")):
-            return (*prefix, "content")
-        if isinstance(content, list):
-            texts = [
-                place
-                for place, part in enumerate(content)
-                if isinstance(part, dict) and isinstance(part.get("text"), str)
-            ]
-            if len(texts) == 1:
-                return (*prefix, "content", texts[0], "text")
+def _content_path(message: Message) -> Path | None:
+    content = message.fields.get("content")
+    if isinstance(content, str) and (content or not message.fields.get("tool_calls")):
+        return (*message.path, "content")
+    if isinstance(content, list):
+        texts = [
+            place
+            for place, part in enumerate(content)
+            if isinstance(part, dict) and isinstance(part.get("text"), str)
+        ]
+        if len(texts) == 1:
+            return (*message.path, "content", texts[0], "text")
     return None
 
 

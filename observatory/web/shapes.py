@@ -5,11 +5,12 @@ Tried in order: chat messages (OpenAI, Anthropic, LangChain), one string in an e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from observatory import exact
+from observatory.runs import messages
 from observatory.runs.previews import preview
 
 PARSED_CHARS = 65_536
@@ -17,24 +18,9 @@ PARSED_CHARS = 65_536
 FILE_CHARS = 1_000  # a longer string in such a block is a file, not a text to read
 BLOCK_CHARS = 4_000
 """Characters of a block of a message that has a shape of its own; "..." says it was cut."""
-ROLES = {
-    "user": "user",
-    "human": "user",
-    "humanmessage": "user",
-    "assistant": "assistant",
-    "ai": "assistant",
-    "aimessage": "assistant",
-    "aimessagechunk": "assistant",
-    "model": "assistant",
-    "system": "system",
-    "systemmessage": "system",
-    "developer": "system",
-    "tool": "tool",
-    "function": "tool",
-    "toolmessage": "tool",
-}
+SHOWN_AS = {"developer": "system", "function": "tool"}
+"""Roles that a page does not tell from another."""
 ITEMS = {"function_call", "custom_tool_call", "function_call_output", "reasoning"}
-TEXT_FIELDS = {"content", "tool_calls", "parts"}
 DEPTH = 4  # messages lie no deeper
 TEXT_CHARS = 65_536
 """Of a longer text a conversation shows the beginning."""
@@ -120,22 +106,19 @@ def _message(entry: Any) -> Message | None:
         return None
     if isinstance(entry.get("message"), dict):  # OpenAI choices, LangChain generations
         return _message(entry["message"])
-    body = entry
-    role = entry.get("role") or entry.get("type")
-    if isinstance(entry.get("kwargs"), dict) and isinstance(entry.get("id"), list):
-        body, role = entry["kwargs"], (entry["id"] or [""])[-1]  # LangChain's serialized form
-    elif isinstance(entry.get("data"), dict) and "content" in entry["data"]:
-        body = entry["data"]
-    if str(role) in ITEMS:
-        return _item(str(role), entry)
-    known = ROLES.get(str(role).lower())
-    if known is None or not TEXT_FIELDS.intersection(body):
+    kind = str(entry.get("role") or entry.get("type"))
+    if kind in ITEMS:
+        return _item(kind, entry)
+    read = messages.message(entry)
+    if read is None or not messages.SAYS & read.fields.keys():
         return None
+    body = read.fields
     text, thinking, calls = _content(body.get("content", body.get("parts")))
     calls += _tool_calls(body)
     if not text and isinstance(body.get("refusal"), str):
         text = body["refusal"]
-    return Message(known, text, calls, str(body.get("name") or ""), thinking)
+    role = SHOWN_AS.get(read.role, read.role)
+    return Message(role, text, calls, str(body.get("name") or ""), thinking)
 
 
 def _item(kind: str, entry: dict[str, Any]) -> Message:
@@ -193,7 +176,7 @@ def _shortened(value: Any, depth: int = 0) -> Any:
     return [_shortened(entry, depth + 1) for entry in value] if isinstance(value, list) else value
 
 
-def _tool_calls(body: dict[str, Any]) -> list[tuple[str, str]]:
+def _tool_calls(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     extra = body.get("additional_kwargs")
     calls = body.get("tool_calls") or (extra.get("tool_calls") if isinstance(extra, dict) else None)
     found = []
@@ -238,7 +221,8 @@ def _template(entry: Any) -> Message | None:
     if kind == "MessagesPlaceholder":
         return Message("tool", f"{{{kwargs.get('variable_name')}}}", name="messages")
     if kind == "ChatMessagePromptTemplate":
-        role = ROLES.get(str(kwargs.get("role")).lower(), "user")
+        named = messages.role_named(kwargs.get("role")) or "user"
+        role = SHOWN_AS.get(named, named)
     else:
         role = _TEMPLATE_ROLES.get(kind, "")
     if not role:
