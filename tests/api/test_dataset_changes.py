@@ -143,7 +143,7 @@ def test_fields_of_examples_are_selected(api, dataset) -> None:
     assert fields(exclude_default_fields="true") == {"id"}
     refused = api.get("/examples", dataset=str(dataset.uuid), select=["colour"])
     assert refused.status_code == 422
-    assert refused.json()["detail"].startswith("select: 'colour' is none of id, ")
+    assert refused.json()["detail"].startswith("select.0: must be attachment_urls, ")
 
 
 def test_an_example_of_a_run_that_is_not_stored_is_refused(api, dataset) -> None:

@@ -210,8 +210,8 @@ class DatasetDiff(WorkspaceView):
 class DatasetSplits(WorkspaceView):
     """GET (list_dataset_splits) and PUT (update_dataset_splits) /datasets/{id}/splits."""
 
-    @endpoint(query=shapes.SplitsQuery, answer=list[str])
-    def get(self, request: Request, dataset_id: str, query: shapes.SplitsQuery) -> Response:
+    @endpoint(query=shapes.AsOfQuery, answer=list[str])
+    def get(self, request: Request, dataset_id: str, query: shapes.AsOfQuery) -> Response:
         dataset = dataset_or_404(self, dataset_id)
         as_of = instant_or_404(dataset, query.as_of)
         revisions = ExampleRevision.objects.at(as_of).filter(dataset=dataset)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, get_args
 from uuid import UUID
 
 from django.db import transaction
@@ -14,7 +16,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets_app import example_filters, examples, files, schemas, selection
+from datasets_app import example_filters, examples, files, schemas, selection, versions
 from datasets_app.examples import ExampleChange, ExampleInput
 from datasets_app.models import Dataset, ExampleRevision
 from datasets_app.selection import Selection
@@ -22,7 +24,7 @@ from observatory import exact
 from observatory.api.datasets import example_bodies
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import dataset_or_404, instant_or_404
-from observatory.api.kit import parameters, streamed
+from observatory.api.kit import streamed
 from observatory.api.kit.base import WorkspaceView, base_url, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
@@ -74,19 +76,21 @@ def _add_files(
 def now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]:
     """Return the examples `ids` as they stand, in that order."""
     order = list(ids)
-    found = {
+    rows = {
         revision.example.uuid: shown(revision)
         for revision in selection.revisions(view.workspace, Selection(ids=order))
     }
-    return [found[uuid] for uuid in order]
+    return [rows[uuid] for uuid in order]
 
 
-def create_in(dataset: Dataset, given: list[ExampleInput]) -> examples.Written:
-    """Create examples; 404: no such source run, 409: an id of another dataset, 422: it breaks
-    the schema. All or none.
+def create_in(dataset: Dataset, inputs: list[ExampleInput]) -> examples.Written:
+    """Create all of the examples or none.
+
+    Raises 404 for an unknown source run, 409 for an id of another dataset, and 422 for what
+    does not fit the schema.
     """
     try:
-        return examples.create(dataset, given, now=timezone.now())
+        return examples.create(dataset, inputs, now=timezone.now())
     except examples.UnknownRun as error:
         raise NotFound(str(error)) from None
     except examples.DoesNotFit as error:
@@ -96,8 +100,10 @@ def create_in(dataset: Dataset, given: list[ExampleInput]) -> examples.Written:
 
 
 def update_in(dataset: Dataset, changes: list[ExampleChange]) -> examples.Written:
-    """Change examples; 404: an unknown one, 409: one of another dataset, 422: it breaks the
-    schema. All or none.
+    """Make all of the changes or none.
+
+    Raises 404 for an unknown example, 409 for one of another dataset, and 422 for what does not
+    fit the schema.
     """
     try:
         return examples.update(dataset, changes, now=timezone.now())
@@ -110,76 +116,73 @@ def update_in(dataset: Dataset, changes: list[ExampleChange]) -> examples.Writte
 
 
 def _dataset_of(view: WorkspaceView, example_id: UUID) -> Dataset:
-    found = Dataset.objects.filter(
+    dataset = Dataset.objects.filter(
         workspace=view.workspace, examples__workspace=view.workspace, examples__uuid=example_id
     ).first()
-    if found is None:
+    if dataset is None:
         raise NotFound("Example not found")
-    return found
+    return dataset
 
 
-def _asked(view: WorkspaceView, request: Request) -> Selection:
-    """Return what the query parameters of GET /examples ask for. Raises 404 and 422."""
-    dataset = None
-    if (dataset_id := parameters.uuid(request, "dataset")) is not None:
-        dataset = dataset_or_404(view, dataset_id)
-    as_of = parameters.one(request, "as_of")
-    if dataset is not None:
-        instant = instant_or_404(dataset, as_of)
-    else:
-        instant = None if as_of in {None, "latest"} else parameters.moment(request, "as_of")
-    order = parameters.one(request, "order") or "recently_created"
-    if order not in selection.ORDERS:
-        raise Unprocessable(f"order: must be one of {', '.join(selection.ORDERS)}")
-    text = parameters.one(request, "filter")
-    try:
-        condition = None if text is None else example_filters.condition(text)
-    except FilterError as error:
-        raise Unprocessable(f"filter: {error}") from None
+def selection_of(
+    query: shapes.ExampleFilterQuery, dataset: Dataset | None, as_of: datetime | None
+) -> Selection:
+    """Return the examples of `dataset` (None: of any) at `as_of` (None: now) that `query` names."""
     return Selection(
         dataset=dataset,
-        as_of=instant,
-        ids=parameters.uuids(request, "id"),
-        splits=parameters.listed(request, "splits"),
-        metadata=parameters.document(request, "metadata"),
-        condition=condition,
-        texts=parameters.listed(request, "full_text_contains"),
-        order=order,
-        is_ascending=parameters.flag(request, "descending") is False,
-        seed=parameters.one(request, "random_seed") or "",
+        as_of=as_of,
+        ids=query.id,
+        splits=query.splits,
+        metadata=query.metadata or {},
+        texts=query.full_text_contains,
     )
 
 
-FIELDS = (
-    *("id", "created_at", "modified_at", "name", "dataset_id", "inputs"),  # always, unless excluded
-    *("outputs", "metadata", "source_run_id", "attachment_urls"),
-)
+def _selection(view: WorkspaceView, query: shapes.ExampleCountQuery) -> Selection:
+    """Return the examples of the workspace that `query` names. Raises 404 and 422."""
+    dataset = None if query.dataset is None else dataset_or_404(view, query.dataset)
+    if dataset is not None:
+        as_of = instant_or_404(dataset, query.as_of)
+    elif query.as_of in {None, versions.LATEST}:
+        as_of = None
+    elif (as_of := versions.parse_time(query.as_of or "")) is None:
+        raise Unprocessable("as_of: must be a time, or `dataset` is required")
+    try:
+        condition = None if query.filter is None else example_filters.condition(query.filter)
+    except FilterError as error:
+        raise Unprocessable(f"filter: {error}") from None
+    return replace(selection_of(query, dataset, as_of), condition=condition)
 
 
-def _selected(request: Request) -> set[str]:
-    """Return which fields of an example to tell. Raises 422.
+FIELDS = get_args(shapes.ExampleField)
+DEFAULT_FIELDS = FIELDS[:6]  # shown with any `select`, unless excluded
 
-    Without `select` all but the files. With it the first six of FIELDS besides, unless
-    `exclude_default_fields`: then the id alone.
-    """
-    selected = parameters.listed(request, "select")
-    for name in selected:
-        if name not in FIELDS:
-            raise Unprocessable(f"select: {name[:60]!r} is none of {', '.join(FIELDS)}")
-    if parameters.flag(request, "exclude_default_fields"):
-        return {"id", *selected}
-    return {*FIELDS[:6], *selected} if selected else {*FIELDS} - {"attachment_urls"}
+
+def _selected(query: shapes.ExampleQuery) -> set[str]:
+    """Return which fields of an example to show: without `select`, all but the files."""
+    if query.exclude_default_fields:
+        return {"id", *query.select}
+    if query.select:
+        return {*DEFAULT_FIELDS, *query.select}
+    return {*FIELDS} - {"attachment_urls"}
 
 
 class Examples(WorkspaceView):
     """GET (list_examples), POST (create_example) and DELETE (delete_examples) /examples."""
 
     @endpoint(query=shapes.ExampleQuery, answer=list[shapes.Example], errors=(404,))
-    def get(self, request: Request) -> HttpResponseBase:
-        selected = _selected(request)
-        found = selection.revisions(self.workspace, _asked(self, request))
+    def get(self, request: Request, query: shapes.ExampleQuery) -> HttpResponseBase:
+        selected = _selected(query)
+        ordered = replace(
+            _selection(self, query),
+            order=query.order,
+            is_ascending=not query.descending,
+            seed=query.random_seed,
+        )
         unread = [name for name in ("inputs", "outputs") if name not in selected]
-        pages = revisions_of(found, parameters.window(request), without=unread)
+        window = slice(query.offset, query.offset + query.limit)
+        revisions = selection.revisions(self.workspace, ordered)
+        pages = revisions_of(revisions, window, without=unread)
         return streamed.answer(streamed.array(self._listed(pages, selected, unread)))
 
     def _listed(
@@ -203,16 +206,13 @@ class Examples(WorkspaceView):
         return Response(now_shown(self, written.example_ids)[0])
 
     @endpoint(query=shapes.ExamplesNamed, answer=Message, errors=(404,))
-    def delete(self, request: Request) -> Response:
-        ids = parameters.uuids(request, "example_ids")
-        if not ids:
-            raise Unprocessable("example_ids: is required")
-        delete_all(self, ids)
-        return Response({"message": f"{len(ids)} examples deleted"})
+    def delete(self, request: Request, query: shapes.ExamplesNamed) -> Response:
+        delete_all(self, query.example_ids)
+        return Response({"message": f"{len(query.example_ids)} examples deleted"})
 
 
 def delete_all(view: WorkspaceView, ids: list[UUID]) -> None:
-    """End examples in a new version; 404 for an id that never was, and then none is ended."""
+    """Delete examples in a new version, all or none. Raises 404 for an unknown id."""
     try:
         examples.delete(view.workspace, ids, now=timezone.now())
     except examples.UnknownExample:
@@ -223,10 +223,9 @@ class ExampleCount(WorkspaceView):
     """GET /examples/count: how many GET /examples would list."""
 
     @endpoint(query=shapes.ExampleCountQuery, answer=int, errors=(404,))
-    def get(self, request: Request) -> Response:
-        return Response(
-            selection.revisions(self.workspace, _asked(self, request)).order_by().count()
-        )
+    def get(self, request: Request, query: shapes.ExampleCountQuery) -> Response:
+        revisions = selection.revisions(self.workspace, _selection(self, query))
+        return Response(revisions.order_by().count())
 
 
 class ExampleBulk(WorkspaceView):
@@ -305,16 +304,15 @@ class ExampleDetail(WorkspaceView):
     """GET (read_example), PATCH and DELETE (delete_example) /examples/{id}."""
 
     @endpoint(query=shapes.AsOfQuery, answer=shapes.Example)
-    def get(self, request: Request, example_id: str) -> Response:
+    def get(self, request: Request, example_id: str, query: shapes.AsOfQuery) -> Response:
         uuid = uuid_or_404(example_id)
-        as_of = parameters.one(request, "as_of")
-        instant = instant_or_404(_dataset_of(self, uuid), as_of) if as_of else None
-        found = selection.revisions(self.workspace, Selection(ids=[uuid], as_of=instant)).first()
-        if found is None:
+        as_of = instant_or_404(_dataset_of(self, uuid), query.as_of) if query.as_of else None
+        revision = selection.revisions(self.workspace, Selection(ids=[uuid], as_of=as_of)).first()
+        if revision is None:
             raise NotFound("Example not found")
-        row = shown(found)
-        if found.files:
-            _add_files(self, [row], [found])
+        row = shown(revision)
+        if revision.files:
+            _add_files(self, [row], [revision])
         return Response(row)
 
     @endpoint(body=shapes.ExampleChange, answer=shapes.Example)

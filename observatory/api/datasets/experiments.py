@@ -21,7 +21,7 @@ from observatory import csv_lines, exact
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import dataset_or_404
 from observatory.api.datasets.examples import shown as example_shown
-from observatory.api.kit import parameters, streamed
+from observatory.api.kit import streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import JSON, endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
@@ -244,25 +244,25 @@ def _text(document: Any) -> str | None:
 # Comparisons -----------------------------------------------------------------------------------
 
 
-def comparisons_shown(workspace: Any, found: list[Comparison]) -> list[dict[str, Any]]:
+def comparisons_shown(workspace: Workspace, rows: list[Comparison]) -> list[dict[str, Any]]:
     """Return comparisons as the wire shows them; one query for all their feedback."""
-    judged = comparisons.feedback_stats(workspace.pk, [one.uuid for one in found])
+    stats = comparisons.feedback_stats(workspace.pk, [comparison.uuid for comparison in rows])
     return [
         {
-            "id": one.uuid,
+            "id": comparison.uuid,
             "tenant_id": workspace.uuid,
-            "name": one.name or None,
-            "description": one.description,
-            "created_at": one.created_at,
-            "modified_at": one.modified_at,
-            "reference_dataset_id": one.dataset.uuid,
-            "extra": one.extra,
+            "name": comparison.name or None,
+            "description": comparison.description,
+            "created_at": comparison.created_at,
+            "modified_at": comparison.modified_at,
+            "reference_dataset_id": comparison.dataset.uuid,
+            "extra": comparison.extra,
             "experiments_info": [
-                {"id": project.uuid, "name": project.name} for project in one.in_order()
+                {"id": project.uuid, "name": project.name} for project in comparison.in_order()
             ],
-            "feedback_stats": judged.get(one.uuid, {}),
+            "feedback_stats": stats.get(comparison.uuid, {}),
         }
-        for one in found
+        for comparison in rows
     ]
 
 
@@ -296,12 +296,12 @@ class ComparisonDetail(WorkspaceView):
 
     @endpoint(answer=Message)
     def delete(self, request: Request, comparison_id: str) -> Response:
-        found = Comparison.objects.filter(
+        comparison = Comparison.objects.filter(
             workspace=self.workspace, uuid=uuid_or_404(comparison_id)
         ).first()
-        if found is None:
+        if comparison is None:
             raise NotFound("Comparative experiment not found")
-        comparisons.remove(found)
+        comparisons.remove(comparison)
         return Response({"message": "Comparative experiment deleted"})
 
 
@@ -309,17 +309,17 @@ class DatasetComparisons(WorkspaceView):
     """GET /datasets/{id}/comparative: the comparisons of a dataset, newest first."""
 
     @endpoint(query=shapes.ComparisonQuery, answer=list[shapes.Comparison])
-    def get(self, request: Request, dataset_id: str) -> Response:
-        found = (
+    def get(self, request: Request, dataset_id: str, query: shapes.ComparisonQuery) -> Response:
+        rows = (
             dataset_or_404(self, dataset_id)
             .comparisons.select_related("dataset")
             .prefetch_related("projects")
         )
-        if name := parameters.one(request, "name"):
-            found = found.filter(name=name)
-        if text := parameters.one(request, "name_contains"):
-            found = found.filter(name__icontains=text)
-        if ids := parameters.uuids(request, "id"):
-            found = found.filter(uuid__in=ids)
-        page = found.order_by("-created_at", "-pk")[parameters.window(request)]
+        if query.name:
+            rows = rows.filter(name=query.name)
+        if query.name_contains:
+            rows = rows.filter(name__icontains=query.name_contains)
+        if query.id:
+            rows = rows.filter(uuid__in=query.id)
+        page = rows.order_by("-created_at", "-pk")[query.window]
         return Response(comparisons_shown(self.workspace, list(page)))

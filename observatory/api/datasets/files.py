@@ -23,7 +23,7 @@ from observatory import csv_lines, exact
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import dataset_or_404, instant_or_404
 from observatory.api.datasets.examples import create_in, now_shown, revisions_of
-from observatory.api.kit import parameters, streamed
+from observatory.api.kit import streamed
 from observatory.api.kit.base import WorkspaceView, base_url
 from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import Unprocessable
@@ -80,16 +80,17 @@ class DatasetFile(WorkspaceView):
     """
 
     @endpoint(query=shapes.FileQuery, answer=Binary, gives=("text/csv", "application/x-ndjson"))
-    def get(self, request: Request, dataset_id: str, form: str) -> HttpResponseBase:
+    def get(
+        self, request: Request, dataset_id: str, form: str, query: shapes.FileQuery
+    ) -> HttpResponseBase:
         dataset = dataset_or_404(self, dataset_id)
-        instant = instant_or_404(dataset, parameters.one(request, "as_of"))
+        instant = instant_or_404(dataset, query.as_of)
         as_of = instant or versions.newest_of(dataset)  # one version, however long it takes
-        is_guarded = parameters.flag(request, "spreadsheet") is True
         told = _Standing(dataset, as_of=as_of, base_url=base_url(request), grant=self.caller.grant)
         answer: HttpResponseBase
         if form == "csv":
             answer = StreamingHttpResponse(
-                _csv(told, is_guarded=is_guarded), content_type="text/csv; charset=utf-8"
+                _csv(told, is_guarded=query.spreadsheet), content_type="text/csv; charset=utf-8"
             )
         elif form == "jsonl":
             answer = StreamingHttpResponse(

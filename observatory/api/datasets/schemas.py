@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from observatory.api.kit import bodies
-from observatory.api.kit.bodies import NOT_BLANK, Body, Query, UntaggedBody
-from observatory.api.kit.types import JSONText, Object, PageQuery
+from observatory.api.kit.bodies import NOT_BLANK, Body, PageQuery, Query, UntaggedBody
+from observatory.api.kit.types import Object
 from observatory.api.runs.schemas import Filter, Run
 
 Kind = Literal["kv", "llm", "chat"]
@@ -76,7 +76,7 @@ class Dataset(DatasetHead):
     example_count: int
 
 
-class DatasetQuery(bodies.PageQuery):
+class DatasetQuery(PageQuery):
     """Query parameters of GET /datasets."""
 
     id: list[UUID] = []
@@ -106,7 +106,7 @@ class Version(TypedDict):
     tags: list[str] | None
 
 
-class VersionQuery(bodies.PageQuery):
+class VersionQuery(PageQuery):
     """Query parameters of GET /datasets/{id}/versions."""
 
     search: str = ""
@@ -120,22 +120,19 @@ class VersionAtQuery(Query):
     tag: str | None = None
 
 
-class SplitsQuery(Query):
-    """Query parameters of GET /datasets/{id}/splits."""
+class AsOfQuery(Query):
+    """Query parameters of a read at a version."""
 
     as_of: AsOf | None = None
 
 
-class AsOfQuery(TypedDict, total=False):
-    """When."""
+class FileQuery(AsOfQuery):
+    """Query parameters of GET /datasets/{id}/csv and its siblings.
 
-    as_of: AsOf
+    `spreadsheet`: whether a CSV cell that could run as a formula begins with an apostrophe.
+    """
 
-
-class FileQuery(AsOfQuery, total=False):
-    """When, and whether for a spreadsheet: with an apostrophe before what is like a formula."""
-
-    spreadsheet: bool
+    spreadsheet: bool = False
 
 
 class DiffQuery(Query):
@@ -169,16 +166,16 @@ class SplitChange(Body):
 
 
 class Share(TypedDict):
-    """What is shared, and the token that opens it."""
+    """A shared dataset, and the token that opens it."""
 
     dataset_id: UUID
     share_token: UUID
 
 
-class ShareQuery(TypedDict, total=False):
-    """Whether the experiments are shared too."""
+class ShareQuery(Query):
+    """Query parameters of PUT /datasets/{id}/share."""
 
-    share_projects: bool
+    share_projects: bool = True
 
 
 class ExampleFields(TypedDict, total=False):
@@ -235,31 +232,51 @@ class Example(TypedDict):
     attachment_urls: NotRequired[Object | None]
 
 
-class ExampleCountQuery(TypedDict, total=False):
-    """Which examples are meant."""
-
-    dataset: UUID
-    as_of: AsOf
-    id: list[UUID]
-    splits: list[str]
-    metadata: JSONText
-    filter: Filter
-    full_text_contains: list[str]
+ExampleField = Literal[
+    "id", "created_at", "modified_at", "name", "dataset_id", "inputs", "outputs", "metadata",
+    "source_run_id", "attachment_urls",
+]  # fmt: skip
 
 
-class ExampleQuery(PageQuery, ExampleCountQuery, total=False):
-    """Which examples, and in what order."""
+class ExampleFilterQuery(AsOfQuery):
+    """Query parameters of GET /public/{token}/examples/count."""
 
-    order: Literal["recently_created", "random", "id"]
-    descending: bool
-    random_seed: str
-    select: list[str]
+    id: list[UUID] = []
+    splits: list[str] = []
+    metadata: bodies.JSONText | None = None
+    full_text_contains: list[str] = []
 
 
-class ExamplesNamed(TypedDict):
-    """The examples to delete."""
+class SharedExampleQuery(ExampleFilterQuery):
+    """Query parameters of GET /public/{token}/examples."""
 
-    example_ids: list[UUID]
+    limit: bodies.Limit = 100
+    offset: bodies.Offset = 0
+
+
+class ExampleCountQuery(ExampleFilterQuery):
+    """Query parameters of GET /examples/count."""
+
+    dataset: UUID | None = None
+    filter: Filter | None = None
+
+
+class ExampleQuery(ExampleCountQuery):
+    """Query parameters of GET /examples. `descending` does not apply to the random order."""
+
+    order: Literal["recently_created", "recent", "random", "id"] = "recently_created"
+    descending: bool = True
+    random_seed: str = ""
+    select: list[ExampleField] = []
+    exclude_default_fields: bool = False
+    limit: bodies.Limit = 100
+    offset: bodies.Offset = 0
+
+
+class ExamplesNamed(Query):
+    """Query parameters of DELETE /examples."""
+
+    example_ids: Annotated[list[UUID], Meta(min_length=1)]
 
 
 class ExamplesErased(TypedDict):
@@ -316,16 +333,6 @@ class Valid(TypedDict):
     """It would fit."""
 
     valid: bool
-
-
-class SharedExampleQuery(PageQuery, total=False):
-    """Which examples of what is shared."""
-
-    as_of: AsOf
-    id: list[UUID]
-    splits: list[str]
-    metadata: JSONText
-    full_text_contains: list[str]
 
 
 class Sorting(Struct):
@@ -400,20 +407,20 @@ class Comparison(TypedDict):
     feedback_stats: Object
 
 
-class ComparisonQuery(PageQuery, total=False):
-    """Which comparisons are meant."""
+class ComparisonQuery(PageQuery):
+    """Query parameters of GET /datasets/{id}/comparative."""
 
-    id: list[UUID]
-    name: str
-    name_contains: str
+    id: list[UUID] = []
+    name: str | None = None
+    name_contains: str | None = None
 
 
-class SharedSessionQuery(PageQuery, total=False):
-    """Which experiments of what is shared."""
+class SharedSessionQuery(PageQuery):
+    """Query parameters of GET /public/{token}/datasets/sessions."""
 
-    id: list[UUID]
-    name: str
-    name_contains: str
+    id: list[UUID] = []
+    name: str | None = None
+    name_contains: str | None = None
 
 
 class ExamplesChanged(TypedDict):
@@ -423,15 +430,15 @@ class ExamplesChanged(TypedDict):
     count: int
 
 
-class SharedFeedbackQuery(PageQuery, total=False):
-    """Which feedback of what is shared."""
+class SharedFeedbackQuery(PageQuery):
+    """Query parameters of GET /public/{token}/datasets/feedback."""
 
-    run: list[UUID]
-    session: list[UUID]
-    key: list[str]
+    run: list[UUID] = []
+    session: list[UUID] = []
+    key: list[str] = []
 
 
-class SharedSessionsQuery(TypedDict):
-    """The tokens of what is shared."""
+class SharedSessionsQuery(Query):
+    """Query parameters of GET /public/datasets/sessions-bulk."""
 
     share_tokens: Annotated[list[UUID], Meta(min_length=1, max_length=20)]

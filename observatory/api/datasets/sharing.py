@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -11,26 +12,24 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from datasets_app import catalogue, schemas, selection, sharing
-from datasets_app.models import DatasetShare
-from datasets_app.selection import Selection
+from datasets_app.models import DatasetShare, ExampleRevision
 from observatory.api.datasets import schemas as shapes
 from observatory.api.datasets.datasets import dataset_or_404, instant_or_404, shown
-from observatory.api.datasets.examples import revisions_of
+from observatory.api.datasets.examples import revisions_of, selection_of
 from observatory.api.datasets.examples import shown as example_shown
 from observatory.api.datasets.experiments import comparisons_shown
 from observatory.api.feedback.feedback import listed, readable, shown_publicly
 from observatory.api.feedback.schemas import Feedback as FeedbackShape
-from observatory.api.kit import parameters, streamed
+from observatory.api.kit import streamed
 from observatory.api.kit.base import ListedView, WorkspaceView, uuid_or_404
+from observatory.api.kit.bodies import PageQuery
 from observatory.api.kit.endpoint import endpoint
-from observatory.api.kit.errors import Unprocessable
-from observatory.api.kit.types import Message, Object, PageQuery
+from observatory.api.kit.types import Message, Object
 from observatory.api.projects.schemas import Session
 from observatory.api.projects.sessions import listed_out
 from observatory.runs.catalogue import ProjectQuery
 
-MAX_TOKENS = 20
-MAX_TOLD = 100  # experiments of one dataset
+MAX_EXPERIMENTS = 100  # of one dataset, in an answer for many
 
 
 def _share_shown(share: DatasetShare) -> dict[str, Any]:
@@ -42,16 +41,16 @@ class DatasetSharing(WorkspaceView):
 
     @endpoint(answer=shapes.Share)
     def get(self, request: Request, dataset_id: str) -> Response:
-        found = DatasetShare.objects.filter(dataset=dataset_or_404(self, dataset_id)).first()
-        if found is None:
+        share = DatasetShare.objects.filter(dataset=dataset_or_404(self, dataset_id)).first()
+        if share is None:
             raise NotFound("Dataset is not shared")
-        return Response(_share_shown(found))
+        return Response(_share_shown(share))
 
     @endpoint(query=shapes.ShareQuery, answer=shapes.Share)
-    def put(self, request: Request, dataset_id: str) -> Response:
+    def put(self, request: Request, dataset_id: str, query: shapes.ShareQuery) -> Response:
         dataset = dataset_or_404(self, dataset_id)
-        shows = parameters.flag(request, "share_projects") is not False
-        return Response(_share_shown(sharing.share(dataset, shows_experiments=shows)))
+        share = sharing.share(dataset, shows_experiments=query.share_projects)
+        return Response(_share_shown(share))
 
     @endpoint(answer=Message)
     def delete(self, request: Request, dataset_id: str) -> Response:
@@ -67,17 +66,17 @@ class SharedView(ListedView):
     is_public = True
 
     def share(self, token: str) -> DatasetShare:
-        found = sharing.shared(uuid_or_404(token))
-        if found is None:
+        share = sharing.shared(uuid_or_404(token))
+        if share is None:
             raise NotFound("Nothing is shared under this token")
-        return found
+        return share
 
     def open_share(self, token: str) -> DatasetShare:
-        """Return the share if it shows experiments too; otherwise 404, like none."""
-        found = self.share(token)
-        if not found.shows_experiments:
+        """Return the share if it shows experiments too. Raises 404, as without a share."""
+        share = self.share(token)
+        if not share.shows_experiments:
             raise NotFound("Nothing is shared under this token")
-        return found
+        return share
 
 
 class SharedDataset(SharedView):
@@ -86,29 +85,26 @@ class SharedDataset(SharedView):
     @endpoint(answer=shapes.Dataset)
     def get(self, request: Request, token: str) -> Response:
         share = self.share(token)
-        found = catalogue.of_workspace(share.dataset.workspace).select_related("workspace")
-        return Response(shown(found.get(pk=share.dataset.pk)))
+        datasets = catalogue.of_workspace(share.dataset.workspace).select_related("workspace")
+        return Response(shown(datasets.get(pk=share.dataset.pk)))
 
 
-def _asked(share: DatasetShare, request: Request) -> Selection:
-    return Selection(
-        dataset=share.dataset,
-        as_of=instant_or_404(share.dataset, parameters.one(request, "as_of")),
-        ids=parameters.uuids(request, "id"),
-        splits=parameters.listed(request, "splits"),
-        metadata=parameters.document(request, "metadata"),
-        texts=parameters.listed(request, "full_text_contains"),
-    )
+def _revisions(share: DatasetShare, query: shapes.ExampleFilterQuery) -> QuerySet[ExampleRevision]:
+    """Return the shared examples that `query` asks for. Raises 404."""
+    dataset = share.dataset
+    as_of = instant_or_404(dataset, query.as_of)
+    return selection.revisions(dataset.workspace, selection_of(query, dataset, as_of))
 
 
 class SharedExamples(SharedView):
     """GET /public/{token}/examples (list_shared_examples)."""
 
     @endpoint(query=shapes.SharedExampleQuery, answer=list[shapes.Example])
-    def get(self, request: Request, token: str) -> HttpResponseBase:
-        share = self.share(token)
-        found = selection.revisions(share.dataset.workspace, _asked(share, request))
-        pages = revisions_of(found, parameters.window(request))
+    def get(
+        self, request: Request, token: str, query: shapes.SharedExampleQuery
+    ) -> HttpResponseBase:
+        window = slice(query.offset, query.offset + query.limit)
+        pages = revisions_of(_revisions(self.share(token), query), window)
         rows = (example_shown(revision) for page in pages for revision in page)
         return streamed.answer(streamed.array(rows))
 
@@ -116,72 +112,71 @@ class SharedExamples(SharedView):
 class SharedExampleCount(SharedView):
     """GET /public/{token}/examples/count."""
 
-    @endpoint(query=shapes.SharedExampleQuery, answer=int)
-    def get(self, request: Request, token: str) -> Response:
-        share = self.share(token)
-        found = selection.revisions(share.dataset.workspace, _asked(share, request))
-        return Response(found.order_by().count())
+    @endpoint(query=shapes.ExampleFilterQuery, answer=int)
+    def get(self, request: Request, token: str, query: shapes.ExampleFilterQuery) -> Response:
+        return Response(_revisions(self.share(token), query).order_by().count())
 
 
 class SharedSessions(SharedView):
     """GET /public/{token}/datasets/sessions (list_shared_projects): the dataset's experiments."""
 
     @endpoint(query=shapes.SharedSessionQuery, answer=list[Session])
-    def get(self, request: Request, token: str) -> Response:
+    def get(self, request: Request, token: str, query: shapes.SharedSessionQuery) -> Response:
         dataset = self.open_share(token).dataset
-        asked = ProjectQuery(
-            uuids=parameters.uuids(request, "id") or None,
-            name=parameters.one(request, "name"),
-            name_contains=parameters.one(request, "name_contains"),
+        projects = ProjectQuery(
+            uuids=query.id or None,
+            name=query.name,
+            name_contains=query.name_contains,
             reference_datasets=[dataset.uuid],
         )
-        return Response(listed_out(dataset.workspace, asked, parameters.window(request)))
+        return Response(listed_out(dataset.workspace, projects, query.window))
 
 
 class SharedComparisons(SharedView):
     """GET /public/{token}/datasets/comparative."""
 
     @endpoint(query=PageQuery, answer=list[shapes.Comparison])
-    def get(self, request: Request, token: str) -> Response:
+    def get(self, request: Request, token: str, query: PageQuery) -> Response:
         dataset = self.open_share(token).dataset
-        found = dataset.comparisons.select_related("dataset").prefetch_related("projects")
-        page = found.order_by("-created_at", "-pk")[parameters.window(request)]
+        rows = dataset.comparisons.select_related("dataset").prefetch_related("projects")
+        page = rows.order_by("-created_at", "-pk")[query.window]
         return Response(comparisons_shown(dataset.workspace, list(page)))
 
 
 class SharedFeedback(SharedView):
-    """GET /public/{token}/datasets/feedback: what the shared experiments were judged."""
+    """GET /public/{token}/datasets/feedback: feedback on the shared experiments."""
 
     @endpoint(query=shapes.SharedFeedbackQuery, answer=list[FeedbackShape])
-    def get(self, request: Request, token: str) -> HttpResponseBase:
+    def get(
+        self, request: Request, token: str, query: shapes.SharedFeedbackQuery
+    ) -> HttpResponseBase:
         share = self.open_share(token)
         dataset = share.dataset
-        found = readable(dataset.workspace).filter(project__reference_dataset_id=dataset.uuid)
-        for name, field in (("run", "run_id"), ("session", "project__uuid")):
-            if ids := parameters.uuids(request, name):
-                found = found.filter(**{f"{field}__in": ids})
-        if keys := parameters.listed(request, "key"):
-            found = found.filter(key__in=keys)
-        return listed(found, request, lambda one: shown_publicly(one, share.token))
+        rows = readable(dataset.workspace).filter(project__reference_dataset_id=dataset.uuid)
+        if query.run:
+            rows = rows.filter(run_id__in=query.run)
+        if query.session:
+            rows = rows.filter(project__uuid__in=query.session)
+        if query.key:
+            rows = rows.filter(key__in=query.key)
+        return listed(rows, request, lambda feedback: shown_publicly(feedback, share.token))
 
 
 class SharedSessionsBulk(SharedView):
-    """GET /public/datasets/sessions-bulk: the experiments of every dataset of `share_tokens`.
+    """GET /public/datasets/sessions-bulk: the experiments of the datasets of `share_tokens`.
 
-    A token that opens nothing adds nothing.
+    Unknown tokens are skipped.
     """
 
     @endpoint(query=shapes.SharedSessionsQuery, answer=list[Session])
-    def get(self, request: Request) -> Response:
-        tokens = parameters.uuids(request, "share_tokens")
-        if not 0 < len(tokens) <= MAX_TOKENS:
-            raise Unprocessable(f"share_tokens: 1 to {MAX_TOKENS} tokens")
-        shares = DatasetShare.objects.filter(token__in=tokens, shows_experiments=True)
-        told: list[dict[str, Any]] = []
+    def get(self, request: Request, query: shapes.SharedSessionsQuery) -> Response:
+        shares = DatasetShare.objects.filter(token__in=query.share_tokens, shows_experiments=True)
+        sessions: list[dict[str, Any]] = []
         for share in shares.select_related("dataset__workspace").order_by("pk"):
-            asked = ProjectQuery(reference_datasets=[share.dataset.uuid])
-            told += listed_out(share.dataset.workspace, asked, slice(0, MAX_TOLD))
-        return Response(told)
+            projects = ProjectQuery(reference_datasets=[share.dataset.uuid])
+            window = slice(0, MAX_EXPERIMENTS)
+            sessions += listed_out(share.dataset.workspace, projects, window)
+        return Response(sessions)
 
 
 class PrebuiltSchema(APIView):

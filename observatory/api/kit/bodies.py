@@ -126,11 +126,15 @@ class Query(Struct, kw_only=True):
     invalid: ClassVar[type[APIException]] = Unprocessable
 
 
+Limit = Annotated[int, Meta(ge=1, le=1_000, description="Rows of a page")]
+Offset = Annotated[int, Meta(ge=0, le=10_000_000, description="Rows to skip")]
+
+
 class PageQuery(Query):
     """A page of a list. It is never shorter than asked while there are rows."""
 
-    limit: Annotated[int, Meta(ge=1, le=1_000, description="Rows of a page")] = 100
-    offset: Annotated[int, Meta(ge=0, le=10_000_000, description="Rows to skip")] = 0
+    limit: Limit = 100
+    offset: Offset = 0
 
     @property
     def window(self) -> slice:
