@@ -73,6 +73,7 @@ class SurveyQuery(PageQuery):
     state: bool | Literal["all"] = False
     name: str | None = None
     metadata: JSONText | None = None
+    parent: UUID | None = None
 
 
 REFUSALS: dict[str, tuple[Any, str]] = {
@@ -260,6 +261,7 @@ def test_query_parameters_are_read_as_the_sdks_send_them() -> None:
     assert str((query.metadata or {})["weight"]) == "0.10"
     assert query.state is False
     assert read_query(SurveyQuery, QueryDict("state=all")).state == "all"
+    assert read_query(SurveyQuery, QueryDict("name=null")).name == "null"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +274,10 @@ def test_query_parameters_are_read_as_the_sdks_send_them() -> None:
         ("is_open=maybe", "is_open: must be true or false"),
         ("state=none", "state: must be all, true or false"),
         ("ids=x", "ids.0: must be a UUID"),
+        ("since=null", "since: is not a time (ISO 8601 or epoch milliseconds)"),
+        ("limit=null", "limit: must be a whole number"),
+        ("parent=null", "parent: must be a UUID"),
+        ("metadata=null", "metadata: must be a JSON object"),
         ("metadata=[1]", "metadata: must be a JSON object"),
         ("metadata={", "metadata: must be a JSON object"),
         ("name=a%00b", "name: must not contain a NUL character"),

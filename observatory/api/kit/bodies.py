@@ -197,7 +197,7 @@ def read_query(kind: type[Q], parameters: QueryDict) -> Q:
         values = [value for value in parameters.getlist(name) if value]
         if not values:
             continue
-        sent[name] = values if _is_list(kind, field.name) else _unspaced(kind, field, values[-1])
+        sent[name] = values if _is_list(kind, field.name) else _mended(kind, field, values[-1])
         if len(values) > MAX_LISTED and sent[name] is values:
             raise kind.invalid(f"{name}: must have at most {MAX_LISTED} values")
     try:
@@ -331,13 +331,20 @@ def _field(kind: Any, name: str) -> types.Type:
     return next(field.type for field in struct.fields if field.name == name)
 
 
-def _unspaced(kind: Any, field: Any, text: str) -> str:
-    """Return `text`; in a time, the space that an unencoded "+" of a zone arrives as is mended."""
-    is_time = any(
-        isinstance(member, types.CustomType) and member.cls in (Moment, Bound)
-        for member in _members(_field(kind, field.name))
-    )
-    return text[:19] + text[19:].replace(" ", "+") if is_time else text
+def _mended(kind: Any, field: Any, text: str) -> str:
+    """Return `text` so that it is read as it was sent.
+
+    In a time, the space that an unencoded "+" of a zone arrives as is mended. The word null,
+    which msgspec takes for an absent value, is refused like any other word.
+    """
+    members = list(_members(_field(kind, field.name)))
+    if any(isinstance(member, types.StrType) for member in members):
+        return text
+    if any(
+        isinstance(member, types.CustomType) and member.cls in (Moment, Bound) for member in members
+    ):
+        text = text[:19] + text[19:].replace(" ", "+")
+    return f"{text}?" if text.lower() == "null" else text
 
 
 # Words ----------------------------------------------------------------------------------------
