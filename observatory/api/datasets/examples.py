@@ -146,7 +146,7 @@ def _selection(view: WorkspaceView, query: shapes.ExampleCountQuery) -> Selectio
     elif query.as_of in {None, versions.LATEST}:
         as_of = None
     elif (as_of := versions.parse_time(query.as_of or "")) is None:
-        raise Unprocessable("as_of: must be a time, or `dataset` is required")
+        raise Unprocessable("as_of: must be a time; a tag is read with `dataset` only")
     try:
         condition = None if query.filter is None else example_filters.condition(query.filter)
     except FilterError as error:
