@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from annotations.models import AnnotationQueue, RubricItem
+from annotations.question_kinds import KINDS
 from annotations.queues import question_conditions, rubric_editing
 from annotations.queues.question_conditions import InvalidCondition
 from observatory.workspaces.admin import WorkspaceInline
@@ -74,8 +75,9 @@ class RubricItemForm(QuestionModelForm):
         )
         if not is_read:
             self.add_error("categories", "An array of objects, each with a value or a label")
-        elif sent.get("kind") == RubricItem.Kind.CATEGORICAL and len(categories) < 2:
-            self.add_error("categories", "A categorical question has two answers or more")
+        elif kind := KINDS.get(sent.get("kind") or ""):
+            for name, complaint in kind.errors(sent).items():
+                self.add_error(name, complaint)
         low, high = sent.get("minimum"), sent.get("maximum")
         if low is not None and high is not None and low >= high:
             self.add_error("maximum", "Must be greater than the minimum")

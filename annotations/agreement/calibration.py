@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from annotations.agreement import alpha, coefficients, continuous, verdicts
 from annotations.agreement.coefficients import Agreement, Counts, Floats, Reason, Warn, Weighting
 from annotations.models import AnnotationQueue, Rating, RubricItem, RubricVersion
+from annotations.question_kinds import kind_of
 from annotations.queues import blindness
 from observatory.db import prepared
 from observatory.workspaces.models import User
@@ -214,21 +215,11 @@ def disputed_items(
 
 
 def _n_categories(item: RubricItem) -> int:
-    if item.kind == RubricItem.Kind.BOOLEAN:
-        return 2
-    return len(item.categories) if item.kind == RubricItem.Kind.CATEGORICAL else 0
-
-
-def _labels(item: RubricItem) -> tuple[str, ...]:
-    if item.kind == RubricItem.Kind.BOOLEAN and len(item.categories) != 2:
-        return ("No", "Yes")
-    return tuple(
-        str(category.get("label") or category.get("value")) for category in item.categories
-    )
+    return len(kind_of(item).labels(item))
 
 
 def _in_scale(item: RubricItem) -> Q:
-    if item.kind == RubricItem.Kind.CONTINUOUS:
+    if kind_of(item).is_number:
         valid = Q(number__isnull=False)
         if item.minimum is not None:
             valid &= Q(number__gte=item.minimum)
@@ -296,7 +287,7 @@ def _of_key(
     if unnamed := set(people) - names.keys():
         names |= dict(User.objects.filter(id__in=unnamed).values_list("id", "username"))
     reviewers = tuple(Reviewer(person, names[person]) for person in people)
-    is_continuous = item.kind == RubricItem.Kind.CONTINUOUS
+    is_continuous = kind_of(item).is_number
     excluded = Excluded(
         other_scale=tally.get("other_scale", 0),
         not_blind=tally.get("not_blind", 0),
@@ -327,7 +318,7 @@ def _of_key(
         headline = replace(alone, warnings=alone.warnings + warnings, **mark)
     return KeyAgreement(
         rubric_item=item,
-        categories=() if is_continuous else _labels(item),
+        categories=kind_of(item).labels(item),
         reviewers=reviewers,
         pairs=tuple(pairs),
         group=group,
@@ -340,7 +331,7 @@ def _of_key(
 
 
 def _n_invalid(item: RubricItem, tally: dict[str, Any], n_compared: int) -> int:
-    if item.kind == RubricItem.Kind.FREEFORM:
+    if kind_of(item).is_text:
         return 0
     return int(tally.get("eligible", 0)) - n_compared
 
@@ -379,10 +370,7 @@ def _categorical_group(item: RubricItem, ratings: _Ratings) -> Agreement:
 
 def _scale_values(item: RubricItem, metric: alpha.Metric) -> list[float] | None:
     """Return the declared numbers of an interval scale, or None: then the places are used."""
-    if metric != alpha.Metric.INTERVAL or item.kind == RubricItem.Kind.BOOLEAN:
-        return None
-    values = [category.get("value") for category in item.categories]
-    return values if all(isinstance(value, (int, float)) for value in values) else None
+    return kind_of(item).distances(item) if metric == alpha.Metric.INTERVAL else None
 
 
 def pair_tables(items: Ints, columns: Ints, k: int) -> tuple[Ints, Counts]:

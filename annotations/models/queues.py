@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from annotations import question_kinds
 from observatory.runs.models import DocumentField
 from observatory.workspaces.models import User, Workspace
 
@@ -81,12 +82,6 @@ class RubricItem(models.Model):
     with them when a question with its key is added again. `every` has the retired ones, too.
     """
 
-    class Kind(models.TextChoices):
-        CATEGORICAL = "categorical"
-        CONTINUOUS = "continuous"
-        BOOLEAN = "boolean"
-        FREEFORM = "freeform"
-
     class Level(models.TextChoices):
         NOMINAL = "nominal"
         ORDINAL = "ordinal"
@@ -98,7 +93,9 @@ class RubricItem(models.Model):
     feedback_key = models.CharField(max_length=180)
     title = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
-    kind = models.CharField(max_length=12, choices=Kind, default=Kind.CATEGORICAL)
+    kind = models.CharField(
+        max_length=12, choices=question_kinds.choices, default=question_kinds.Categorical.name
+    )
     level = models.CharField(max_length=10, choices=Level, default=Level.NOMINAL)
     categories = DocumentField(
         default=list,

@@ -14,7 +14,9 @@ from uuid import UUID, uuid5
 
 from django.db import connection, transaction
 
+from annotations import question_kinds
 from annotations.models import AnnotationQueue, QueueItem, RubricItem
+from annotations.question_kinds import KINDS
 from annotations.queues import queue_items
 from observatory import exact
 from observatory.runs import listing
@@ -45,10 +47,10 @@ def preferences(rubric: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     which = {"feedback_key": PREFERENCE, "title": "Which is better?", "is_required": True}
     return [
         dict(question)
-        if question.get("kind") == RubricItem.Kind.FREEFORM
+        if (kind := KINDS.get(question.get("kind", ""))) and kind.is_text
         else {
             **question,
-            "kind": RubricItem.Kind.CATEGORICAL,
+            "kind": question_kinds.Categorical.name,
             "level": RubricItem.Level.ORDINAL,
             "categories": SCALE,
             "minimum": None,

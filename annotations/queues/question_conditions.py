@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from annotations.question_kinds import KINDS
 from observatory import patterns
 
 JOINS = ("all", "any")
@@ -87,7 +88,7 @@ def parse_pattern(raw: Any, kind: str, field: str = "regex_validator") -> str | 
         return None
     if not isinstance(raw, str):
         raise InvalidCondition(field, "must be a text")
-    if kind != "freeform":
+    if kind not in KINDS or not KINDS[kind].is_text:
         raise InvalidCondition(field, "only a freeform question can have one")
     try:
         patterns.compiled(raw)

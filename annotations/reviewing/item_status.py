@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from django.db.models import Q
 
 from annotations.models import Deferral, QueueItem, Review, RubricItem, Seat
+from annotations.question_kinds import kind_of
 from annotations.queues import item_subjects, rubrics
 from annotations.reviewing import reservations, reviews
 from annotations.reviewing.reviewer_sessions import Reason, Unavailable
@@ -124,7 +125,7 @@ def _judged(item: QueueItem) -> UUID | None:
 
 
 def _answer(question: RubricItem, given: Feedback) -> dict[str, Any]:
-    if question.kind == RubricItem.Kind.FREEFORM:
+    if kind_of(question).is_text:
         return {"value": given.value if isinstance(given.value, str) else given.comment}
     value = given.value if isinstance(given.value, str) else None
     answer: dict[str, Any] = {"value": value} if given.score is None else {"score": given.score}

@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
+from annotations.question_kinds import kind_of
 from annotations.queues import access, item_subjects, queue_cards, queue_items, queue_progress
 from annotations.queues.blindness import answers_visible_to
 from annotations.routing import rules
 from datasets_app.harvest import held_back
 from datasets_app.models import HarvestedItem
-from observatory import exact
 from observatory.web.http import WebRequest, can, fingerprint, render_page, require, unchanged
 from observatory.web.titles import titles_of_items
 from observatory.web.workbench import pairs, subject
@@ -260,12 +260,8 @@ def answer_words(answer: dict[str, Any] | None, question: RubricItem) -> str:
     """Return an answer {score, value, comment} as a person reads it; "-" for none."""
     if not answer:
         return "-"
-    value, score = answer.get("value"), answer.get("score")
-    number = "-" if score is None else exact.digits_of(score)
-    words = str(value) if value not in (None, "") else number
+    words = kind_of(question).in_words(answer.get("score"), answer.get("value"))
     if answer.get("cant_judge"):
         words = "can't judge"
-    elif question.kind == RubricItem.Kind.BOOLEAN and score is not None:
-        words = "Yes" if score else "No"
     comment = answer.get("comment")
     return f"{words} ({comment})" if comment else words

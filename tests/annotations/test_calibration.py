@@ -129,8 +129,8 @@ def test_what_is_left_out_is_counted(queue, ada, grace) -> None:
 
 def test_nothing_rated_is_said_so(queue) -> None:
     RubricItemFactory(queue=queue)
-    RubricItemFactory(queue=queue, kind=RubricItem.Kind.FREEFORM, level="text", categories=[])
-    RubricItemFactory(queue=queue, kind=RubricItem.Kind.CONTINUOUS, level="interval", categories=[])
+    RubricItemFactory(queue=queue, kind="freeform", level="text", categories=[])
+    RubricItemFactory(queue=queue, kind="continuous", level="interval", categories=[])
     first, second, third = report(queue)
     assert first.headline.reason == Reason.NO_RATINGS
     assert second.headline.reason == Reason.UNSUPPORTED_SCALE

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from annotations.models import RubricItem
+from annotations.question_kinds import kind_of
 from annotations.queues import rubrics
 from observatory.exact import digits_of, double
-from observatory.web.workbench import questions
 
 NUMBERS = [1 / 3, 2 / 3, 1_234_567, 0.1 + 0.2, 1e-7, 1e22, 2**53, -0.5, 3.0, 1e308, 5e-324]
 
@@ -16,7 +16,7 @@ NUMBERS = [1 / 3, 2 / 3, 1_234_567, 0.1 + 0.2, 1e-7, 1e22, 2**53, -0.5, 3.0, 1e3
 def test_what_a_choice_sends_is_the_answer_that_it_shows(number) -> None:
     categories = [{"value": number, "label": None}, {"value": -7, "label": "other"}]
     question = RubricItem(feedback_key="k", kind="categorical", categories=categories)
-    worth = questions._scale(question)[0][0]
+    worth = kind_of(question).choices(question)[0].value
     assert float(worth) == number
     answers, _ = rubrics.settle([question], {"k": {"score": worth}})
     assert answers["k"]["score"] == number

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from annotations import question_kinds
 from annotations.models import RubricItem
+from annotations.question_kinds import kind_of
 from annotations.queues import question_conditions
 from annotations.queues.question_conditions import InvalidCondition
 from annotations.queues.rubric_editing import renamed
@@ -71,22 +73,21 @@ def _question(item: Any, declared: Mapping[str, Mapping[str, Any]]) -> dict[str,
     config = _config(item) or _named(item, declared) or declared.get(key)
     config = config or _implied(by_label, by_score)
     if item.get("is_assertion") is True and item.get("feedback_config") is None:
-        kind, level = RubricItem.Kind.BOOLEAN, RubricItem.Level.NOMINAL
+        kind: question_kinds.Kind = question_kinds.Boolean()
     else:
-        kind, level = _KINDS[config["type"]]
-    extra = _extra(item, kind)
-    if config.get(MULTIPLE) and kind == RubricItem.Kind.CATEGORICAL:
+        kind = question_kinds.of_wire(config["type"])
+    extra = _extra(item, kind.name)
+    if config.get(MULTIPLE) and kind.has_categories:
         extra[MULTIPLE] = True
-    categories = config.get("categories") if kind == RubricItem.Kind.CATEGORICAL else None
-    is_continuous = kind == RubricItem.Kind.CONTINUOUS
+    categories = config.get("categories") if kind.has_categories else None
     return {
         "feedback_key": key,
         "description": _text("description", item.get("description")) or "",
-        "kind": kind,
-        "level": level,
+        "kind": kind.name,
+        "level": kind.level,
         "categories": [_category(category, by_label, by_score) for category in categories or []],
-        "minimum": config.get("min") if is_continuous else None,
-        "maximum": config.get("max") if is_continuous else None,
+        "minimum": config.get("min") if kind.has_bounds else None,
+        "maximum": config.get("max") if kind.has_bounds else None,
         "is_required": item.get("is_required") is True,
         "extra": {**extra, **({"score_descriptions": by_score} if by_score else {})},
     }
@@ -111,13 +112,6 @@ def _extra(item: Mapping[str, Any], kind: str) -> dict[str, Any]:
     except InvalidCondition as error:
         raise InvalidFeedback(error.field, error.reason) from None
     return judgement.parse_object("item", {k: v for k, v in read.items() if v is not None}) or {}
-
-
-_KINDS = {
-    "continuous": (RubricItem.Kind.CONTINUOUS, RubricItem.Level.INTERVAL),
-    "categorical": (RubricItem.Kind.CATEGORICAL, RubricItem.Level.NOMINAL),
-    "freeform": (RubricItem.Kind.FREEFORM, RubricItem.Level.TEXT),
-}
 
 
 def _text(field: str, raw: Any) -> str | None:
@@ -177,12 +171,7 @@ def _category(
 
 def shown(item: RubricItem, workspace: Workspace) -> dict[str, Any]:
     """Return a rubric item as the wire shows it, its scale as the record of a config."""
-    categories: list[dict[str, Any]] | None = None
-    if item.kind == RubricItem.Kind.BOOLEAN:
-        categories = [{"value": 0, "label": "No"}, {"value": 1, "label": "Yes"}]
-    elif item.kind == RubricItem.Kind.CATEGORICAL:
-        categories = [{"value": c["value"], "label": c.get("label")} for c in item.categories]
-    kind = {"boolean": "categorical"}.get(item.kind, item.kind)
+    kind = kind_of(item)
     described = {
         str(c.get("label")): c["description"] for c in item.categories if c.get("description")
     }
@@ -199,10 +188,10 @@ def shown(item: RubricItem, workspace: Workspace) -> dict[str, Any]:
             "tenant_id": workspace.uuid,
             "modified_at": item.queue.updated_at,
             "feedback_config": {
-                "type": kind,
+                "type": kind.wire_type,
                 "min": item.minimum,
                 "max": item.maximum,
-                "categories": categories,
+                "categories": kind.wire_categories(item),
                 **({MULTIPLE: True} if item.extra.get(MULTIPLE) else {}),
             },
         },

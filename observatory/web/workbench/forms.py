@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from django.http import QueryDict
 
 from annotations.models import RubricItem
+from annotations.question_kinds import kind_of
 from annotations.reviewing import corrections, drafts
 from annotations.reviewing.reviews import Submission
 from observatory.runs.models import Run
@@ -44,7 +45,7 @@ def submitted_answers(post: QueryDict, questions: list[RubricItem]) -> Typed:
         if post.get(f"cant-{question.pk}"):
             answer["cant_judge"] = True
         elif sent:
-            answer["value" if question.kind == RubricItem.Kind.FREEFORM else "score"] = sent
+            answer["value" if kind_of(question).is_text else "score"] = sent
         if comment:
             answer["comment"] = comment
         if answer:

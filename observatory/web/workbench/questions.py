@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from annotations.models import QueueItem, RubricItem
+from annotations.question_kinds import kind_of
 from annotations.queues import question_conditions
 from observatory import exact
 from observatory.web.workbench import pairs
@@ -37,6 +38,7 @@ def _question(
     names: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return a rubric question with its choices and what is typed in it."""
+    kind = kind_of(question)
     answer = typed.scores.get(question.feedback_key)
     given: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
     score, value = given.get("score"), given.get("value")
@@ -53,6 +55,9 @@ def _question(
         )
     return {
         "row": question,
+        "input": kind.input,
+        "template": f"annotations/answers/{kind.input}.html",
+        "has_comment": not kind.is_text,
         "number": number,
         "name": f"answer-{question.pk}",
         "choices": choices,
@@ -91,36 +96,13 @@ def _words(condition: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 def _choices(question: RubricItem, item: QueueItem) -> list[tuple[str, str, str, str]]:
     """Return (key, number sent, label, description) of each choice; none for a number or text."""
-    if item.is_pair and question.kind == RubricItem.Kind.CATEGORICAL:
+    kind = kind_of(question)
+    if item.is_pair and kind.has_categories:
         return pairs.choices(item)
     return [
-        (str(place) if place <= NUMBER_KEYS else "", *choice)
-        for place, choice in enumerate(_scale(question), start=1)
+        (str(n) if n <= NUMBER_KEYS else "", choice.value, choice.label, choice.description)
+        for n, choice in enumerate(kind.choices(question), start=1)
     ]
-
-
-def _scale(question: RubricItem) -> list[tuple[str, str, str]]:
-    if question.kind == RubricItem.Kind.BOOLEAN:
-        named = {
-            str(category.get("value")): category
-            for category in question.categories
-            if isinstance(category, dict)
-        }
-        yes, no = named.get("1", {}), named.get("0", {})
-        return [
-            ("1", yes.get("label") or "Yes", yes.get("description") or ""),
-            ("0", no.get("label") or "No", no.get("description") or ""),
-        ]
-    if question.kind != RubricItem.Kind.CATEGORICAL:
-        return []
-    found = []
-    for place, category in enumerate(question.categories):
-        number = category.get("value")
-        worth = exact.digits_of(float(place if number is None else number))
-        found.append(
-            (worth, str(category.get("label") or worth), str(category.get("description") or ""))
-        )
-    return found
 
 
 def _same(score: Any, worth: str) -> bool:

@@ -1,0 +1,323 @@
+"""The kinds of questions a rubric may ask: how an answer is read, counted, drawn and put in words.
+
+A kind is one class here, in KINDS. It is drawn by the template of its `input`, in
+templates/annotations/answers/. Nothing else asks which kind a question is of: the readers of
+answers, agreement, the API, the admin and the workbench ask the kind.
+
+Arithmetic: no table is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal, Protocol
+
+from observatory.exact import digits_of
+
+MAX_TEXT: Final = 20_000  # characters of a free answer, a comment or a reason
+
+
+class Question(Protocol):
+    """What a kind reads of a rubric item."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def categories(self) -> Any: ...
+    @property
+    def minimum(self) -> float | None: ...
+    @property
+    def maximum(self) -> float | None: ...
+
+
+class Complaint(ValueError):
+    """Why an answer cannot be taken, for the person who gave it."""
+
+
+@dataclass(frozen=True)
+class Rated:
+    """An answer in numbers: place on the declared scale (0-based), or a number."""
+
+    code: int | None = None
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A choice as the form offers it: the number it sends, its label and its description."""
+
+    value: str
+    label: str
+    description: str = ""
+
+
+class Kind:
+    """A kind of question. The answers of most are a `score`, those of texts a `value`."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    level: ClassVar[str]  # of measurement, unless the question says otherwise
+    input: ClassVar[Literal["choices", "number", "text"]]
+    wire_type: ClassVar[str]  # of its feedback config
+    is_of_wire: ClassVar[bool] = True  # what a config of `wire_type` declares
+    is_text: ClassVar[bool] = False  # not counted in agreement
+    is_number: ClassVar[bool] = False  # agreement takes the numbers, not places on a scale
+    has_categories: ClassVar[bool] = False  # as the question lists them
+    has_bounds: ClassVar[bool] = False
+
+    def read(self, question: Question, score: Any, value: Any) -> dict[str, Any] | None:
+        """Return what was sent as a canonical answer, None for none. Raises Complaint."""
+        raise NotImplementedError
+
+    def pairs(self, question: Question) -> list[tuple[float, str]]:
+        """Return (number, label) of each place of the scale in order; empty when it has none."""
+        return []
+
+    def choices(self, question: Question) -> list[Choice]:
+        """Return what the form offers, in the order it is shown in."""
+        return [Choice(digits_of(number), label) for number, label in self.pairs(question)]
+
+    def rate(self, question: Question, score: float) -> Rated | None:
+        """Return a canonical score in numbers, None when it is not on the scale."""
+        numbers = [number for number, _ in self.pairs(question)]
+        return Rated(code=numbers.index(score)) if score in numbers else None
+
+    def labels(self, question: Question) -> tuple[str, ...]:
+        """Return the labels of the scale's places; empty when it has none."""
+        return tuple(label for _, label in self.pairs(question))
+
+    def distances(self, question: Question) -> list[float] | None:
+        """Return the numbers of an interval scale, None where its places are as far apart."""
+        return None
+
+    def wire_categories(self, question: Question) -> list[dict[str, Any]] | None:
+        """Return the categories of its feedback config, None when it has none."""
+        return None
+
+    def scale(self, question: Question) -> dict[str, Any]:
+        """Return the scale as a feedback config, with its level of measurement."""
+        categories = [{"value": n, "label": label} for n, label in self.pairs(question)]
+        return {"type": self.wire_type, "categories": categories, "level": question.level}
+
+    def in_words(self, score: float | None, value: Any) -> str:
+        """Return an answer as a person reads it; "-" for none."""
+        if value not in (None, ""):
+            return str(value)
+        return "-" if score is None else digits_of(score)
+
+    def errors(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        """Return what is wrong with the `fields` of a rubric item of this kind, by field."""
+        return {}
+
+
+class Categorical(Kind):
+    """One of several categories: `score` its number, `value` its label, or both if they agree."""
+
+    name, label, level = "categorical", "Categorical", "nominal"
+    input = "choices"
+    wire_type = "categorical"
+    has_categories = True
+
+    def read(self, question: Question, score: Any, value: Any) -> dict[str, Any]:
+        categories = _categories(question)
+        by_label = [pair for pair in categories if value is not None and pair[1] == value]
+        if score is None and not by_label:
+            score, value = value, None  # a number where the label may stand
+        chosen = by_label
+        if score is not None:
+            number = finite(score)
+            chosen = [pair for pair in categories if pair[0] == number]
+            if value not in (None, "") and value != number and by_label != chosen:
+                raise Complaint("The number and the label name different answers.")
+        if not chosen:
+            labels = ", ".join(label or digits_of(number) for number, label in categories)
+            raise Complaint(f"Choose one of: {labels}.")
+        number, label = chosen[0]
+        return {"score": number, "value": label}
+
+    def pairs(self, question: Question) -> list[tuple[float, str]]:
+        return [(n, str(label or digits_of(n))) for n, label in _categories(question)]
+
+    def choices(self, question: Question) -> list[Choice]:
+        return [
+            Choice(digits_of(number), label, str(category.get("description") or ""))
+            for (number, label), category in zip(
+                self.pairs(question), question.categories or [], strict=True
+            )
+        ]
+
+    def labels(self, question: Question) -> tuple[str, ...]:
+        return tuple(str(c.get("label") or c.get("value")) for c in question.categories or [])
+
+    def distances(self, question: Question) -> list[float] | None:
+        numbers = [category.get("value") for category in question.categories or []]
+        return numbers if all(isinstance(number, (int, float)) for number in numbers) else None
+
+    def wire_categories(self, question: Question) -> list[dict[str, Any]]:
+        return [{"value": c["value"], "label": c.get("label")} for c in question.categories]
+
+    def scale(self, question: Question) -> dict[str, Any]:
+        categories = [{"value": n, "label": label} for n, label in _categories(question)]
+        return {"type": self.wire_type, "categories": categories, "level": question.level}
+
+    def errors(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        if len(fields.get("categories") or []) < 2:
+            return {"categories": "A categorical question has two answers or more"}
+        return {}
+
+
+class Boolean(Kind):
+    """Yes or no: `score` 0 or 1, or `value` true or false."""
+
+    name, label, level = "boolean", "Boolean", "nominal"
+    input = "choices"
+    wire_type = "categorical"
+    is_of_wire = False
+
+    def read(self, question: Question, score: Any, value: Any) -> dict[str, Any]:
+        words = {str(word).lower() for word in (score, value) if word is not None and word != ""}
+        if words and words <= {"true", "yes", "1", "1.0"}:
+            return {"score": 1.0}
+        if words and words <= {"false", "no", "0", "0.0"}:
+            return {"score": 0.0}
+        raise Complaint("Answer yes or no.")
+
+    def pairs(self, question: Question) -> list[tuple[float, str]]:
+        return list(zip((0.0, 1.0), self.labels(question), strict=True))
+
+    def choices(self, question: Question) -> list[Choice]:
+        named = {
+            str(category.get("value")): category
+            for category in question.categories or []
+            if isinstance(category, dict)
+        }
+        yes, no = named.get("1", {}), named.get("0", {})
+        return [
+            Choice("1", yes.get("label") or "Yes", yes.get("description") or ""),
+            Choice("0", no.get("label") or "No", no.get("description") or ""),
+        ]
+
+    def labels(self, question: Question) -> tuple[str, ...]:
+        if len(question.categories or []) != 2:
+            return ("No", "Yes")
+        return tuple(str(c.get("label") or c.get("value")) for c in question.categories)
+
+    def wire_categories(self, question: Question) -> list[dict[str, Any]]:
+        return [{"value": 0, "label": "No"}, {"value": 1, "label": "Yes"}]
+
+    def in_words(self, score: float | None, value: Any) -> str:
+        return super().in_words(score, value) if score is None else "Yes" if score else "No"
+
+
+class Continuous(Kind):
+    """A finite number within the bounds."""
+
+    name, label, level = "continuous", "Continuous", "interval"
+    input = "number"
+    wire_type = "continuous"
+    is_number = True
+    has_bounds = True
+
+    def read(self, question: Question, score: Any, value: Any) -> dict[str, Any]:
+        number = finite(value if score is None else score)
+        # As doubles: a frozen rubric reads 1e308 back as an integer, less than the double.
+        low, high = finite(question.minimum), finite(question.maximum)
+        if number is None:
+            raise Complaint("Give a number.")
+        if (low is not None and number < low) or (high is not None and number > high):
+            raise Complaint(f"Give a number {_bounds(low, high)}.")
+        return {"score": number}
+
+    def rate(self, question: Question, score: float) -> Rated:
+        return Rated(number=score)
+
+    def scale(self, question: Question) -> dict[str, Any]:
+        bounds = {"min": question.minimum, "max": question.maximum}
+        return {"type": self.wire_type, **bounds, "level": question.level}
+
+
+class Freeform(Kind):
+    """A text."""
+
+    name, label, level = "freeform", "Freeform", "text"
+    input = "text"
+    wire_type = "freeform"
+    is_text = True
+
+    def read(self, question: Question, score: Any, value: Any) -> dict[str, Any] | None:
+        text = clean(value, "The answer")
+        return {"value": text} if text else None
+
+    def rate(self, question: Question, score: float) -> None:
+        return None
+
+    def scale(self, question: Question) -> dict[str, Any]:
+        return {"type": self.wire_type}
+
+
+KINDS: Final[dict[str, Kind]] = {
+    kind.name: kind for kind in (Categorical(), Continuous(), Boolean(), Freeform())
+}
+
+
+def choices() -> list[tuple[str, str]]:
+    """Return the kinds as the choices of a model's field."""
+    return [(kind.name, kind.label) for kind in KINDS.values()]
+
+
+def kind_of(question: Question) -> Kind:
+    return KINDS[question.kind]
+
+
+def of_wire(wire_type: str) -> Kind:
+    """Return the kind of question that a feedback config of `wire_type` declares."""
+    return next(k for k in KINDS.values() if k.wire_type == wire_type and k.is_of_wire)
+
+
+# Values ---------------------------------------------------------------------------------------
+
+
+def finite(sent: Any) -> float | None:
+    """Return `sent` as a number if it is one, or a text of one; booleans are not."""
+    if isinstance(sent, bool) or not isinstance(sent, int | float | str):
+        return None
+    try:
+        number = float(sent)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def clean(sent: Any, what: str) -> str:
+    """Return a text without spaces around it, "" for None. Raises Complaint about `what`."""
+    if sent is None:
+        return ""
+    if not isinstance(sent, str):
+        raise Complaint(f"{what} must be a text.")
+    if len(sent) > MAX_TEXT:
+        raise Complaint(f"{what} is longer than {MAX_TEXT:,} characters.")
+    return sent.strip()
+
+
+def _categories(question: Question) -> list[tuple[float, str | None]]:
+    """Return (number, label) of each category, in order; one without a number has its place."""
+    categories: Sequence[Mapping[str, Any]] = question.categories or []
+    numbers = [category.get("value") for category in categories]
+    return [
+        (float(place if number is None else number), category.get("label"))
+        for place, (number, category) in enumerate(zip(numbers, categories, strict=True))
+    ]
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return " ".join(
+            f"of {words} {digits_of(bound)}"
+            for words, bound in (("at least", low), ("at most", high))
+            if bound is not None
+        )
+    return f"from {digits_of(low)} to {digits_of(high)}"
