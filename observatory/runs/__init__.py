@@ -1,5 +1,5 @@
-"""What happened: projects, runs, files; storing, filtering, searching and counting them.
+"""Projects, runs and their files: ingestion, filters, search and statistics.
 
-Must not know feedback, reviews or datasets, nor hold a foreign key to any of them: ids upward are
-plain values.
+Must not import feedback, reviews or datasets, nor hold a foreign key to them: references upward are
+plain ids.
 """

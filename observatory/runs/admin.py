@@ -1,4 +1,4 @@
-"""Admin of what came in: projects, the quarantine and the outbox.
+"""Admin of ingested rows: projects, prices, the quarantine and the outbox.
 
 Runs have a composite key, which the admin cannot show; they have pages of their own.
 """
@@ -22,7 +22,7 @@ RAW_SHOWN = 4_000  # bytes
 
 @admin.register(Project)
 class ProjectAdmin(WorkspaceAdmin):
-    """Projects are made by the first run that names them; here they are described."""
+    """Edit the description of a project. Ingestion creates projects."""
 
     may_change = Permission.MANAGE_QUEUES
     list_display = ("name", "workspace", "description", "reference_dataset_id", "created_at")
@@ -36,7 +36,7 @@ class ProjectAdmin(WorkspaceAdmin):
 
 @admin.register(ModelPrice)
 class ModelPriceAdmin(WorkspaceAdmin):
-    """The price table. A change holds for what comes in; the rest: `observatory prices apply`."""
+    """The price table. Changes apply to new runs; `observatory prices apply` to stored ones."""
 
     may_add = may_change = may_delete = Permission.MANAGE_QUEUES
     list_display = (
@@ -51,7 +51,7 @@ class ModelPriceAdmin(WorkspaceAdmin):
 
 @admin.register(Rejected)
 class RejectedAdmin(WorkspaceAdmin):
-    """The quarantine, read-only: what could not be stored, and why."""
+    """The quarantine, read-only: items that could not be stored, with the reason."""
 
     list_display = ("received_at", "workspace", "kind", "item_id", "code", "reason")
     list_filter = (("workspace", ScopedFilter), "kind", "code")
@@ -74,7 +74,7 @@ class RejectedAdmin(WorkspaceAdmin):
 
 @admin.register(Change)
 class ChangeAdmin(WorkspaceAdmin):
-    """The outbox. A row that stays here is work not done; a dead one failed five times."""
+    """The outbox. A row that stays is unfinished work; a dead one has failed five times."""
 
     may_change = Permission.MANAGE_QUEUES
     list_display = (

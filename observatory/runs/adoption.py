@@ -1,4 +1,4 @@
-"""Runs whose elders come later take the trace of their parent, and the project of their trace."""
+"""Fill in the trace and project of runs that arrived before their parent or root."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from uuid import UUID
 from observatory.db import prepared
 from observatory.workspaces.models import Workspace
 
-# ORDER BY, so that the planner can only take the two partial indexes: for a plain EXISTS it
-# expects to meet such a run early and reads the whole table.
+# ORDER BY, so that the planner has to use the two partial indexes: for a plain EXISTS it
+# expects to find such a run early and reads the whole table.
 WAITING: Final = (
     "exists(SELECT FROM (SELECT 1 FROM runs_run r WHERE r.workspace_id = change.workspace_id"
     " AND r.trace_id = r.id AND r.parent_run_id IS NOT NULL"
@@ -42,11 +42,11 @@ _ADOPT_PROJECT = (
 def adopt(
     workspace: Workspace, run_ids: list[UUID], waits_for_trace: bool, waits_for_project: bool
 ) -> list[UUID]:
-    """Give runs that waited for it the trace of their parent and the project of their trace.
+    """Copy the parent's trace and the trace's project to runs that were waiting for them.
 
-    A patch need not name its project, nor a child its trace; their elders may come later. Few
-    runs ever wait, and two partial indexes hold exactly those. Return those that got a project:
-    they have changed, though no op named them.
+    A patch need not name its project, nor a child its trace, and the parent may arrive later. Few
+    runs ever wait, and two partial indexes hold exactly those. Return the ids of runs that got a
+    project: they have changed, though no op named them.
     """
     adopted: list[UUID] = []
     changed = run_ids

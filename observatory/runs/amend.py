@@ -1,7 +1,8 @@
-"""Change a run that is here already: single metadata members and tags, its end, its error.
+"""Change a stored run: single metadata members and tags, its end time, its error.
 
-An op folds into a row and never takes anything away (see merge.py). An amendment is a wish of
-somebody who has seen the row: it may remove. What it sets outranks every op that ended before.
+An op folds into a row and never removes anything (see merge.py). An amendment is made by a client
+or reviewer who has seen the row, so it may remove. What it sets outranks every op that ended
+before.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from observatory.workspaces.models import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Amendment:
-    """What to set and what to take away. None: leave it as it is.
+    """What to set and what to remove. None leaves a field as it is.
 
     `error` "" means that the run did not fail. `extra` sets single members.
     """
@@ -56,7 +57,7 @@ UPDATE runs_run SET
 WHERE workspace_id = %(workspace)s AND id = %(run)s
 """
 
-# An equal rank is the same moment, set before: nothing changes, unless the value did.
+# An equal rank was set for the same moment: write only if the value differs.
 _SET = """
 WITH wanted AS (
     SELECT r.workspace_id, r.id, v.value, v.rank
@@ -75,30 +76,30 @@ FROM wanted w WHERE r.workspace_id = w.workspace_id AND r.id = w.id
 
 
 @transaction.atomic
-def amend(workspace: Workspace, run_id: UUID, wish: Amendment, *, now: datetime) -> bool:
-    """Apply `wish` in one statement and note the change. Return False if there is no such run."""
+def amend(workspace: Workspace, run_id: UUID, amendment: Amendment, *, now: datetime) -> bool:
+    """Apply `amendment` in one statement and note the change. Return False for an unknown run."""
     rank = merge.stamp(now)
-    said = [merge.METADATA + key for key in wish.metadata]
-    has_tags = bool(wish.tags or wish.tags_gone)
-    for name, is_said in (
+    ranked = [merge.METADATA + key for key in amendment.metadata]
+    has_tags = bool(amendment.tags or amendment.tags_gone)
+    for name, is_set in (
         ("tags", has_tags),
-        ("extra", bool(wish.extra)),
-        ("end_time", wish.end_time is not None),
-        ("error", wish.error is not None),
+        ("extra", bool(amendment.extra)),
+        ("end_time", amendment.end_time is not None),
+        ("error", amendment.error is not None),
     ):
-        said += [name] if is_said else []
+        ranked += [name] if is_set else []
     parameters: dict[str, Any] = {
         "workspace": workspace.pk,
         "run": run_id,
-        "metadata": Jsonb(dict(wish.metadata), exact.jsonb),
-        "metadata_gone": sorted(wish.metadata_gone),
+        "metadata": Jsonb(dict(amendment.metadata), exact.jsonb),
+        "metadata_gone": sorted(amendment.metadata_gone),
         "has_tags": has_tags,
-        "tags": list(wish.tags),
-        "tags_gone": sorted(wish.tags_gone),
-        "extra": Jsonb(dict(wish.extra), exact.jsonb),
-        "end_time": wish.end_time,
-        "error": wish.error,
-        "clock": Jsonb(dict.fromkeys(said, rank)),
+        "tags": list(amendment.tags),
+        "tags_gone": sorted(amendment.tags_gone),
+        "extra": Jsonb(dict(amendment.extra), exact.jsonb),
+        "end_time": amendment.end_time,
+        "error": amendment.error,
+        "clock": Jsonb(dict.fromkeys(ranked, rank)),
         "now": now,
     }
     with connection.cursor() as cursor:
@@ -114,9 +115,9 @@ def set_metadata(
 ) -> int:
     """Set one metadata member of many runs; return how many changed.
 
-    `values` holds for each run the text and the moment from which it holds: what was set for a
-    later moment, by an op or an amendment, stays. Unknown runs are passed over. Notes no Change:
-    the caller is acting on one.
+    `values` maps each run id to the text and the time from which it holds. A value set for a later
+    time, by an op or an amendment, stays. Unknown runs are skipped. Writes no Change row: the
+    caller is already handling one.
     """
     if not values:
         return 0

@@ -1,4 +1,4 @@
-"""Files of runs, opened by a signed URL that ends with the access that it was made for."""
+"""Files of runs, served by signed URLs that expire with the access they were made for."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Saved:
 
 
 class _Stream(File):  # type: ignore[type-arg]
-    """Pieces of bytes as the file that a storage reads, hashed on the way."""
+    """A readable file over chunks of bytes, hashed on the way."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         super().__init__(None, name="attachment")
@@ -57,7 +57,7 @@ class _Stream(File):  # type: ignore[type-arg]
 
 
 def save(run_id: UUID, name: str, mime_type: str, pieces: Iterable[bytes]) -> Saved:
-    """Write a file of a run under a name of ours. Its row is written by `record`."""
+    """Store a file of a run under a generated path. `record` writes its row."""
     stream = _Stream(pieces)
     uuid = uuid4().hex
     path = storages[STORAGE].save(f"{uuid[:2]}/{uuid}", stream)
@@ -65,14 +65,14 @@ def save(run_id: UUID, name: str, mime_type: str, pieces: Iterable[bytes]) -> Sa
 
 
 def discard(saved: Iterable[Saved]) -> None:
-    """Remove files whose rows will not be written."""
-    for one in saved:
-        storages[STORAGE].delete(one.path)
+    """Delete stored files whose rows will not be written."""
+    for file in saved:
+        storages[STORAGE].delete(file.path)
 
 
 @contextmanager
 def kept_on_success() -> Iterator[list[Saved]]:
-    """Yield a list to put saved files in; they are removed if the block raises."""
+    """Yield a list for saved files; they are deleted if the block raises."""
     saved: list[Saved] = []
     try:
         yield saved
@@ -84,26 +84,26 @@ def kept_on_success() -> Iterator[list[Saved]]:
 def record(workspace: Workspace, saved: Sequence[Saved]) -> None:
     """Write the rows of saved files, in the caller's transaction.
 
-    (run, name) is unique: of two different files under one name the greater digest stays, so
-    that repeated and reordered requests end alike. The loser's file is removed after commit.
+    (run, name) is unique. Of two different files with one name the greater digest stays, so that
+    repeated and reordered requests end alike. The other file is deleted after commit.
     """
-    for one in sorted(saved, key=lambda one: (one.run_id, one.name)):
+    for file in sorted(saved, key=lambda file: (file.run_id, file.name)):
         with connection.cursor() as cursor:
             cursor.execute(
                 _UPSERT,
                 {
                     "workspace": workspace.pk,
                     "uuid": uuid4(),
-                    "run": one.run_id,
-                    "name": one.name,
-                    "mime_type": one.mime_type,
-                    "size": one.size,
-                    "sha256": one.sha256,
-                    "path": one.path,
+                    "run": file.run_id,
+                    "name": file.name,
+                    "mime_type": file.mime_type,
+                    "size": file.size,
+                    "sha256": file.sha256,
+                    "path": file.path,
                 },
             )
             stays, before = cursor.fetchone()
-        loser = before if stays == one.path else one.path
+        loser = before if stays == file.path else file.path
         if loser is not None:
             transaction.on_commit(_deletion(loser), robust=True)
 
@@ -146,34 +146,34 @@ _OF_RUNS = (
 def s3_urls(
     workspace_id: int, run_ids: Sequence[UUID], *, grant: Grant, base_url: str | None = None
 ) -> dict[UUID, dict[str, dict[str, str]]]:
-    """Return run id -> {"attachment.<name>": {"presigned_url", "mime_type"}}: `s3_urls` of a run.
+    """Return run id -> {"attachment.<name>": {"presigned_url", "mime_type"}}.
 
-    Runs without attachments are left out. `base_url` (scheme and host) makes the URLs
-    absolute; without it OBSERVATORY_PUBLIC_URL does, and without that they are paths. They open
-    as long as `grant` does.
+    Runs without attachments are left out. `base_url` (scheme and host) makes the URLs absolute; the
+    default is OBSERVATORY_PUBLIC_URL, and without that they are paths. They work as long as `grant`
+    does.
     """
-    found: dict[UUID, dict[str, dict[str, str]]] = {}
+    urls: dict[UUID, dict[str, dict[str, str]]] = {}
     base = (settings.PUBLIC_URL if base_url is None else base_url).rstrip("/")
-    with prepared.cursor() as cursor:  # each page of runs asks, and seldom is there one
+    with prepared.cursor() as cursor:  # runs on every page of runs, and attachments are rare
         cursor.execute(_OF_RUNS, [workspace_id, prepared.uuid_array(run_ids)])
         attachments = [_ATTACHMENT.instance(_ATTACHMENT.take(list(row))) for row in cursor]
-    for one in attachments:
-        found.setdefault(one.run_id, {})[f"attachment.{one.name}"] = {
-            "presigned_url": f"{base}/api/attachments/{sign(one, grant)}",
-            "mime_type": one.mime_type,
+    for attachment in attachments:
+        urls.setdefault(attachment.run_id, {})[f"attachment.{attachment.name}"] = {
+            "presigned_url": f"{base}/api/attachments/{sign(attachment, grant)}",
+            "mime_type": attachment.mime_type,
         }
-    return found
+    return urls
 
 
 def sign(attachment: Attachment, grant: Grant) -> str:
-    """Return the token that opens `attachment` for URL_LIFETIME, and no longer than `grant`."""
+    """Return the token that opens `attachment` for URL_LIFETIME, as long as `grant` is valid."""
     return signing.dumps([attachment.uuid.hex, str(grant)], salt=SALT)
 
 
 def opened(token: str) -> Attachment | None:
     """Return the attachment that `token` opens.
 
-    None when the token is forged or expired, the file is gone, or the access has ended.
+    None when the token is forged or expired, the file is gone, or the grant has been revoked.
     """
     try:
         uuid, grant = signing.loads(token, salt=SALT, max_age=URL_LIFETIME)

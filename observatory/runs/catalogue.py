@@ -1,4 +1,4 @@
-"""The projects of a workspace: make, change, list and remove them."""
+"""Create, change, list and delete the projects of a workspace."""
 
 from __future__ import annotations
 
@@ -23,60 +23,60 @@ CHANGEABLE = (
 
 
 class ProjectExists(Exception):
-    """The workspace has a project of that name, or of that id."""
+    """The workspace has a project with that name or id."""
 
 
 @transaction.atomic
 def create(
     workspace: Workspace, values: Mapping[str, Any], *, uuid: UUID | None = None, upsert: bool
 ) -> Project:
-    """Make a project with `values` (fields of CHANGEABLE, None = default), under `uuid` if given.
+    """Create a project with `values` (fields of CHANGEABLE; None = default), under `uuid` if given.
 
-    Raises ProjectExists when the name or the uuid is taken; with `upsert` the project of that
-    name is changed and returned instead, and keeps its own uuid.
+    Raises ProjectExists when the name or the uuid is taken. With `upsert` the project of that name
+    is changed and returned instead, and keeps its own uuid.
     """
-    given = {name: value for name, value in values.items() if value is not None}
+    fields = {name: value for name, value in values.items() if value is not None}
     if uuid is not None:
-        given["uuid"] = uuid
+        fields["uuid"] = uuid
     try:
         with transaction.atomic():
-            project = Project.objects.create(workspace=workspace, **given)
+            project = Project.objects.create(workspace=workspace, **fields)
     except IntegrityError:
-        named = Project.objects.filter(workspace=workspace, name=given["name"]).first()
+        named = Project.objects.filter(workspace=workspace, name=fields["name"]).first()
         if not upsert or named is None:
-            raise ProjectExists(_taken(named, given)) from None
-        return change(named, {k: v for k, v in given.items() if k != "uuid"})
+            raise ProjectExists(_taken(named, fields)) from None
+        return change(named, {k: v for k, v in fields.items() if k != "uuid"})
     project.refresh_from_db()
     return project
 
 
-def _taken(named: Project | None, given: Mapping[str, Any]) -> str:
-    what = f"name {given['name']!r}" if named else f"id {given.get('uuid')}"
+def _taken(named: Project | None, fields: Mapping[str, Any]) -> str:
+    what = f"name {fields['name']!r}" if named else f"id {fields.get('uuid')}"
     return f"A project with the {what} already exists"
 
 
 def change(project: Project, values: Mapping[str, Any], *, cleared: Sequence[str] = ()) -> Project:
-    """Set the fields that are given; None keeps what is there. Raises ProjectExists.
+    """Set the fields that are not None. Raises ProjectExists.
 
-    `cleared` fields lose what they hold.
+    `cleared` fields are set to null.
     """
-    given = {name: value for name, value in values.items() if value is not None}
-    given |= {name: {} if name == "extra" else None for name in cleared}
-    for name, value in given.items():
+    fields = {name: value for name, value in values.items() if value is not None}
+    fields |= {name: {} if name == "extra" else None for name in cleared}
+    for name, value in fields.items():
         setattr(project, name, value)
-    if given:
+    if fields:
         try:
             with transaction.atomic():
-                project.save(update_fields=list(given))
+                project.save(update_fields=list(fields))
         except IntegrityError:
-            raise ProjectExists(_taken(project, given)) from None
+            raise ProjectExists(_taken(project, fields)) from None
     return project
 
 
 def lock(project: Project) -> bool:
-    """Lock the project until the transaction ends. Return False if it was removed meanwhile.
+    """Lock the project until the transaction ends. Return False if it has been deleted meanwhile.
 
-    Ingestion into the project has ended or waits, and makes a new project of the name afterwards.
+    Ingestion into the project has ended or waits; afterwards it creates a new project of that name.
     """
     return Project.objects.select_for_update().filter(pk=project.pk).exists()
 
@@ -117,7 +117,7 @@ def remove(project: Project) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectQuery:
-    """Which projects to list; None means "any", every restriction given must hold."""
+    """Which projects to list. None means "any"; all restrictions must hold."""
 
     uuids: Sequence[UUID] | None = None
     name: str | None = None
@@ -129,30 +129,30 @@ class ProjectQuery:
     filter: Q | None = None
 
 
-def listed(workspace: Workspace, wanted: ProjectQuery) -> QuerySet[Project]:
-    """Return the projects of `workspace` that `wanted` describes, newest first.
+def listed(workspace: Workspace, project_query: ProjectQuery) -> QuerySet[Project]:
+    """Return the projects of `workspace` that match `project_query`, newest first.
 
-    A workspace always has one: `default` is made when there is none at all, because both SDKs
-    learn the tenant's id from its first project.
+    Creates the project `default` when the workspace has none: both SDKs read the tenant id from its
+    first project.
     """
     conditions = Q(workspace=workspace)
-    if wanted.uuids is not None:
-        conditions &= Q(uuid__in=wanted.uuids)
-    if wanted.name is not None:
-        conditions &= Q(name=wanted.name)
-    if wanted.name_contains is not None:
-        conditions &= Q(name__icontains=wanted.name_contains)
-    if wanted.reference_datasets is not None:
-        conditions &= Q(reference_dataset_id__in=wanted.reference_datasets)
-    if wanted.is_reference_free is not None:
-        conditions &= Q(reference_dataset_id__isnull=wanted.is_reference_free)
-    if wanted.dataset_version is not None:
-        conditions &= Q(extra__metadata__dataset_version=wanted.dataset_version)
-    if wanted.metadata is not None:
-        conditions &= Q(extra__contains={"metadata": dict(wanted.metadata)})
-    if wanted.filter is not None:
-        conditions &= wanted.filter
-    if wanted == ProjectQuery() and not Project.objects.filter(workspace=workspace).exists():
+    if project_query.uuids is not None:
+        conditions &= Q(uuid__in=project_query.uuids)
+    if project_query.name is not None:
+        conditions &= Q(name=project_query.name)
+    if project_query.name_contains is not None:
+        conditions &= Q(name__icontains=project_query.name_contains)
+    if project_query.reference_datasets is not None:
+        conditions &= Q(reference_dataset_id__in=project_query.reference_datasets)
+    if project_query.is_reference_free is not None:
+        conditions &= Q(reference_dataset_id__isnull=project_query.is_reference_free)
+    if project_query.dataset_version is not None:
+        conditions &= Q(extra__metadata__dataset_version=project_query.dataset_version)
+    if project_query.metadata is not None:
+        conditions &= Q(extra__contains={"metadata": dict(project_query.metadata)})
+    if project_query.filter is not None:
+        conditions &= project_query.filter
+    if project_query == ProjectQuery() and not Project.objects.filter(workspace=workspace).exists():
         with transaction.atomic():
             projects.resolve(workspace, {projects.DEFAULT})
     return Project.objects.filter(conditions).order_by("-start_time", "-id")

@@ -1,7 +1,8 @@
 """The outbox: which runs changed, noted in the transaction that changed them.
 
-A Celery message is only a nudge; these rows are the truth. Whoever acts on a change claims it,
-acts and deletes it in one transaction, so a crash in between leaves the row for the next one.
+A Celery message only starts the work early; these rows are the record of it. A task claims a
+change, acts on it and deletes it in one transaction, so a crash in between leaves the row for the
+next task.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Arithmetic on JSON documents that are kept as the bytes that were sent.
 
-Nothing here builds the objects of a document: 25 MiB of `[{},{},..]` would be 600 MiB of them.
+Nothing here builds the objects of a document: 25 MiB of `[{},{},..]` would take 600 MiB.
 `msgspec.Raw` walks the bytes and checks the syntax without an allocation.
 """
 
@@ -26,7 +26,7 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 _DIGIT = bytes.maketrans(b"123456789", b"000000000")  # every digit becomes 0
 _STRIDE: Final = 64
 _LONG_RUN: Final = b"0" * (MAX_DIGITS // _STRIDE)
-_MANY: Final = 1_000  # look-alikes (`1e000x`) that are looked at one by one
+_MANY: Final = 1_000  # candidates (`1e000x`) that are checked one by one
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _LIST_NAME = re.compile(rb'\s*"([^"]{1,64})"\s*:\s*', re.DOTALL)
 _EXPONENT = re.compile(rb"-?[0-9.]+[eE][-+]?[0-9]{3,}")
@@ -55,11 +55,11 @@ class BadItem(ValueError):
 
 
 class Suspicion(NamedTuple):
-    """What a cheap look at many bytes could not rule out for the documents among them."""
+    """What a quick scan of many bytes could not rule out for the documents among them."""
 
     escapes: bool = True  # \\u0000 or a surrogate
     text: bool = True  # bytes that may not be UTF-8
-    numbers: bool = True  # digits or an exponent beyond what readers take
+    numbers: bool = True  # digits or an exponent beyond what JSON readers accept
 
 
 SUSPECT: Final = Suspicion()
@@ -72,7 +72,7 @@ def look(content: bytes) -> Suspicion:
 
 
 def sanitize(document: bytes) -> tuple[bytes, bool]:
-    r"""Return `document` with \u0000 and lone surrogates as U+FFFD, and whether any was there.
+    r"""Return `document` with \u0000 and lone surrogates as U+FFFD, and whether any occurred.
 
     PostgreSQL stores neither, and models do write them. Memory: two copies at most.
     """
@@ -85,7 +85,7 @@ def sanitize(document: bytes) -> tuple[bytes, bool]:
 
 
 def mend_surrogates(document: bytes) -> bytes:
-    """Return `document` with lone surrogates, which JavaScript may write, as U+FFFD."""
+    """Replace lone surrogates in `document`, which JavaScript may write, by U+FFFD."""
     if b"\\u" not in document or b"\x00" in document:
         return document
     return _mended(document, _LONE_HIGH, _LONE_LOW)
@@ -93,7 +93,7 @@ def mend_surrogates(document: bytes) -> bytes:
 
 def _mended(document: bytes, *patterns: re.Pattern[bytes]) -> bytes:
     # An escaped backslash hides what follows it: "\\u0000" is six plain characters.
-    # All in place: as long as what it replaces, each time.
+    # In place: each replacement is as long as what it replaces.
     text = bytearray(document)
     replacements = [(pattern, _REPLACEMENT) for pattern in patterns]
     for pattern, replacement in (
@@ -107,7 +107,7 @@ def _mended(document: bytes, *patterns: re.Pattern[bytes]) -> bytes:
 
 
 def check(document: bytes, suspicion: Suspicion = SUSPECT) -> None:
-    """Raise BadItem unless `document` is JSON every reader can take.
+    """Raise BadItem unless every JSON reader can read `document`.
 
     Strict JSON in UTF-8 without lone surrogates, at most MAX_DEPTH deep, no number of more than
     MAX_DIGITS digits or with an exponent that makes it infinite as a double.
@@ -121,7 +121,7 @@ def check(document: bytes, suspicion: Suspicion = SUSPECT) -> None:
     if suspicion.text:
         check_text(document)
     if (
-        len(document) > 2 * MAX_DEPTH  # a shorter one has not the brackets for it
+        len(document) > 2 * MAX_DEPTH  # a shorter one cannot hold enough brackets
         and document.count(b"[") + document.count(b"{") > MAX_DEPTH
         and depth(document) > MAX_DEPTH
     ):
@@ -144,12 +144,12 @@ def check_text(document: bytes) -> None:
 
 
 def depth(document: bytes) -> int:
-    """Return how deep the valid JSON `document` nests; `1` is 0, `[]` is 1, `{"a":[]}` is 2."""
+    """Return how deep the valid JSON `document` nests: 0 for `1`, 1 for `[]`, 2 for `{"a":[]}`."""
     return max((int(part.levels.max()) for part in _structure(document)), default=0)
 
 
 class _Part(NamedTuple):
-    """A piece of a document, and of each of its bytes what it does there.
+    """A slice of a document, with two facts about each of its bytes.
 
     `outside`: not in a string. `levels`: how deep the document nests after the byte.
     """
@@ -168,7 +168,7 @@ class _Part(NamedTuple):
 
 
 def _structure(document: bytes) -> Iterator[_Part]:
-    """Yield `document` in pieces of _SLICE bytes. Brackets and quotes are counted, not matched."""
+    """Yield `document` in slices of _SLICE bytes. Brackets and quotes are counted, not matched."""
     plain = document.replace(b"\\\\", b"__").replace(b'\\"', b"__")  # same length
     inside, level = 0, 0
     for offset in range(0, len(plain), _SLICE):
@@ -185,7 +185,7 @@ def _structure(document: bytes) -> Iterator[_Part]:
 def _has_odd_numbers(content: bytes) -> bool:
     """Return whether a number of `content` may have too many digits or too large an exponent.
 
-    False is certain. 0.3 us per KiB: a hundred documents are cheaper to look at together.
+    False is certain. 0.3 us per KiB: a hundred documents are cheaper to scan together.
     """
     if len(content) > MAX_DIGITS and _LONG_RUN in content[::_STRIDE].translate(_DIGIT):
         return True  # a sample every 64 bytes found digits only
@@ -193,7 +193,7 @@ def _has_odd_numbers(content: bytes) -> bool:
     for start in range(0, len(content), _SLICE):  # slices overlap: none is cut
         text = np.frombuffer(content[start : start + _SLICE + 8], dtype=np.uint8)
         is_digit = (text - ord("0")) < 10
-        # A digit, an e, a sign or a digit, two digits more: also in identifiers, by chance.
+        # A digit, an e, a sign or a digit, two more digits: identifiers may contain that, too.
         likely = is_digit[:-4] & is_digit[3:-1] & is_digit[4:]
         likely &= (text[1:-3] | 0x20) == ord("e")
         for position in np.flatnonzero(likely).tolist():
@@ -219,7 +219,7 @@ def _check_numbers(document: bytes) -> None:
 def raw_members(document: bytes) -> dict[str, Raw]:
     """Return the members of the JSON object `document`, each as the text that was sent.
 
-    Of a repeated key the last counts. Raises BadItem when it is not an object.
+    The last of a repeated key counts. Raises BadItem when `document` is not an object.
     """
     try:
         return _members.decode(document)
@@ -235,12 +235,12 @@ def members(document: bytes) -> dict[str, bytes]:
 
 
 def compose(parts: dict[str, bytes]) -> bytes:
-    """Return the JSON object of `parts`: the reverse of `members`."""
+    """Return the JSON object with the members `parts`: the reverse of `members`."""
     return msgspec.json.encode({key: Raw(value) for key, value in parts.items()})
 
 
 def elements(document: bytes) -> Iterator[bytes]:
-    """Yield the members of the valid JSON list `document` one at a time, each as was sent."""
+    """Yield the elements of the valid JSON list `document` one at a time, each as it was sent."""
     begin = document.index(b"[") + 1
     for part in _structure(document):
         commas = part.outside & (part.text == ord(",")) & (part.levels == 1)
@@ -252,16 +252,16 @@ def elements(document: bytes) -> Iterator[bytes]:
 
 
 def lists_of(document: bytes) -> dict[str, list[bytes]]:
-    """Return the lists in the JSON object `document`: name -> members, each as was sent.
+    """Return the lists in the JSON object `document`: name -> elements, each as it was sent.
 
-    For a document that is not valid as a whole because of one member: only brackets and
-    strings must match. Raises BadItem when they do not.
+    For a document that is invalid as a whole because of one element: only brackets and strings must
+    match. Raises BadItem when they do not.
     """
     if document[:64].lstrip()[:1] != b"{":
         raise BadItem("invalid_json", "Not an object")
     opened: tuple[str, int] | None = None
     begin = 0  # after the last comma or brace of the object itself
-    found: dict[str, list[bytes]] = {}
+    lists: dict[str, list[bytes]] = {}
     level, is_inside = 0, False
     for part in _structure(document):
         text, levels = part.text, part.levels
@@ -279,15 +279,15 @@ def lists_of(document: bytes) -> dict[str, list[bytes]]:
                 if match is None:
                     raise BadItem("invalid_json", "Not an object of lists")
                 opened = (match.group(1).decode(errors="replace"), position + 1)
-                found[opened[0]] = []
+                lists[opened[0]] = []
             elif opened and (depth_after == 2 or (depth_after == 1 and sign == ord("]"))):
                 name, start = opened
                 member = document[start:position].strip()
                 if member or depth_after == 2:
-                    found[name].append(member)
+                    lists[name].append(member)
                 opened = (name, position + 1) if depth_after == 2 else None
             elif depth_after == 1:
                 begin = position + 1
     if level != 0 or is_inside:
         raise BadItem("invalid_json", "Brackets or quotes do not match")
-    return found
+    return lists

@@ -1,8 +1,8 @@
 """The durations of a run in SQL, in seconds: null where they are unknown or impossible.
 
-A sender's clocks may disagree, so that a run ends, or says its first token, before it starts. The
-times stay as they were sent; what they would come to is no duration, and must not reach a
-percentile, a filter or a page.
+A sender's clocks may disagree, so that a run ends, or has its first token, before it starts. The
+times are stored as they were sent, but their negative difference is not a duration and must not
+reach a percentile, a filter or a page.
 """
 
 from __future__ import annotations

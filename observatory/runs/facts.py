@@ -1,4 +1,4 @@
-"""Runs as the plain values that a filter is explained by."""
+"""Runs as the plain values that filters/explain.py evaluates."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _FACTS = {
 
 
 def facts_of(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, Facts]:
-    """Return the runs that exist, as the plain values that filters/explain.py judges.
+    """Return the stored runs among `run_ids` as the plain values that filters/explain.py evaluates.
 
-    Two queries for any number of runs. Only judgements that count are in it, as in compile.where.
+    Two queries for any number of runs. Contains only feedback that counts, as in compile.where.
     """
-    wanted = list(run_ids)
+    ids = list(run_ids)
     judged: dict[UUID, list[dict[str, Any]]] = {}
     relation = judgements.RELATION.get()
     with connection.cursor() as cursor:
@@ -50,7 +50,7 @@ def facts_of(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, Facts]:
             "SELECT judged.run_id, judged.key, judged.score, judged.value::text, judged.comment,"
             f" judged.source_type FROM {relation.name} judged WHERE judged.workspace_id = %s"
             f" AND judged.run_id = ANY(%s) AND {relation.counts} ORDER BY judged.id",
-            [workspace_id, wanted],
+            [workspace_id, ids],
         )
         for run_id, key, score, value, comment, source in cursor.fetchall():
             judged.setdefault(run_id, []).append(
@@ -59,11 +59,11 @@ def facts_of(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, Facts]:
         cursor.execute(
             f"SELECT {', '.join(_FACTS.values())} FROM runs_run r"
             " WHERE r.workspace_id = %s AND r.id = ANY(%s)",
-            [workspace_id, wanted],
+            [workspace_id, ids],
         )
         rows = cursor.fetchall()
-    found = (dict(zip(_FACTS, row, strict=True)) for row in rows)
+    facts_by_run = (dict(zip(_FACTS, row, strict=True)) for row in rows)
     return {
         values["id"]: Facts(**values, feedback=tuple(judged.get(values["id"], ())))
-        for values in found
+        for values in facts_by_run
     }

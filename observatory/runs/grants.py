@@ -18,7 +18,7 @@ SHARE = "share"
 
 @dataclass(frozen=True)
 class Grant:
-    """The access of a link's first reader. The link must not outlive it."""
+    """The access of the client a link was made for. The link must not outlive it."""
 
     kind: str
     uuid: UUID
@@ -33,7 +33,7 @@ class Grant:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the grant that was written as `text`."""
+        """Return the grant that `text` encodes."""
         kind, _, uuid = text.partition(":")
         return cls(kind, UUID(uuid))
 
@@ -41,7 +41,7 @@ class Grant:
         return f"{self.kind}:{self.uuid.hex}"
 
     def is_open(self, workspace_id: int) -> bool:
-        """Return whether this still opens files of the workspace: asked at each download."""
+        """Return whether this still opens files of the workspace. Checked at each download."""
         if self.kind == KEY:
             return keys.is_live(self.uuid, workspace_id, timezone.now())
         if (run := sharing.shared(self.uuid)) is not None:

@@ -1,8 +1,8 @@
-"""Store a batch of run ops: one transaction, set-wise, convergent.
+"""Store a batch of run ops: one transaction, set-based, convergent.
 
-Whatever order, number or concurrency ops arrive in, the rows end as `merge.fold` says. Creates
-are copied straight into the table; patches, and batches with a create that is not new, go
-through a temporary table and one INSERT .. ON CONFLICT.
+Whatever their order, number or concurrency, the rows end as `merge.fold` defines. Creates are
+copied straight into the table; patches, and batches with a create that is not new, go through a
+temporary table and one INSERT .. ON CONFLICT.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ T = TypeVar("T")
 MAX_RAW_BYTES = 1 << 20
 MAX_ATTEMPTS = 8
 WRITE_BYTES = 1 << 20
-AT_ONCE = 50  # ops: PostgreSQL has something to do early, and few messages are sent
-_NOWHERE = -1
+AT_ONCE = 50  # ops: PostgreSQL starts early, and few messages are sent
+_UNKNOWN_PROJECT = -1
 
 
 class Mode(IntEnum):
-    """How carefully to write: each one is slower and takes what the one before could not."""
+    """How carefully to write: each mode is slower and handles what the one before could not."""
 
     DIRECT = 0  # creates by COPY into the table, in the hope that they are new
     STAGED = 1  # everything through the temporary table
@@ -47,7 +47,7 @@ class Mode(IntEnum):
 
 
 class Rejection(TypedDict):
-    """An op set aside: which, why, and what was sent."""
+    """An op set aside: which, why, and the bytes that were sent."""
 
     item_id: str
     code: str
@@ -68,11 +68,10 @@ class Stored:
 
 
 def transact(work: Callable[[Mode], T]) -> T:
-    """Run `work` in one transaction and return its result; again when it can help.
+    """Run `work` in one transaction and return its result, repeating it when that can help.
 
-    A deadlock, a lost race or a project that has gone runs it again, a value that PostgreSQL
-    refuses runs it again one by one. `work` gets the mode to pass on to `store`, and must be safe
-    to repeat.
+    A deadlock, a lost race or a deleted project repeats it; a value that PostgreSQL refuses repeats
+    it with Mode.ONE_BY_ONE. `work` gets the mode to pass on to `store`, and must be safe to repeat.
     """
     mode = Mode.DIRECT
     for attempt in itertools.count(1):
@@ -84,7 +83,7 @@ def transact(work: Callable[[Mode], T]) -> T:
                 raise
             mode = max(mode, Mode.STAGED)
         except projects.Moved:
-            mode = max(mode, Mode.STAGED)  # it asks for every project
+            mode = max(mode, Mode.STAGED)  # it looks up every project
         except DataError:
             if mode is Mode.ONE_BY_ONE or attempt == MAX_ATTEMPTS:
                 raise
@@ -94,7 +93,7 @@ def transact(work: Callable[[Mode], T]) -> T:
             again = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
             if attempt == MAX_ATTEMPTS or not _is(error, *again):
                 raise
-            mode = max(mode, Mode.STAGED)  # it writes in the order of ids: no deadlock there
+            mode = max(mode, Mode.STAGED)  # it writes in the order of ids, so cannot deadlock
             time.sleep(0.01 * attempt)
     raise AssertionError("unreachable")
 
@@ -130,7 +129,7 @@ def store(
     else:
         listed = list(ops)
         places.learn(listed)
-        placed = [(op, p) for op in listed if (p := places.of(op, stored)) is not _NOWHERE]
+        placed = [(op, p) for op in listed if (p := places.of(op, stored)) is not _UNKNOWN_PROJECT]
         _write(workspace, placed, now, mode, stored)
     stored.run_ids = list({op.id.int: op.id for op, _ in placed}.values())
     for rejection in stored.rejected:
@@ -174,10 +173,10 @@ def _rejection(op: RunOp, code: str, reason: str) -> Rejection:
 
 
 class _Places:
-    """Which project each op goes to: asked for once a name, and made on first use.
+    """Which project each op goes to: looked up once per name, created on first use.
 
-    `is_bold` takes what this process remembers of an earlier request: `recalled`, name -> id,
-    which is to be confirmed once the runs are stored (`projects.STILL_THERE`).
+    `is_bold` uses what this process remembers of an earlier request: `recalled`, name -> id, which
+    must be confirmed once the runs are stored (`projects.STILL_THERE`).
     """
 
     def __init__(self, workspace: Workspace, *, is_bold: bool) -> None:
@@ -188,34 +187,34 @@ class _Places:
         self._by_uuid: dict[UUID, int | None] = {}
 
     def unknown(self, ops: Iterable[RunOp]) -> tuple[set[str], set[UUID]]:
-        """Return the names and the uuids of projects that `ops` need and nobody asked for yet."""
+        """Return the names and uuids of the projects of `ops` that have not been looked up."""
         names = {
             name
             for op in ops
             if op.session_id is None and (name := _name_of(op)) and name not in self._by_name
         }
         if names and self._is_bold:
-            found = projects.recall(self._workspace, names)
-            self.recalled |= found
-            self._by_name |= found
-            names -= found.keys()
+            recalled = projects.recall(self._workspace, names)
+            self.recalled |= recalled
+            self._by_name |= recalled
+            names -= recalled.keys()
         uuids = {op.session_id for op in ops if op.session_id is not None} - self._by_uuid.keys()
         return names, uuids
 
     def learn(self, ops: Sequence[RunOp]) -> None:
-        """Ask for what is `unknown`."""
+        """Look up the `unknown` projects."""
         names, uuids = self.unknown(ops)
         if names:
-            found = projects.resolve(self._workspace, names, starts=_starts(ops, names))
-            projects.remember(self._workspace, found)
-            self._by_name |= found
+            ids_by_name = projects.resolve(self._workspace, names, starts=_starts(ops, names))
+            projects.remember(self._workspace, ids_by_name)
+            self._by_name |= ids_by_name
         if uuids:
             self._by_uuid |= dict.fromkeys(uuids) | projects.by_uuid(self._workspace, uuids)
 
     def of(self, op: RunOp, stored: Stored) -> int | None:
         """Return the project's id; None for a patch that names none.
 
-        _NOWHERE for an op that names an unknown one: it is set aside in `stored`.
+        _UNKNOWN_PROJECT for an op that names an unknown one: it is set aside in `stored`.
         """
         if op.session_id is None:
             name = _name_of(op)
@@ -224,12 +223,12 @@ class _Places:
         if project_id is None:
             reason = f"session_id: no project {op.session_id} in this workspace"
             stored.rejected.append(_rejection(op, "unknown_session", reason))
-            return _NOWHERE
+            return _UNKNOWN_PROJECT
         return project_id
 
 
 def _starts(ops: Iterable[RunOp], names: set[str]) -> dict[str, datetime]:
-    """Return when the first of `ops` of each project named started, where one says so."""
+    """Return the earliest start among `ops` of each project named, where one is known."""
     starts: dict[str, datetime] = {}
     for op in ops:
         name = _name_of(op) if op.session_id is None else None
@@ -248,8 +247,8 @@ def _copy_as_they_come(
     """Copy creates into the table while `ops` are still being read, then merge the others.
 
     A create is nearly always new. If one is not, the copy fails as a whole and `transact` comes
-    back with STAGED: cheaper than to ask for every run of every batch. PostgreSQL stores what
-    it has been sent while the next ops are parsed.
+    back with STAGED: cheaper than checking every run of every batch. PostgreSQL stores what it has
+    been sent while the next ops are parsed.
     """
     placed: list[tuple[RunOp, int | None]] = []
     others: list[tuple[RunOp, int | None]] = []
@@ -258,12 +257,12 @@ def _copy_as_they_come(
     with _Copying("runs_run", workspace, now) as copying:
         while some := list(itertools.islice(source, AT_ONCE)):
             if any(places.unknown(some)):
-                copying.end()  # one connection cannot ask anything in the middle of a copy
+                copying.end()  # a connection cannot run a query during a copy
                 places.learn(some)
             fresh: list[tuple[RunOp, int | None]] = []
             for op in some:
                 project_id = places.of(op, stored)
-                if project_id is _NOWHERE:
+                if project_id is _UNKNOWN_PROJECT:
                     continue
                 pair = (op, project_id)
                 placed.append(pair)
@@ -285,7 +284,7 @@ def _write(
     mode: Mode,
     stored: Stored,
 ) -> None:
-    """Merge `placed`; an op that is refused one by one is taken out of it and set aside."""
+    """Merge `placed`; an op that PostgreSQL refuses in ONE_BY_ONE is removed and set aside."""
     if mode is Mode.STAGED:
         for batch in _rounds(placed):
             _merge(workspace, batch, now)
@@ -313,7 +312,7 @@ def _rounds(
 
 
 def _id_of(pair: tuple[RunOp, int | None]) -> int:
-    return pair[0].id.int  # in the order of uuids, and a number compares without Python
+    return pair[0].id.int  # the order of uuids; integers compare without Python code
 
 
 def _merge(workspace: Workspace, batch: list[tuple[RunOp, int | None]], now: datetime) -> None:
@@ -328,7 +327,7 @@ def _merge(workspace: Workspace, batch: list[tuple[RunOp, int | None]], now: dat
 
 
 class _Copying:
-    """A COPY into `table` that is begun with the first row and ended by `end` or the block."""
+    """A COPY into `table`, started with the first row and finished by `end` or the block."""
 
     def __init__(self, table: str, workspace: Workspace, now: datetime) -> None:
         self._command = f"COPY {table} ({', '.join(rows.COLUMNS)}) FROM STDIN (FORMAT binary)"
@@ -347,7 +346,7 @@ class _Copying:
             opened.__exit__(*raised)
 
     def end(self) -> None:
-        """Have the rows so far stored. Raises what PostgreSQL says of them."""
+        """Finish the COPY. Raises PostgreSQL's errors."""
         self.__exit__(None, None, None)
 
     def write(self, pairs: Iterable[tuple[RunOp, int | None]]) -> None:
@@ -391,7 +390,7 @@ def _rank(alias: str, key: str) -> str:
     return f"coalesce({alias}.clock ->> {key}, '') COLLATE \"C\""
 
 
-# A cost that a sender says replaces all that our price table said.
+# A sender's cost replaces all that the price table computed.
 _COSTS = ("prompt_cost", "completion_cost", "total_cost")
 _COST_SENT = f"coalesce({', '.join(f'excluded.{name}' for name in _COSTS)}) IS NOT NULL"
 
@@ -401,7 +400,7 @@ def _merged(name: str, order: Order) -> str:
     key = f"'{name}'"
     new, old = f"excluded.{name}", f"r.{name}"
     no_new, no_old = f"{new} IS NULL", f"{old} IS NULL"
-    if name == "trace_id":  # "the trace is me" is what a run says that knows no other
+    if name == "trace_id":  # a run without a known trace has its own id there
         no_new, no_old = f"{new} = excluded.id", f"{old} = r.id"
     if name == "project_id":
         no_old += " OR r.is_adopted"

@@ -1,6 +1,6 @@
-"""Where filters, searches and rules find what was thought of runs.
+"""Where filters, searches and rules find the feedback of runs.
 
-Runs do not know the table: the room above that keeps judgements registers it when it starts
+Runs do not know that table: the feedback room registers it when it starts
 (`observatory.feedback.apps`).
 """
 
@@ -14,7 +14,7 @@ from observatory.extensions import Slot
 
 @dataclass(frozen=True)
 class Relation:
-    """A table or view of judgements in SQL, and which of its rows count.
+    """A table or view of feedback in SQL, and which of its rows count.
 
     `name` has the columns id (in the order of arrival), workspace_id, project_id, run_id,
     run_start_time, is_root (null until the run is stored), key, score (float8), value (jsonb),

@@ -1,4 +1,4 @@
-"""What the pages ask about projects and traces."""
+"""Queries of the pages about projects and traces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRACE_ROWS = 500
 class ProjectRow:
     """One project and its root runs that started within WINDOW; latencies in seconds.
 
-    Tokens are those of its llm runs, where they are spent: a root may say none itself.
+    Tokens are those of its llm runs: a root may report none itself.
     """
 
     project: Project
@@ -89,5 +89,5 @@ def steps_of(workspace: Workspace, trace_id: UUID) -> QuerySet[Run]:
 
 
 def stored(workspace: Workspace, run_id: UUID) -> Run | None:
-    """Return the run with all its fields, or None: not received, or of another workspace."""
+    """Return the run with all its fields, or None if unknown or in another workspace."""
     return Run.objects.filter(workspace=workspace, id=run_id).select_related("project").first()

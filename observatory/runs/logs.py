@@ -1,7 +1,7 @@
-"""Find traces and spans by typed columns: the questions that a log API of flat rows asks.
+"""Find traces and spans by typed columns: the queries of a log API of flat rows.
 
-The filter language asks more, see filters/. This one knows what a log knows beside a run: its own
-word for the status, its reference. Those are metadata of the run: see LOG_STATUS.
+The filter language can express more, see filters/. This module adds what a log has beside a run:
+its own word for the status and its reference. Those are metadata of the run: see LOG_STATUS.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class LogQuery:
-    """Which rows of a project: its traces, or (`is_span`) everything below them."""
+    """Which rows of a project to list: its traces, or (`is_span`) everything below them."""
 
     project: Project
     is_span: bool = False
@@ -74,7 +74,7 @@ class LogQuery:
 
 @dataclass(frozen=True)
 class Totals:
-    """Of a trace: what its model calls cost together (None: nothing known), and its spans."""
+    """Of a trace: the cost of its model calls (None: unknown) and its number of spans."""
 
     cost: float | None = None
     prompt_tokens: int | None = None
@@ -108,44 +108,44 @@ def _text(expression: str, params: list[Any], operator: str, value: str) -> tupl
     return f"{expression} = %s", [*params, value]
 
 
-def find(workspace: Workspace, wanted: LogQuery) -> tuple[list[search.RunRow], bool]:
+def find(workspace: Workspace, log_query: LogQuery) -> tuple[list[search.RunRow], bool]:
     """Return up to `limit` rows and whether there are more.
 
-    Order: (start, id). Fewer where their documents are large: an answer tells them four times.
+    Order: (start, id). Fewer where their documents are large: a response repeats them four times.
     Raises search.TooSlow.
     """
-    sign, direction = (">", "ASC") if wanted.order == "asc" else ("<", "DESC")
+    sign, direction = (">", "ASC") if log_query.order == "asc" else ("<", "DESC")
     parts = [
         "r.project_id = %s",
         "r.workspace_id = %s",
         "r.start_time IS NOT NULL",
-        f"r.parent_run_id IS {'NOT ' if wanted.is_span else ''}NULL",
+        f"r.parent_run_id IS {'NOT ' if log_query.is_span else ''}NULL",
     ]
-    params: list[Any] = [wanted.project.pk, workspace.pk]
-    for condition in wanted.conditions:
+    params: list[Any] = [log_query.project.pk, workspace.pk]
+    for condition in log_query.conditions:
         sql, values = _sql(condition)
         parts.append(sql)
         params += values
-    if wanted.after is not None:
+    if log_query.after is not None:
         parts.append(f"(r.start_time, r.id) {sign} (%s, %s)")
-        params += wanted.after
+        params += log_query.after
     with search.bounded():
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT r.id FROM runs_run r WHERE {' AND '.join(parts)}"
                 f" ORDER BY r.start_time {direction}, r.id {direction} LIMIT %s",
-                [*params, wanted.limit + 1],
+                [*params, log_query.limit + 1],
             )
             matching = [row[0] for row in cursor.fetchall()]
-        payloads = ("extra", "metadata", *(("inputs", "outputs") if wanted.is_span else ()))
-        ids = matching[: wanted.limit]
+        payloads = ("extra", "metadata", *(("inputs", "outputs") if log_query.is_span else ()))
+        ids = matching[: log_query.limit]
         ids = ids[: spanned(4 * size for _, size in sizes.of_runs(workspace.pk, ids, payloads))]
         rows = search.by_ids(workspace, ids, payloads=payloads)
     return [rows[run_id] for run_id in ids if run_id in rows], len(matching) > len(ids)
 
 
 def totals_of(workspace: Workspace, trace_ids: Sequence[UUID]) -> dict[UUID, Totals]:
-    """Return the totals of these traces, in one query. A model call counts, its parents do not."""
+    """Return the totals of these traces, in one query. Model calls count, their parents do not."""
     if not trace_ids:
         return {}
     with connection.cursor() as cursor:

@@ -6,7 +6,7 @@ equals the greater value in the order of `ordering` wins. Null never erases. The
 `metadata` are decided one by one by the same rule. So merging is commutative, associative and
 idempotent, and retries, duplicates and reordering change nothing.
 
-`ingest` says the same in SQL; hypothesis holds it against this module.
+`ingest` does the same in SQL; a hypothesis test compares the two.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ FIELDS: Final[dict[str, Order]] = {
     "usage_details": Order.JSONB,
 }
 OP_FIELDS: Final = tuple(name for name in FIELDS if name != "project_id")
-CREATE: Final = ""  # the rank of what a create says: below every stamp
-METADATA: Final = "metadata."  # the clock's keys of metadata members begin so
+CREATE: Final = ""  # the rank of a create's values: below every stamp
+METADATA: Final = "metadata."  # prefix of metadata members in the clock
 
 
 def stamp(end_time: datetime | None) -> str:
@@ -71,7 +71,7 @@ def stamp(end_time: datetime | None) -> str:
 
 
 def clock_of(op: RunOp, project_id: int | None) -> dict[str, str] | None:
-    """Return field -> rank for what a patch says; None for a create (rank CREATE)."""
+    """Return field -> rank for the values of a patch; None for a create (rank CREATE)."""
     if op.kind == "create":
         return None
     rank = stamp(op.end_time)
@@ -88,7 +88,7 @@ def clock_of(op: RunOp, project_id: int | None) -> dict[str, str] | None:
 
 @dataclass
 class Row:
-    """What ops say of a run: the values, and the ranks of those a patch set."""
+    """The values of a run, and the ranks of those that a patch set."""
 
     values: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, bytes] = field(default_factory=dict)
@@ -97,10 +97,10 @@ class Row:
 
 
 def row_of(op: RunOp, project_id: int | None) -> Row:
-    """Return what `op` alone says, its project being `project_id`."""
+    """Return the row of `op` alone, in the project `project_id`."""
     values = {name: getattr(op, name) for name in OP_FIELDS}
     values["project_id"] = project_id
-    if op.trace_id == op.id:  # "the trace is me" is what a run says that knows no other
+    if op.trace_id == op.id:  # a run without a known trace has its own id there
         values["trace_id"] = None
     return Row(
         {name: value for name, value in values.items() if value is not None},
@@ -110,26 +110,26 @@ def row_of(op: RunOp, project_id: int | None) -> Row:
     )
 
 
-def merge(one: Row, other: Row) -> Row:
-    """Return what both say together. Neither argument is changed."""
-    values = dict(one.values)
-    for name, value in other.values.items():
-        if name not in values or _outranks(FIELDS[name], name, other, value, one, values[name]):
+def merge(left: Row, right: Row) -> Row:
+    """Return the merged row. Neither argument is changed."""
+    values = dict(left.values)
+    for name, value in right.values.items():
+        if name not in values or _outranks(FIELDS[name], name, right, value, left, values[name]):
             values[name] = value
-    metadata = dict(one.metadata)
-    for key, value in other.metadata.items():
-        if key not in metadata or _member_rank(other, key, value) > _member_rank(
-            one, key, metadata[key]
+    metadata = dict(left.metadata)
+    for key, value in right.metadata.items():
+        if key not in metadata or _member_rank(right, key, value) > _member_rank(
+            left, key, metadata[key]
         ):
             metadata[key] = value
-    clock = dict(one.clock)
-    for name, rank in other.clock.items():
+    clock = dict(left.clock)
+    for name, rank in right.clock.items():
         clock[name] = max(rank, clock.get(name, CREATE))
-    return Row(values, metadata, clock, one.is_sanitized or other.is_sanitized)
+    return Row(values, metadata, clock, left.is_sanitized or right.is_sanitized)
 
 
 def fold(ops: Iterable[tuple[RunOp, int | None]]) -> Row:
-    """Return the row that `ops` (with the project each names) make together."""
+    """Return the row that `ops`, each with its project, fold into."""
     return functools.reduce(merge, (row_of(op, project_id) for op, project_id in ops), Row())
 
 

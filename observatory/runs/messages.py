@@ -1,8 +1,8 @@
-"""Arithmetic: what one chat message is, in every spelling that runs are traced with.
+"""Arithmetic: read one chat message, in every spelling found in traced runs.
 
-OpenAI's `{role, content}`, Anthropic's and Gemini's, LangChain's `{type, content}`,
-`{type, data: {content}}` and serialised constructors (`{lc, id: [..., "AIMessage"], kwargs}`).
-Pages, corrections and exports read messages through this; what they make of the content is theirs.
+OpenAI's `{role, content}`, Anthropic's and Gemini's, LangChain's `{type, content}`, `{type, data:
+{content}}` and serialised constructors (`{lc, id: [..., "AIMessage"], kwargs}`). Pages, corrections
+and exports read messages through this module and interpret the content themselves.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ANY_ROLE: Final = "ChatMessage"  # LangChain's message that names its role itse
 
 
 class Message(NamedTuple):
-    """One message: its role, one of ROLES' values, and the fields that hold what it says.
+    """One message: its role (a value of ROLES) and the fields with its content.
 
     `path` leads from the document to `fields`: empty, ("kwargs",) or ("data",).
     """
@@ -44,12 +44,12 @@ class Message(NamedTuple):
 
 
 def role_named(name: Any) -> str | None:
-    """Return the role that `name` is a spelling of, None if it is none. A chunk is a message."""
+    """Return the role that `name` spells, None for an unknown one. A chunk counts as a message."""
     return ROLES.get(name.removesuffix("Chunk").lower()) if isinstance(name, str) else None
 
 
 def message(value: Any) -> Message | None:
-    """Return the one message that a JSON value is, None if it is none."""
+    """Read a JSON value as one message; None if it is not one."""
     if not isinstance(value, Mapping):
         return None
     name, fields = value.get("role") or value.get("type"), value

@@ -1,6 +1,6 @@
-"""What happened: projects, runs, and the outbox of what changed.
+"""Tables of projects, runs and the outbox of changed runs.
 
-Nobody holds a foreign key to a run: feedback and queue items may precede it, so they name it
+No table has a foreign key to a run: feedback and queue items may arrive before it, so they name it
 by (workspace, run id). References upward (example, dataset) are plain UUIDs.
 """
 
@@ -35,9 +35,9 @@ class RawJSONField(models.Field):  # type: ignore[type-arg]
 
 
 class DocumentField(models.JSONField):
-    """A `jsonb` document read and written without changing a number (`observatory/exact.py`).
+    """A `jsonb` document that keeps every number exactly (`observatory/exact.py`).
 
-    For migrations it is the JSONField that it extends: the column is the same.
+    Migrations see the JSONField that it extends: the column is the same.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -180,14 +180,14 @@ class Run(models.Model):
                 name="run_example",
                 condition=~Q(reference_example_id=None),
             ),
-            # Of roots alone: what people look for is said of a trace, and every entry is paid
-            # for by ingest (docs/adr/0002).
+            # Roots only: reviewers search traces, and every index entry costs
+            # ingestion time (docs/adr/0002).
             GinIndex(
                 OpClass(F("metadata"), "jsonb_path_ops"),
                 name="run_root_metadata",
                 condition=Q(parent_run_id=None),
             ),
-            # These two hold only runs whose elders have not arrived: see adoption.py.
+            # These two hold only runs whose parent or root has not arrived: see adoption.py.
             models.Index(
                 fields=["workspace", "parent_run_id"],
                 name="run_waits_for_its_trace",
@@ -208,10 +208,10 @@ class Run(models.Model):
 
 
 class Change(models.Model):
-    """The outbox: one row a transaction, naming the runs that changed or were judged.
+    """The outbox: one row per transaction, naming the runs that changed or got feedback.
 
-    Written in the transaction that changed them, claimed FOR UPDATE SKIP LOCKED and deleted in
-    the transaction that acted on it.
+    Written in the transaction that changed them, claimed FOR UPDATE SKIP LOCKED and deleted in the
+    transaction that acted on it.
     """
 
     class Kind(models.TextChoices):
@@ -232,7 +232,7 @@ class Change(models.Model):
 
 
 class Rejected(models.Model):
-    """Quarantine: an item that could not be stored, with the reason. Its batch went in."""
+    """Quarantine: an item that could not be stored, with the reason. The rest of its batch was."""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=16, help_text="run, feedback, attachment or part")
@@ -269,7 +269,7 @@ class Attachment(models.Model):
 
 
 class RunShare(models.Model):
-    """A token that opens one run and what ran below it to anybody, until it is deleted."""
+    """A token that opens one run and the runs below it to anyone, until it is deleted."""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     run_id = models.UUIDField()
@@ -283,7 +283,7 @@ class RunShare(models.Model):
 
 
 class ModelPrice(models.Model):
-    """What tokens of a model cost from a moment on, in US dollars a million tokens."""
+    """What tokens of a model cost from a date on, in US dollars per million tokens."""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="prices")
     provider = models.CharField(
@@ -323,7 +323,7 @@ class ModelPrice(models.Model):
 
 
 class ThreadShare(models.Model):
-    """A token that opens the traces of one thread to anybody, also those still to come."""
+    """A token that opens all traces of a thread, present and future, to anyone."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="+")
     thread_id = models.TextField()

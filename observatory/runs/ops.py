@@ -1,7 +1,7 @@
-"""Arithmetic: one operation on a run, a create or a patch, and what makes it valid.
+"""Arithmetic: one operation on a run, a create or a patch, and its validation.
 
-`inputs`, `outputs`, `events`, `serialized` and `extra` stay the bytes that were sent. What the
-wire says to ignore (`child_runs`, `execution_order`, `manifest_id`, ...) is never looked at.
+`inputs`, `outputs`, `events`, `serialized` and `extra` stay the bytes that were sent. Members that
+the wire ignores (`child_runs`, `execution_order`, `manifest_id`, ...) are never read.
 """
 
 from __future__ import annotations
@@ -86,11 +86,10 @@ _text = msgspec.json.Decoder(str)
 
 @dataclass(slots=True)
 class RunOp:
-    """A create or a patch of one run. None means "not said": it never erases.
+    """A create or a patch of one run. None means "not sent": it never erases.
 
-    Documents are JSON bytes; `extra` is without its `metadata`, whose members are in
-    `metadata`, each as JSON bytes. Times are aware, UTC. `raw` is what was sent, for the
-    quarantine.
+    Documents are JSON bytes; `extra` is without its `metadata`, whose members are in `metadata`,
+    each as JSON bytes. Times are aware, UTC. `raw` is what was sent, for the quarantine.
     """
 
     kind: Kind
@@ -128,7 +127,7 @@ class RunOp:
 def canonical_uuid(text: str) -> UUID:
     """Return the UUID that `text` spells: any case, with or without dashes, braces or urn:uuid:.
 
-    Raises BadItem for anything else and for the nil UUID, which names nothing.
+    Raises BadItem for anything else and for the nil UUID.
     """
     try:
         uuid = msgspec.convert(text, UUID)  # the usual spellings, five times as fast
@@ -143,7 +142,7 @@ def canonical_uuid(text: str) -> UUID:
 
 
 def attachment_name(name: str) -> str:
-    """Return the name of an attachment as it can be stored. Raises BadItem."""
+    """Return the name of an attachment as it is stored. Raises BadItem."""
     if not name:
         raise BadItem("missing_name", "An attachment needs a name")
     if len(name.encode()) > MAX_FILE_NAME:
@@ -160,15 +159,15 @@ def parse_op(
     run_id: UUID | None = None,
     suspicion: Suspicion = SUSPECT,
 ) -> RunOp:
-    """Return the operation that `main`, a run object of the wire, and its documents say.
+    """Return the operation in `main`, a run object of the wire, and its documents.
 
-    `main` is JSON bytes or a dict; `documents_` holds the fields that travelled apart
-    (DOCUMENT_FIELDS -> JSON bytes) and wins over the same field in `main`. `run_id` is the id
-    that the URL or the part's name gave. `suspicion` says what the caller has ruled out by a
-    look at the whole body. Raises BadItem.
+    `main` is JSON bytes or a dict; `documents_` holds the fields that were sent separately
+    (DOCUMENT_FIELDS -> JSON bytes) and wins over the same field in `main`. `run_id` is the id in
+    the URL or the part's name. `suspicion` says what a scan of the whole body has ruled out. Raises
+    BadItem.
     """
-    sent = main if isinstance(main, bytes) else exact.dumps(main)
-    clean, is_sanitized = documents.sanitize(sent) if suspicion.escapes else (sent, False)
+    content = main if isinstance(main, bytes) else exact.dumps(main)
+    clean, is_sanitized = documents.sanitize(content) if suspicion.escapes else (content, False)
     run = _decode(clean)
     uuid = run.id if run_id is None else run_id
     if uuid is None:
@@ -192,7 +191,7 @@ def parse_op(
         session_name=run.session_name or None,
         session_id=run.session_id,
         is_sanitized=is_sanitized,
-        raw=sent,
+        raw=content,
     )
     if op.session_name is not None and len(op.session_name) > MAX_SESSION_NAME:
         raise BadItem(
@@ -206,9 +205,9 @@ def parse_op(
 
 
 def _new_id(kind: Kind, dotted_order: str | None) -> UUID:
-    """Return the id of a run that was sent without: the one its dotted_order ends in, or a new one.
+    """Return the id of a run that was sent without one: the end of its dotted_order, or a new one.
 
-    Raises BadItem for a patch, which has to say what it changes.
+    Raises BadItem for a patch, which must name its run.
     """
     if kind == "patch":
         raise BadItem("missing_id", "id: a patch needs the id of its run")
@@ -220,9 +219,9 @@ def _new_id(kind: Kind, dotted_order: str | None) -> UUID:
     return uuid4()
 
 
-def _time(name: str, sent: str | float | None) -> datetime | None:
+def _time(name: str, value: str | float | None) -> datetime | None:
     try:
-        return None if sent is None else parse_time(sent)
+        return None if value is None else parse_time(value)
     except BadItem as bad:
         raise BadItem(bad.code, f"{name}: {bad.reason}") from None
 
@@ -244,7 +243,7 @@ def _decode(main: bytes) -> _Main:
             raise BadItem("invalid_field", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadItem("invalid_json", str(error)) from None
-    # Braces, urn:uuid:, blanks: spelled otherwise, but an id all the same.
+    # Braces, urn:uuid:, blanks: other spellings of a valid id.
     members = documents.members(main)
     for name in _UUID_FIELDS:
         if members.get(name, _NULL) != _NULL:
@@ -264,10 +263,10 @@ def _text_of(name: str, document: bytes) -> str:
 
 
 def _place_in_trace(op: RunOp) -> None:
-    """Check dotted_order against the ids, and fill what one of them says of the other.
+    """Check dotted_order against the ids, and derive missing ids from each other.
 
-    The hosted API's three rules: the first segment is the trace's, a root has one segment, the
-    last segment is the run's own.
+    The hosted API's three rules: the first segment is the trace's, a root has one segment, the last
+    segment is the run's own.
     """
     if op.dotted_order is not None:
         op.dotted_order = order = _canonical_order(op.dotted_order)
@@ -293,7 +292,7 @@ def _place_in_trace(op: RunOp) -> None:
 
 
 def _canonical_order(order: str) -> str:
-    """Return dotted_order with ids in lower case. Raises BadItem for another shape."""
+    """Return dotted_order with ids in lower case. Raises BadItem for an invalid one."""
     if len(order) <= MAX_DOTTED_ORDER:
         if _DOTTED.fullmatch(order):
             return order
@@ -345,19 +344,19 @@ def _take_usage(op: RunOp) -> None:
     """Fill the token, cost and first-token fields from the documents."""
     if op.events is not None:
         op.first_token_time = usage.first_token(op.events)
-    found = usage.find(op.outputs, op.metadata.get("usage_metadata"), op.run_type)
-    if found is not None:
-        op.prompt_tokens = found.prompt_tokens
-        op.completion_tokens = found.completion_tokens
-        op.total_tokens = found.total_tokens
-        op.prompt_cost = found.prompt_cost
-        op.completion_cost = found.completion_cost
-        op.total_cost = found.total_cost
-        op.usage_details = found.details
+    reported = usage.find(op.outputs, op.metadata.get("usage_metadata"), op.run_type)
+    if reported is not None:
+        op.prompt_tokens = reported.prompt_tokens
+        op.completion_tokens = reported.completion_tokens
+        op.total_tokens = reported.total_tokens
+        op.prompt_cost = reported.prompt_cost
+        op.completion_cost = reported.completion_cost
+        op.total_cost = reported.total_cost
+        op.usage_details = reported.details
 
 
 def _split_extra(op: RunOp, extra: bytes) -> None:
-    """Set `extra` and `metadata` apart; neither is parsed deeper than its members."""
+    """Split `extra` and `metadata`; neither is parsed deeper than its members."""
     members = documents.raw_members(extra)
     metadata = bytes(members.pop("metadata", _RAW_NULL))
     if members:
@@ -371,7 +370,7 @@ def _split_extra(op: RunOp, extra: bytes) -> None:
 
 
 def _check_thread_id(key: str, document: bytes) -> None:
-    """Raise BadItem for an id so long that the column of threads would keep a part of it."""
+    """Raise BadItem for a thread id that is too long for its column."""
     if len(document) <= MAX_THREAD_ID // 2:  # jsonb may print spaces between the members
         return
     value = exact.loads(document)

@@ -1,4 +1,4 @@
-"""Arithmetic: where a page of rows ends, what is read at once, and the cursor of the next page."""
+"""Arithmetic: where a page of rows ends, how much to read at once, and the next page's cursor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import UUID
 Key = TypeVar("Key")
 
 PAGE_BYTES: Final = 16 << 20  # of documents; the row that crosses it is the last of its page
-CHUNK_BYTES: Final = 4 << 20  # of documents that an answer without an end by bytes reads at once
+CHUNK_BYTES: Final = 4 << 20  # of documents read at once by a response that has no limit in bytes
 CHUNK_ROWS: Final = 1_000
 
 
@@ -21,9 +21,9 @@ class BadCursor(ValueError):
 
 
 def spanned(sizes: Iterable[int]) -> int:
-    """Return how many rows a page spans that would hold documents of `sizes` bytes.
+    """Return how many rows a page holds whose documents have `sizes` bytes.
 
-    At least one unless there is none: the row that crosses PAGE_BYTES is the last of its page.
+    At least one unless there are none: the row that crosses PAGE_BYTES is the last of its page.
     """
     n_rows = total = 0
     for size in sizes:
@@ -35,7 +35,7 @@ def spanned(sizes: Iterable[int]) -> int:
 
 
 def chunks(sized: Iterable[tuple[Key, int]]) -> Iterator[list[Key]]:
-    """Yield keys in order, together as many as have documents of CHUNK_BYTES, at least one.
+    """Yield keys in order, in groups whose documents have about CHUNK_BYTES, at least one each.
 
     `sized` gives each key with the bytes of its row's documents.
     """

@@ -1,4 +1,4 @@
-"""Arithmetic: the beginning of a payload, as one line of text that a person recognises."""
+"""Arithmetic: the beginning of a payload, as one line of text that a reader recognises."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _EMPTY: Final = (b"", b"null", b'""', b"[]", b"{}", b"0", b"false")
 
 
 def preview(document: str | None) -> str | None:
-    """Return the text that the JSON text `document` is about, cut at MAX_PREVIEW.
+    """Return the main text of the JSON text `document`, cut at MAX_PREVIEW.
 
-    The string of an envelope with one ({"question": "Why?"}), the newest message of a
-    conversation, anything else as its JSON. None stays None. However long a document is, only
-    what leads to the text is decoded.
+    The string of an object with one ({"question": "Why?"}), the newest message of a conversation,
+    anything else as its JSON. None stays None. Only the way to the text is decoded, however long
+    the document is.
     """
     if document is None or document == "null":
         return None

@@ -1,9 +1,9 @@
-"""What tokens cost: a workspace's price table, applied to llm runs that say tokens and no cost.
+"""Compute the cost of llm runs that report tokens and no cost, from the workspace's price table.
 
-A cost is stored with its run when the run is stored, by the prices of that moment, and marked
-as ours (`is_priced`). Whatever the table says later changes no stored cost until an operator
-asks (`apply`), but for a run that is itself sent again or patched. A cost that the sender says
-always wins over ours. Nothing is shipped: an empty table prices nothing.
+A cost is stored with its run, by the prices of that moment, and marked as computed (`is_priced`).
+Later changes of the table change no stored cost until an operator runs `apply`, except for a run
+that is itself sent again or patched. A cost from the sender always wins. The table is empty at
+first and then prices nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MODEL = (
 _PATTERN = (
     r"replace(replace(replace(replace(p.model, '\', '\\'), '%%', '\%%'), '_', '\_'), '*', '%%')"
 )
-# The price of one run: of the provider it names before one of any, the most specific pattern
+# The price of one run: its provider's before any provider's, the most specific pattern
 # first, the latest that was valid when the run began.
 _PRICED = f"""
 UPDATE runs_run r SET prompt_cost = c.prompt, completion_cost = c.completion,
@@ -58,11 +58,12 @@ WHERE r.workspace_id = %(workspace)s AND r.id = c.id
 
 
 def price(workspace: Workspace, run_ids: Sequence[UUID]) -> int:
-    """Store the cost of those of `run_ids` that a price fits; return how many changed.
+    """Store the cost of those of `run_ids` that a price matches; return how many changed.
 
-    An llm run with tokens, whose sender says no cost, of a model that a pattern fits. Tokens of
-    the prompt and of the completion are priced each; a run that says only their total is not,
-    nor are cached tokens cheaper. One statement, in the caller's transaction if there is one.
+    Applies to llm runs with tokens, without a sender's cost, whose model matches a pattern. Tokens
+    of the prompt and of the completion are priced separately; a run that reports only their total
+    is not priced, and cached tokens are not cheaper. One statement, in the caller's transaction if
+    there is one.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -72,11 +73,11 @@ def price(workspace: Workspace, run_ids: Sequence[UUID]) -> int:
 
 
 def apply(workspace: Workspace, *, since: datetime | None = None) -> int:
-    """Price the stored runs of `workspace` anew by the table as it is; return how many changed.
+    """Recompute costs of stored runs of `workspace` by the current table; return how many changed.
 
-    `since` leaves runs that started earlier as they are. What the senders said stays. A run
-    that was priced by a row that is gone loses its cost. In batches, each a transaction of its
-    own: stopped half-way it can be run again.
+    `since` leaves runs that started earlier as they are. Costs from senders stay. A run that was
+    priced by a row that has been deleted loses its cost. Runs in batches, each in its own
+    transaction: it can be stopped and run again.
     """
     changed, after = 0, UUID(int=0)
     while True:

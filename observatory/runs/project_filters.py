@@ -1,4 +1,4 @@
-"""The filter language on projects: their columns, and what their metadata says."""
+"""The filter language on projects: their columns and their metadata."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _LOOKUPS: Final = {
 
 
 def condition(text: str) -> Q:
-    """Return `text` as a condition on projects. Raises FilterError, which names the position.
+    """Return `text` as a condition on projects. Raises FilterError, which has the position.
 
-    Within one `and`, metadata_key and metadata_value speak of one pair, as they do of runs.
+    Within one `and`, metadata_key and metadata_value bind to one pair, as they do for runs.
     """
     return _built(parse(text, FIELDS))
 
@@ -49,10 +49,10 @@ def _built(node: Node) -> Q:
     if isinstance(node, Not):
         return ~_built(node.arg)
     if isinstance(node, Or):
-        found = Q()
+        condition = Q()
         for arg in node.args:
-            found |= _built(arg)
-        return found
+            condition |= _built(arg)
+        return condition
     if isinstance(node, And):
         return _all(node)
     return _term(node)
@@ -61,19 +61,19 @@ def _built(node: Node) -> Q:
 def _all(node: And) -> Q:
     args = list(node.args)
     key, value = _asked(args, "metadata_key"), _asked(args, "metadata_value")
-    found = Q()
+    condition = Q()
     if key is not None and value is not None:
         args = [arg for arg in args if arg is not key and arg is not value]
         pair = _pair(str(key.value), value.value)
         has_key = _has_key(str(key.value))
-        found = pair if value.operator == "eq" else has_key & ~pair
+        condition = pair if value.operator == "eq" else has_key & ~pair
     for arg in args:
-        found &= _built(arg)
-    return found
+        condition &= _built(arg)
+    return condition
 
 
 def _asked(args: list[Node], field: str) -> Term | None:
-    """Return the first comparison of `field` that a pair can be made of."""
+    """Return the first comparison of `field` that can be part of a pair."""
     operators = ("eq",) if field == "metadata_key" else ("eq", "neq")
     for arg in args:
         if isinstance(arg, Term) and arg.field == field and arg.operator in operators:
@@ -82,44 +82,44 @@ def _asked(args: list[Node], field: str) -> Term | None:
 
 
 def _pair(key: str, value: Any) -> Q:
-    """Return that the metadata has `value` at `key`: as it is, or as the JSON that it spells."""
-    wanted = [value]
+    """Return that the metadata has `value` at `key`, as text or as the JSON in it."""
+    values = [value]
     if isinstance(value, str):
         try:
-            said = exact.loads(value)
+            parsed = exact.loads(value)
         except exact.NotJSON:
-            said = None
-        if isinstance(said, (bool, int, float)):
-            wanted.append(said)
-    found = Q()
-    for one in wanted:
-        found |= Q(extra__contains={"metadata": {key: one}})
-    return found
+            parsed = None
+        if isinstance(parsed, (bool, int, float)):
+            values.append(parsed)
+    condition = Q()
+    for candidate in values:
+        condition |= Q(extra__contains={"metadata": {key: candidate}})
+    return condition
 
 
 def _has_key(key: str) -> Q:
-    # Metadata that is not there has no key; a null would make `not` lose the project.
+    # Missing metadata has no key; a null would make `not` lose the project.
     return Q(extra__has_key="metadata") & Q(extra__metadata__has_key=key)
 
 
 def _of_metadata(node: Term) -> Q:
     if node.field == "metadata" and node.operator == "has":
         try:
-            wanted = exact.loads(str(node.value))
+            subset = exact.loads(str(node.value))
         except exact.NotJSON:
-            wanted = None
-        if not isinstance(wanted, dict):
+            subset = None
+        if not isinstance(subset, dict):
             raise FilterError("has(metadata, ..) takes a JSON object as text", node.position)
-        return Q(extra__contains={"metadata": wanted})
+        return Q(extra__contains={"metadata": subset})
     if (node.field, node.operator) in (("metadata", "exists"), ("metadata_key", "eq")):
         return _has_key(str(node.value))
     if (node.field, node.operator) == ("metadata_key", "neq"):
         return ~_has_key(str(node.value))
     if node.field == "metadata_key" and isinstance(node.value, tuple):
-        found = Q(pk__in=[])
+        condition = Q(pk__in=[])
         for key in node.value:
-            found |= _has_key(str(key))
-        return found
+            condition |= _has_key(str(key))
+        return condition
     raise FilterError(
         "On projects: has(metadata, ..), exists(metadata, ..), metadata_key with eq, neq or in,"
         " and metadata_value with eq or neq beside one eq(metadata_key, ..)",
@@ -147,6 +147,6 @@ _LIKE: Final = {"%": ".*", "_": "."}
 
 
 def _as_regex(piece: re.Match[str]) -> str:
-    """Return what a letter of a LIKE pattern, or an escaped one, is in a regular expression."""
+    """Return a letter of a LIKE pattern, or an escaped one, as a regular expression."""
     escaped, letter = piece.groups()
     return re.escape(escaped) if escaped else _LIKE.get(letter, re.escape(letter))

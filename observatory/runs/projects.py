@@ -1,4 +1,4 @@
-"""Projects by name, made on first use."""
+"""Look up projects by name, creating them on first use."""
 
 from __future__ import annotations
 
@@ -33,48 +33,52 @@ _remembered: dict[tuple[int, str], int] = {}
 
 
 class Moved(Exception):
-    """A project that was remembered has been deleted or renamed: nothing may be stored by it."""
+    """A remembered project has been deleted or renamed: nothing may be stored in it."""
 
 
 def recall(workspace: Workspace, names: Iterable[str]) -> dict[str, int]:
     """Return the project id of those of `names` that this process has resolved before.
 
-    Other processes may have deleted or renamed them since. So whoever uses the answer asks
-    STILL_THERE before the end of the transaction, and raises Moved if it is not so.
+    Other processes may have deleted or renamed them since. The caller checks STILL_THERE before the
+    end of the transaction, and raises Moved if it is false.
     """
     key = workspace.pk
-    return {name: found for name in names if (found := _remembered.get((key, name))) is not None}
+    return {
+        name: project_id
+        for name in names
+        if (project_id := _remembered.get((key, name))) is not None
+    }
 
 
 def remember(workspace: Workspace, ids: Mapping[str, int]) -> None:
-    """Keep what `resolve` returned, for `recall`."""
+    """Remember the result of `resolve`, for `recall`."""
     if len(_remembered) + len(ids) > MOST_REMEMBERED:
         _remembered.clear()
-    _remembered.update({(workspace.pk, name): found for name, found in ids.items()})
+    _remembered.update({(workspace.pk, name): project_id for name, project_id in ids.items()})
 
 
 def forget(workspace: Workspace) -> None:
-    """Remember no project of `workspace` any longer."""
+    """Forget all remembered projects of `workspace`."""
     for key in [key for key in list(_remembered) if key[0] == workspace.pk]:
         _remembered.pop(key, None)
 
 
 def still_there(recalled: Mapping[str, int]) -> list[int | list[int] | list[str]]:
-    """Return the values of STILL_THERE for what `recall` returned."""
+    """Return the parameters of STILL_THERE for the result of `recall`."""
     return [len(recalled), list(recalled.values()), list(recalled)]
 
 
 def resolve(
     workspace: Workspace, names: set[str], *, starts: Mapping[str, datetime] | None = None
 ) -> dict[str, int]:
-    """Return the project id of each name, making the projects that do not exist yet.
+    """Return the project id of each name, creating the projects that do not exist yet.
 
-    A project that is made starts now, or with its first run where `starts` tells an earlier time.
-    Call it in a transaction: the projects cannot be deleted until its end (FOR KEY SHARE).
-    Names are at most 512 characters, without NUL.
+    A new project starts now, or with its first run where `starts` has an earlier time. Call it in a
+    transaction: the projects cannot be deleted until its end (FOR KEY SHARE). Names are at most 512
+    characters, without NUL.
     """
-    found = _ids_of(workspace, names)
-    missing = sorted(names - found.keys())
+    ids = _ids_of(workspace, names)
+    missing = sorted(names - ids.keys())
     if missing:
         with connection.cursor() as cursor:
             # Sorted, so that two batches that name the same new projects do not deadlock.
@@ -88,8 +92,8 @@ def resolve(
                     [(starts or {}).get(name) for name in missing],
                 ],
             )
-        found |= _ids_of(workspace, set(missing))
-    return found
+        ids |= _ids_of(workspace, set(missing))
+    return ids
 
 
 def _ids_of(workspace: Workspace, names: set[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The end of quarantine: rejected items are kept for 30 days, and up to a size."""
+"""Retention of the quarantine: rejected items are kept for 30 days, and up to a total size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEPT_BYTES: Final = 256 << 20  # of one workspace, the newest
 
 
 def sweep(now: datetime) -> int:
-    """Delete what is too old or too much, and return how many items."""
+    """Delete items that are too old or beyond the size limit; return how many."""
     n_old, _ = Rejected.objects.filter(received_at__lt=now - KEPT_FOR).delete()
     with connection.cursor() as cursor:
         cursor.execute(_SURPLUS, [KEPT_BYTES])

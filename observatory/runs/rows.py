@@ -152,7 +152,7 @@ def _decimal(value: Decimal | None) -> bytes:
     if value is None:
         return _NULL
     sign, digits, exponent = value.as_tuple()
-    assert isinstance(exponent, int)  # usage.py lets only finite amounts through
+    assert isinstance(exponent, int)  # usage.py only returns finite amounts
     scale = max(0, -exponent)
     whole = int("".join(map(str, digits)) + "0" * max(0, exponent) + "0" * (-scale % 4))
     groups: list[int] = []

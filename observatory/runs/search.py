@@ -37,14 +37,14 @@ TEXT_WINDOW = 20_000
 
 
 class TooSlow(Exception):
-    """The query did not end within the statement timeout, or would not: see `check_cost`."""
+    """The query exceeded the statement timeout, or would: see `check_cost`."""
 
 
 @dataclass(frozen=True)
 class RunRow:
     """One run as stored. JSON columns (inputs .. extra) are JSON text, unparsed.
 
-    A column that was not selected is None, like one that is missing. `project` is the uuid.
+    None: not selected or missing. `project` is the uuid.
     """
 
     id: UUID
@@ -108,13 +108,13 @@ _COLUMNS = tuple(each.name for each in fields(RunRow))
 
 @dataclass(frozen=True, kw_only=True)
 class RunQuery:
-    """What to look for. Everything given must hold; None means "any".
+    """Which runs to find. All conditions must hold; None means "any".
 
-    `ids` given: nothing else counts but the page. `trace_id` given: all runs of the trace, no
+    With `ids` no other condition applies but the page. `trace_id`: all runs of the trace, without
     pages. With `is_narrowed` both are conditions like any other. `started_from` and `started_to`
     are inclusive, `started_before` is not. `judged` bounds the feedback that the filters see.
-    `payloads` names the JSON columns to read. A statement ends within `timeout_s`, None: within
-    the STATEMENT_TIMEOUT_S of the settings.
+    `payloads` names the JSON columns to read. `timeout_s` bounds a statement; None:
+    STATEMENT_TIMEOUT_S of the settings.
     """
 
     projects: Sequence[UUID] | None = None
@@ -144,38 +144,35 @@ class RunQuery:
 
 @dataclass(frozen=True)
 class Page:
-    """`searched_to`: the page is not full, for a search for text has read TEXT_WINDOW runs of a
-    project, those from then on; `next_cursor` searches on from there.
-    """
+    """`searched_to`: where a text search stopped, after TEXT_WINDOW runs of a project."""
 
     runs: list[RunRow]
     next_cursor: str | None = None
     searched_to: datetime | None = None
 
 
-def query(workspace: Workspace, wanted: RunQuery) -> Page:
-    """Return the runs of `workspace` that `wanted` describes, newest first unless said otherwise.
+def query(workspace: Workspace, run_query: RunQuery) -> Page:
+    """Return a page of the runs of `workspace` that match `run_query`, newest first by default.
 
-    Order: (start_time, id), which later runs do not disturb, so no page repeats or skips a run
-    that was there. Runs that have not said when they started are found by `ids` and `trace_id`
-    alone. A search for text reads no more than TEXT_WINDOW runs of a project a page, which may
-    then hold fewer than `limit` and still have a next one, as after paging.PAGE_BYTES.
-    Raises BadCursor, and TooSlow after the statement timeout.
+    Order: (start_time, id), which later runs do not disturb, so no page repeats or skips a stored
+    run. Runs without a start time are only found by `ids` and `trace_id`. A text search reads no
+    more than TEXT_WINDOW runs of a project per page, which may then hold fewer than `limit` and
+    still have a next one, as after paging.PAGE_BYTES. Raises BadCursor and TooSlow.
     """
     edge: Key | None = None
-    with bounded(wanted.timeout_s):
-        is_named = wanted.ids is not None or wanted.trace_id is not None
-        if is_named and not wanted.is_narrowed:
-            keys = _keys_of_named(workspace, wanted)
+    with bounded(run_query.timeout_s):
+        is_named = run_query.ids is not None or run_query.trace_id is not None
+        if is_named and not run_query.is_narrowed:
+            keys = _keys_of_named(workspace, run_query)
         else:
-            keys, edge = _keys_of_projects(workspace, wanted)
-        is_paged = wanted.trace_id is None or wanted.ids is not None or wanted.is_narrowed
-        page = keys[: wanted.limit] if is_paged else keys
+            keys, edge = _keys_of_projects(workspace, run_query)
+        is_paged = run_query.trace_id is None or run_query.ids is not None or run_query.is_narrowed
+        page = keys[: run_query.limit] if is_paged else keys
         ids = [run_id for _, run_id in page]
-        if is_paged and wanted.payloads and len(ids) > 1:
-            sized = sizes.of_runs(workspace.pk, ids, wanted.payloads)
+        if is_paged and run_query.payloads and len(ids) > 1:
+            sized = sizes.of_runs(workspace.pk, ids, run_query.payloads)
             ids = ids[: spanned(size for _, size in sized)]
-        rows = _rows(workspace.pk, ids, wanted.payloads)
+        rows = _rows(workspace.pk, ids, run_query.payloads)
     runs = [rows[run_id] for run_id in ids if run_id in rows]
     if is_paged and len(keys) > len(ids):
         return Page(runs, cursor_of(*page[len(ids) - 1]) if page else None)
@@ -185,47 +182,45 @@ def query(workspace: Workspace, wanted: RunQuery) -> Page:
 
 
 def get(workspace: Workspace, run_id: UUID) -> RunRow | None:
-    """Return the run, whole, or None if this workspace has none of that id."""
+    """Return the run with all its fields, or None if it is not in this workspace."""
     return _rows(workspace.pk, [run_id], PAYLOADS).get(run_id)
 
 
 def by_ids(
     workspace: Workspace, run_ids: Sequence[UUID], *, payloads: Sequence[str] = PAYLOADS
 ) -> dict[UUID, RunRow]:
-    """Return those of `run_ids` that this workspace has, in one query."""
+    """Return the runs of this workspace among `run_ids`, in one query."""
     return _rows(workspace.pk, run_ids, payloads)
 
 
 def chunked(
     workspace: Workspace, run_ids: Sequence[UUID], *, payloads: Sequence[str] = PAYLOADS
 ) -> Iterator[list[RunRow]]:
-    """Yield those of `run_ids` that this workspace has, in order, by the paging.CHUNK_BYTES."""
+    """Yield the runs of this workspace among `run_ids` in order, paging.CHUNK_BYTES at a time."""
     for ids in chunks(sizes.of_runs(workspace.pk, run_ids, payloads)):
         rows = _rows(workspace.pk, ids, payloads)
         yield [rows[run_id] for run_id in ids if run_id in rows]
 
 
-def ids_of(workspace: Workspace, wanted: RunQuery) -> list[UUID]:
-    """Return the ids of the runs that `wanted` describes, in order, up to its limit.
+def ids_of(workspace: Workspace, run_query: RunQuery) -> list[UUID]:
+    """Return the ids of the runs that match `run_query`, in order, up to its limit.
 
-    Of a trace, or of `ids`: all of them.
-
-    Raises TooSlow after the statement timeout.
+    With a trace or `ids`: all of them. Raises TooSlow.
     """
-    with bounded(wanted.timeout_s):
-        if wanted.trace_id is not None or wanted.ids is not None:
-            wanted = replace(wanted, limit=len(wanted.ids or ()))
-            return [run_id for _, run_id in _keys_of_named(workspace, wanted)]
-        keys, _ = _keys_of_projects(workspace, wanted)
-    return [run_id for _, run_id in keys[: wanted.limit]]
+    with bounded(run_query.timeout_s):
+        if run_query.trace_id is not None or run_query.ids is not None:
+            run_query = replace(run_query, limit=len(run_query.ids or ()))
+            return [run_id for _, run_id in _keys_of_named(workspace, run_query)]
+        keys, _ = _keys_of_projects(workspace, run_query)
+    return [run_id for _, run_id in keys[: run_query.limit]]
 
 
 def trace(
     workspace: Workspace, trace_id: UUID, *, payloads: Sequence[str] = ()
 ) -> list[tree.Branch[RunRow]]:
-    """Return the tree of a trace (see tree.assemble); empty when nothing is known of it."""
-    wanted = RunQuery(trace_id=trace_id, payloads=payloads)
-    return tree.assemble(query(workspace, wanted).runs)
+    """Return the tree of a trace (see tree.assemble); empty for an unknown one."""
+    run_query = RunQuery(trace_id=trace_id, payloads=payloads)
+    return tree.assemble(query(workspace, run_query).runs)
 
 
 def all_of(nodes: Sequence[Node]) -> Node | None:
@@ -261,56 +256,56 @@ def bounded(seconds: float | None = None) -> Iterator[None]:
 Key = tuple[datetime, UUID]
 
 
-def project_ids(workspace: Workspace, wanted: RunQuery) -> list[int]:
-    """Return the internal ids of the projects that `wanted` looks in."""
+def project_ids(workspace: Workspace, run_query: RunQuery) -> list[int]:
+    """Return the internal ids of the projects that `run_query` covers."""
     params: list[Any] = [workspace.pk]
     parts = ["workspace_id = %s"]
-    if wanted.projects is not None:
+    if run_query.projects is not None:
         parts.append("uuid = ANY(%s::uuid[])")
-        params.append(prepared.uuid_array(wanted.projects))
-    if wanted.reference_dataset_id is not None:
+        params.append(prepared.uuid_array(run_query.projects))
+    if run_query.reference_dataset_id is not None:
         parts.append("reference_dataset_id = %s")
-        params.append(wanted.reference_dataset_id)
+        params.append(run_query.reference_dataset_id)
     with prepared.cursor() as cursor:
         cursor.execute(f"SELECT id FROM runs_project WHERE {' AND '.join(parts)}", params)
         return [row[0] for row in cursor.fetchall()]
 
 
-def conditions(workspace: Workspace, wanted: RunQuery) -> SQL:
-    """Return the WHERE of `wanted` over `runs_run r`, projects, ids and cursor aside.
+def conditions(workspace: Workspace, run_query: RunQuery) -> SQL:
+    """Return the WHERE of `run_query` over `runs_run r`, without projects, ids and cursor.
 
     Raises TooSlow, as `check_cost` does.
     """
-    check_cost(wanted.filter, wanted.trace_filter, wanted.tree_filter, text=wanted.text)
+    check_cost(run_query.filter, run_query.trace_filter, run_query.tree_filter, text=run_query.text)
     parts: list[SQL] = [("r.workspace_id = %s", [workspace.pk])]
-    if wanted.parent_run_id is not None:
-        parts.append(_children_of(workspace, wanted.parent_run_id))
+    if run_query.parent_run_id is not None:
+        parts.append(_children_of(workspace, run_query.parent_run_id))
     for sql, value in (
-        ("r.trace_id = %s", wanted.trace_id),
-        ("r.run_type = %s", wanted.run_type),
-        ("r.start_time >= %s", wanted.started_from),
-        ("r.start_time <= %s", wanted.started_to),
-        ("r.start_time < %s", wanted.started_before),
+        ("r.trace_id = %s", run_query.trace_id),
+        ("r.run_type = %s", run_query.run_type),
+        ("r.start_time >= %s", run_query.started_from),
+        ("r.start_time <= %s", run_query.started_to),
+        ("r.start_time < %s", run_query.started_before),
     ):
         if value is not None:
             parts.append((sql, [value]))
     for sql, flag in (
-        ("r.parent_run_id IS {}NULL", wanted.is_root),
-        ("r.error IS {}NULL", None if wanted.has_error is None else not wanted.has_error),
+        ("r.parent_run_id IS {}NULL", run_query.is_root),
+        ("r.error IS {}NULL", None if run_query.has_error is None else not run_query.has_error),
     ):
         if flag is not None:
             parts.append((sql.format("" if flag else "NOT "), []))
-    if wanted.is_narrowed and wanted.ids is not None:
-        parts.append(("r.id = ANY(%s)", [list(wanted.ids)]))
-    if wanted.reference_examples is not None:
-        parts.append(("r.reference_example_id = ANY(%s)", [list(wanted.reference_examples)]))
-    if wanted.text:
-        parts.append(where(Term("search", None, wanted.text)))
-    if wanted.filter is not None:
-        parts.append(where(wanted.filter, judged=wanted.judged))
-    for node, root_only in ((wanted.trace_filter, True), (wanted.tree_filter, False)):
+    if run_query.is_narrowed and run_query.ids is not None:
+        parts.append(("r.id = ANY(%s)", [list(run_query.ids)]))
+    if run_query.reference_examples is not None:
+        parts.append(("r.reference_example_id = ANY(%s)", [list(run_query.reference_examples)]))
+    if run_query.text:
+        parts.append(where(Term("search", None, run_query.text)))
+    if run_query.filter is not None:
+        parts.append(where(run_query.filter, judged=run_query.judged))
+    for node, root_only in ((run_query.trace_filter, True), (run_query.tree_filter, False)):
         if node is not None:
-            parts.append(where_in_trace(node, root_only=root_only, judged=wanted.judged))
+            parts.append(where_in_trace(node, root_only=root_only, judged=run_query.judged))
     return (
         " AND ".join(sql for sql, _ in parts),
         [param for _, params in parts for param in params],
@@ -318,7 +313,7 @@ def conditions(workspace: Workspace, wanted: RunQuery) -> SQL:
 
 
 def check_cost(*filters: Node | None, text: str | None = None) -> None:
-    """Raise TooSlow when the filters of one query search documents too often together."""
+    """Raise TooSlow when the filters of one query together search documents too often."""
     searches = sum(term.reads_documents for node in filters if node for term in comparisons(node))
     if searches + bool(text) > MAX_SEARCHES:
         raise TooSlow(
@@ -333,54 +328,54 @@ def _children_of(workspace: Workspace, parent: UUID) -> SQL:
             "SELECT trace_id FROM runs_run WHERE workspace_id = %s AND id = %s",
             [workspace.pk, parent],
         )
-        found = cursor.fetchone()
-    if found is None:
+        row = cursor.fetchone()
+    if row is None:
         return "r.parent_run_id = %s", [parent]
-    return "r.parent_run_id = %s AND r.trace_id = %s", [parent, found[0]]
+    return "r.parent_run_id = %s AND r.trace_id = %s", [parent, row[0]]
 
 
-def _keys_of_projects(workspace: Workspace, wanted: RunQuery) -> tuple[list[Key], Key | None]:
-    """Return one key more than the page, of runs in projects, by each project's index.
+def _keys_of_projects(workspace: Workspace, run_query: RunQuery) -> tuple[list[Key], Key | None]:
+    """Return the page's keys and one more, of runs in projects, by each project's index.
 
-    And the key up to which a search for text has looked, if there is more beyond.
+    Also the key up to which a text search has read, if more runs follow.
     """
-    projects = project_ids(workspace, wanted)
+    projects = project_ids(workspace, run_query)
     if not projects:
         return [], None
     project = "%s" if len(projects) == 1 else "project.id"
-    given = projects if len(projects) == 1 else []
-    edge = _edge(wanted, projects) if _looks_for_text(wanted) else None
-    page, params = _page(workspace, wanted, (project, given), edge)
+    named = projects if len(projects) == 1 else []
+    edge = _edge(run_query, projects) if _looks_for_text(run_query) else None
+    page, params = _page(workspace, run_query, (project, named), edge)
     if len(projects) == 1:
         return _fetch(page, params), edge
-    direction = "ASC" if wanted.order == "asc" else "DESC"
+    direction = "ASC" if run_query.order == "asc" else "DESC"
     keys = _fetch(
         "SELECT page.start_time, page.id FROM unnest(%s::int[]) AS project(id),"
         f" LATERAL ({page}) page"
         f" ORDER BY page.start_time {direction}, page.id {direction} LIMIT %s",
-        [projects, *params, wanted.limit + 1],
+        [projects, *params, run_query.limit + 1],
     )
     return keys, edge
 
 
-def _looks_for_text(wanted: RunQuery) -> bool:
-    filters = (wanted.filter, wanted.trace_filter, wanted.tree_filter)
-    return bool(wanted.text) or any(reads_documents(each) for each in filters if each)
+def _looks_for_text(run_query: RunQuery) -> bool:
+    filters = (run_query.filter, run_query.trace_filter, run_query.tree_filter)
+    return bool(run_query.text) or any(reads_documents(each) for each in filters if each)
 
 
-def _edge(wanted: RunQuery, projects: list[int]) -> Key | None:
-    """Return the key of the run that ends the window of a search for text; None: of all runs."""
-    direction = "ASC" if wanted.order == "asc" else "DESC"
-    after, params = _after(wanted, "r.start_time")
+def _edge(run_query: RunQuery, projects: list[int]) -> Key | None:
+    """Return the key of the run that ends the window of a text search; None for all runs."""
+    direction = "ASC" if run_query.order == "asc" else "DESC"
+    after, params = _after(run_query, "r.start_time")
     for sql, value in (
-        (" AND r.start_time >= %s", wanted.started_from),
-        (" AND r.start_time <= %s", wanted.started_to),
+        (" AND r.start_time >= %s", run_query.started_from),
+        (" AND r.start_time <= %s", run_query.started_to),
     ):
         if value is not None:
             after, params = after + sql, [*params, value]
-    if wanted.is_root:
+    if run_query.is_root:
         after += " AND r.parent_run_id IS NULL"
-    found = _fetch(
+    rows = _fetch(
         "SELECT last.start_time, last.id FROM unnest(%s::int[]) AS project(id), LATERAL ("
         " SELECT r.start_time, r.id FROM runs_run r WHERE r.project_id = project.id"
         f" AND r.start_time IS NOT NULL{after}"
@@ -388,33 +383,33 @@ def _edge(wanted: RunQuery, projects: list[int]) -> Key | None:
         f" ORDER BY last.start_time {direction}, last.id {direction} LIMIT 1",
         [projects, *params, TEXT_WINDOW - 1],
     )
-    return found[0] if found else None
+    return rows[0] if rows else None
 
 
-def _page(workspace: Workspace, wanted: RunQuery, project: SQL, edge: Key | None) -> SQL:
+def _page(workspace: Workspace, run_query: RunQuery, project: SQL, edge: Key | None) -> SQL:
     """Return the statement of one project's keys, in order, one more than the page holds.
 
-    A filter that names a feedback's key starts from the feedback of that key, which an index
-    holds in the order of its runs: few of a project's runs may be judged so.
+    A filter that names a feedback key starts from the feedback with that key, which an index holds
+    in the order of its runs: few of a project's runs may have it.
     """
-    direction = "ASC" if wanted.order == "asc" else "DESC"
-    is_ever = wanted.judged == EVER  # the shortcut knows no bounds of when it was judged
-    judged = judged_by(wanted.filter) if wanted.filter and edge is None and is_ever else None
+    direction = "ASC" if run_query.order == "asc" else "DESC"
+    is_ever = run_query.judged == EVER  # the shortcut cannot limit when feedback was modified
+    judged = judged_by(run_query.filter) if run_query.filter and edge is None and is_ever else None
     if judged is None:
-        condition, params = conditions(workspace, wanted)
-        after, after_params = _after(wanted, "r.start_time")
+        condition, params = conditions(workspace, run_query)
+        after, after_params = _after(run_query, "r.start_time")
         if edge is not None:
-            sign = "<=" if wanted.order == "asc" else ">="
+            sign = "<=" if run_query.order == "asc" else ">="
             after += f" AND (r.start_time, r.id) {sign} (%s, %s)"
             after_params = [*after_params, *edge]
         return (
             f"SELECT r.start_time, r.id FROM runs_run r WHERE r.project_id = {project[0]}"
             f" AND {condition} AND r.start_time IS NOT NULL{after}"
             f" ORDER BY r.start_time {direction}, r.id {direction} LIMIT %s",
-            [*project[1], *params, *after_params, wanted.limit + 1],
+            [*project[1], *params, *after_params, run_query.limit + 1],
         )
-    start, start_params = _of_feedback(wanted, project, judged[0], direction)
-    condition, params = conditions(workspace, replace(wanted, filter=None))
+    start, start_params = _of_feedback(run_query, project, judged[0], direction)
+    condition, params = conditions(workspace, replace(run_query, filter=None))
     rest, rest_params = judged[1]
     return (
         f"SELECT r.start_time, r.id FROM ({start}) judged"
@@ -422,18 +417,21 @@ def _page(workspace: Workspace, wanted: RunQuery, project: SQL, edge: Key | None
         f" WHERE r.project_id = {project[0]} AND {condition} AND {rest}"
         " AND r.start_time IS NOT NULL"
         f" ORDER BY judged.run_start_time {direction}, judged.run_id {direction} LIMIT %s",
-        [*start_params, workspace.pk, *project[1], *params, *rest_params, wanted.limit + 1],
+        [*start_params, workspace.pk, *project[1], *params, *rest_params, run_query.limit + 1],
     )
 
 
-def _of_feedback(wanted: RunQuery, project: SQL, judged: SQL, direction: str) -> SQL:
-    """Return the statement of the runs that some feedback judges so, in order."""
+def _of_feedback(run_query: RunQuery, project: SQL, judged: SQL, direction: str) -> SQL:
+    """Return the statement of the runs with matching feedback, in order."""
     at = "judged.run_start_time"
     parts: list[SQL] = [(f"judged.project_id = {project[0]}", project[1]), judged]
-    for sql, value in ((f"{at} >= %s", wanted.started_from), (f"{at} <= %s", wanted.started_to)):
+    for sql, value in (
+        (f"{at} >= %s", run_query.started_from),
+        (f"{at} <= %s", run_query.started_to),
+    ):
         if value is not None:
             parts.append((sql, [value]))
-    after, after_params = _after(wanted, at, "judged.run_id")
+    after, after_params = _after(run_query, at, "judged.run_id")
     return (
         f"SELECT DISTINCT {at}, judged.run_id FROM {judgements.RELATION.get().name} judged"
         f" WHERE {' AND '.join(sql for sql, _ in parts)} AND {at} IS NOT NULL{after}"
@@ -442,22 +440,22 @@ def _of_feedback(wanted: RunQuery, project: SQL, judged: SQL, direction: str) ->
     )
 
 
-def _keys_of_named(workspace: Workspace, wanted: RunQuery) -> list[Key]:
-    """Return the keys of runs by id (other filters do not count), or of one trace."""
+def _keys_of_named(workspace: Workspace, run_query: RunQuery) -> list[Key]:
+    """Return the keys of runs by id (other filters do not apply), or of one trace."""
     at = "coalesce(r.start_time, r.received_at)"
-    if wanted.ids is not None:
+    if run_query.ids is not None:
         condition, params = (
             "r.workspace_id = %s AND r.id = ANY(%s)",
-            [workspace.pk, list(wanted.ids)],
+            [workspace.pk, list(run_query.ids)],
         )
     else:
-        condition, params = conditions(workspace, wanted)
-        if wanted.projects is not None:
+        condition, params = conditions(workspace, run_query)
+        if run_query.projects is not None:
             condition += " AND r.project_id = ANY(%s)"
-            params = [*params, project_ids(workspace, wanted)]
-    after, after_params = _after(wanted, at) if wanted.ids is not None else ("", [])
-    direction = "ASC" if wanted.order == "asc" else "DESC"
-    limit = f" LIMIT {int(wanted.limit) + 1}" if wanted.ids is not None else ""
+            params = [*params, project_ids(workspace, run_query)]
+    after, after_params = _after(run_query, at) if run_query.ids is not None else ("", [])
+    direction = "ASC" if run_query.order == "asc" else "DESC"
+    limit = f" LIMIT {int(run_query.limit) + 1}" if run_query.ids is not None else ""
     return _fetch(
         f"SELECT {at}, r.id FROM runs_run r WHERE {condition}{after}"
         f" ORDER BY 1 {direction}, 2 {direction}{limit}",
@@ -465,11 +463,11 @@ def _keys_of_named(workspace: Workspace, wanted: RunQuery) -> list[Key]:
     )
 
 
-def _after(wanted: RunQuery, at: str, run_id: str = "r.id") -> SQL:
-    if wanted.cursor is None:
+def _after(run_query: RunQuery, at: str, run_id: str = "r.id") -> SQL:
+    if run_query.cursor is None:
         return "", []
-    sign = ">" if wanted.order == "asc" else "<"
-    return f" AND ({at}, {run_id}) {sign} (%s, %s)", list(read_cursor(wanted.cursor))
+    sign = ">" if run_query.order == "asc" else "<"
+    return f" AND ({at}, {run_id}) {sign} (%s, %s)", list(read_cursor(run_query.cursor))
 
 
 def _fetch(sql: str, params: Sequence[Any]) -> list[Key]:
@@ -478,7 +476,7 @@ def _fetch(sql: str, params: Sequence[Any]) -> list[Key]:
         return [(row[0], row[1]) for row in cursor.fetchall()]
 
 
-# What is told of them ------------------------------------------------------------------------
+# What is returned of them ---------------------------------------------------------------------
 
 
 def _rows(

@@ -1,4 +1,4 @@
-"""Sharing a run: whoever holds the token reads the run and what ran below it, nothing else."""
+"""Share a run: the token opens the run and the runs below it, nothing else."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ MAX_SHARED: Final = 50_000
 
 
 class GuessableToken(ValueError):
-    """The client's token is no random UUID, so somebody could guess it."""
+    """The client's token is not a random UUID, so it could be guessed."""
 
 
 def share(workspace: Workspace, run_id: UUID, *, token: UUID | None = None) -> RunShare | None:
-    """Share the run under the client's `token` (one of ours if None) and return the share.
+    """Share the run under the client's `token` (a new one if None) and return the share.
 
-    A run that is shared already keeps the token it has, so that a repeated request gives the
-    same link. A token that is taken is replaced by one of ours: the answer does not tell
-    whether somebody else's exists. None when this workspace has no such run. Raises
-    GuessableToken unless `token` is a UUID of version 4 or 7.
+    A run that is shared already keeps its token, so that a repeated request returns the same link.
+    A token that is taken is replaced by a new one: the response does not reveal whether another
+    workspace uses it. None when this workspace has no such run. Raises GuessableToken unless
+    `token` is a UUID of version 4 or 7.
     """
     if token is not None and token.version not in RANDOM_VERSIONS:
         raise GuessableToken("share_token: must be a random UUID (version 4 or 7)")
@@ -38,17 +38,17 @@ def share(workspace: Workspace, run_id: UUID, *, token: UUID | None = None) -> R
     for candidate in (token or uuid4(), uuid4()):
         try:
             with transaction.atomic():
-                found, _ = RunShare.objects.get_or_create(
+                run_share, _ = RunShare.objects.get_or_create(
                     workspace=workspace, run_id=run_id, defaults={"token": candidate}
                 )
         except IntegrityError:
             continue  # the token is taken
-        return found
+        return run_share
     raise AssertionError("unreachable: two random tokens were taken")
 
 
 def unshare(workspace: Workspace, run_id: UUID) -> bool:
-    """Make the run's token worthless; return whether it had one."""
+    """Delete the run's share; return whether it had one."""
     n_deleted, _ = RunShare.objects.filter(workspace=workspace, run_id=run_id).delete()
     return n_deleted > 0
 
@@ -60,16 +60,16 @@ def of_run(workspace: Workspace, run_id: UUID) -> RunShare | None:
 
 def tokens_of(workspace: Workspace, run_ids: Sequence[UUID]) -> dict[UUID, UUID]:
     """Return the token of each of `run_ids` that is shared, in one query."""
-    found = RunShare.objects.filter(workspace=workspace, run_id__in=run_ids)
-    return dict(found.values_list("run_id", "token"))
+    shares = RunShare.objects.filter(workspace=workspace, run_id__in=run_ids)
+    return dict(shares.values_list("run_id", "token"))
 
 
 def shared(token: UUID) -> RunShare | None:
-    """Return what `token` opens, None when it opens nothing."""
+    """Return the share with `token`, None for an unknown one."""
     return RunShare.objects.select_related("workspace").filter(token=token).first()
 
 
-# Below a run: by its parents' links, or by dotted_order where a parent has not arrived.
+# Below a run: by parent ids, or by dotted_order where a parent has not arrived.
 _BELOW = """
 WITH RECURSIVE top AS (
     SELECT id, trace_id FROM runs_run WHERE workspace_id = %(workspace)s AND id = %(run)s
@@ -88,74 +88,74 @@ ORDER BY r.dotted_order, r.start_time, r.id LIMIT %(most)s
 """
 
 
-def run_ids(found: RunShare) -> list[UUID]:
+def run_ids(run_share: RunShare) -> list[UUID]:
     """Return the ids that a share opens: its run and the runs below it, in order of execution."""
     with connection.cursor() as cursor:
         cursor.execute(
             _BELOW,
-            {"workspace": found.workspace_id, "run": found.run_id, "most": MAX_SHARED},
+            {"workspace": run_share.workspace_id, "run": run_share.run_id, "most": MAX_SHARED},
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def read(found: RunShare, run_id: UUID | None = None) -> RunRow | None:
+def read(run_share: RunShare, run_id: UUID | None = None) -> RunRow | None:
     """Return the shared run, or one below it, as stored (see `as_root`); None for any other."""
-    wanted = found.run_id if run_id is None else run_id
-    if wanted != found.run_id and wanted not in run_ids(found):
+    opened_id = run_share.run_id if run_id is None else run_id
+    if opened_id != run_share.run_id and opened_id not in run_ids(run_share):
         return None
-    return search.get(found.workspace, wanted)
+    return search.get(run_share.workspace, opened_id)
 
 
 def query(
-    found: RunShare,
+    run_share: RunShare,
     *,
     ids: Sequence[UUID] | None = None,
     limit: int = search.MAX_LIMIT,
     cursor: str | None = None,
     payloads: Sequence[str] = PAYLOADS,
 ) -> Page:
-    """Return a page of what a share opens, as stored, oldest first; `ids` narrows it down.
+    """Return a page of the runs that `run_share` opens, as stored, oldest first; `ids` limits it.
 
     Raises search.BadCursor and search.TooSlow.
     """
     return search.query(
-        found.workspace,
+        run_share.workspace,
         RunQuery(
-            ids=_visible(found, ids), order="asc", limit=limit, cursor=cursor, payloads=payloads
+            ids=_visible(run_share, ids), order="asc", limit=limit, cursor=cursor, payloads=payloads
         ),
     )
 
 
-def ordered_ids(found: RunShare, ids: Sequence[UUID] | None = None) -> list[UUID]:
-    """Return the ids of all that a share opens, oldest first; `ids` narrows it down.
+def ordered_ids(run_share: RunShare, ids: Sequence[UUID] | None = None) -> list[UUID]:
+    """Return the ids of all runs that `run_share` opens, oldest first; `ids` limits them.
 
     Raises search.TooSlow.
     """
-    wanted = RunQuery(ids=_visible(found, ids), order="asc")
-    return search.ids_of(found.workspace, wanted)
+    run_query = RunQuery(ids=_visible(run_share, ids), order="asc")
+    return search.ids_of(run_share.workspace, run_query)
 
 
-def _visible(found: RunShare, ids: Sequence[UUID] | None) -> list[UUID]:
-    visible = run_ids(found)
+def _visible(run_share: RunShare, ids: Sequence[UUID] | None) -> list[UUID]:
+    visible = run_ids(run_share)
     if ids is None:
         return visible
-    asked = set(ids)
-    return [run_id for run_id in visible if run_id in asked]
+    requested = set(ids)
+    return [run_id for run_id in visible if run_id in requested]
 
 
-def as_root(found: RunShare, row: RunRow) -> RunRow:
+def as_root(run_share: RunShare, row: RunRow) -> RunRow:
     """Return `row` as a visitor may see it: part of a tree that begins at the shared run.
 
-    Nothing above that run is told, nor the project. Ask for what is stored elsewhere (feedback,
-    children) by the row as stored.
+    The project and everything above that run are left out. Look up what is stored elsewhere
+    (feedback, children) with the row as stored.
     """
-    order, mark = row.dotted_order, str(found.run_id)
+    order, mark = row.dotted_order, str(run_share.run_id)
     if order is not None and (at := order.find(mark)) > 0:
         order = order[order.rfind(".", 0, at) + 1 :]
     return replace(
         row,
-        trace_id=found.run_id,
-        parent_run_id=None if row.id == found.run_id else row.parent_run_id,
+        trace_id=run_share.run_id,
+        parent_run_id=None if row.id == run_share.run_id else row.parent_run_id,
         dotted_order=order,
         project=None,
         project_id=None,

@@ -1,4 +1,4 @@
-"""How large stored documents are once they are read, asked of PostgreSQL before they are."""
+"""Ask PostgreSQL for the size of stored documents before reading them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.db.models.functions import Coalesce
 
 from observatory.db import prepared
 
-# A document of fewer stored bytes is beside its row, and its stored size near enough; that of a
-# longer one may be a hundredth of what it unpacks to.
+# A document of fewer stored bytes is in its row, and its stored size is close enough; that of a
+# longer one may be a hundredth of its unpacked size.
 _SIZE: Final = (
     "(CASE WHEN pg_column_size({0}) < 2000 THEN pg_column_size({0})"
     " ELSE octet_length({0}::text) END)::bigint"
@@ -29,12 +29,12 @@ class Size(Func):
 def sized(
     rows: QuerySet[Any], documents: Iterable[str], *, key: str = "pk"
 ) -> QuerySet[Any, tuple[Any, int]]:
-    """Return (key, bytes of the fields `documents` together) of `rows`, in their order."""
+    """Return (key, total bytes of the fields `documents`) of `rows`, in their order."""
     size: Any = Value(0, output_field=BigIntegerField())
     for name in documents:
         size += Coalesce(Size(F(name)), 0)
-    found: QuerySet[Any, tuple[Any, int]] = rows.annotate(size=size).values_list(key, "size")
-    return found
+    measured: QuerySet[Any, tuple[Any, int]] = rows.annotate(size=size).values_list(key, "size")
+    return measured
 
 
 def of_runs(
@@ -50,5 +50,5 @@ def of_runs(
             " WHERE r.workspace_id = %s AND r.id = ANY(%s::uuid[])",
             [workspace_id, prepared.uuid_array(run_ids)],
         )
-        found = dict(cursor.fetchall())
-    return [(run_id, found.get(run_id, 0)) for run_id in run_ids]
+        sizes = dict(cursor.fetchall())
+    return [(run_id, sizes.get(run_id, 0)) for run_id in run_ids]

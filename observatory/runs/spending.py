@@ -1,4 +1,4 @@
-"""What a run and the llm runs below it spent: tokens and costs of parents, computed on read."""
+"""Tokens and costs of parents, summed on read from the llm runs below them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUMS = (
     f"{', '.join(sums.tokens(f'r.{name}') for name in TOKENS)},"
     " sum(r.prompt_cost), sum(r.completion_cost), sum(r.total_cost)"
 )
-# Of a root: its whole trace. Of any other: the runs whose path leads through it.
+# For a root: its whole trace. For any other run: the runs whose path leads through it.
 _BELOW = f"""
 SELECT r.trace_id, {_SUMS} FROM runs_run r
 WHERE r.workspace_id = %(workspace)s AND r.trace_id = ANY(%(roots)s::uuid[]) AND r.run_type = 'llm'
@@ -36,20 +36,20 @@ GROUP BY above.id
 
 
 def _lacks(row: RunRow) -> bool:
-    """Whether `row` may tell what is below it: a parent that says no tokens or no cost itself."""
+    """Whether `row` needs a sum: a parent without tokens or cost of its own."""
     return row.run_type != "llm" and (row.total_tokens is None or row.total_cost is None)
 
 
-def summed(
+def with_subtree_usage(
     workspace_id: int, rows: Iterable[RunRow], *, instead_of_own: bool = False
 ) -> list[RunRow]:
     """Return `rows` with the tokens and costs of parents: their own, or the sum of llm runs below.
 
-    Tokens are counts, costs US dollars; each of the two is summed only where the run itself
-    says nothing of it. An llm run says its own. Below a run is what its trace holds, for a
-    root, and what names it in `dotted_order` (or as its parent) otherwise. One query, none
-    when no row needs it. Details (cached tokens and so on) are not summed. With
-    `instead_of_own` a sum stands in place of what the run says itself.
+    Tokens are counts, costs US dollars; each of the two is summed only where the run itself has
+    none. An llm run has its own. Below a root are all runs of its trace; below any other run those
+    that name it in `dotted_order` (or as their parent). One query, none when no row needs it.
+    Details (cached tokens and so on) are not summed. With `instead_of_own` a sum replaces the run's
+    own values.
     """
     listed = list(rows)
     lacking = [row for row in listed if _lacks(row) or (instead_of_own and row.run_type != "llm")]
@@ -65,16 +65,18 @@ def summed(
     with prepared.cursor() as cursor:
         cursor.execute(_BELOW, params)
         below = {row[0]: row[1:] for row in cursor.fetchall()}
-    asked = {row.id for row in lacking} & below.keys()
-    return [_with(row, below[row.id], instead_of_own) if row.id in asked else row for row in listed]
+    ids = {row.id for row in lacking} & below.keys()
+    return [_with(row, below[row.id], instead_of_own) if row.id in ids else row for row in listed]
 
 
 def _with(row: RunRow, sums: tuple[Any, ...], instead_of_own: bool) -> RunRow:
     values = dict(zip((*TOKENS, *COSTS), sums, strict=True))
-    told: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for names, number in ((TOKENS, int), (COSTS, Decimal)):
         if all(getattr(row, name) is None for name in names) or (
             instead_of_own and any(values[name] is not None for name in names)
         ):
-            told |= {name: None if values[name] is None else number(values[name]) for name in names}
-    return replace(row, **told)
+            changes |= {
+                name: None if values[name] is None else number(values[name]) for name in names
+            }
+    return replace(row, **changes)

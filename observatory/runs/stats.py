@@ -21,7 +21,7 @@ from observatory.workspaces.models import Workspace
 Attribute = Literal["name", "run_type", "tag", "metadata"]
 MAX_GROUPS = 100
 
-# {counted}: the runs whose number, latency and errors are told; {used}: whose tokens and costs.
+# {counted}: the runs of number, latency and errors; {used}: those of tokens and costs.
 _EXPRESSIONS = {
     "run_count": "count(*) FILTER (WHERE {counted})",
     "latency_p50": "percentile_cont(0.5) WITHIN GROUP (ORDER BY {latency})"
@@ -94,17 +94,17 @@ def of_projects(
 ) -> dict[int, dict[str, Any]]:
     """Return the statistics of each project (internal id), NOTHING for one without runs.
 
-    `run_count`, `latency_p50`, `latency_p99` (s) and `error_rate` [0, 1] are of root runs;
-    tokens, costs (US dollars), `first_token_p50`, `first_token_p99` (s) and `streaming_rate`
-    of llm runs; `last_run_start_time` of any. `since` leaves earlier runs out, `only` those that
-    the filter does not find. One query. Raises TooSlow.
+    `run_count`, `latency_p50`, `latency_p99` (s) and `error_rate` [0, 1] are of root runs; tokens,
+    costs (US dollars), `first_token_p50`, `first_token_p99` (s) and `streaming_rate` of llm runs;
+    `last_run_start_time` of any. `since` leaves earlier runs out, `only` those that the filter does
+    not match. One query. Raises TooSlow.
     """
-    wanted = list(ids)
-    found = {project_id: dict(NOTHING) for project_id in wanted}
-    if not wanted:
-        return found
-    runs = chosen_of_projects(workspace_id, wanted, since=since, only=only)
-    # A project's own index bounds the query; somebody's filter may not.
+    project_ids = list(ids)
+    stats = {project_id: dict(NOTHING) for project_id in project_ids}
+    if not project_ids:
+        return stats
+    runs = chosen_of_projects(workspace_id, project_ids, since=since, only=only)
+    # A project's own index bounds the query; a client's filter may not.
     with bounded() if only is not None else nullcontext(), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT r.project_id, {_PROJECT} FROM {runs.source} WHERE {runs.condition}"
@@ -112,11 +112,11 @@ def of_projects(
             runs.params,
         )
         for project_id, *row in cursor.fetchall():
-            found[project_id] = dict(zip(OF_A_PROJECT, row, strict=True))
-    return found
+            stats[project_id] = dict(zip(OF_A_PROJECT, row, strict=True))
+    return stats
 
 
-# A root that says no tokens or no cost itself spent what the llm runs of its trace did.
+# A root without tokens or cost of its own spent what the llm runs of its trace did.
 _ROOTS = f"""(
     SELECT root.*, below.* FROM (SELECT * FROM runs_run r WHERE {{condition}}) root, LATERAL (
         SELECT {sums.tokens("run.prompt_tokens")} AS prompt_tokens_below,
@@ -139,10 +139,10 @@ _SPENT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
-    """Told apart by `attribute`; `path` is the metadata's key. At most `max_groups` groups.
+    """Group runs by `attribute`; `path` is the metadata's key. At most `max_groups` groups.
 
-    `labels` names the groups that are wanted, None among them the runs without the attribute;
-    without it those runs are left out.
+    `labels` limits the groups; None among them stands for runs without the attribute, which are
+    left out otherwise.
     """
 
     attribute: Attribute
@@ -174,25 +174,25 @@ class Chosen:
 
 def chosen(
     workspace: Workspace,
-    wanted: RunQuery,
+    run_query: RunQuery,
     grouping: Grouping | None = None,
     *,
     with_sums: bool = False,
 ) -> Chosen:
-    """Return the runs that `wanted` describes (its page aside), labelled by `grouping`.
+    """Return the runs that match `run_query` (without its page), labelled by `grouping`.
 
-    Of roots alone (`is_root`), `with_sums` sums tokens and costs up from below, as reading them
-    does. Of anything else they are the runs' own, since a set may hold a run and its parent.
+    With `with_sums`, for roots only (`is_root`), tokens and costs are summed from below, as on
+    reading them. In any other set they are the runs' own, since it may hold a run and its parent.
     """
-    condition, params = _where(workspace, wanted)
-    sums_traces = bool(wanted.is_root) and with_sums
+    condition, params = _where(workspace, run_query)
+    sums_traces = bool(run_query.is_root) and with_sums
     runs = "runs_run r"
     if sums_traces:
         runs, condition = f"{_ROOTS.format(condition=condition)} r", "TRUE"
     if grouping is None:
         return Chosen(runs, condition, params, sums_traces=sums_traces)
     label, beside, before = _label(grouping)
-    # The path of the label stands before the conditions, unless those are in the FROM already.
+    # The label's parameter precedes those of the conditions, unless these are in the FROM.
     ordered = [*params, *before] if sums_traces else [*before, *params]
     if grouping.labels is None:
         condition += f" AND {label} IS NOT NULL"
@@ -226,7 +226,7 @@ def chosen_of_projects(
 
 
 def _label(grouping: Grouping) -> tuple[str, str, list[Any]]:
-    """Return (label, what to join for it, its parameters)."""
+    """Return (label, join, parameters)."""
     if grouping.attribute == "tag":
         return (
             "tag.label",
@@ -243,27 +243,27 @@ def _or_null(grouping: Grouping, label: str) -> str:
 
 
 def of_runs(
-    workspace: Workspace, wanted: RunQuery, fields: Sequence[str] = FIELDS
+    workspace: Workspace, run_query: RunQuery, fields: Sequence[str] = FIELDS
 ) -> dict[str, Any]:
-    """Return `fields` of exactly the runs that `wanted` describes. Raises TooSlow."""
-    return next(iter(_counted(workspace, wanted, fields, None).values()))
+    """Return `fields` of exactly the runs that match `run_query`. Raises TooSlow."""
+    return next(iter(_counted(workspace, run_query, fields, None).values()))
 
 
 def grouped(
-    workspace: Workspace, wanted: RunQuery, grouping: Grouping, fields: Sequence[str] = FIELDS
+    workspace: Workspace, run_query: RunQuery, grouping: Grouping, fields: Sequence[str] = FIELDS
 ) -> dict[str | None, dict[str, Any]]:
     """Return `fields` by name, run_type, tag or the metadata under a path. Raises TooSlow.
 
     Most frequent groups first; a run with several tags counts in each. `group_count`, always
-    there, is the number of groups before `max_groups`.
+    present, is the number of groups before `max_groups`.
     """
-    return _counted(workspace, wanted, fields, grouping)
+    return _counted(workspace, run_query, fields, grouping)
 
 
 def _counted(
-    workspace: Workspace, wanted: RunQuery, fields: Sequence[str], grouping: Grouping | None
+    workspace: Workspace, run_query: RunQuery, fields: Sequence[str], grouping: Grouping | None
 ) -> dict[str | None, dict[str, Any]]:
-    runs = chosen(workspace, wanted, grouping, with_sums=True)
+    runs = chosen(workspace, run_query, grouping, with_sums=True)
     aggregates = _aggregates(fields) or "NULL"
     if runs.sums_traces:
         for name in _SPENT:
@@ -282,17 +282,17 @@ def _counted(
         return {name: dict(zip(names, row, strict=False)) for name, *row in cursor.fetchall()}
 
 
-def _where(workspace: Workspace, wanted: RunQuery) -> SQL:
-    if wanted.ids is not None:
-        return "r.workspace_id = %s AND r.id = ANY(%s)", [workspace.pk, list(wanted.ids)]
-    condition, params = conditions(workspace, wanted)
+def _where(workspace: Workspace, run_query: RunQuery) -> SQL:
+    if run_query.ids is not None:
+        return "r.workspace_id = %s AND r.id = ANY(%s)", [workspace.pk, list(run_query.ids)]
+    condition, params = conditions(workspace, run_query)
     return (
         f"r.project_id = ANY(%s) AND {condition}",
-        [project_ids(workspace, wanted), *params],
+        [project_ids(workspace, run_query), *params],
     )
 
 
-# Facets: what a person narrows the set down by ----------------------------------------------------
+# Facets: values to narrow the set down by -- ----------------------------------------------------
 
 MAX_FACETS = 10
 # A run stands once under each label, so that its rows can be counted without looking at ids.
@@ -319,16 +319,16 @@ ORDER BY chosen_label, array_position(ARRAY['name', 'run_type', 'status', 'tag']
 def facets(runs: Chosen) -> dict[str | None, list[dict[str, Any]]]:
     """Return by label the MAX_FACETS commonest names, run types, states and tags of the runs.
 
-    Each is `{key, value, n, query}`: how many runs have it, and the filter that finds them.
+    Each is `{key, value, n, query}`: how many runs have it, and the filter that matches them.
     Raises TooSlow.
     """
     sql, params = runs.rows()
-    found: dict[str | None, list[dict[str, Any]]] = {}
+    facets_by_label: dict[str | None, list[dict[str, Any]]] = {}
     with bounded(), connection.cursor() as cursor:
         cursor.execute(_FACETS.format(chosen=sql), [*params, MAX_FACETS])
         for label, key, value, n in cursor.fetchall():
             text = json.dumps(value, ensure_ascii=False)
             query = f"has(tags, {text})" if key == "tag" else f"eq({key}, {text})"
             facet = {"key": key, "value": value, "n": n, "query": query}
-            found.setdefault(label, []).append(facet)
-    return found
+            facets_by_label.setdefault(label, []).append(facet)
+    return facets_by_label

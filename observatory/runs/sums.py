@@ -1,7 +1,7 @@
-"""Sums and means in SQL that no stored number can make fail.
+"""Sums and means in SQL that do not fail on any stored number.
 
-PostgreSQL ends a statement whose sum leaves the column's type, or whose mean has a square that is
-no double. One odd row must not cost the figures of all others.
+PostgreSQL aborts a statement whose sum exceeds the column's type, or whose mean has a square that
+is no double. One odd row must not cost the figures of all others.
 """
 
 from __future__ import annotations

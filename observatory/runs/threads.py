@@ -34,8 +34,8 @@ class Thread:
     """One conversation: its traces (root runs) counted; latencies in seconds, costs in dollars.
 
     Tokens and costs are those of the llm runs of its traces. `last_outputs_id` is the newest root
-    that has outputs, `last_error` the newest root's that has one. `trace_ids` are the traces that
-    were counted, in no order.
+    that has outputs, `last_error` the newest root's that has one. `trace_ids` are the counted
+    traces, in no order.
     """
 
     thread_id: str
@@ -60,19 +60,19 @@ class Thread:
 
     @property
     def filter(self) -> str:
-        """The filter that finds the runs of the thread."""
+        """The filter that matches the runs of the thread."""
         return filter_of(self.thread_id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadQuery:
-    """Which threads to look for. None means "any".
+    """Which threads to find. None means "any".
 
-    `filter` and the window choose among the root runs: a thread is told of those that they keep,
-    and is not found without one. `trace_filter` must hold for one of them, `tree_filter` for a
-    run of one of their traces. `started_from` and `started_to` are inclusive, `started_before`
-    is not. `thread_filter` (of fields.THREAD_FIELDS) must hold of the thread as it is told.
-    `after` is (last_start, thread_id) of the thread that a page ended with.
+    `filter` and the window select root runs: a thread is computed from those, and left out without
+    any. `trace_filter` must hold for one of them, `tree_filter` for a run of one of their traces.
+    `started_from` and `started_to` are inclusive, `started_before` is not. `thread_filter` (of
+    fields.THREAD_FIELDS) must hold for the computed thread. `after` is (last_start, thread_id) of
+    the last thread of the previous page.
     """
 
     filter: Node | None = None
@@ -88,7 +88,7 @@ class ThreadQuery:
 
 @dataclass(frozen=True)
 class Threads:
-    """A page of threads and how many there are in all."""
+    """A page of threads and their total number."""
 
     threads: list[Thread]
     total: int
@@ -96,10 +96,10 @@ class Threads:
 
 @dataclass(frozen=True)
 class Totals:
-    """Threads taken together. Latencies and first tokens in seconds, rates in [0, 1].
+    """All threads together. Latencies and first tokens in seconds, rates in [0, 1].
 
-    Latency and errors are of root runs; tokens, costs (US dollars) and first tokens of the llm
-    runs of each trace.
+    Latency and errors are of root runs; tokens, costs (US dollars) and first tokens of the llm runs
+    of each trace.
     """
 
     n_threads: int
@@ -122,11 +122,11 @@ class Totals:
 
 
 def filter_of(thread_id: str) -> str:
-    """Return the filter that finds the runs of a thread, as both SDKs' read_thread writes it."""
+    """Return the filter that matches the runs of a thread, as both SDKs' read_thread writes it."""
     return f"eq(thread_id, {json.dumps(thread_id, ensure_ascii=False)})"
 
 
-# The roots that a query keeps; {hits}: whether each satisfies the filters that one of them must.
+# The roots of a query; {hits}: whether each satisfies the filters that one of them must.
 _ROOTS = """
 WITH roots AS MATERIALIZED (
     SELECT r.id, r.thread_id, r.start_time, r.end_time,
@@ -135,7 +135,7 @@ WITH roots AS MATERIALIZED (
         AND r.parent_run_id IS NULL AND r.thread_id IS NOT NULL AND r.start_time IS NOT NULL
         {condition}
 )"""
-# A field of a thread -> its SQL over the roots of one.
+# A field of a thread -> its SQL over the thread's roots.
 _OF_A_GROUP = {
     "thread_id": "thread_id",
     "count": "count(*)",
@@ -232,7 +232,7 @@ SELECT id, number FROM (
 
 def listed(
     project: Project,
-    asked: ThreadQuery = ThreadQuery(),
+    thread_query: ThreadQuery = ThreadQuery(),
     *,
     limit: int = MAX_LISTED,
     offset: int = 0,
@@ -242,7 +242,7 @@ def listed(
     At most MAX_LISTED a page; `total` counts those from `after` on. One statement, a second one
     when the page is empty. Raises search.TooSlow.
     """
-    chosen = _Chosen(project, asked)
+    chosen = _Chosen(project, thread_query)
     chosen.params |= {"limit": max(0, min(limit, MAX_LISTED)), "offset": max(0, offset)}
     with bounded(), connection.cursor() as cursor:
         cursor.execute(chosen.sql(_PAGE), chosen.params)
@@ -256,41 +256,41 @@ def listed(
 
 
 def with_documents(
-    workspace: Workspace, found: Sequence[Thread]
+    workspace: Workspace, threads: Sequence[Thread]
 ) -> Iterator[tuple[Thread, str | None, str | None]]:
     """Yield each thread with the inputs of its first root and its last outputs: JSON text."""
-    first = sizes.of_runs(workspace.pk, [one.first_trace_id for one in found], ("inputs",))
+    first = sizes.of_runs(workspace.pk, [thread.first_trace_id for thread in threads], ("inputs",))
     last = dict(
         sizes.of_runs(
             workspace.pk,
-            [one.last_outputs_id for one in found if one.last_outputs_id],
+            [thread.last_outputs_id for thread in threads if thread.last_outputs_id],
             ("outputs",),
         )
     )
     sized = (
-        (one, size + (last[one.last_outputs_id] if one.last_outputs_id else 0))
-        for one, (_, size) in zip(found, first, strict=True)
+        (thread, size + (last[thread.last_outputs_id] if thread.last_outputs_id else 0))
+        for thread, (_, size) in zip(threads, first, strict=True)
     )
     for chunk in chunks(sized):
-        begun = by_ids(workspace, [one.first_trace_id for one in chunk], payloads=("inputs",))
+        begun = by_ids(workspace, [thread.first_trace_id for thread in chunk], payloads=("inputs",))
         ended = by_ids(
             workspace,
-            [one.last_outputs_id for one in chunk if one.last_outputs_id],
+            [thread.last_outputs_id for thread in chunk if thread.last_outputs_id],
             payloads=("outputs",),
         )
-        for one in chunk:
-            opening = begun.get(one.first_trace_id)
-            closing = ended.get(one.last_outputs_id) if one.last_outputs_id else None
+        for thread in chunk:
+            opening = begun.get(thread.first_trace_id)
+            closing = ended.get(thread.last_outputs_id) if thread.last_outputs_id else None
             yield (
-                one,
+                thread,
                 None if opening is None else opening.inputs,
                 None if closing is None else closing.outputs,
             )
 
 
-def aggregated(project: Project, asked: ThreadQuery) -> Totals:
-    """Return what the threads that `asked` finds come to together. Raises search.TooSlow."""
-    chosen = _Chosen(project, asked)
+def aggregated(project: Project, thread_query: ThreadQuery) -> Totals:
+    """Return the totals of the threads that match `thread_query`. Raises search.TooSlow."""
+    chosen = _Chosen(project, thread_query)
     with bounded(), connection.cursor() as cursor:
         cursor.execute(chosen.sql(_TOTALS), chosen.params)
         row = cursor.fetchone()
@@ -299,59 +299,65 @@ def aggregated(project: Project, asked: ThreadQuery) -> Totals:
 
 
 def turns(project: Project, thread_id: str, trace_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return where each trace stands in its whole thread, from 1, by start. One query."""
+    """Return the position of each trace in its whole thread, from 1, by start. One query."""
     with connection.cursor() as cursor:
         cursor.execute(_TURNS, [project.workspace_id, project.pk, thread_id, list(trace_ids)])
         return dict(cursor.fetchall())
 
 
-def details(workspace_id: int, found: Sequence[Thread]) -> dict[str, totals.Details]:
+def details(workspace_id: int, threads: Sequence[Thread]) -> dict[str, totals.Details]:
     """Return by thread the tokens and costs of its traces by category. One query."""
-    pairs = [(thread.thread_id, trace) for thread in found for trace in thread.trace_ids]
+    pairs = [(thread.thread_id, trace) for thread in threads for trace in thread.trace_ids]
     return totals.details_of_groups(workspace_id, pairs)
 
 
 class _Chosen:
     """The SQL of a ThreadQuery, with its parameters by name."""
 
-    def __init__(self, project: Project, asked: ThreadQuery) -> None:
-        check_cost(asked.filter, asked.trace_filter, asked.tree_filter)
+    def __init__(self, project: Project, thread_query: ThreadQuery) -> None:
+        check_cost(thread_query.filter, thread_query.trace_filter, thread_query.tree_filter)
         self.params: dict[str, Any] = {"workspace": project.workspace_id, "project": project.pk}
-        self._condition = self._conditions(asked)
+        self._condition = self._conditions(thread_query)
         hits = [
             self._named(compiled)
             for compiled in (
-                where(asked.trace_filter) if asked.trace_filter else None,
-                where_in_trace(asked.tree_filter, root_only=False) if asked.tree_filter else None,
+                where(thread_query.trace_filter) if thread_query.trace_filter else None,
+                where_in_trace(thread_query.tree_filter, root_only=False)
+                if thread_query.tree_filter
+                else None,
             )
             if compiled is not None
         ]
         self._hits = "".join(f", ({sql}) IS TRUE AS hit_{n}" for n, sql in enumerate(hits))
         having = [f"bool_or(hit_{number})" for number in range(len(hits))]
-        if asked.after is not None:
-            self.params |= {"after": asked.after[0], "after_id": asked.after[1]}
+        if thread_query.after is not None:
+            self.params |= {"after": thread_query.after[0], "after_id": thread_query.after[1]}
             having.append(
                 "(max(start_time) < %(after)s"
                 " OR (max(start_time) = %(after)s AND thread_id > %(after_id)s))"
             )
-        if asked.thread_filter is not None:
-            having.append(f"({self._named(compile.having(asked.thread_filter, _OF_A_GROUP))})")
+        if thread_query.thread_filter is not None:
+            having.append(
+                f"({self._named(compile.having(thread_query.thread_filter, _OF_A_GROUP))})"
+            )
         self._having = f" HAVING {' AND '.join(having)}" if having else ""
 
     def sql(self, rest: str) -> str:
-        """Return the statement that goes on from the chosen roots with `rest`."""
+        """Return the statement that selects the roots and continues with `rest`."""
         roots = _ROOTS.format(
             latency=LATENCY.format(r="r"), hits=self._hits, condition=self._condition
         )
         return roots + rest.format(having=self._having)
 
-    def _conditions(self, asked: ThreadQuery) -> str:
-        parts = [] if asked.filter is None else [f"({self._named(where(asked.filter))})"]
-        ids = None if asked.thread_ids is None else list(asked.thread_ids)
+    def _conditions(self, thread_query: ThreadQuery) -> str:
+        parts = (
+            [] if thread_query.filter is None else [f"({self._named(where(thread_query.filter))})"]
+        )
+        ids = None if thread_query.thread_ids is None else list(thread_query.thread_ids)
         narrowed: list[tuple[str, str, Any]] = [
-            ("r.start_time >= %(started_from)s", "started_from", asked.started_from),
-            ("r.start_time <= %(started_to)s", "started_to", asked.started_to),
-            ("r.start_time < %(started_before)s", "started_before", asked.started_before),
+            ("r.start_time >= %(started_from)s", "started_from", thread_query.started_from),
+            ("r.start_time <= %(started_to)s", "started_to", thread_query.started_to),
+            ("r.start_time < %(started_before)s", "started_before", thread_query.started_before),
             ("r.thread_id = ANY(%(thread_ids)s)", "thread_ids", ids),
         ]
         for sql, name, value in narrowed:
@@ -361,14 +367,14 @@ class _Chosen:
         return "".join(f" AND {part}" for part in parts)
 
     def _named(self, compiled: SQL) -> str:
-        """Return the SQL with its parameters by name, which are kept."""
+        """Return the SQL with named parameters, which are added to `params`."""
         sql, values = compiled
         names = [f"p{len(self.params) + number}" for number in range(len(values))]
         self.params |= dict(zip(names, values, strict=True))
-        # %(workspace)s stands already, and stays.
+        # %(workspace)s is named already.
         pieces = sql.split("%s")
-        given = (*(f"%({name})s" for name in names), "")
-        return "".join(piece + name for piece, name in zip(pieces, given, strict=True))
+        placeholders = (*(f"%({name})s" for name in names), "")
+        return "".join(piece + name for piece, name in zip(pieces, placeholders, strict=True))
 
 
 def _thread(row: tuple[Any, ...]) -> Thread:

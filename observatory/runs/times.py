@@ -11,8 +11,8 @@ from observatory.runs.documents import BadItem
 def parse_time(value: str | int | float) -> datetime:
     """Return a time of the wire in UTC: ISO 8601 (naive = UTC) or epoch milliseconds.
 
-    White space around it does not count. Raises BadItem for what is no time or outside the years
-    1 to 9999.
+    White space around it is ignored. Raises BadItem for anything else and outside the years 1 to
+    9999.
     """
     try:
         return wire_values.parse_time(value.strip() if isinstance(value, str) else value)

@@ -1,4 +1,4 @@
-"""What a run and all that ran below it came to: usage, its details, the first token's time."""
+"""Totals of a run with all runs below it: usage, its details, the first token's time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from observatory.workspaces.models import Workspace
 Details = dict[str, dict[str, Any]]
 """`prompt_token_details` and its like -> category -> tokens (int) or US dollars (float)."""
 COUNTED = (*spending.TOKENS, *spending.COSTS)
-# Every pair of a run that was asked for and one that is it or ran below it.
+# Every pair of a requested run and a run that is it or is below it.
 _BELOW = """runs_run top JOIN runs_run below ON below.workspace_id = top.workspace_id
     AND below.trace_id = top.trace_id
     AND (below.id = top.id OR top.parent_run_id IS NULL
@@ -39,14 +39,14 @@ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
 
-def with_what_ran_below(
+def with_subtree_totals(
     workspace: Workspace, rows: Sequence[RunRow], *, details: bool = False
 ) -> list[RunRow]:
     """Return `rows` with the tokens, costs and first token of the whole tree below each.
 
-    What the llm runs below spent stands in place of what a parent says itself; a run without
-    any keeps its own. Runs below count whatever the page's filter or window was. `details` also
-    sums `usage_details`. Two queries, three with `details`.
+    The sum of the llm runs below replaces a parent's own values; a run without any keeps its own.
+    Runs below count regardless of the page's filter or window. `details` also sums `usage_details`.
+    Two queries, three with `details`.
     """
     ids = [row.id for row in rows]
     if not ids:
@@ -58,17 +58,17 @@ def with_what_ran_below(
     parts: dict[UUID, Details] = {}
     if details:
         parts = _details("top.id", _BELOW, "top.workspace_id = %s AND top.id = ANY(%s)", params)
-    summed = spending.summed(workspace.pk, rows, instead_of_own=True)
+    summed = spending.with_subtree_usage(workspace.pk, rows, instead_of_own=True)
     return [_with(row, first_tokens.get(row.id), parts.get(row.id)) for row in summed]
 
 
 def with_details(workspace_id: int, rows: Sequence[RunRow]) -> list[RunRow]:
-    """Return `rows` with the details of the llm runs below each that tells none. One query."""
-    wanted = [row.id for row in rows if row.run_type != "llm" and row.usage_details is None]
-    if not wanted:
+    """Return `rows` with the details of the llm runs below each parent without any. One query."""
+    ids = [row.id for row in rows if row.run_type != "llm" and row.usage_details is None]
+    if not ids:
         return list(rows)
     condition = "top.workspace_id = %s AND top.id = ANY(%s)"
-    parts = _details("top.id", _BELOW, condition, [workspace_id, wanted])
+    parts = _details("top.id", _BELOW, condition, [workspace_id, ids])
     return [_with(row, None, parts.get(row.id)) for row in rows]
 
 
@@ -90,10 +90,10 @@ def details_of_groups(workspace_id: int, pairs: Sequence[tuple[str, UUID]]) -> d
 def details_of_chosen(
     workspace_id: int, chosen: SQL, *, whole_traces: bool
 ) -> dict[str | None, Details]:
-    """Return by label the details of the llm runs that a statement chooses, in one query.
+    """Return by label the details of the llm runs that a statement selects, in one query.
 
-    `chosen` is one of stats.Chosen.rows. With `whole_traces` it chooses roots, and the llm runs
-    of their traces count. Raises search.TooSlow.
+    `chosen` is one of stats.Chosen.rows. With `whole_traces` it selects roots, and the llm runs of
+    their traces count. Raises search.TooSlow.
     """
     sql, params = chosen
     link = "below.trace_id = chosen_id" if whole_traces else "below.id = chosen_id"
@@ -103,22 +103,22 @@ def details_of_chosen(
 
 
 def _with(row: RunRow, first_token: Any, details: Details | None) -> RunRow:
-    told: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     if first_token is not None:
-        told["first_token_time"] = first_token
+        changes["first_token_time"] = first_token
     if details is not None:
-        told["usage_details"] = exact.dumps(details).decode()
-    return replace(row, **told)
+        changes["usage_details"] = exact.dumps(details).decode()
+    return replace(row, **changes)
 
 
 def _details(subject: str, source: str, condition: str, params: list[Any]) -> dict[Any, Details]:
     sql = _DETAILS.format(subject=subject, source=source, condition=condition)
-    found: dict[Any, Details] = {}
+    details: dict[Any, Details] = {}
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         for of, part, category, amount in cursor.fetchall():
-            found.setdefault(of, {}).setdefault(part, {})[category] = _number(part, amount)
-    return found
+            details.setdefault(of, {}).setdefault(part, {})[category] = _number(part, amount)
+    return details
 
 
 def _number(part: str, amount: Decimal) -> int | float:

@@ -1,7 +1,7 @@
 """The tree of a trace: dotted_order, assembly, and what to do when a parent is missing.
 
-dotted_order is the path from the root: segments `<start as YYYYMMDDTHHMMSSffffffZ><run id>`
-joined by dots, so that sorting the text gives the order of execution. Arithmetic: no Django.
+dotted_order is the path from the root: segments `<start as YYYYMMDDTHHMMSSffffffZ><run id>` joined
+by dots, so that sorting the text gives the order of execution. Arithmetic: no Django.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SEGMENT_ID = 36  # characters of the run id that end a segment
 
 
 class Step(Protocol):
-    """What assembly needs of a run."""
+    """The fields of a run that assembly needs."""
 
     @property
     def id(self) -> UUID: ...
@@ -35,8 +35,8 @@ S = TypeVar("S", bound=Step)
 class Branch(Generic[S]):
     """A run with its children in execution order. `depth` is 0 for a root.
 
-    `is_orphan`: its parent is named but not here; it hangs below the root of the trace, or
-    stands beside it when there is none.
+    `is_orphan`: its parent is named but missing; it is placed below the root of the trace, or
+    beside it when there is none.
     """
 
     run: S
@@ -51,7 +51,7 @@ def segment(start_time: datetime, run_id: UUID) -> str:
 
 
 def path_ids(dotted_order: str | None, parent_run_id: UUID | None = None) -> list[UUID]:
-    """Return the ids above a run, root first, as its dotted_order says.
+    """Return the ancestor ids of a run, root first, from its dotted_order.
 
     Without a readable dotted_order, the parent alone (or nothing for a root).
     """
@@ -67,8 +67,8 @@ def path_ids(dotted_order: str | None, parent_run_id: UUID | None = None) -> lis
 def assemble(runs: Iterable[S]) -> list[Branch[S]]:
     """Return the trees of `runs`, of one trace or several, each run exactly once.
 
-    A run whose parent is missing (or is itself, or lies in a circle of parents) is an orphan.
-    Takes time in proportion to the number of runs, but for the sorting.
+    A run whose parent is missing (or is itself, or is part of a cycle of parents) is an orphan.
+    Takes linear time, apart from sorting.
     """
     branches = {run.id: Branch(run) for run in sorted(runs, key=_order)}
     below: dict[UUID, list[Branch[S]]] = {}
@@ -82,7 +82,7 @@ def assemble(runs: Iterable[S]) -> list[Branch[S]]:
     placed: set[UUID] = set()
     for branch in [*roots, *lost]:
         _grow(branch, below, placed)
-    for branch in branches.values():  # what no root reaches goes round in a circle: cut it here
+    for branch in branches.values():  # runs that no root reaches form a cycle: break it here
         if branch.run.id not in placed:
             lost.append(branch)
             _grow(branch, below, placed)
@@ -98,7 +98,7 @@ def assemble(runs: Iterable[S]) -> list[Branch[S]]:
 
 
 def _grow(top: Branch[S], below: dict[UUID, list[Branch[S]]], placed: set[UUID]) -> None:
-    """Hang every branch below `top` that is not placed yet."""
+    """Attach every branch below `top` that is not placed yet."""
     placed.add(top.run.id)
     stack = [top]
     while stack:
@@ -109,7 +109,7 @@ def _grow(top: Branch[S], below: dict[UUID, list[Branch[S]]], placed: set[UUID])
 
 
 def flatten(branches: Sequence[Branch[S]]) -> Iterator[Branch[S]]:
-    """Yield the branches in the order a person reads them: depth first."""
+    """Yield the branches in reading order: depth first."""
     stack = list(reversed(branches))
     while stack:
         branch = stack.pop()

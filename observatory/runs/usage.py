@@ -1,6 +1,6 @@
-"""Arithmetic: tokens, costs and the first token's time, as the run's own documents tell them.
+"""Arithmetic: tokens, costs and the first token's time, from a run's own documents.
 
-Sources, the first that speaks wins: `outputs.usage_metadata`, `extra.metadata.usage_metadata`,
+Sources, of which the first present wins: `outputs.usage_metadata`, `extra.metadata.usage_metadata`,
 then what model providers write into the outputs of an llm run.
 """
 
@@ -44,10 +44,9 @@ class _Outputs(msgspec.Struct):
 
 
 class _Said(msgspec.Struct):
-    """What is read of a usage, in LangChain's names and in those of model providers.
+    """The members read of a usage, in LangChain's names and in those of model providers.
 
-    Each is read by itself, so that one that is no count costs only itself. The rest, however
-    much it is, is skipped.
+    Each is read by itself, so that an invalid count only costs itself. Other members are skipped.
     """
 
     input_tokens: Raw = _ABSENT
@@ -65,7 +64,7 @@ class _Said(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """Where LangChain puts the usage: in `llm_output`, in a generation's message."""
+    """Where LangChain puts the usage: in `llm_output`, or in a generation's message."""
 
     token_usage: Raw = _ABSENT
     message: Raw = _ABSENT
@@ -102,10 +101,10 @@ class Usage:
 
 
 def find(outputs: bytes | None, in_metadata: bytes | None, run_type: str | None) -> Usage | None:
-    """Return what the valid JSON object `outputs` or metadata's `usage_metadata` tells.
+    """Return the usage in the valid JSON object `outputs` or in metadata's `usage_metadata`.
 
-    What is not a count or an amount (negative, beyond 64 bits, not a number) is left out; the
-    documents keep it.
+    Invalid counts and amounts (negative, beyond 64 bits, not a number) are left out; the documents
+    keep them.
     """
     parts = _outputs.decode(outputs) if outputs is not None and b"usage" in outputs else None
     usage = _usage(parts.usage_metadata) if parts else None
@@ -131,7 +130,7 @@ def first_token(events: bytes) -> datetime | None:
             if event.name == "new_token" and event.time is not None
         ]
     except (msgspec.DecodeError, BadItem):
-        return None  # events of another shape are kept; they only tell no first token
+        return None  # events of another shape are stored, but have no first token
     return min(tokens, default=None)
 
 
@@ -139,7 +138,7 @@ def _each(events: bytes) -> Iterable[_Event]:
     """Return the events; those of a long list one at a time, because each takes 100 bytes."""
     if len(events) <= AT_ONCE:
         return _events.decode(events)
-    return (_event.decode(one) for one in documents.elements(events) if b"new_token" in one)
+    return (_event.decode(event) for event in documents.elements(events) if b"new_token" in event)
 
 
 def _is_object(raw: Raw) -> bool:
@@ -160,17 +159,17 @@ def _in_generations(raw: Raw) -> Raw:
 
 
 def _usage(raw: Raw) -> Usage | None:
-    """Return what the JSON object `raw` says; None if it says nothing, or is another value."""
-    said = _members(raw) if _is_object(raw) else {}
-    if not said:
+    """Return the usage in the JSON object `raw`; None if it has none, or is another value."""
+    reported = _members(raw) if _is_object(raw) else {}
+    if not reported:
         return None
     usage = Usage(
-        _count(said.get("input_tokens", said.get("prompt_tokens"))),
-        _count(said.get("output_tokens", said.get("completion_tokens"))),
-        _count(said.get("total_tokens")),
-        _amount(said.get("input_cost")),
-        _amount(said.get("output_cost")),
-        _amount(said.get("total_cost")),
+        _count(reported.get("input_tokens", reported.get("prompt_tokens"))),
+        _count(reported.get("output_tokens", reported.get("completion_tokens"))),
+        _count(reported.get("total_tokens")),
+        _amount(reported.get("input_cost")),
+        _amount(reported.get("output_cost")),
+        _amount(reported.get("total_cost")),
     )
     if usage.total_tokens is None and (usage.prompt_tokens or usage.completion_tokens) is not None:
         usage.total_tokens = _count((usage.prompt_tokens or 0) + (usage.completion_tokens or 0))
@@ -179,42 +178,44 @@ def _usage(raw: Raw) -> Usage | None:
             (usage.prompt_cost or Decimal(0)) + (usage.completion_cost or Decimal(0))
         )
     details = {}
-    for sent, kept in _DETAILS.items():
-        group = said.get(sent)
+    for name_, stored_name in _DETAILS.items():
+        group = reported.get(name_)
         if not isinstance(group, dict):
             continue
-        convert = _count if "token" in sent else _number
+        convert = _count if "token" in name_ else _number
         members = {
             key: number for key, value in group.items() if (number := convert(value)) is not None
         }
         if members:
-            details[kept] = members
+            details[stored_name] = members
     usage.details = exact.dumps(details) if details else None
     return usage
 
 
 def _members(raw: Raw) -> dict[str, Any]:
-    """Return what is read of the JSON object `raw`: {} if that is nothing.
+    """Return the members read of the JSON object `raw`; {} if there are none.
 
-    A usage is short. One that is not, or holds a number beyond a double, is read member by
-    member, so that the rest of it costs no memory and an odd number only itself.
+    A usage is short. One that is long, or holds a number beyond a double, is read member by member,
+    so that the rest of it costs no memory and an odd number only itself.
     """
     text = memoryview(raw)
     if len(text) <= SHORT:
         with contextlib.suppress(exact.NotJSON):
             return exact.loads(bytes(text))  # type: ignore[no-any-return]
-    said = _said.decode(raw)
-    sent = {name: value for name in _said_names if (value := getattr(said, name)) is not _ABSENT}
+    decoded = _said.decode(raw)
+    present = {
+        name: value for name in _said_names if (value := getattr(decoded, name)) is not _ABSENT
+    }
     return {
-        name: {key: _scalar(one) for key, one in _dict.decode(value).items()}
+        name: {key: _scalar(member) for key, member in _dict.decode(value).items()}
         if name in _DETAILS and _is_object(value)
         else _scalar(value)
-        for name, value in sent.items()
+        for name, value in present.items()
     }
 
 
 def _scalar(raw: Raw) -> Any:
-    """Return the number or the text that `raw` is, else None."""
+    """Return `raw` if it is a number or a text, else None."""
     text = memoryview(raw)
     if not 0 < len(text) <= LONG_NUMBER:
         return None

@@ -110,7 +110,9 @@ def _figures(request: WebRequest, projects: list[Project]) -> dict[str, Any]:
 def _rows(
     request: WebRequest, projects: list[Project], found: list[ExampleRuns]
 ) -> list[dict[str, Any]]:
-    runs = spending.summed(request.workspace.pk, [run for one in found for run in one.runs])
+    runs = spending.with_subtree_usage(
+        request.workspace.pk, [run for one in found for run in one.runs]
+    )
     whole = {run.id: run for run in runs}
     judged = summary.feedback_stats(request.workspace.pk, list(whole))
 

@@ -80,7 +80,7 @@ def facts(workspace: Workspace, run: Run) -> list[tuple[str, str]]:
 def spent(workspace: Workspace, run: Run) -> search.RunRow:
     """Return the row of `run` with tokens and costs, a parent's summed over the runs below."""
     rows = search.by_ids(workspace, [run.id], payloads=()).values()
-    return spending.summed(workspace.pk, rows)[0]
+    return spending.with_subtree_usage(workspace.pk, rows)[0]
 
 
 def span_rows(

@@ -133,7 +133,7 @@ def _query(values: dict[str, str | None]) -> str:
 
 def _rows(request: WebRequest, runs: list[search.RunRow]) -> list[dict[str, Any]]:
     ids = [run.id for run in runs]
-    runs = spending.summed(request.workspace.pk, runs)
+    runs = spending.with_subtree_usage(request.workspace.pk, runs)
     judged = feedback_stats(request.workspace.pk, ids)
     rows = []
     for run in runs:

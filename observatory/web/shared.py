@@ -74,7 +74,7 @@ def _page(request: HttpRequest) -> int:
 
 def _run(workspace: Workspace, row: RunRow) -> dict[str, Any]:
     """Return what a page tells of one run."""
-    run = spending.summed(workspace.pk, [row])[0]
+    run = spending.with_subtree_usage(workspace.pk, [row])[0]
     stats = feedback_stats(workspace.pk, [run.id]).get(run.id, {})
     return {
         "run": run,
@@ -118,7 +118,7 @@ def shared_thread(request: HttpRequest, token: UUID) -> HttpResponse:
     number = _page(request)
     first = (number - 1) * TURNS
     rows, n_turns = thread_sharing.roots(found, slice(first, first + TURNS))
-    whole = spending.summed(found.project.workspace_id, rows)
+    whole = spending.with_subtree_usage(found.project.workspace_id, rows)
     turns = [
         {
             "number": place,

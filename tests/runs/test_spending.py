@@ -33,7 +33,7 @@ def project(acme):
 
 def spent(acme, *runs) -> list[tuple[int | None, Decimal | None]]:
     rows = search.by_ids(acme, [run.id for run in runs], payloads=())
-    told = spending.summed(acme.pk, [rows[run.id] for run in runs])
+    told = spending.with_subtree_usage(acme.pk, [rows[run.id] for run in runs])
     return [(row.total_tokens, row.total_cost) for row in told]
 
 
@@ -148,10 +148,10 @@ def test_any_number_of_rows_takes_one_query(acme, project, django_assert_num_que
     calls = [model_call(project, root) for root in roots]
     rows = list(search.by_ids(acme, [run.id for run in roots], payloads=()).values())
     with django_assert_num_queries(1):
-        assert {row.total_tokens for row in spending.summed(acme.pk, rows)} == {10}
+        assert {row.total_tokens for row in spending.with_subtree_usage(acme.pk, rows)} == {10}
     leaves = list(search.by_ids(acme, [run.id for run in calls], payloads=()).values())
     with django_assert_num_queries(0):
-        spending.summed(acme.pk, leaves)
+        spending.with_subtree_usage(acme.pk, leaves)
 
 
 def test_reading_listing_and_statistics_agree(api, acme, project) -> None:

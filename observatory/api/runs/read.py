@@ -266,7 +266,7 @@ def runs_out(
     listed = list(rows)
     extras = extras_of(workspace, listed, selected, base_url(request), grant=grant)
     if selected.intersection((*spending.TOKENS, *spending.COSTS)):
-        listed = spending.summed(workspace.pk, listed)
+        listed = spending.with_subtree_usage(workspace.pk, listed)
     if selected.intersection(_DETAILS):
         listed = totals.with_details(workspace.pk, listed)
     return [run_out(seen_as(row), workspace, selected, extras) for row in listed]

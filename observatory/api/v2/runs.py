@@ -99,7 +99,7 @@ class RunQueriesV2(PageView):
         page = page_of(self, replace(wanted, payloads=sorted(columns)))
         rows = page.runs
         if with_subtree and fields.tells_usage(selected):
-            rows = totals.with_what_ran_below(self.workspace, rows, details=details)
+            rows = totals.with_subtree_totals(self.workspace, rows, details=details)
         items = fields.runs_out(self.workspace, rows, selected, request, grant=self.caller.grant)
         return Response({"items": items, "next_cursor": page.next_cursor})
 

@@ -186,7 +186,7 @@ class ThreadTraces(WorkspaceView):
         rows = page.runs
         if fields.tells_usage(selected):
             details = fields.tells_details(selected)
-            rows = totals.with_what_ran_below(self.workspace, rows, details=details)
+            rows = totals.with_subtree_totals(self.workspace, rows, details=details)
         items = fields.runs_out(self.workspace, rows, selected, request, grant=self.caller.grant)
         for item in items:
             if "latency_seconds" in item:

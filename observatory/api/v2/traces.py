@@ -67,7 +67,7 @@ class TraceQueries(PageView):
         )
         items: list[dict[str, Any]] = [{"root_run": root} for root in roots]
         if aggregates:
-            whole = totals.with_what_ran_below(self.workspace, page.runs)
+            whole = totals.with_subtree_totals(self.workspace, page.runs)
             for item, row in zip(items, whole, strict=True):
                 item["trace_aggregates"] = {
                     name.lower(): getattr(row, name.lower()) for name in sorted(aggregates)

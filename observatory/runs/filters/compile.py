@@ -33,8 +33,8 @@ from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan
 
 SQL = tuple[str, list[Any]]
 
-# A parent that says no tokens (or no cost) itself spent what the llm runs below it did, as
-# runs/spending.py tells it on reading. Own columns are looked at first, so that most runs cost
+# A parent without tokens (or cost) of its own spent what the llm runs below it did, as
+# runs/spending.py sums it on read. Its own columns are read first, so that most runs cost
 # nothing more.
 _SPENT = """(CASE WHEN {{r}}.run_type IS DISTINCT FROM 'llm' AND {silent} THEN (
     SELECT {total} FROM runs_run below WHERE below.workspace_id = {{r}}.workspace_id
@@ -105,7 +105,7 @@ _CASTS = {
 
 @dataclass(frozen=True)
 class Judged:
-    """Which of the readable feedback a filter sees: last changed from `since`, before `until`."""
+    """Which of the readable feedback a filter sees: last modified from `since`, before `until`."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -117,9 +117,9 @@ EVER = Judged()
 def where(node: Node, alias: str = "r", *, judged: Judged = EVER) -> SQL:
     """Return (sql, params): a boolean expression over `runs_run` aliased `alias`.
 
-    The expression may be NULL where a value is missing: use it in WHERE, or as
-    `(sql) IS TRUE`. It is scoped by the workspace of the row, so the caller scopes `alias`.
-    `alias` is the caller's own word, never a user's. Literal percent signs do not occur.
+    The expression may be NULL where a value is missing: use it in WHERE, or as `(sql) IS TRUE`. The
+    caller limits `alias` to a workspace, and chooses `alias` itself: it must never come from a
+    request. Literal percent signs do not occur.
     """
     if not alias.isidentifier():
         raise ValueError(f"{alias!r} is not an alias")
@@ -127,16 +127,16 @@ def where(node: Node, alias: str = "r", *, judged: Judged = EVER) -> SQL:
 
 
 def named(compiled: SQL, prefix: str = "p") -> tuple[str, dict[str, Any]]:
-    """Return `compiled` with its parameters by name, `prefix` and a number."""
+    """Return `compiled` with named parameters: `prefix` and a number."""
     sql, values = compiled
     names = [f"{prefix}{number}" for number in range(len(values))]
     return sql % tuple(f"%({name})s" for name in names), dict(zip(names, values, strict=True))
 
 
 def having(node: Node, columns: Mapping[str, str]) -> SQL:
-    """Return the expression that `node` holds of a group of rows: of THREAD_FIELDS, a thread.
+    """Return `node` as a condition over a group of rows, of THREAD_FIELDS: a thread.
 
-    `columns` holds the SQL of each field, aggregates among them, as the caller wrote it.
+    `columns` maps each field to the caller's SQL, with its aggregates.
     """
     if isinstance(node, Term):
         field = node.spec
@@ -154,9 +154,9 @@ def having(node: Node, columns: Mapping[str, str]) -> SQL:
 
 
 def where_in_trace(node: Node, alias: str = "r", *, root_only: bool, judged: Judged = EVER) -> SQL:
-    """Return the expression that `node` holds on the root (or on any run) of the run's trace.
+    """Return `node` as a condition on the root (or on any run) of the run's trace.
 
-    The root's feedback is looked up by the trace's id, without reading the root for it.
+    The root's feedback is found by the trace's id, without reading the root.
     """
     if not root_only:
         return _on_a_member(where(node, "member", judged=judged), "member.trace_id", alias)
@@ -182,7 +182,7 @@ def _on_a_member(condition: SQL, link: str, alias: str) -> SQL:
 
 
 def _judged_root(terms: list[Term], alias: str, judged: Judged) -> SQL:
-    """Return EXISTS(a feedback of the root, which is stored, that satisfies every term)."""
+    """Return EXISTS(feedback of the stored root that satisfies every term)."""
     # `is_root` is known once its run is stored (`record.attach`). Looking the root up as well
     # would make the planner expect half the matches, and read all of them to sort a page.
     is_here = "judged.is_root IS NOT NULL"
@@ -192,10 +192,10 @@ def _judged_root(terms: list[Term], alias: str, judged: Judged) -> SQL:
 
 
 def judged_by(node: Node) -> tuple[SQL, SQL] | None:
-    """Return `node` in two: of a row `judged` of judgements, and the rest of its run `r`.
+    """Split `node` into a condition on feedback rows `judged` and the rest on their run `r`.
 
-    Only where it names the feedback's key, so that an index of feedback finds the matches and
-    the caller may start from there; else None. Of judgements that count, as in `where`.
+    Only where it names the feedback's key, so that an index of feedback finds the matches and the
+    caller may start from there; else None. Covers the feedback that counts, as in `where`.
     """
     top = plan(node)
     parts: list[Plan] = list(top.args) if isinstance(top, Every) else [top]
@@ -217,14 +217,14 @@ def judged_by(node: Node) -> tuple[SQL, SQL] | None:
 
 
 def _conjuncts(node: Plan) -> list[Plan]:
-    """Return the parts that must all hold; those of an `Every` inside count as its own."""
+    """Return the parts that must all hold, including those of an `Every` inside."""
     if isinstance(node, Every):
         return [part for arg in node.args for part in _conjuncts(arg)]
     return [node]
 
 
 def reads_documents(node: Node) -> bool:
-    """Return whether `node` has to read the inputs or outputs of each run it looks at."""
+    """Return whether `node` has to read the inputs or outputs of each candidate run."""
     return any(term.reads_documents for term in comparisons(node))
 
 
@@ -254,7 +254,7 @@ def _joined(parts: list[SQL], word: str) -> SQL:
 
 
 def _term(term: Term, alias: str) -> SQL:
-    """Return the comparison of one term, on the run or on the row at hand (pair, judged)."""
+    """Return the comparison of one term, on the run or on the current row (pair, judged)."""
     field = term.spec
     if field is None:
         text = str(term.value)
@@ -339,7 +339,7 @@ def _search_document(name: str, column: str, text: str) -> SQL:
     """Return whether the document's JSON text contains `text`, as JSON would write it.
 
     Escapes differ by sender (\\u00e9 or the letter), so a document with a backslash is also
-    looked at in the normal form of jsonb.
+    compared in the normal form of jsonb.
     """
     pattern = _contains(json.dumps(text, ensure_ascii=False)[1:-1])
     if name == "metadata":
@@ -402,7 +402,7 @@ def _rows(family: str, terms: list[Term], alias: str, judged: Judged) -> SQL:
 
 
 def _seen(condition: str, params: list[Any], judged: Judged) -> SQL:
-    """Return the condition of feedback that also has to be what the filter may see."""
+    """Limit a condition on feedback to what the filter may see."""
     for sql, value in (
         (" AND judged.modified_at >= %s", judged.since),
         (" AND judged.modified_at < %s", judged.until),
@@ -446,7 +446,7 @@ def _metadata(condition: str, params: list[Any], terms: list[Term], alias: str) 
 
 
 def _contained(terms: list[Term], keys: list[str], alias: str) -> SQL:
-    """Return what an index on metadata can look up and every match meets; empty if nothing.
+    """Return the condition that a metadata index can answer and every match meets; empty if none.
 
     That is a text under one key. A number may be written in many ways, in a string above all.
     """
@@ -455,20 +455,20 @@ def _contained(terms: list[Term], keys: list[str], alias: str) -> SQL:
         if len(keys) == 1 and term.operator == "eq" and isinstance(text, str):
             if str(term.field) != "metadata_value":
                 continue
-            wanted: list[Any] = [text]
+            values: list[Any] = [text]
             with suppress(ValueError, RecursionError):
-                wanted.append(json.loads(text))
-            if len(wanted) > 1 and not isinstance(wanted[1], int | bool):
+                values.append(json.loads(text))
+            if len(values) > 1 and not isinstance(values[1], int | bool):
                 return "", []  # a document or a fraction may be written differently
-            parts = [f"{alias}.metadata @> %s::jsonb" for _ in wanted]
-            return f"({' OR '.join(parts)})", [json.dumps({keys[0]: each}) for each in wanted]
+            parts = [f"{alias}.metadata @> %s::jsonb" for _ in values]
+            return f"({' OR '.join(parts)})", [json.dumps({keys[0]: each}) for each in values]
     return "", []
 
 
 def _paths(column: str, keys: list[str] | None) -> SQL:
     """Return the CTE `pair(key, value)`: every member of the document, dotted inside objects.
 
-    With wanted paths only the objects on their way are entered.
+    With known paths only the objects on the way to them are expanded.
     """
     params: list[Any] = []
     on_the_way = ""

@@ -1,9 +1,9 @@
-"""The filter evaluated on one run in Python: does it hold, and which clauses say why.
+"""Evaluate a filter on one run in Python: does it match, and which clauses explain why.
 
-It gives the answer of compile.py's SQL (hypothesis holds both to it). A comparison with a
-missing value is false, and `not(..)` of it is true. Case is folded letter by letter, as
-PostgreSQL does under C.UTF-8; a server with another locale may fold letters beyond ASCII
-otherwise. Arithmetic: no Django, no clock, no database.
+It gives the answer of compile.py's SQL (a hypothesis test holds both to it). A comparison with a
+missing value is false, and `not(..)` of it is true. Case is folded letter by letter, as PostgreSQL
+does under C.UTF-8; a server with another locale may fold letters beyond ASCII otherwise.
+Arithmetic: no Django, no clock, no database.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from observatory.runs.filters.fields import SEARCHED, Kind, is_numeric, typed
 from observatory.runs.filters.grammar import And, Node, Not, Or, Term, unparse
 from observatory.runs.filters.pairing import Either, Every, Neither, NoRow, Plan, Rows, plan
 
-EXCERPT = 40  # characters on each side of what was found
+EXCERPT = 40  # characters on each side of the match
 SHOWN = 200  # characters of a long value
 _MANY = 5
 
@@ -32,8 +32,8 @@ _MANY = 5
 class Facts:
     """One run as plain values. `metadata`, `inputs`, `outputs` are JSON text or None.
 
-    `feedback` holds the judgements of the run that are not comparative, each with the keys
-    key, score, value (JSON text), comment and source.
+    `feedback` holds the run's feedback that is not comparative, each with the keys key, score,
+    value (JSON text), comment and source.
     """
 
     id: UUID
@@ -110,7 +110,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Clause:
-    """A part of the filter that held: its text, and what the run had to say. Plain JSON."""
+    """A part of the filter that matched: its text, and the run's value. Plain JSON."""
 
     text: str
     field: str
@@ -129,15 +129,15 @@ class Clause:
 
 
 def matches(node: Node, facts: Facts) -> bool:
-    """Return whether the run satisfies `node`: what compile.where says of its row."""
+    """Return whether the run satisfies `node`: what compile.where answers for its row."""
     return _holds(plan(node), facts)
 
 
 def clauses(node: Node, facts: Facts) -> list[Clause]:
-    """Return the clauses that held, with the run's actual values, in the filter's order.
+    """Return the clauses that matched, with the run's actual values, in the filter's order.
 
-    Of or(..) only the branches that held are told; a not(..) is one clause. Empty when the
-    filter does not hold.
+    Of or(..) only the branches that matched are included; a not(..) is one clause. Empty when the
+    filter does not match.
     """
     planned = plan(node)
     return list(_clauses(planned, facts)) if _holds(planned, facts) else []
@@ -255,18 +255,18 @@ def _number(value: Any) -> Decimal | int | None:
 
 
 def _found_in(name: str, facts: Facts, text: str) -> str | None:
-    """Return the text of field `name` in which `text` was found, or None."""
+    """Return the text of field `name` that contains `text`, or None."""
     stored = getattr(facts, name)
     if stored is None:
         return None
     if name in {"name", "error"}:
         return str(stored) if _folded(text) in _folded(stored) else None
-    wanted = _folded(json.dumps(text, ensure_ascii=False)[1:-1])
-    if wanted in _folded(stored):
+    folded = _folded(json.dumps(text, ensure_ascii=False)[1:-1])
+    if folded in _folded(stored):
         return str(stored)
     if "\\" in stored:
         normal = jsonb_text(facts.documents[name])
-        return normal if wanted in _folded(normal) else None
+        return normal if folded in _folded(normal) else None
     return None
 
 
@@ -297,17 +297,17 @@ def _paths(document: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from _paths(value, f"{prefix}{key}.")
 
 
-def _contains(document: Any, wanted: Any) -> bool:
-    """Return whether `document @> wanted`, as jsonb understands it."""
-    if isinstance(wanted, dict):
+def _contains(document: Any, subset: Any) -> bool:
+    """Return whether `document @> subset`, as jsonb understands it."""
+    if isinstance(subset, dict):
         return isinstance(document, dict) and all(
-            key in document and _contains(document[key], value) for key, value in wanted.items()
+            key in document and _contains(document[key], value) for key, value in subset.items()
         )
-    if isinstance(wanted, list):
+    if isinstance(subset, list):
         return isinstance(document, list) and all(
-            any(_contains(item, value) for item in document) for value in wanted
+            any(_contains(item, value) for item in document) for value in subset
         )
-    return isinstance(document, bool) == isinstance(wanted, bool) and bool(document == wanted)
+    return isinstance(document, bool) == isinstance(subset, bool) and bool(document == subset)
 
 
 def _text(value: Any) -> str:
@@ -337,7 +337,7 @@ def _quoted(text: str) -> str:
 
 
 def _clauses(node: Plan, facts: Facts) -> Iterator[Clause]:
-    """Yield the clauses of a plan that holds."""
+    """Yield the clauses of a plan that matches."""
     if isinstance(node, (Every, Either)):
         for arg in node.args:
             if _holds(arg, facts):
@@ -357,22 +357,22 @@ def _clauses(node: Plan, facts: Facts) -> Iterator[Clause]:
     elif node.field is None:
         yield from _search_clauses(node, facts)
     elif node.operator == "search" and node.spec and node.spec.kind is Kind.DOCUMENT:
-        found = _found_in(node.field, facts, str(node.value))
-        yield _clause(node, _excerpt(found, str(node.value)))
+        match = _found_in(node.field, facts, str(node.value))
+        yield _clause(node, _excerpt(match, str(node.value)))
     else:
         yield _clause(node, _value(node.field, facts))
 
 
 def _search_clauses(term: Term, facts: Facts) -> Iterator[Clause]:
     for name in SEARCHED:
-        found = _found_in(name, facts, str(term.value))
-        if found is not None:
-            actual = _excerpt(found, str(term.value))
+        match = _found_in(name, facts, str(term.value))
+        if match is not None:
+            actual = _excerpt(match, str(term.value))
             yield Clause(unparse(term), name, "search", term.value, actual)
 
 
 def _subject(node: Node) -> str:
-    """Return the one field a negated part speaks of, or "" when it speaks of several."""
+    """Return the field of a negated part, or "" when it has several."""
     if isinstance(node, Term):
         return node.field or ""
     names = {_subject(arg) for arg in ((node.arg,) if isinstance(node, Not) else node.args)}
@@ -380,7 +380,7 @@ def _subject(node: Node) -> str:
 
 
 def _present(node: Neither, facts: Facts) -> Any:
-    """Return what the run has in the field that a negated part speaks of."""
+    """Return the run's value of the field of a negated part."""
     inner = node.said.arg
     while isinstance(inner, (And, Or)) and len(inner.args) == 1:
         inner = inner.args[0]
@@ -392,7 +392,7 @@ def _present(node: Neither, facts: Facts) -> Any:
 
 
 def _some(values: list[Any]) -> list[Any]:
-    """Return a few of the values that are there, each once."""
+    """Return a few of the distinct values."""
     return sorted({_shown(value) for value in values} - {None}, key=str)[:_MANY]
 
 
@@ -402,7 +402,7 @@ def _clause(term: Term, actual: Any) -> Clause:
 
 
 def _shown(value: Any) -> Any:
-    """Return `value` as plain JSON, cut when it is long."""
+    """Return `value` as plain JSON, truncated when it is long."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Decimal):
@@ -415,9 +415,9 @@ def _shown(value: Any) -> Any:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _excerpt(found: str | None, text: str) -> str:
-    """Return the surroundings of `text` in `found`."""
-    found = found or ""
-    at = max(_folded(found).find(_folded(text)), 0)
+def _excerpt(document: str | None, text: str) -> str:
+    """Return the surroundings of `text` in `document`."""
+    document = document or ""
+    at = max(_folded(document).find(_folded(text)), 0)
     start, end = max(at - EXCERPT, 0), at + len(text) + EXCERPT
-    return f"{'...' if start else ''}{found[start:end]}{'...' if end < len(found) else ''}"
+    return f"{'...' if start else ''}{document[start:end]}{'...' if end < len(document) else ''}"

@@ -1,7 +1,7 @@
-"""The fields a filter may name, their kinds and operators. Nothing else is ever reached.
+"""The fields a filter may name, their kinds and operators. No other column can be reached.
 
-A filter's text never becomes an identifier: a field is looked up here, and compile.py holds
-the SQL of each. Arithmetic: no Django, no clock, no database.
+A filter's text never becomes an identifier: a field is looked up here, and compile.py holds the SQL
+of each. Arithmetic: no Django, no clock, no database.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Literal = str | int | float | bool | None | tuple[Any, ...]
 
 
 class Kind(StrEnum):
-    """What a field's values are. It decides the operators and how a literal is read."""
+    """The type of a field's values. It decides the operators and how a literal is read."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -148,12 +148,12 @@ _NUMERIC = re.compile(NUMERIC_TEXT[1:-1])
 
 
 def is_numeric(text: str) -> bool:
-    """Return whether `text` compares with a number literal."""
+    """Return whether `text` can be compared with a number literal."""
     return _NUMERIC.fullmatch(text) is not None
 
 
 def exact(number: int | float) -> Decimal:
-    """Return the decimal number that the filter's text wrote."""
+    """Return the decimal number that the filter's text spells."""
     return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
 
 
@@ -173,10 +173,10 @@ def _number(literal: Any) -> Decimal:
 
 def _seconds(literal: Any) -> float:
     if isinstance(literal, str):
-        found = _DURATION.fullmatch(literal.strip())
-        if found is None:
+        match = _DURATION.fullmatch(literal.strip())
+        if match is None:
             raise ValueError('expects seconds or a duration such as "5s", "200ms", "1m"')
-        return float(found[1]) * _UNITS_S[found[2]]
+        return float(match[1]) * _UNITS_S[match[2]]
     if isinstance(literal, bool) or not isinstance(literal, (int, float)):
         raise ValueError('expects seconds or a duration such as "5s", "200ms", "1m"')
     return float(literal)
@@ -229,21 +229,21 @@ _READERS: dict[Kind, Callable[[Any], Any]] = {
 
 
 def _subset(field: Field, literal: Any) -> str | dict[str, Any]:
-    """Return what `has` looks for: a tag, or a JSON object given as text."""
+    """Return the operand of `has`: a tag, or a JSON object given as text."""
     text = _text(literal)
     if field.kind is Kind.TAGS:
         return text
     try:
-        wanted = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+        subset = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        wanted = None
-    if not isinstance(wanted, dict) or not _is_storable(wanted):
+        subset = None
+    if not isinstance(subset, dict) or not _is_storable(subset):
         raise ValueError('expects a JSON object as text, such as \'{"key": "value"}\'')
-    return wanted
+    return subset
 
 
 def _is_storable(value: Any, depth: int = 0) -> bool:
-    """Return whether the database's JSON type holds `value`."""
+    """Return whether the database's JSON type can hold `value`."""
     if depth > _MAX_JSON_DEPTH:
         return False
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The text of a filter -> its syntax tree, and back. Errors name the position.
+"""Parse the text of a filter to a syntax tree, and write it back. Errors have a position.
 
     expr    := call | "(" expr ")" | expr "and" expr | expr "or" expr
     call    := name "(" [ arg { "," arg } ] ")"
@@ -6,9 +6,9 @@
     list    := "[" [ arg { "," arg } ] "]"
     string  := '"' with the escapes of JSON '"'  |  "'" with only the escape \\' "'"
 
-A field may be written as a string too: has("metadata", ..) is has(metadata, ..).
-The infix forms are a leniency: they give the tree of the calls and(..) and or(..).
-Arithmetic: no Django, no clock, no database.
+A field may be written as a string too: has("metadata", ..) is has(metadata, ..). The infix forms
+are accepted as well: they give the tree of the calls and(..) and or(..). Arithmetic: no Django, no
+clock, no database.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _IN_DOCUMENTS = {
 
 
 class FilterError(ValueError):
-    """A filter that cannot be read. `position` counts characters from 0."""
+    """A filter that cannot be parsed. `position` counts characters from 0."""
 
     def __init__(self, message: str, position: int) -> None:
         super().__init__(f"{message} (at position {position})")
@@ -50,7 +50,7 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True)
 class Term:
-    """One comparison. `field` is None for search("text"), which looks through several."""
+    """One comparison. `field` is None for search("text"), which searches several."""
 
     operator: str
     field: str | None
@@ -63,7 +63,7 @@ class Term:
 
     @property
     def reads_documents(self) -> bool:
-        """Whether the inputs or outputs of each run have to be read for it."""
+        """Whether evaluating it reads the inputs or outputs of each run."""
         return self.field is None or self.field in _IN_DOCUMENTS
 
 
@@ -110,23 +110,23 @@ class _Token:
 def _tokens(text: str) -> Iterator[_Token]:
     position = 0
     while True:
-        found = _TOKEN.match(text, position)
-        if found is None:
+        match = _TOKEN.match(text, position)
+        if match is None:
             start = position + len(text[position:]) - len(text[position:].lstrip())
             quote = text[start] in "\"'"
             raise FilterError(
                 "This string has no closing quote" if quote else f"Unexpected {text[start]!r}",
                 start,
             )
-        kind = str(found.lastgroup)
-        yield _Token(kind, found[kind], found.start(kind))
+        kind = str(match.lastgroup)
+        yield _Token(kind, match[kind], match.start(kind))
         if kind == "end":
             return
-        position = found.end()
+        position = match.end()
 
 
 def _string(token: _Token) -> str:
-    """Return what a quoted token says."""
+    """Return the content of a quoted token."""
     if token.text[0] == "'":
         value = token.text[1:-1].replace("\\'", "'")
     else:
@@ -152,7 +152,7 @@ def _number(token: _Token) -> int | float:
 
 
 class _Parser:
-    """Recursive descent; depth and nodes are counted on the way, so it cannot run away."""
+    """Recursive descent; depth and nodes are limited on the way."""
 
     def __init__(self, text: str, fields: Mapping[str, Field]) -> None:
         self.tokens = list(_tokens(text))
@@ -174,8 +174,8 @@ class _Parser:
 
     def expect(self, mark: str) -> None:
         if not self.is_next(mark):
-            found = repr(self.token.text) if self.token.text else "the end"
-            raise FilterError(f"Expected {mark!r}, found {found}", self.token.position)
+            actual = repr(self.token.text) if self.token.text else "the end"
+            raise FilterError(f"Expected {mark!r}, found {actual}", self.token.position)
         self.take()
 
     def count(self, position: int) -> None:
@@ -207,8 +207,8 @@ class _Parser:
             self.expect(")")
             return inner
         if token.kind != "name":
-            found = repr(token.text) if token.text else "the end"
-            raise FilterError(f"Expected a call such as eq(..), found {found}", token.position)
+            actual = repr(token.text) if token.text else "the end"
+            raise FilterError(f"Expected a call such as eq(..), found {actual}", token.position)
         name = token.text.lower()
         if name not in FUNCTIONS:
             raise FilterError(
@@ -251,7 +251,7 @@ class _Parser:
         return Term(name, field.name, value, token.position)
 
     def field(self, function: str, subject: _Token) -> Field:
-        """Return the field that `subject` names, with quotes around it or without."""
+        """Return the field that `subject` names, with or without quotes."""
         is_named = subject.kind == "name" or (subject.kind == "string" and self.is_next(","))
         if not is_named or subject.text in _WORDS:
             raise FilterError(f"{function} expects a field first", subject.position)
@@ -272,9 +272,9 @@ class _Parser:
             return _WORDS[token.text]
         if token.kind == "mark" and token.text == "[":
             return self.items(token)
-        found = repr(token.text) if token.text else "the end"
+        actual = repr(token.text) if token.text else "the end"
         raise FilterError(
-            f'Expected "text", a number, true, false, null or a list, found {found}',
+            f'Expected "text", a number, true, false, null or a list, found {actual}',
             token.position,
         )
 
@@ -293,9 +293,9 @@ class _Parser:
 def parse(text: str, fields: Mapping[str, Field] = FIELDS) -> Node:
     """Return the syntax tree of `text`, which may name `fields`.
 
-    Raises FilterError, with the position in characters, when it is not a filter, names an
-    unknown field, compares a field with what does not fit it, is larger than MAX_BYTES,
-    MAX_NODES or MAX_DEPTH, or reads documents with more than MAX_SEARCHES terms.
+    Raises FilterError, with the position in characters, when it is not a filter, names an unknown
+    field, compares a field with a literal of the wrong type, is larger than MAX_BYTES, MAX_NODES or
+    MAX_DEPTH, or searches documents with more than MAX_SEARCHES terms.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise FilterError(f"A filter has at most {MAX_BYTES} bytes", MAX_BYTES)

@@ -1,4 +1,4 @@
-"""Which terms of a filter speak of the same feedback, or of the same key and value.
+"""Which terms of a filter bind to the same feedback, or to the same key and value.
 
 A run has many feedback rows and many metadata pairs. The rule (docs/reference/filters.md):
 
@@ -28,7 +28,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class NoRow:
-    """No row of the family satisfies `eq`; `said` is the neq term that asked for it."""
+    """No row of the family satisfies `eq`; `said` is the neq term it comes from."""
 
     family: str
     eq: Term
@@ -55,7 +55,7 @@ Plan = Term | Rows | NoRow | Every | Either | Neither
 
 
 def plan(node: Node) -> Plan:
-    """Return the tree that both evaluators walk, with the terms of one row together."""
+    """Return the tree that both evaluators walk, with the terms of one row grouped."""
     if isinstance(node, And):
         return Every(tuple(_together(node.args)))
     if isinstance(node, Or):

@@ -1,4 +1,4 @@
-"""OpenTelemetry spans as runs: decoding, conventions, links. Arithmetic, but for `links`.
+"""OpenTelemetry spans as runs: decoding, conventions, links. Arithmetic, except for `links`.
 
-Attribute keys are data throughout: looked up in dictionaries, never a name of ours.
+Attribute keys are data: they are looked up in dictionaries and never become identifiers.
 """

@@ -1,7 +1,7 @@
-"""Arithmetic: what a span's attributes say of the kind of a run, of what went in and came out.
+"""Arithmetic: the run type, inputs and outputs in a span's attributes.
 
-Where several conventions speak, LangSmith's own word counts first, then the messages of a model
-call, then what a function was given and returned. Sources and versions: docs/opentelemetry.md.
+Where several conventions apply, LangSmith's own attributes win, then the messages of a model call,
+then a function's arguments and result. Sources and versions: docs/opentelemetry.md.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _OPENINFERENCE_KIND: Final = "openinference.span.kind"
 
 
 def run_type(attributes: Attributes) -> str:
-    """Return the run type: LangSmith's own word, what the kinds say, what else hints at one."""
+    """Return the run type: LangSmith's own, else of the kind attributes, else of other hints."""
     own = attributes.text("langsmith.span.kind")
     if own:
         return own.lower()
@@ -74,7 +74,7 @@ def run_type(attributes: Attributes) -> str:
 
 
 def _maybe_json(value: Any, _: Attributes) -> Any:
-    """Read a text that is a JSON object or list; other texts were written as they are."""
+    """Parse a text that is a JSON object or list; leave other texts as they are."""
     return parsed(value)
 
 
@@ -94,24 +94,24 @@ def _text(value: Any, _: Attributes) -> Any:
 
 
 def _request(value: Any, _: Attributes) -> Any:
-    """Read a request to Gemini: its contents as messages, below its instructions."""
+    """Read a request to Gemini: its instructions, then its contents as messages."""
     request = parsed(value)
     if not isinstance(request, dict) or not request:
         return None
     config = request.get("config")
     rules = config.get("system_instruction") if isinstance(config, dict) else None
-    said = messages.of_contents(request.get("contents")) or []
+    contents = messages.of_contents(request.get("contents")) or []
     system = [{"role": "system", "content": rules}] if rules else []
-    return {"messages": system + said} if said else request
+    return {"messages": system + contents} if contents else request
 
 
 def _response(value: Any, _: Attributes) -> Any:
-    """Read an answer of Gemini."""
+    """Read a response of Gemini."""
     response = parsed(value)
     if not isinstance(response, dict) or not response:
         return None
-    said = messages.of_contents(response.get("content"))
-    return {"messages": said} if said else response
+    contents = messages.of_contents(response.get("content"))
+    return {"messages": contents} if contents else response
 
 
 def _unless_empty(value: Any, _: Attributes) -> Any:
@@ -120,39 +120,39 @@ def _unless_empty(value: Any, _: Attributes) -> Any:
 
 
 def _conversation(value: Any, _: Attributes) -> Any:
-    """Read a list of messages, also below `messages`, or whatever else it is."""
-    sent = parsed(value)
-    inner = sent.get("messages") if isinstance(sent, dict) else sent
-    said = messages.listed(inner)
-    if said is None:
-        return sent
-    return {**sent, "messages": said} if isinstance(sent, dict) else {"messages": said}
+    """Read a list of messages, at the top or below `messages`; leave anything else as it is."""
+    decoded = parsed(value)
+    inner = decoded.get("messages") if isinstance(decoded, dict) else decoded
+    listed = messages.listed(inner)
+    if listed is None:
+        return decoded
+    return {**decoded, "messages": listed} if isinstance(decoded, dict) else {"messages": listed}
 
 
 def _request_sent(value: Any, _: Attributes) -> Any:
-    """Read what Logfire of 2025 sent to a provider; today only the model is left in it."""
-    sent = parsed(value)
-    is_whole = isinstance(sent, dict) and sent.keys() & {"messages", "input", "prompt"}
-    return sent if is_whole else None
+    """Read a provider request from Logfire of 2025; newer versions leave only the model in it."""
+    request = parsed(value)
+    is_whole = isinstance(request, dict) and request.keys() & {"messages", "input", "prompt"}
+    return request if is_whole else None
 
 
 def _answer_received(value: Any, _: Attributes) -> Any:
-    """Read what Logfire of 2025 was answered by a provider."""
-    sent = parsed(value)
-    message = sent.get("message") if isinstance(sent, dict) else None
-    return {"messages": [message]} if isinstance(message, dict) else sent
+    """Read a provider response from Logfire of 2025."""
+    response = parsed(value)
+    message = response.get("message") if isinstance(response, dict) else None
+    return {"messages": [message]} if isinstance(message, dict) else response
 
 
 def _values(value: Any, _: Attributes) -> Any:
     """Read a list of JSON texts."""
-    return [decoded_json(one) if isinstance(one, str) else one for one in items(value)]
+    return [decoded_json(item) if isinstance(item, str) else item for item in items(value)]
 
 
 def _mimed(key: str) -> Callable[[Any, Attributes], Any]:
-    """Return how to read OpenInference's value, whose type `key` says.
+    """Return a reader of OpenInference's value, whose type is in `key`.
 
     Its exporters name the type of everything that is not plain text. A program that borrows the
-    attribute without the rest of the convention names none for JSON either.
+    attribute without the rest of the convention may omit it for JSON, too.
     """
 
     def read(value: Any, attributes: Attributes) -> Any:
@@ -207,10 +207,10 @@ _VALUES_OUT: Final[tuple[tuple[str, _Reader], ...]] = (
 def _first_value(
     attributes: Attributes, keys: tuple[tuple[str, _Reader], ...], key: str
 ) -> dict[str, Any] | None:
-    """Return the first of `keys` that says something, as an object; None if none does."""
+    """Return the value of the first of `keys` that is present, as an object; None if none is."""
     for name, read in keys:
-        sent = attributes.peek(name)
-        value = None if sent is None else read(sent, attributes)
+        raw = attributes.peek(name)
+        value = None if raw is None else read(raw, attributes)
         if value is not None:
             attributes.take(name)
             return _shaped(value, key)
@@ -222,28 +222,28 @@ def _shaped(value: Any, key: str) -> dict[str, Any]:
     if isinstance(value, dict):
         is_message = isinstance(value.get("role"), str) and value.keys() & {"content", "tool_calls"}
         return {"messages": messages.spread(value)} if is_message else value
-    said = messages.listed(value) if isinstance(value, list) else None
-    return {"messages": said} if said else {key: value}
+    listed = messages.listed(value) if isinstance(value, list) else None
+    return {"messages": listed} if listed else {key: value}
 
 
 # What went in ------------------------------------------------------------------------------------
 
 
-def inputs(attributes: Attributes, told: Messages) -> dict[str, Any] | None:
-    """Return what went in; `told` are the messages that events say went in."""
+def inputs(attributes: Attributes, from_events: Messages) -> dict[str, Any] | None:
+    """Return the inputs; `from_events` are the input messages of the span's events."""
     own = _of_bytes(attributes.take("gen_ai.prompt"))
     flat = messages.flat(attributes.tree("gen_ai.prompt"))
     if own is not None:
         return _as_object(own, "input")
-    said = (
+    sent_messages = (
         messages.all_of_parts(attributes.take("gen_ai.input.messages"))
         or flat
         or _of_openinference(attributes, "llm.input_messages")
-        or told
+        or from_events
     )
     rules = messages.all_of_parts(_instructions(attributes.take("gen_ai.system_instructions")))
-    if said:
-        return {"messages": (rules or []) + said}
+    if sent_messages:
+        return {"messages": (rules or []) + sent_messages}
     value = _first_value(attributes, _VALUES_IN, "input")
     if value is None:
         value = _prompts(attributes, "llm.prompts", "prompt") or _embedded(attributes)
@@ -255,29 +255,29 @@ def inputs(attributes: Attributes, told: Messages) -> dict[str, Any] | None:
 
 
 def _of_bytes(value: Any) -> Any:
-    """Return the object that a base64 text spells; any other value as it is.
+    """Return the object in a base64 text; any other value as it is.
 
-    LangSmith's SDKs of 2025 send the JSON of what went in and out as bytes.
+    LangSmith's SDKs of 2025 send inputs and outputs as bytes of JSON.
     """
     if not isinstance(value, str) or not value.startswith(("eyJ", "e30")):  # `{"`, `{}`
         return value
     try:
-        said = parsed(base64.b64decode(value, validate=True).decode())
+        decoded = parsed(base64.b64decode(value, validate=True).decode())
     except (binascii.Error, UnicodeDecodeError):
         return value
-    return said if isinstance(said, dict) else value
+    return decoded if isinstance(decoded, dict) else value
 
 
 def _of_openinference(attributes: Attributes, prefix: str) -> Messages | None:
-    """Return flattened messages of OpenInference.
+    """Return the flattened messages of OpenInference.
 
-    Only a model's are whole: of a chain, an agent or a graph they are a part of its value, and
+    Only a model's are complete: those of a chain, an agent or a graph are a part of its value, and
     may lack their content.
     """
-    found = messages.wrapped(attributes.tree(prefix))
+    unwrapped = messages.wrapped(attributes.tree(prefix))
     value = attributes.peek(prefix.removeprefix("llm.").removesuffix("_messages") + ".value")
     is_model = str(attributes.peek(_OPENINFERENCE_KIND) or "LLM").upper() == "LLM"
-    return found if is_model or value is None else None
+    return unwrapped if is_model or value is None else None
 
 
 def _instructions(value: Any) -> Any:
@@ -292,36 +292,36 @@ def _instructions(value: Any) -> Any:
 def _prompts(attributes: Attributes, prefix: str, name: str) -> dict[str, Any] | None:
     """Return the texts of a completion of the older kind: `llm.prompts.0.prompt.text`."""
     texts = [
-        one[name].get("text")
-        for one in objects(items(attributes.tree(prefix)))
-        if isinstance(one.get(name), dict)
+        entry[name].get("text")
+        for entry in objects(items(attributes.tree(prefix)))
+        if isinstance(entry.get(name), dict)
     ]
     return {f"{name}s": texts} if texts else None
 
 
 def _embedded(attributes: Attributes) -> dict[str, Any] | None:
     texts = [
-        one["embedding"].get("text")
-        for one in objects(items(attributes.tree("embedding.embeddings")))
-        if isinstance(one.get("embedding"), dict)
+        entry["embedding"].get("text")
+        for entry in objects(items(attributes.tree("embedding.embeddings")))
+        if isinstance(entry.get("embedding"), dict)
     ]
     return {"input": texts} if any(texts) else None
 
 
 def _arguments(attributes: Attributes) -> dict[str, Any] | None:
-    """Return the arguments of a span of Logfire: what its schema names, but for what it returns."""
+    """Return the arguments of a Logfire span: the properties in its schema but the return value."""
     schema = parsed(attributes.peek("logfire.json_schema"))
-    named = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(named, dict) or attributes.peek("logfire.msg_template") is None:
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict) or attributes.peek("logfire.msg_template") is None:
         return None
-    found = {}
-    for name, kind in named.items():
+    arguments = {}
+    for name, kind in properties.items():
         value = None if name == _RETURNED or "." in name else attributes.peek(name)
         if value is None:
             continue
         is_json = isinstance(kind, dict) and kind.get("type") in ("object", "array")
-        found[name] = parsed(attributes.take(name)) if is_json else attributes.take(name)
-    return found or None
+        arguments[name] = parsed(attributes.take(name)) if is_json else attributes.take(name)
+    return arguments or None
 
 
 _RETURNED: Final = "return"
@@ -329,25 +329,25 @@ _RETURNED: Final = "return"
 # What came out -----------------------------------------------------------------------------------
 
 
-def outputs(attributes: Attributes, told: Messages) -> dict[str, Any] | None:
-    """Return what came out; `told` are the messages that events say came out."""
+def outputs(attributes: Attributes, from_events: Messages) -> dict[str, Any] | None:
+    """Return the outputs; `from_events` are the output messages of the span's events."""
     own = _of_bytes(attributes.take("gen_ai.completion"))
     flat = messages.flat(attributes.tree("gen_ai.completion"))
     if own is not None:
         return _as_object(own, "output")
-    said = (
+    sent_messages = (
         messages.all_of_parts(attributes.take("gen_ai.output.messages"))
         or flat
         or _of_openinference(attributes, "llm.output_messages")
-        or told
+        or from_events
         or _of_vercel(attributes)
     )
-    if said:
-        return {"messages": said}
+    if sent_messages:
+        return {"messages": sent_messages}
     for prefix in ("retrieval.documents", "reranker.output_documents", "output.documents"):
-        found = messages.documents(attributes, prefix)
-        if found:
-            return {"documents": found}
+        documents = messages.documents(attributes, prefix)
+        if documents:
+            return {"documents": documents}
     value = _first_value(attributes, _VALUES_OUT, "output")
     if value is None:
         value = _prompts(attributes, "llm.choices", "completion")
@@ -361,8 +361,12 @@ def _of_vercel(attributes: Attributes) -> Messages | None:
     text = attributes.take("ai.response.text")
     thought = attributes.take("ai.response.reasoning")
     calls = [
-        messages.call(one.get("toolCallId"), one.get("toolName"), one.get("input", one.get("args")))
-        for one in objects(items(parsed(attributes.take("ai.response.toolCalls"))))
+        messages.call(
+            tool_call.get("toolCallId"),
+            tool_call.get("toolName"),
+            tool_call.get("input", tool_call.get("args")),
+        )
+        for tool_call in objects(items(parsed(attributes.take("ai.response.toolCalls"))))
     ]
     if text is None and thought is None and not calls:
         return None
@@ -374,7 +378,7 @@ def _of_vercel(attributes: Attributes) -> Messages | None:
 
 
 def _as_object(value: Any, key: str) -> dict[str, Any] | None:
-    """Return `value`, or the JSON it spells, if it is an object; else it under `key`."""
+    """Return `value`, or the JSON in it, if it is an object; else an object with it under `key`."""
     value = parsed(value)
     return value if value is None or isinstance(value, dict) else {key: value}
 
@@ -383,20 +387,20 @@ def _as_object(value: Any, key: str) -> dict[str, Any] | None:
 
 
 def conversation(attributes: Attributes) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Return what went into an agent and came out of it, from what is said of both at once.
+    """Return inputs and outputs of an agent whose messages are in one attribute.
 
-    pydantic-ai and Logfire put all messages of a run, asked and answered, into one attribute.
+    pydantic-ai and Logfire put all messages of a run, both questions and answers, into one.
     """
-    said = _whole(attributes)
-    if said is None:
+    whole = _whole(attributes)
+    if whole is None:
         return None, None
-    into, out = said
+    into, out = whole
     result = attributes.take("final_result")
-    found: dict[str, Any] = {"messages": out} if out else {}
+    outputs: dict[str, Any] = {"messages": out} if out else {}
     if result is not None:
         is_text = bool(out) and out[-1].get("content") == result
-        found["output"] = result if is_text else parsed(result)
-    return {"messages": into} if into else None, found or None
+        outputs["output"] = result if is_text else parsed(result)
+    return {"messages": into} if into else None, outputs or None
 
 
 def _whole(attributes: Attributes) -> tuple[Messages, Messages] | None:
@@ -405,21 +409,25 @@ def _whole(attributes: Attributes) -> tuple[Messages, Messages] | None:
         if into or out:
             attributes.take("events")
             return into, out
-    said = messages.all_of_parts(attributes.take("pydantic_ai.all_messages"))
-    if said:
-        # It counts requests and answers, which take turns; without a history it is not there.
+    history = messages.all_of_parts(attributes.take("pydantic_ai.all_messages"))
+    if history:
+        # It counts requests and answers, which alternate; it is absent without a history.
         index = attributes.take("pydantic_ai.new_message_index")
-        return _split(said, index // 2 if type(index) is int else 0)
-    told, more = messages.of_listed_events(attributes.take("all_messages_events"))
-    if told or more:
-        said = told + more
-        asked = max((n for n, one in enumerate(said) if one.get("role") == "user"), default=0)
-        return _split(said, sum(one.get("role") == "assistant" for one in said[:asked]))
+        return _split(history, index // 2 if type(index) is int else 0)
+    turns, more = messages.of_listed_events(attributes.take("all_messages_events"))
+    if turns or more:
+        history = turns + more
+        last_question = max(
+            (n for n, message in enumerate(history) if message.get("role") == "user"), default=0
+        )
+        return _split(
+            history, sum(message.get("role") == "assistant" for message in history[:last_question])
+        )
     return None if attributes.peek("final_result") is None else ([], [])
 
 
-def _split(said: Messages, n_answers: int) -> tuple[Messages, Messages]:
-    """Return the messages up to the answer that follows `n_answers`, and those from it on."""
-    answers = [n for n, one in enumerate(said) if one.get("role") == "assistant"]
-    place = answers[n_answers] if 0 <= n_answers < len(answers) else len(said)
-    return said[:place], said[place:]
+def _split(history: Messages, n_answers: int) -> tuple[Messages, Messages]:
+    """Split messages at the answer that follows the first `n_answers`."""
+    answers = [n for n, message in enumerate(history) if message.get("role") == "assistant"]
+    end = answers[n_answers] if 0 <= n_answers < len(answers) else len(history)
+    return history[:end], history[end:]

@@ -1,4 +1,4 @@
-"""Arithmetic: the tokens and costs that a span's attributes tell, as LangSmith's usage_metadata."""
+"""Arithmetic: the tokens and costs in a span's attributes, as LangSmith's usage_metadata."""
 
 from __future__ import annotations
 
@@ -99,29 +99,29 @@ _GROUPS: Final = {
 
 
 def usage(attributes: Attributes) -> dict[str, Any]:
-    """Return LangSmith's `usage_metadata`: tokens, costs and their details. {} when none is said.
+    """Return LangSmith's `usage_metadata`: tokens, costs and their details. {} when there are none.
 
-    `langsmith.usage_metadata` says it whole. A detail that is said twice counts as it was said
-    for itself.
+    `langsmith.usage_metadata` is the whole of it. An attribute of its own wins over the same detail
+    in a group.
     """
     whole = parsed(attributes.take("langsmith.usage_metadata"))
-    found: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for name, keys in _COUNTS.items():
         value = attributes.take(*keys)
         if value is not None:
-            found[name] = _number(value)
+            metadata[name] = _number(value)
     for group in (INPUT, OUTPUT):
         for name, count in _counts(attributes.take(f"gen_ai.usage.{group}")).items():
-            found.setdefault(group, {})[name] = count
+            metadata.setdefault(group, {})[name] = count
     for group, name, value in _details(attributes):
-        found.setdefault(group, {})[name] = _number(value)
+        metadata.setdefault(group, {})[name] = _number(value)
     for key in _WHOLE:
-        _add(found, _dict(parsed(attributes.peek(key))))
+        _add(metadata, _dict(parsed(attributes.peek(key))))
     costs = _dict(parsed(attributes.take("langfuse.observation.cost_details")))
     for side in ("input", "output", "total"):
         if _is_number(costs.get(side)):
-            found.setdefault(f"{side}_cost", costs[side])
-    return whole if isinstance(whole, dict) else found
+            metadata.setdefault(f"{side}_cost", costs[side])
+    return whole if isinstance(whole, dict) else metadata
 
 
 def _details(attributes: Attributes) -> Iterator[tuple[str, str, Any]]:
@@ -132,28 +132,28 @@ def _details(attributes: Attributes) -> Iterator[tuple[str, str, Any]]:
             yield group, _MEMBERS.get(short, short), value
     for key in attributes.left():
         if match := _ALONE.fullmatch(key):
-            if place := _NAMES.get(match[1] or match[2]):
-                yield *place, attributes.take(key)
+            if names := _NAMES.get(match[1] or match[2]):
+                yield *names, attributes.take(key)
         elif match := _SIDED.fullmatch(key):
             group = INPUT if match[2] == "input" else OUTPUT
             yield group, _MEMBERS.get(match[1], match[1]), attributes.take(key)
 
 
-def _add(found: dict[str, Any], sent: dict[str, Any]) -> None:
-    """Add to `found` what only the whole usage `sent` tells."""
+def _add(metadata: dict[str, Any], whole: dict[str, Any]) -> None:
+    """Add to `metadata` what only the usage object `whole` has."""
     for name, spellings in _TOTALS.items():
         for spelling in spellings:
-            if _is_number(sent.get(spelling)):
-                found.setdefault(name, sent[spelling])
-    for name, value in sent.items():
+            if _is_number(whole.get(spelling)):
+                metadata.setdefault(name, whole[spelling])
+    for name, value in whole.items():
         if name in _NAMES and _is_number(value):
             group, member = _NAMES[name]
-            found.setdefault(group, {}).setdefault(member, value)
+            metadata.setdefault(group, {}).setdefault(member, value)
         elif name in _GROUPS:
             for inner, count in _dict(value).items():
                 short = inner.removesuffix("_tokens")
                 if _is_number(count):
-                    members = found.setdefault(_GROUPS[name], {})
+                    members = metadata.setdefault(_GROUPS[name], {})
                     members.setdefault(_MEMBERS.get(short, short), count)
 
 

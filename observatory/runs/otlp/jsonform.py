@@ -112,7 +112,7 @@ _CODES: Final = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR
 
 
 def read(body: bytes) -> Iterator[Span | Unreadable]:
-    """Yield the spans of an ExportTraceServiceRequest. Raises BadItem when it is none."""
+    """Yield the spans of an ExportTraceServiceRequest. Raises BadItem for anything else."""
     if body.count(b"{") > MAX_OBJECTS:
         raise BadItem("too_large", f"A body may have {MAX_OBJECTS} objects")
     clean, _ = documents.sanitize(body)
@@ -120,16 +120,16 @@ def read(body: bytes) -> Iterator[Span | Unreadable]:
     for group in request.resource_spans or ():
         resource = _resource(group.resource)
         for scoped in group.scope_spans or ():
-            told = scoped.scope or _Scope()
-            scope = (told.name or "", told.version or "")
+            instrumentation = scoped.scope or _Scope()
+            scope = (instrumentation.name or "", instrumentation.version or "")
             for raw in scoped.spans or ():
                 decode = partial(_span, resource=resource, scope=scope)
                 yield decoded(decode, bytes(raw))
 
 
-def _resource(sent: _Resource | None) -> dict[str, Any]:
+def _resource(resource: _Resource | None) -> dict[str, Any]:
     try:
-        return _pairs(sent.attributes) if sent else {}
+        return _pairs(resource.attributes) if resource else {}
     except RecursionError:
         raise BadItem("too_deep", f"Nested deeper than {documents.MAX_DEPTH}") from None
 
@@ -148,32 +148,36 @@ def _span(raw: bytes, *, resource: dict[str, Any], scope: tuple[str, str]) -> Sp
         reason = f"A span may have {MAX_SPAN_BYTES} bytes, this one has {len(raw)}"
         raise BadItem("too_large", reason)
     documents.check(raw)
-    sent = _decoded(_one, raw)
-    if len(sent.attributes or ()) > MAX_ATTRIBUTES:
+    span = _decoded(_one, raw)
+    if len(span.attributes or ()) > MAX_ATTRIBUTES:
         raise BadItem("too_large", f"A span may have {MAX_ATTRIBUTES} attributes")
-    status = sent.status or _Status()
-    parent = _hex("parentSpanId", sent.parent_span_id)
+    status = span.status or _Status()
+    parent = _hex("parentSpanId", span.parent_span_id)
     return Span(
-        _hex("traceId", sent.trace_id),
-        _hex("spanId", sent.span_id),
+        _hex("traceId", span.trace_id),
+        _hex("spanId", span.span_id),
         parent if any(parent) else b"",
-        sent.name or "",
-        _nanoseconds("startTimeUnixNano", sent.start_time_unix_nano),
-        _nanoseconds("endTimeUnixNano", sent.end_time_unix_nano),
-        sent.kind if isinstance(sent.kind, int) else 0,
-        sent.trace_state or "",
+        span.name or "",
+        _nanoseconds("startTimeUnixNano", span.start_time_unix_nano),
+        _nanoseconds("endTimeUnixNano", span.end_time_unix_nano),
+        span.kind if isinstance(span.kind, int) else 0,
+        span.trace_state or "",
         _CODES.get(status.code, 0) if isinstance(status.code, str) else status.code or 0,
         status.message or "",
-        _pairs(sent.attributes),
+        _pairs(span.attributes),
         [
             Event(
                 e.name or "", _nanoseconds("timeUnixNano", e.time_unix_nano), _pairs(e.attributes)
             )
-            for e in sent.events or ()
+            for e in span.events or ()
         ],
         [
-            Link(_hex("traceId", one.trace_id), _hex("spanId", one.span_id), _pairs(one.attributes))
-            for one in sent.links or ()
+            Link(
+                _hex("traceId", link.trace_id),
+                _hex("spanId", link.span_id),
+                _pairs(link.attributes),
+            )
+            for link in span.links or ()
         ],
         resource,
         scope,
@@ -196,7 +200,7 @@ def _nanoseconds(name: str, value: int | str | None) -> int:
 
 
 def _integer(value: int | str | None) -> int | None:
-    """Return a 64-bit integer, None for what is none."""
+    """Return a 64-bit integer, None for anything else."""
     if isinstance(value, str):
         if not value.isascii() or not value.removeprefix("-").isdigit() or len(value) > 20:
             return None
@@ -204,26 +208,26 @@ def _integer(value: int | str | None) -> int | None:
     return value or 0
 
 
-def _pairs(sent: list[_Pair] | None) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in sent or ()}
+def _pairs(pairs: list[_Pair] | None) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs or ()}
 
 
-def _value(sent: _Value | None) -> Any:
-    """Return an AnyValue as JSON has it; bytes stay base64."""
-    if sent is None:
+def _value(value: _Value | None) -> Any:
+    """Return an AnyValue as JSON; bytes stay base64."""
+    if value is None:
         return None
-    if sent.string_value is not None:
-        return sent.string_value
-    if sent.bool_value is not None:
-        return sent.bool_value
-    if sent.int_value is not None:
-        number = _integer(sent.int_value)
+    if value.string_value is not None:
+        return value.string_value
+    if value.bool_value is not None:
+        return value.bool_value
+    if value.int_value is not None:
+        number = _integer(value.int_value)
         is_one = number is not None and -(1 << 63) <= number < 1 << 63
-        return number if is_one else str(sent.int_value)
-    if sent.double_value is not None:
-        return sent.double_value
-    if sent.array_value is not None:
-        return [_value(one) for one in sent.array_value.values or ()]
-    if sent.kvlist_value is not None:
-        return _pairs(sent.kvlist_value.values)
-    return sent.bytes_value
+        return number if is_one else str(value.int_value)
+    if value.double_value is not None:
+        return value.double_value
+    if value.array_value is not None:
+        return [_value(item) for item in value.array_value.values or ()]
+    if value.kvlist_value is not None:
+        return _pairs(value.kvlist_value.values)
+    return value.bytes_value

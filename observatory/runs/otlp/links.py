@@ -1,8 +1,8 @@
-"""Store spans as runs, each below its parent and with its dotted_order, whenever they arrive.
+"""Store spans as runs, each below its parent and with its dotted_order, in any order of arrival.
 
-A span ends, and so arrives, before the one above it; and the id of a root is its trace's, not
-its span's. So a child stored before its root names a parent that is none, until the root comes.
-Whatever the order and number of requests, the rows end alike.
+A span ends, and so arrives, before its parent; and the id of a root is its trace's, not its span's.
+So a child stored before its root names a parent that does not exist until the root arrives. The
+rows end alike whatever the order and number of requests.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from observatory.runs.ingest import Mode, Stored
 from observatory.runs.otlp.mapping import OTEL_SPAN_ID, Mapped, run_id
 from observatory.workspaces.models import Workspace
 
-LOCKS: Final = 1_869_900_912  # the class of our advisory locks: "otlp" in ASCII
+LOCKS: Final = 1_869_900_912  # the class of these advisory locks: "otlp" in ASCII
 N_LOCKS: Final = 4_096
 MAX_DEPTH: Final = 200  # of the trees whose dotted_order is filled in
 MAX_ORDER: Final = 65_536
 
 
-def store(workspace: Workspace, sent: Sequence[Mapped], *, now: datetime, mode: Mode) -> Stored:
-    """Store `sent` in the caller's transaction (`ingest.transact`) and return what was done.
+def store(workspace: Workspace, spans: Sequence[Mapped], *, now: datetime, mode: Mode) -> Stored:
+    """Store `spans` in the caller's transaction (`ingest.transact`); return what was done.
 
-    Requests of one trace are stored one after the other.
+    Requests with spans of one trace are stored one after the other.
     """
-    _lock(sorted({one.trace for one in sent}))
-    roots = _roots(workspace, list({one.trace for one in sent}))
-    fresh = [replace(one, op=replace(one.op)) for one in sent]  # the caller may do it all again
+    _lock(sorted({span.trace for span in spans}))
+    roots = _roots(workspace, list({span.trace for span in spans}))
+    fresh = [replace(span, op=replace(span.op)) for span in spans]  # the caller may do it all again
     _place(fresh, roots)
-    stored = ingest.store(workspace, [one.op for one in fresh], now=now, mode=mode)
+    stored = ingest.store(workspace, [span.op for span in fresh], now=now, mode=mode)
     if stored.run_ids:
-        new = [one for one in fresh if one.is_root or one.has_own_id]
+        new = [span for span in fresh if span.is_root or span.has_own_id]
         _reparent(workspace, new)
         _fill_orders(workspace, stored.run_ids)
     return stored
 
 
 def _lock(traces: list[UUID]) -> None:
-    """Let no other request of these traces in until the transaction ends."""
+    """Block other requests with these traces until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT pg_advisory_xact_lock({LOCKS}, n) FROM"
@@ -55,7 +55,7 @@ def _lock(traces: list[UUID]) -> None:
 
 
 def _roots(workspace: Workspace, traces: list[UUID]) -> dict[UUID, str]:
-    """Return trace -> its root's span, in hexadecimal."""
+    """Return trace -> its root's span id, in hexadecimal."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id, coalesce(metadata ->> '{OTEL_SPAN_ID}', '') FROM runs_run"
@@ -65,35 +65,37 @@ def _roots(workspace: Workspace, traces: list[UUID]) -> dict[UUID, str]:
         return dict(cursor.fetchall())
 
 
-def _place(sent: Sequence[Mapped], roots: dict[UUID, str]) -> None:
-    """Give each op the parent and the trace that can be known now."""
-    for one in sorted(sent, key=lambda one: (one.op.start_time is None, one.op.start_time or 0)):
-        if not one.is_root or one.has_own_id:
+def _place(spans: Sequence[Mapped], roots: dict[UUID, str]) -> None:
+    """Set the parent and trace of each op as far as they are known."""
+    for span in sorted(
+        spans, key=lambda span: (span.op.start_time is None, span.op.start_time or 0)
+    ):
+        if not span.is_root or span.has_own_id:
             continue
-        first = roots.setdefault(one.trace, one.span_id.hex())
-        if first != one.span_id.hex():  # a second root: the trace has one, it stands below
-            one.op.id = run_id(one.trace.bytes, one.span_id)
-            one.op.parent_run_id = one.op.trace_id = one.trace
-            one.op.dotted_order = None
-    by_span = {(one.trace, one.span_id): one for one in sent}
-    for one in sent:
-        if one.is_root or one.has_own_parent:
+        first = roots.setdefault(span.trace, span.span_id.hex())
+        if first != span.span_id.hex():  # a second root goes below the first
+            span.op.id = run_id(span.trace.bytes, span.span_id)
+            span.op.parent_run_id = span.op.trace_id = span.trace
+            span.op.dotted_order = None
+    by_span = {(span.trace, span.span_id): span for span in spans}
+    for span in spans:
+        if span.is_root or span.has_own_parent:
             continue
-        parent = by_span.get((one.trace, one.parent_span_id))
+        parent = by_span.get((span.trace, span.parent_span_id))
         if parent is not None:
-            one.op.parent_run_id = parent.op.id
-            if not one.has_own_trace and (parent.has_own_trace or parent.has_own_id):
-                one.op.trace_id = None  # the parent's, when it is stored
-        elif roots.get(one.trace) == one.parent_span_id.hex():
-            one.op.parent_run_id = one.trace
+            span.op.parent_run_id = parent.op.id
+            if not span.has_own_trace and (parent.has_own_trace or parent.has_own_id):
+                span.op.trace_id = None  # the parent's, when it is stored
+        elif roots.get(span.trace) == span.parent_span_id.hex():
+            span.op.parent_run_id = span.trace
 
 
 def _reparent(workspace: Workspace, new: Sequence[Mapped]) -> None:
-    """Hang runs that came before their parent below it, where its id is not its span's."""
+    """Move runs that arrived before their parent below it, where its id is not its span's."""
     moved = [
-        (expected, one.op.id)
-        for one in new
-        if (expected := run_id(one.trace.bytes, one.span_id)) != one.op.id
+        (expected, span.op.id)
+        for span in new
+        if (expected := run_id(span.trace.bytes, span.span_id)) != span.op.id
     ]
     if not moved:
         return
@@ -107,13 +109,13 @@ def _reparent(workspace: Workspace, new: Sequence[Mapped]) -> None:
                 [expected for expected, _ in moved],
                 [uuid for _, uuid in moved],
                 workspace.pk,
-                [one.trace for one in new],
+                [span.trace for span in new],
             ],
         )
 
 
 def _fill_orders(workspace: Workspace, run_ids: list[UUID]) -> None:
-    """Give the runs of these traces that have none the dotted_order that their parents tell."""
+    """Fill in the missing dotted_order of these traces' runs from their parents."""
     with connection.cursor() as cursor:
         cursor.execute(
             _ORDERS,

@@ -1,9 +1,9 @@
 """Arithmetic: a span as an operation on a run.
 
-Without ids of LangSmith's, they come of OTLP's. A trace's id is its own, as a UUID, and so is the
-id of its first root, for on the wire a trace is named by its root. A span of the JavaScript SDK
-has the id that this SDK tells its caller: zeros, then the span's. Every other span has half the
-trace's id and its own.
+Without LangSmith's ids, ids are derived from OTLP's. A trace's id is its own, as a UUID, and so is
+the id of its first root, for on the wire a trace is named by its root. A span of the JavaScript SDK
+has the id that this SDK reports to its caller: zeros, then the span's. Every other span has half
+the trace's id and its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from observatory.runs.otlp.spans import (
 
 OTEL_TRACE_ID: Final = "OTEL_TRACE_ID"
 OTEL_SPAN_ID: Final = "OTEL_SPAN_ID"
-PYTHON_SDK: Final = "langsmith"  # the scope of spans that the Python SDK makes of runs
+PYTHON_SDK: Final = "langsmith"  # the scope of spans that the Python SDK exports for runs
 _JAVASCRIPT: Final = (
     "langsmith.traceable",
     "langsmith.is_root",
@@ -49,7 +49,7 @@ _KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "con
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that a span carries."""
+    """A file attached to a span."""
 
     name: str
     mime_type: str
@@ -58,9 +58,9 @@ class File:
 
 @dataclass(slots=True)
 class Mapped:
-    """A run op, and what must be known to hang it into its trace.
+    """A run op, and what is needed to place it in its trace.
 
-    `is_root`: no span is above it. `has_own_ids`: LangSmith's ids name it or what is above it.
+    `is_root`: it has no parent span. `has_own_ids`: LangSmith's ids name it or its parent.
     """
 
     op: RunOp
@@ -75,15 +75,15 @@ class Mapped:
 
 
 def run_id(trace_id: bytes, span_id: bytes) -> UUID:
-    """Return the id of the run that a span becomes, if no other is said."""
+    """Return the id of the run for a span without LangSmith's ids."""
     return UUID(bytes=trace_id[:8] + span_id)
 
 
 def map_span(span: Span, project: str | None = None) -> Mapped:
-    """Return the run op of `span`, for the project it names or else `project`. Raises BadItem."""
+    """Return the run op of `span`, in the project it names or else `project`. Raises BadItem."""
     span.check()
-    into, out, said = messages.of_events(span.events)
-    attributes = Attributes({**said, **span.attributes})
+    into, out, from_events = messages.of_events(span.events)
+    attributes = Attributes({**from_events, **span.attributes})
     mapped = _placed(span, attributes)
     op = mapped.op
     inputs, outputs = conventions.conversation(attributes)
@@ -130,7 +130,7 @@ def _written(main: dict[str, Any]) -> bytes:
 
 
 def _placed(span: Span, attributes: Attributes) -> Mapped:
-    """Return where the span stands: an op with its ids alone. Raises BadItem."""
+    """Return the span's place in its trace: an op with its ids alone. Raises BadItem."""
     own = _uuid(attributes, "langsmith.span.id")
     own_trace = _uuid(attributes, "langsmith.trace.id")
     own_parent = _uuid(attributes, "langsmith.span.parent_id")
@@ -183,9 +183,9 @@ def _text(value: Any) -> str | None:
 
 
 def _error(span: Span, attributes: Attributes) -> str | None:
-    """Return what went wrong: the exception recorded, else the status; None if all was well.
+    """Return the error: the recorded exception, else the status; None if there was none.
 
-    An exception on a span whose status is OK was dealt with.
+    An exception on a span whose status is OK was handled.
     """
     if span.status == OK:
         return None
@@ -193,8 +193,8 @@ def _error(span: Span, attributes: Attributes) -> str | None:
         if event.name == "exception":
             return _exception(span, event.attributes) or span.status_message or "Error"
     if attributes.peek("exception.type", "exception.message") is not None:
-        said = {key: attributes.take(f"exception.{key}") for key in _EXCEPTION}
-        return _exception(span, {f"exception.{key}": value for key, value in said.items()})
+        exception = {key: attributes.take(f"exception.{key}") for key in _EXCEPTION}
+        return _exception(span, {f"exception.{key}": value for key, value in exception.items()})
     if span.status == ERROR or attributes.peek("langfuse.observation.level") == "ERROR":
         said_there = _text(attributes.peek("langfuse.observation.status_message"))
         return span.status_message or said_there or attributes.text("error.type") or "Error"
@@ -204,8 +204,8 @@ def _error(span: Span, attributes: Attributes) -> str | None:
 _EXCEPTION: Final = ("type", "message", "stacktrace")
 
 
-def _exception(span: Span, sent: dict[str, Any]) -> str | None:
-    kind, message, trace = (str(sent.get(f"exception.{name}") or "") for name in _EXCEPTION)
+def _exception(span: Span, attributes: dict[str, Any]) -> str | None:
+    kind, message, trace = (str(attributes.get(f"exception.{name}") or "") for name in _EXCEPTION)
     if span.scope[0] == PYTHON_SDK and message:
         return message  # the run's own error: the type and the trace are the exporter's
     headline = f"{kind}: {message}" if kind and message else kind or message
@@ -213,7 +213,7 @@ def _exception(span: Span, sent: dict[str, Any]) -> str | None:
 
 
 def _events(events: list[Event]) -> list[dict[str, Any]]:
-    """Return the events as LangSmith has them, without those that are inputs or outputs."""
+    """Return the events in LangSmith's form, without those that are inputs or outputs."""
     return [
         {
             "name": "new_token" if event.name in _FIRST_TOKEN else event.name,
@@ -258,17 +258,17 @@ def _extra(span: Span, attributes: Attributes) -> dict[str, Any]:
     return extra
 
 
-def _files(sent: Any) -> list[File]:
+def _files(attachments: Any) -> list[File]:
     """Return the files of `langsmith.attachments`, a JSON list with base64. Raises BadItem."""
-    found = []
-    for one in objects(items(parsed(sent))):
-        name, content = one.get("name"), one.get("content")
+    files = []
+    for attachment in objects(items(parsed(attachments))):
+        name, content = attachment.get("name"), attachment.get("content")
         if not isinstance(name, str) or not isinstance(content, str):
             raise BadItem("invalid_attachment", "langsmith.attachments: needs name and content")
         try:
             binary = base64.b64decode(content, validate=True)
         except (binascii.Error, ValueError):
             raise BadItem("invalid_attachment", f"{name[:80]}: the content is not base64") from None
-        mime_type = _text(one.get("mime_type")) or "application/octet-stream"
-        found.append(File(attachment_name(name), mime_type, binary))
-    return found
+        mime_type = _text(attachment.get("mime_type")) or "application/octet-stream"
+        files.append(File(attachment_name(name), mime_type, binary))
+    return files

@@ -1,8 +1,8 @@
 """Arithmetic: the messages of a model call, in every spelling, as `{"role", "content", ...}`.
 
-Tool calls become OpenAI's: `{"id", "type": "function", "function": {"name", "arguments"}}`. What
-answers a call is a message of its own, `{"role": "tool", "tool_call_id", "content"}`: each keeps
-its id. A text stays a text, also one that looks like JSON.
+Tool calls become OpenAI's: `{"id", "type": "function", "function": {"name", "arguments"}}`. The
+result of a call is a message of its own, `{"role": "tool", "tool_call_id", "content"}`: each keeps
+its id. A text stays a text, even if it looks like JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from observatory.runs.otlp.spans import (
     parsed,
 )
 
-# Span events of the older GenAI conventions -> the role they stand for.
+# Span events of the older GenAI conventions -> their role.
 EVENT_ROLES: Final = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
@@ -45,7 +45,7 @@ def call(identity: Any, name: Any, arguments: Any, **more: Any) -> dict[str, Any
 
 
 def answer(identity: Any, content: Any, **more: Any) -> dict[str, Any]:
-    """Return the message that answers the tool call `identity`."""
+    """Return the message with the result of the tool call `identity`."""
     message = {
         "role": "tool",
         "tool_call_id": identity,
@@ -60,7 +60,7 @@ def role_of(message: Mapping[str, Any]) -> str:
 
 
 def content_of(blocks: list[Any]) -> Any:
-    """Return blocks as the content of a message: one plain text alone is a text."""
+    """Return blocks as the content of a message: a single plain text as a string."""
     if not blocks:
         return ""
     only = blocks[0] if len(blocks) == 1 else None
@@ -70,7 +70,7 @@ def content_of(blocks: list[Any]) -> Any:
 
 
 class Turns:
-    """The messages that one message of parts becomes, in the order of its parts."""
+    """The messages made of one message with parts, in the order of its parts."""
 
     def __init__(self, role: str, fields: Mapping[str, Any]) -> None:
         self._role = role
@@ -91,7 +91,7 @@ class Turns:
         self._own()["calls"].append(made)
 
     def answer(self, message: dict[str, Any]) -> None:
-        """Add what answers a tool call."""
+        """Add the result of a tool call."""
         self._turns.append(message)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ class Turns:
 def of_parts(message: Any) -> list[dict[str, Any]]:
     """Return a message of the newer GenAI conventions, `{"role", "parts": [...]}`, as messages.
 
-    What has no place of its own stays a block of the content.
+    Parts without an equivalent stay blocks of the content.
     """
     if not isinstance(message, dict):
         return []
@@ -140,8 +140,8 @@ def of_parts(message: Any) -> list[dict[str, Any]]:
             turns.call(call(*made, **_without(part, *known, "function")))
         elif kind == "tool_call_response":
             known = ("type", "id", "response", "result")
-            said = part.get("response", part.get("result"))
-            turns.answer(answer(part.get("id"), said, **_named(_without(part, *known))))
+            result = part.get("response", part.get("result"))
+            turns.answer(answer(part.get("id"), result, **_named(_without(part, *known))))
         elif kind in ("reasoning", "thinking"):
             rest = _without(part, "type", "content")
             turns.say({"type": "thinking", "thinking": part.get("content"), **rest})
@@ -155,20 +155,20 @@ def _without(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _named(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return `fields` without the names that are the message's own."""
+    """Return `fields` without the message's own names."""
     return _without(fields, "role", "content", "tool_call_id", "identity")
 
 
 def all_of_parts(value: Any) -> list[dict[str, Any]] | None:
-    """Return the messages of `gen_ai.input.messages` and its like; None when there are none."""
-    return [message for one in items(parsed(value)) for message in of_parts(one)] or None
+    """Return the messages of `gen_ai.input.messages` and the like; None when there are none."""
+    return [message for entry in items(parsed(value)) for message in of_parts(entry)] or None
 
 
 def blocks_of(content: Any) -> Any:
-    """Return the blocks that a JSON text spells; any other text, and value, as it is.
+    """Return the blocks in a JSON text; any other text, and any other value, as it is.
 
-    Blocks are a list of objects that each say their type, or of a provider that names the type
-    by the only member: `[{"text": "..."}]`.
+    Blocks are a list of objects that each have a type, or of a provider that names the type by the
+    only member: `[{"text": "..."}]`.
     """
     blocks = parsed(content)
     if not isinstance(content, str) or not isinstance(blocks, list) or not blocks:
@@ -180,14 +180,14 @@ def blocks_of(content: Any) -> Any:
 
 
 def _bedrock(block: dict[str, Any]) -> bool:
-    """Return whether `block` is one of Amazon Bedrock's, such as Strands writes."""
+    """Return whether `block` is one of Amazon Bedrock's, as Strands writes them."""
     return len(block) == 1 and next(iter(block)) in (
         *("text", "toolUse", "toolResult", "reasoningContent", "image", "document", "video"),
     )
 
 
 def spread(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a message whose content has blocks that call tools or answer them, as messages.
+    """Return a message whose content has blocks of tool calls or results, as messages.
 
     The blocks of Vercel's AI SDK (`tool-call`, `tool-result`) and of Bedrock (`toolUse`,
     `toolResult`). Any other message is returned as it is.
@@ -221,22 +221,22 @@ def _spread(block: Any, turns: Turns) -> None:
         arguments = inner.get("input", inner.get("args"))
         turns.call(call(inner.get("toolCallId"), inner.get("toolName"), arguments))
     elif kind == "tool-result":
-        said = inner.get("output", inner.get("result"))
-        if isinstance(said, dict) and said.keys() >= {"type", "value"}:
-            said = said["value"]
-        turns.answer(answer(inner.get("toolCallId"), said, name=inner.get("toolName")))
+        result = inner.get("output", inner.get("result"))
+        if isinstance(result, dict) and result.keys() >= {"type", "value"}:
+            result = result["value"]
+        turns.answer(answer(inner.get("toolCallId"), result, name=inner.get("toolName")))
     elif kind == "toolUse":
         turns.call(call(inner.get("toolUseId"), inner.get("name"), inner.get("input")))
     elif kind == "toolResult":
-        said = [{"type": "text", **b} if isinstance(b, dict) and "text" in b else b
+        result = [{"type": "text", **b} if isinstance(b, dict) and "text" in b else b
                 for b in items(inner.get("content"))]  # fmt: skip
-        turns.answer(answer(inner.get("toolUseId"), content_of(said)))
+        turns.answer(answer(inner.get("toolUseId"), content_of(result)))
     else:
         turns.say(block)
 
 
 def listed(value: Any) -> list[dict[str, Any]] | None:
-    """Return a list of messages, of which each says its role; None for anything else."""
+    """Return a list of messages, each with a role; None for anything else."""
     found = parsed(value)
     is_one = isinstance(found, list) and all(isinstance(m, dict) and "role" in m for m in found)
     return [one for message in found for one in spread(message)] or None if is_one else None
@@ -244,70 +244,72 @@ def listed(value: Any) -> list[dict[str, Any]] | None:
 
 def of_contents(contents: Any) -> list[dict[str, Any]] | None:
     """Return Gemini's contents, `{"role", "parts": [{"text"}, {"function_call"}, ...]}`."""
-    found: list[dict[str, Any]] = []
-    for one in objects(items(contents)):
-        turns = Turns(role_of(one), {})
-        for part in objects(items(one.get("parts"))):
-            made, said = part.get("function_call"), part.get("function_response")
+    messages: list[dict[str, Any]] = []
+    for entry in objects(items(contents)):
+        turns = Turns(role_of(entry), {})
+        for part in objects(items(entry.get("parts"))):
+            made, response = part.get("function_call"), part.get("function_response")
             if isinstance(made, dict):
                 turns.call(call(made.get("id"), made.get("name"), made.get("args")))
-            elif isinstance(said, dict):
-                turns.answer(answer(said.get("id"), said.get("response"), name=said.get("name")))
+            elif isinstance(response, dict):
+                turns.answer(
+                    answer(response.get("id"), response.get("response"), name=response.get("name"))
+                )
             elif "text" in part and not part.get("thought"):
                 turns.say({"type": "text", "text": part["text"]})
             else:
                 turns.say(part)
-        found += turns.listed()
-    return found or None
+        messages += turns.listed()
+    return messages or None
 
 
 def flat(entries: Any) -> list[dict[str, Any]] | None:
     """Return messages that were flattened into `gen_ai.prompt.0.role` (Traceloop)."""
-    found = []
+    messages = []
     for entry in objects(items(entries)):
         message = {k: v for k, v in entry.items() if k != "tool_calls"}
         message.setdefault("role", "assistant" if "finish_reason" in entry else "user")
         message["content"] = blocks_of(entry.get("content", ""))
         calls = [
-            call(one.get("id"), one.get("name"), one.get("arguments"))
-            for one in objects(items(entry.get("tool_calls")))
+            call(tool_call.get("id"), tool_call.get("name"), tool_call.get("arguments"))
+            for tool_call in objects(items(entry.get("tool_calls")))
         ]
         if calls:
             message["tool_calls"] = calls
-        found.append(message)
-    return found or None
+        messages.append(message)
+    return messages or None
 
 
 def wrapped(entries: Any) -> list[dict[str, Any]] | None:
     """Return messages flattened into `llm.input_messages.0.message.role` (OpenInference)."""
-    sent = (entry.get("message") for entry in objects(items(entries)))
-    return [_unwrapped(message) for message in sent if isinstance(message, dict)] or None
+    inner = (entry.get("message") for entry in objects(items(entries)))
+    return [_unwrapped(message) for message in inner if isinstance(message, dict)] or None
 
 
-def _unwrapped(sent: dict[str, Any]) -> dict[str, Any]:
+def _unwrapped(fields: dict[str, Any]) -> dict[str, Any]:
     calls = []
-    for one in objects(items(sent.get("tool_calls"))):
-        made = _unwrapped_call(one.get("tool_call"))
+    for entry in objects(items(fields.get("tool_calls"))):
+        made = _unwrapped_call(entry.get("tool_call"))
         calls += [made] if made else []
     blocks = []
-    for one in objects(items(sent.get("contents"))):
-        made = _unwrapped_call(one.get("tool_call"))  # beside a block of the type tool_use
+    for entry in objects(items(fields.get("contents"))):
+        made = _unwrapped_call(entry.get("tool_call"))  # beside a block of the type tool_use
         if made is None:
-            blocks.append(_block(one.get("message_content")))
+            blocks.append(_block(entry.get("message_content")))
         elif made["id"] not in [known["id"] for known in calls]:
             calls.append(made)
-    message = {k: v for k, v in sent.items() if k not in {"contents", "tool_calls"}}
-    message["content"] = content_of(blocks) if blocks else sent.get("content", "")
+    message = {k: v for k, v in fields.items() if k not in {"contents", "tool_calls"}}
+    message["content"] = content_of(blocks) if blocks else fields.get("content", "")
     if calls:
         message["tool_calls"] = calls
     return message
 
 
-def _unwrapped_call(sent: Any) -> dict[str, Any] | None:
-    function = sent.get("function") if isinstance(sent, dict) else None
+def _unwrapped_call(tool_call: Any) -> dict[str, Any] | None:
+    function = tool_call.get("function") if isinstance(tool_call, dict) else None
     if not isinstance(function, dict):
         return None
-    return call(sent.get("id"), function.get("name"), function.get("arguments"))
+    return call(tool_call.get("id"), function.get("name"), function.get("arguments"))
 
 
 def _block(content: Any) -> Any:
@@ -324,71 +326,71 @@ def _block(content: Any) -> Any:
 def of_events(
     events: Iterable[Event],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
-    """Return what a span's events say: messages in, messages out, and attributes said there.
+    """Return a span's events: input messages, output messages, and attributes.
 
     The last are those that newer conventions put on one event instead of on the span.
     """
     into: list[dict[str, Any]] = []
     out: list[dict[str, Any]] = []
-    said: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for event in events:
-        told = event.attributes
+        fields = event.attributes
         if event.name in EVENT_ROLES:
-            into += _of_event(told, EVENT_ROLES[event.name])
+            into += _of_event(fields, EVENT_ROLES[event.name])
         elif event.name == CHOICE:
-            out += _of_event(told, "assistant")
+            out += _of_event(fields, "assistant")
         elif event.name == PROMPT_EVENT:
-            said.setdefault("gen_ai.prompt", told.get("gen_ai.prompt"))
+            attributes.setdefault("gen_ai.prompt", fields.get("gen_ai.prompt"))
         elif event.name == COMPLETION_EVENT:
-            said.setdefault("gen_ai.completion", told.get("gen_ai.completion"))
+            attributes.setdefault("gen_ai.completion", fields.get("gen_ai.completion"))
         elif event.name == DETAILS_EVENT:
-            said |= told
-    return into, out, said
+            attributes |= fields
+    return into, out, attributes
 
 
 def of_listed_events(value: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the messages in and out of a JSON list of events (Logfire, pydantic-ai of 2025)."""
     events = [
-        Event(name, 0, one)
-        for one in objects(items(parsed(value)))
-        if isinstance(name := one.get("event.name"), str)
+        Event(name, 0, attributes)
+        for attributes in objects(items(parsed(value)))
+        if isinstance(name := attributes.get("event.name"), str)
     ]
     into, out, _ = of_events(events)
     return into, out
 
 
-def _of_event(told: dict[str, Any], role: str) -> list[dict[str, Any]]:
-    sent = dict(told)
+def _of_event(attributes: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    fields = dict(attributes)
     for name in _EVENT_BODY:
-        body = parsed(told.get(name))
-        sent |= body if isinstance(body, dict) else {}
-    inner = parsed(sent.get("message"))
+        body = parsed(attributes.get(name))
+        fields |= body if isinstance(body, dict) else {}
+    inner = parsed(fields.get("message"))
     if isinstance(inner, dict):
-        sent |= inner
+        fields |= inner
     elif inner is not None:
-        sent.setdefault("content", sent["message"])
-    message = {"role": sent.get("role") or role, "content": blocks_of(sent.get("content", ""))}
+        fields.setdefault("content", fields["message"])
+    message = {"role": fields.get("role") or role, "content": blocks_of(fields.get("content", ""))}
     for name in _EVENT_FIELDS:
-        if sent.get(name) is not None:
-            message[name] = parsed(sent[name]) if name == "tool_calls" else sent[name]
-    if sent.get("id") is not None:
-        message["tool_call_id" if message["role"] == "tool" else "id"] = sent["id"]
+        if fields.get(name) is not None:
+            message[name] = parsed(fields[name]) if name == "tool_calls" else fields[name]
+    if fields.get("id") is not None:
+        message["tool_call_id" if message["role"] == "tool" else "id"] = fields["id"]
     return spread(message)
 
 
 def documents(attributes: Attributes, prefix: str) -> list[dict[str, Any]] | None:
-    """Return what a retriever found, `retrieval.documents.0.document.content`, as LangChain's."""
-    found = []
+    """Return a retriever's `retrieval.documents.0.document.content` as LangChain's documents."""
+    listed = []
     for entry in objects(items(attributes.tree(prefix))):
-        sent = entry.get("document")
-        if not isinstance(sent, dict):
+        document = entry.get("document")
+        if not isinstance(document, dict):
             continue
-        metadata = parsed(sent.get("metadata"))
+        metadata = parsed(document.get("metadata"))
         metadata = dict(metadata) if isinstance(metadata, dict) else {}
         metadata |= {
-            k: v for k, v in sent.items() if k not in ("metadata", "content") and v is not None
+            k: v for k, v in document.items() if k not in ("metadata", "content") and v is not None
         }
-        found.append(
-            {"page_content": sent.get("content", ""), "metadata": metadata, "type": "Document"}
+        listed.append(
+            {"page_content": document.get("content", ""), "metadata": metadata, "type": "Document"}
         )
-    return found or None
+    return listed or None

@@ -1,4 +1,4 @@
-"""Arithmetic: what a span's attributes say of parameters, metadata and tags."""
+"""Arithmetic: the parameters, metadata and tags in a span's attributes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from observatory.runs.otlp.spans import Attributes, Span, decoded_json, items, o
 
 def invocation(attributes: Attributes) -> dict[str, Any]:
     """Return the parameters the model was called with."""
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for key in _PARAMETERS:
-        sent = parsed(attributes.take(key))
-        found |= sent if isinstance(sent, dict) else {}
+        parsed_value = parsed(attributes.take(key))
+        parameters |= parsed_value if isinstance(parsed_value, dict) else {}
     requested = attributes.below("gen_ai.request")
-    found |= {name: parsed(value) for name, value in requested.items()}
+    parameters |= {name: parsed(value) for name, value in requested.items()}
     model = attributes.take(*_REQUESTED_MODEL)
     if model is not None:
-        found.setdefault("model", model)
+        parameters.setdefault("model", model)
     tools = _tools(attributes)
     if tools:
-        found["tools"] = tools
-    return found
+        parameters["tools"] = tools
+    return parameters
 
 
 _PARAMETERS: Final = ("llm.invocation_parameters", "langfuse.observation.model.parameters",
@@ -33,15 +33,15 @@ def _tools(attributes: Attributes) -> Any:
     for key in ("gen_ai.tool.definitions", "mlflow.chat.tools", "ai.prompt.tools"):
         tools = parsed(attributes.take(key))
         if tools:
-            return [parsed(one) for one in tools] if isinstance(tools, list) else tools
+            return [parsed(tool) for tool in tools] if isinstance(tools, list) else tools
     return [
-        parsed(one["tool"].get("json_schema"))
-        for one in objects(items(attributes.tree("llm.tools")))
-        if isinstance(one.get("tool"), dict)
+        parsed(tool["tool"].get("json_schema"))
+        for tool in objects(items(attributes.tree("llm.tools")))
+        if isinstance(tool.get("tool"), dict)
     ] or attributes.tree("llm.request.functions")
 
 
-_METADATA: Final = {  # what the wire calls it -> the attributes that say it, the first counts
+_METADATA: Final = {  # name on the wire -> the attributes with it, of which the first counts
     "ls_provider": (
         "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system",
         "ai.model.provider", "decision.provider", "decision.system",
@@ -72,36 +72,36 @@ _LS_PARAMETERS: Final = {
 
 
 def metadata(span: Span, attributes: Attributes, called_with: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata: the resource's, the conventions', and last what LangSmith's keys say.
+    """Return the metadata: the resource's, the conventions', and last LangSmith's own keys.
 
-    Call it after everything else: what nobody took is metadata under its own name.
+    Call it after everything else: attributes that were not taken become metadata under their names.
     """
-    found: dict[str, Any] = dict(span.resource)
-    sent = parsed(attributes.take("metadata"))
-    if isinstance(sent, dict):
-        found |= sent
+    collected: dict[str, Any] = dict(span.resource)
+    members = parsed(attributes.take("metadata"))
+    if isinstance(members, dict):
+        collected |= members
     for name, keys in _METADATA.items():
         value = attributes.take(*keys)
         if value is not None:
-            found[name] = _plain(value)
+            collected[name] = _plain(value)
     answered_by = _plain(attributes.take(*_MODEL))
     model = called_with.get("model") or answered_by
     if model is not None:
-        found["ls_model_name"] = model
+        collected["ls_model_name"] = model
     if answered_by not in (None, model):
-        found["ls_response_model"] = answered_by
+        collected["ls_response_model"] = answered_by
     for name, ours in _LS_PARAMETERS.items():
         if name in called_with:
-            found[ours] = called_with[name]
+            collected[ours] = called_with[name]
     for prefix in _PREFIXES:
-        found |= attributes.below(prefix)
+        collected |= attributes.below(prefix)
     own = {name: parsed(value) for name, value in attributes.below("langsmith.metadata").items()}
-    found = {**dict(attributes.rest()), **found, **own}
-    return {name: value for name, value in found.items() if value is not None}
+    collected = {**dict(attributes.rest()), **collected, **own}
+    return {name: value for name, value in collected.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
-    """Return the text that MLflow wrote as JSON; any other value as it is."""
+    """Return a text that MLflow wrote as JSON; any other value as it is."""
     is_quoted = isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"'
     return decoded_json(value) if is_quoted else value
 
@@ -109,7 +109,7 @@ def _plain(value: Any) -> Any:
 def tags(attributes: Attributes) -> list[str] | None:
     """Return the tags: LangSmith's list joined by commas, and the lists of other conventions."""
     joined = attributes.take("langsmith.span.tags")
-    found = joined.split(",") if isinstance(joined, str) else items(joined)
+    listed = joined.split(",") if isinstance(joined, str) else items(joined)
     for key in ("tag.tags", "langfuse.trace.tags", "logfire.tags"):
-        found += items(parsed(attributes.take(key)))
-    return [text for one in found if isinstance(one, str) and (text := one.strip())] or None
+        listed += items(parsed(attributes.take(key)))
+    return [text for tag in listed if isinstance(tag, str) and (text := tag.strip())] or None

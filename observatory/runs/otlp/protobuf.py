@@ -1,8 +1,8 @@
 """Arithmetic: the protobuf encoding of OTLP. Spans are decoded one at a time.
 
-The library decodes a request as a whole or not at all, and takes 26 times the bytes of a
-hostile one. So the three outer messages are walked here, and each span is decoded alone:
-one that is broken costs itself, and the memory is that of one span.
+The library decodes a request as a whole or not at all, and needs 26 times the bytes of a hostile
+one. So the three outer messages are walked here, and each span is decoded alone: a broken one is
+lost alone, and the memory is that of one span.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _BYTES: Final = 2  # the wire type
 
 
 def read(body: bytes) -> Iterator[Span | Unreadable]:
-    """Yield the spans of an ExportTraceServiceRequest. Raises BadItem when it is none."""
+    """Yield the spans of an ExportTraceServiceRequest. Raises BadItem for anything else."""
     for number, start, end in _fields(body, 0, len(body)):
         if number == _RESOURCE_SPANS:
             yield from _of_resource(body, start, end)
 
 
 def _of_resource(body: bytes, start: int, end: int) -> Iterator[Span | Unreadable]:
-    # The resource may be written after its spans.
+    # The resource may follow its spans.
     fields = list(_fields(body, start, end))
     resource: dict[str, Any] = {}
     for number, first, last in fields:
@@ -62,8 +62,8 @@ def _of_scope(
     scope = ("", "")
     for number, first, last in _fields(body, start, end):
         if number == _SCOPE:
-            told = _message(InstrumentationScope(), body[first:last])
-            scope = (told.name, told.version)
+            instrumentation = _message(InstrumentationScope(), body[first:last])
+            scope = (instrumentation.name, instrumentation.version)
     for number, first, last in _fields(body, start, end):
         if number == _SPANS:
             decode = partial(_span, resource=resource, scope=scope)
@@ -74,23 +74,23 @@ def _span(raw: bytes, *, resource: dict[str, Any], scope: tuple[str, str]) -> Sp
     if len(raw) > MAX_SPAN_BYTES:
         reason = f"A span may have {MAX_SPAN_BYTES} bytes, this one has {len(raw)}"
         raise BadItem("too_large", reason)
-    sent = _message(trace_pb2.Span(), raw)
-    if len(sent.attributes) > MAX_ATTRIBUTES:
+    span = _message(trace_pb2.Span(), raw)
+    if len(span.attributes) > MAX_ATTRIBUTES:
         raise BadItem("too_large", f"A span may have {MAX_ATTRIBUTES} attributes")
     return Span(
-        sent.trace_id,
-        sent.span_id,
-        sent.parent_span_id if any(sent.parent_span_id) else b"",
-        sent.name,
-        sent.start_time_unix_nano,
-        sent.end_time_unix_nano,
-        sent.kind,
-        sent.trace_state,
-        sent.status.code,
-        sent.status.message,
-        _values(sent.attributes),
-        [Event(e.name, e.time_unix_nano, _values(e.attributes)) for e in sent.events],
-        [Link(one.trace_id, one.span_id, _values(one.attributes)) for one in sent.links],
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id if any(span.parent_span_id) else b"",
+        span.name,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+        span.kind,
+        span.trace_state,
+        span.status.code,
+        span.status.message,
+        _values(span.attributes),
+        [Event(e.name, e.time_unix_nano, _values(e.attributes)) for e in span.events],
+        [Link(link.trace_id, link.span_id, _values(link.attributes)) for link in span.links],
         resource,
         scope,
         raw,
@@ -107,27 +107,27 @@ def _message(message: Any, raw: bytes) -> Any:
     return message
 
 
-def _values(sent: Iterable[KeyValue]) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in sent}
+def _values(pairs: Iterable[KeyValue]) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
 
 
-def _value(sent: AnyValue) -> Any:
-    """Return an AnyValue as JSON has it; bytes as base64. At most as deep as protobuf allows."""
-    match sent.WhichOneof("value"):
+def _value(value: AnyValue) -> Any:
+    """Return an AnyValue as JSON; bytes as base64. At most as deep as protobuf allows."""
+    match value.WhichOneof("value"):
         case "string_value":
-            return sent.string_value
+            return value.string_value
         case "int_value":
-            return sent.int_value
+            return value.int_value
         case "bool_value":
-            return sent.bool_value
+            return value.bool_value
         case "double_value":
-            return sent.double_value
+            return value.double_value
         case "array_value":
-            return [_value(one) for one in sent.array_value.values]
+            return [_value(item) for item in value.array_value.values]
         case "kvlist_value":
-            return _values(sent.kvlist_value.values)
+            return _values(value.kvlist_value.values)
         case "bytes_value":
-            return base64.b64encode(sent.bytes_value).decode()
+            return base64.b64encode(value.bytes_value).decode()
     return None
 
 

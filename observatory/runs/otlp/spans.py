@@ -1,4 +1,4 @@
-"""Arithmetic: a span as OTLP says it, whichever encoding it came in, and its attributes.
+"""Arithmetic: a span of OTLP, in either encoding, and its attributes.
 
 Source: OpenTelemetry specification, OTLP 1.5; opentelemetry-proto, trace.proto, common.proto.
 """
@@ -34,7 +34,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Another span that this one has to do with."""
+    """A reference to another span."""
 
     trace_id: bytes
     span_id: bytes
@@ -43,10 +43,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One span. Times are nanoseconds since 1970, 0 for "not said"; ids are as many bytes as sent.
+    """One span. Times are nanoseconds since 1970, 0 for "not set"; ids are as many bytes as sent.
 
-    `resource` are the attributes of what emitted it, `scope` the instrumentation's name and
-    version. `raw` is what was sent, for the quarantine.
+    `resource` holds the attributes of the emitter, `scope` the instrumentation's name and version.
+    `raw` is what was sent, for the quarantine.
     """
 
     trace_id: bytes
@@ -67,7 +67,7 @@ class Span:
     raw: bytes = b""
 
     def check(self) -> None:
-        """Raise BadItem unless the ids are what the specification calls valid."""
+        """Raise BadItem unless the ids are valid by the specification."""
         for name, value, length in (
             ("traceId", self.trace_id, 16),
             ("spanId", self.span_id, 8),
@@ -80,7 +80,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A span that could not be decoded, and why."""
+    """A span that could not be decoded, and the reason."""
 
     reason: str
     raw: bytes
@@ -94,7 +94,7 @@ def moment(nanoseconds: int) -> datetime | None:
 def decoded(decode: Callable[[bytes], Span], raw: bytes) -> Span | Unreadable:
     """Return the span that `decode` reads from `raw`, or why it cannot be read.
 
-    Whatever goes wrong, also by a fault of this program, costs this span and not its request.
+    An error, even a bug of this program, costs this span and not its request.
     """
     try:
         return decode(raw)
@@ -108,14 +108,14 @@ def decoded(decode: Callable[[bytes], Span], raw: bytes) -> Span | Unreadable:
 
 
 def parsed(value: Any) -> Any:
-    """Return the list or object that a JSON text spells; any other value as it is."""
+    """Return the list or object in a JSON text; any other value as it is."""
     if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "["}:
         return value
     return decoded_json(value)
 
 
 def decoded_json(text: str) -> Any:
-    """Return what a JSON text spells, a text or a number as well; `text` if it is not JSON.
+    """Return the value of a JSON text, even a string or a number; `text` if it is not JSON.
 
     Raises BadItem for one that is nested too deep to be read.
     """
@@ -128,30 +128,30 @@ def decoded_json(text: str) -> Any:
 
 
 class Attributes:
-    """A span's attributes. What a convention `take`s is marked; `rest` is what nobody took."""
+    """A span's attributes. A convention takes the ones it reads; `rest` yields the others."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
         self._taken: set[str] = set()
 
     def take(self, *keys: str) -> Any:
-        """Return the first of `keys` that is there and not None or "", else None.
+        """Return the first of `keys` that is present and not None or "", else None.
 
-        It is taken, and so are the others that say the same or nothing.
+        Marks it as taken, and the others if they have the same value or none.
         """
-        found = self.peek(*keys)
+        value = self.peek(*keys)
         for key in keys:
-            if key in self._values and self._values[key] in (found, None, ""):
+            if key in self._values and self._values[key] in (value, None, ""):
                 self._taken.add(key)
-        return found
+        return value
 
     def peek(self, *keys: str) -> Any:
         """Return like `take`, without taking."""
-        found = (self._values.get(key) for key in keys)
-        return next((value for value in found if value not in (None, "")), None)
+        values = (self._values.get(key) for key in keys)
+        return next((value for value in values if value not in (None, "")), None)
 
     def text(self, *keys: str) -> str | None:
-        """Return the first of `keys` that is there, as text; None if none is."""
+        """Return the first of `keys` that is present, as text; None if none is."""
         value = self.take(*keys)
         return (
             None
@@ -162,20 +162,20 @@ class Attributes:
         )
 
     def has(self, *prefixes: str) -> bool:
-        """Return whether some key begins with one of `prefixes`."""
+        """Return whether any key begins with one of `prefixes`."""
         return any(key.startswith(prefixes) for key in self._values)
 
     def below(self, prefix: str) -> dict[str, Any]:
         """Take every `<prefix>.<name>` and return name -> value."""
         start = f"{prefix}."
-        found = {k[len(start) :]: v for k, v in self._values.items() if k.startswith(start)}
-        self._taken.update(start + name for name in found)
-        return found
+        attributes = {k[len(start) :]: v for k, v in self._values.items() if k.startswith(start)}
+        self._taken.update(start + name for name in attributes)
+        return attributes
 
     def tree(self, prefix: str) -> Any:
         """Take every `<prefix>.a.0.b` and return them nested: {"a": [{"b": ...}]}; None if none.
 
-        Numbers become the places of a list, in their order, without gaps.
+        Numbers become positions in a list, in their order, without gaps.
         """
         root: dict[str, Any] = {}
         for name, value in self.below(prefix).items():
@@ -195,11 +195,11 @@ class Attributes:
         return _listed(root) if root else None
 
     def left(self) -> list[str]:
-        """Return the keys that nobody took."""
+        """Return the keys that were not taken."""
         return [key for key in self._values if key not in self._taken]
 
     def rest(self) -> Iterator[tuple[str, Any]]:
-        """Yield what nobody took."""
+        """Yield the attributes that were not taken."""
         return ((k, v) for k, v in self._values.items() if k not in self._taken)
 
 
@@ -212,7 +212,7 @@ def _listed(node: Any) -> Any:
 
 
 def items(value: Any) -> list[Any]:
-    """Return `value` if it is a list, the list of it alone if not, [] for None."""
+    """Return `value` if it is a list, [] for None, else a list of it alone."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -17,7 +17,7 @@ from observatory.workspaces.models import Workspace
 
 
 class Command(BaseCommand):
-    """Show and set what tokens cost, and price stored runs anew."""
+    """Show and set what tokens cost, and recompute the costs of stored runs."""
 
     help = "Show or set what tokens of a model cost; `apply` prices stored runs by the table."
 
