@@ -18,6 +18,8 @@ from observatory.exact import digits_of
 
 MAX_TEXT: Final = 20_000  # characters of a free answer, a comment or a reason
 
+MAX_STEPS: Final = 20  # of a rating
+
 
 class Question(Protocol):
     """What a kind reads of a rubric item."""
@@ -240,6 +242,44 @@ class Continuous(Kind):
         return {"type": self.wire_type, **bounds, "level": question.level}
 
 
+class Rating(Kind):
+    """A whole number from the least to the greatest, 1 to 5 unless the question says otherwise."""
+
+    name, label, level = "rating", "Rating", "ordinal"
+    input = "choices"
+    wire_type = "continuous"
+    is_of_wire = False
+    has_bounds = True
+
+    def read(self, question: Question, score: Any, value: Any) -> dict[str, Any]:
+        number = finite(value if score is None else score)
+        steps = self._steps(question.minimum, question.maximum)
+        if number is None or number not in steps:
+            raise Complaint(f"Give a whole number from {steps[0]} to {steps[-1]}.")
+        return {"score": number}
+
+    def pairs(self, question: Question) -> list[tuple[float, str]]:
+        return [(float(n), str(n)) for n in self._steps(question.minimum, question.maximum)]
+
+    def scale(self, question: Question) -> dict[str, Any]:
+        steps = self._steps(question.minimum, question.maximum)
+        bounds = {"min": steps[0], "max": steps[-1]}
+        return {"type": self.wire_type, **bounds, "level": question.level}
+
+    def errors(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        low, high = fields.get("minimum"), fields.get("maximum")
+        bounds = [bound for bound in (low, high) if bound is not None]
+        if any(bound != int(bound) for bound in bounds):
+            return {"minimum": "The bounds of a rating are whole numbers"}
+        if not 2 <= len(self._steps(low, high)) <= MAX_STEPS:
+            return {"maximum": f"A rating has 2 to {MAX_STEPS} steps"}
+        return {}
+
+    @staticmethod
+    def _steps(low: float | None, high: float | None) -> range:
+        return range(1 if low is None else int(low), (5 if high is None else int(high)) + 1)
+
+
 class Freeform(Kind):
     """A text."""
 
@@ -260,7 +300,7 @@ class Freeform(Kind):
 
 
 KINDS: Final[dict[str, Kind]] = {
-    kind.name: kind for kind in (Categorical(), Continuous(), Boolean(), Freeform())
+    kind.name: kind for kind in (Categorical(), Continuous(), Boolean(), Rating(), Freeform())
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.template.loader import get_template
 
 from annotations.models import RubricItem
-from annotations.question_kinds import KINDS, Kind, of_wire
+from annotations.question_kinds import KINDS, Kind, Rated, of_wire
 from annotations.queues import rubrics
 from observatory.feedback import scales
 
@@ -94,3 +94,29 @@ def test_the_fields_of_a_question_that_can_be_answered_have_no_errors(kind: Kind
     question = question_of(kind)
     fields = {name: getattr(question, name) for name in ("categories", "minimum", "maximum")}
     assert kind.errors(fields) == {}
+
+
+def rating(low: float | None = None, high: float | None = None) -> RubricItem:
+    return RubricItem(feedback_key="k", kind="rating", level="ordinal", minimum=low, maximum=high)
+
+
+@pytest.mark.parametrize(("answer", "score"), [(1, 1), ("5", 5), ({"value": 3.0}, 3)])
+def test_a_rating_is_a_whole_number_of_its_steps(answer: Any, score: float) -> None:
+    assert rubrics.settle([rating()], {"k": answer}) == ({"k": {"score": score}}, {})
+
+
+@pytest.mark.parametrize("answer", [0, 6, 2.5, "many", True])
+def test_anything_else_is_refused_with_the_steps(answer: Any) -> None:
+    _, complaints = rubrics.settle([rating()], {"k": answer})
+    assert complaints == {"k": "Give a whole number from 1 to 5."}
+
+
+def test_a_rating_is_counted_by_its_place_from_the_least() -> None:
+    assert rubrics.rate(rating(-2, 2), {"score": 0.0}) == Rated(code=2)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "field"), [(0.5, 5, "minimum"), (1, 1, "maximum"), (0, 20, "maximum")]
+)
+def test_a_rating_has_whole_bounds_and_few_steps(low: float, high: float, field: str) -> None:
+    assert list(KINDS["rating"].errors({"minimum": low, "maximum": high})) == [field]
