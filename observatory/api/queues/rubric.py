@@ -7,7 +7,7 @@ from typing import Any
 
 from annotations import question_kinds
 from annotations.models import RubricItem
-from annotations.question_kinds import kind_of
+from annotations.question_kinds import KINDS, kind_of
 from annotations.queues import question_conditions
 from annotations.queues.question_conditions import InvalidCondition
 from annotations.queues.rubric_editing import renamed
@@ -34,8 +34,8 @@ def read(
     """Return the questions of a wire `rubric_items`, as `questions.set_rubric` takes them.
 
     `declared` are the workspace's feedback configs by key and by id, for items that bring none.
-    What the wire cannot say (title, measurement level) stays as it is in `existing`, also of a
-    question that is only renamed. Raises InvalidFeedback naming the item.
+    What the wire cannot say (title, kind, measurement level) stays as it is in `existing`, also
+    of a question that is only renamed. Raises InvalidFeedback naming the item.
     """
     if not isinstance(raw, list):
         raise InvalidFeedback("rubric_items", "must be an array")
@@ -55,13 +55,29 @@ def read(
     for key, before in {**known, **renamed(known.values(), list(questions.values()))}.items():
         if key in questions:
             questions[key]["title"] = before.title
-            if before.kind == questions[key]["kind"]:
-                questions[key]["level"] = before.level
+            questions[key] |= _beyond_the_wire(before, questions[key])
     try:
         question_conditions.check((key, question["extra"]) for key, question in questions.items())
     except InvalidCondition as error:
         raise InvalidFeedback(f"rubric_items.{error.field}", error.reason) from None
     return list(questions.values())
+
+
+def _beyond_the_wire(before: RubricItem, question: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a question keeps because no config can tell it: its kind, its level.
+
+    A rating, say, is a continuous config to clients; it stays one while they leave the scale.
+    """
+    kind = kind_of(before)
+    if kind.name == question["kind"]:
+        return {"level": before.level}
+    sent = [(category["value"], category["label"]) for category in question["categories"]]
+    shown = [(c["value"], c["label"]) for c in kind.wire_categories(before) or []]
+    is_scale_kept = kind.wire_type == KINDS[question["kind"]].wire_type and (
+        (before.minimum, before.maximum, shown) == (question["minimum"], question["maximum"], sent)
+    )
+    fields = ("kind", "level", "categories")
+    return {name: getattr(before, name) for name in fields} if is_scale_kept else {}
 
 
 def _question(item: Any, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
