@@ -21,6 +21,7 @@ from msgspec import Raw
 from observatory import exact
 from observatory.runs import documents, usage
 from observatory.runs.documents import SUSPECT, BadItem, Suspicion
+from observatory.runs.sums import USAGE
 from observatory.runs.times import parse_time
 
 __all__ = [
@@ -346,12 +347,8 @@ def _take_usage(op: RunOp) -> None:
         op.first_token_time = usage.first_token(op.events)
     reported = usage.find(op.outputs, op.metadata.get("usage_metadata"), op.run_type)
     if reported is not None:
-        op.prompt_tokens = reported.prompt_tokens
-        op.completion_tokens = reported.completion_tokens
-        op.total_tokens = reported.total_tokens
-        op.prompt_cost = reported.prompt_cost
-        op.completion_cost = reported.completion_cost
-        op.total_cost = reported.total_cost
+        for name in USAGE:
+            setattr(op, name, getattr(reported, name))
         op.usage_details = reported.details
 
 

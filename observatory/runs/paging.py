@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 from uuid import UUID
+
+from observatory import cursors
+from observatory.cursors import BadCursor
 
 Key = TypeVar("Key")
 
 PAGE_BYTES: Final = 16 << 20  # of documents; the row that crosses it is the last of its page
 CHUNK_BYTES: Final = 4 << 20  # of documents read at once by a response that has no limit in bytes
 CHUNK_ROWS: Final = 1_000
-
-
-class BadCursor(ValueError):
-    """The cursor was not made by `cursor_of`."""
 
 
 def spanned(sizes: Iterable[int]) -> int:
@@ -52,17 +49,17 @@ def chunks(sized: Iterable[tuple[Key, int]]) -> Iterator[list[Key]]:
 
 
 def cursor_of(at: datetime, run_id: UUID) -> str:
-    text = f"{at.astimezone(UTC).isoformat()}/{run_id.hex}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    """Return the cursor of the run that a page ended with."""
+    return cursors.encode(f"{at.astimezone(UTC).isoformat()}/{run_id.hex}".encode())
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Return when the run of a cursor started, and its id. Raises BadCursor."""
     try:
-        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        at, _, run_id = text.partition("/")
+        at, _, run_id = cursors.decode(cursor).decode().partition("/")
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None:
             raise ValueError("no zone")
         return moment, UUID(run_id)
-    except (binascii.Error, ValueError):
-        raise BadCursor("cursor: invalid; send the cursor of an earlier answer") from None
+    except ValueError:
+        raise BadCursor from None

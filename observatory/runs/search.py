@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
+from observatory.cursors import BadCursor as BadCursor
 from observatory.db import prepared
-from observatory.runs import judgements, sizes, tree
+from observatory.runs import judgements, sizes, sums, tree
 from observatory.runs.durations import LATENCY
 from observatory.runs.filters.compile import (
     EVER,
@@ -27,7 +28,6 @@ from observatory.runs.filters.compile import (
     where_in_trace,
 )
 from observatory.runs.filters.grammar import MAX_SEARCHES, And, Node, Term, comparisons
-from observatory.runs.paging import BadCursor as BadCursor
 from observatory.runs.paging import chunks, cursor_of, read_cursor, spanned
 from observatory.workspaces.models import Workspace
 
@@ -92,8 +92,7 @@ _SMALL = {
         *("id", "trace_id", "parent_run_id", "project_id", "dotted_order", "name", "run_type"),
         *("status", "start_time", "end_time", "first_token_time", "received_at"),
         *("thread_id", "reference_example_id", "tags", "error"),
-        *("prompt_tokens", "completion_tokens", "total_tokens"),
-        *("prompt_cost", "completion_cost", "total_cost"),
+        *sums.USAGE,
     )
 } | {
     "latency_s": LATENCY.format(r="r"),

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from observatory.db import prepared
 from observatory.runs import sums
 from observatory.runs.search import RunRow
 
-TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
-COSTS: Final = ("prompt_cost", "completion_cost", "total_cost")
-
-_SUMS = (
-    f"{', '.join(sums.tokens(f'r.{name}') for name in TOKENS)},"
-    " sum(r.prompt_cost), sum(r.completion_cost), sum(r.total_cost)"
-)
+_SUMS = sums.usage("r.")
 # For a root: its whole trace. For any other run: the runs whose path leads through it.
 _BELOW = f"""
 SELECT r.trace_id, {_SUMS} FROM runs_run r
@@ -69,10 +63,10 @@ def with_subtree_usage(
     return [_with(row, below[row.id], instead_of_own) if row.id in ids else row for row in listed]
 
 
-def _with(row: RunRow, sums: tuple[Any, ...], instead_of_own: bool) -> RunRow:
-    values = dict(zip((*TOKENS, *COSTS), sums, strict=True))
+def _with(row: RunRow, below: tuple[Any, ...], instead_of_own: bool) -> RunRow:
+    values = dict(zip(sums.USAGE, below, strict=True))
     changes: dict[str, Any] = {}
-    for names, number in ((TOKENS, int), (COSTS, Decimal)):
+    for names, number in ((sums.TOKENS, int), (sums.COSTS, Decimal)):
         if all(getattr(row, name) is None for name in names) or (
             instead_of_own and any(values[name] is not None for name in names)
         ):

@@ -59,8 +59,7 @@ FIELDS = tuple(_EXPRESSIONS)
 """What can be told of a set of runs; percentiles of latency and first token in seconds."""
 OF_A_PROJECT = (
     *("run_count", "latency_p50", "latency_p99", "first_token_p50", "first_token_p99"),
-    *("median_tokens", "prompt_tokens", "completion_tokens", "total_tokens"),
-    *("prompt_cost", "completion_cost", "total_cost"),
+    *("median_tokens", *sums.USAGE),
     *("error_rate", "streaming_rate", "last_run_start_time"),
 )
 
@@ -119,22 +118,13 @@ def of_projects(
 # A root without tokens or cost of its own spent what the llm runs of its trace did.
 _ROOTS = f"""(
     SELECT root.*, below.* FROM (SELECT * FROM runs_run r WHERE {{condition}}) root, LATERAL (
-        SELECT {sums.tokens("run.prompt_tokens")} AS prompt_tokens_below,
-            {sums.tokens("run.completion_tokens")} AS completion_tokens_below,
-            {sums.tokens("run.total_tokens")} AS total_tokens_below,
-            sum(run.prompt_cost) AS prompt_cost_below,
-            sum(run.completion_cost) AS completion_cost_below,
-            sum(run.total_cost) AS total_cost_below
+        SELECT {sums.usage("run.", suffix="_below")}
         FROM runs_run run
         WHERE run.workspace_id = root.workspace_id AND run.trace_id = root.id
             AND run.id <> root.id AND run.run_type = 'llm' AND root.run_type <> 'llm'
             AND (root.total_tokens IS NULL OR root.total_cost IS NULL)
     ) below
 )"""
-_SPENT = (
-    *("prompt_tokens", "completion_tokens", "total_tokens"),
-    *("prompt_cost", "completion_cost", "total_cost"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,7 +256,7 @@ def _counted(
     runs = chosen(workspace, run_query, grouping, with_sums=True)
     aggregates = _aggregates(fields) or "NULL"
     if runs.sums_traces:
-        for name in _SPENT:
+        for name in sums.USAGE:
             aggregates = aggregates.replace(f"r.{name}", f"coalesce(r.{name}, r.{name}_below)")
     names, label, ending, params = tuple(fields), "NULL", "", list(runs.params)
     if grouping is not None:

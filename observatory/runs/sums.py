@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
+TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
+COSTS: Final = ("prompt_cost", "completion_cost", "total_cost")
+USAGE: Final = (*TOKENS, *COSTS)
+"""Columns of what a run used: tokens are counts, costs US dollars."""
 MAX_TOKENS: Final = (1 << 63) - 1
 """A sum of tokens is at most this: more than was ever spent, and what the wire can say."""
 MAX_AVERAGED: Final = 1e140
@@ -18,6 +22,18 @@ def tokens(column: str, *, where: str = "TRUE") -> str:
     """Return the SQL of the sum of a column of tokens; null where no row has any."""
     total = f"sum({column}) FILTER (WHERE {where})"
     return f"(CASE WHEN {total} > {MAX_TOKENS} THEN {MAX_TOKENS} ELSE {total} END)::bigint"
+
+
+def usage(table: str = "", *, suffix: str = "", or_zero: bool = False) -> str:
+    """Return the SELECT list of the sums of USAGE, each under its own name and `suffix`.
+
+    `table` is an alias with its dot. Null where no row says any; with `or_zero`, tokens are 0.
+    """
+    sums = {name: tokens(f"{table}{name}") for name in TOKENS}
+    if or_zero:
+        sums = {name: f"coalesce({sql}, 0)" for name, sql in sums.items()}
+    sums |= {name: f"sum({table}{name})" for name in COSTS}
+    return ", ".join(f"{sql} AS {name}{suffix}" for name, sql in sums.items())
 
 
 def mean(column: str, *, aggregate: str = "avg") -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from observatory.runs import sizes, sums, totals
 from observatory.runs.durations import LATENCY
@@ -29,8 +30,20 @@ from observatory.workspaces.models import Workspace
 MAX_LISTED = 1_000
 
 
-@dataclass(frozen=True)
-class Thread:
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Tokens (counts) and costs (US dollars; None: nobody said any) of the llm runs of traces."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_cost: Decimal | None
+    completion_cost: Decimal | None
+    total_cost: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thread(Spent):
     """One conversation: its traces (root runs) counted; latencies in seconds, costs in dollars.
 
     Tokens and costs are those of the llm runs of its traces. `last_outputs_id` is the newest root
@@ -47,12 +60,6 @@ class Thread:
     trace_ids: list[UUID]
     latency_p50: float | None
     latency_p99: float | None
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_cost: Decimal | None
-    completion_cost: Decimal | None
-    total_cost: Decimal | None
     first_trace_id: UUID
     last_trace_id: UUID
     last_outputs_id: UUID | None
@@ -94,12 +101,11 @@ class Threads:
     total: int
 
 
-@dataclass(frozen=True)
-class Totals:
+@dataclass(frozen=True, kw_only=True)
+class Totals(Spent):
     """All threads together. Latencies and first tokens in seconds, rates in [0, 1].
 
-    Latency and errors are of root runs; tokens, costs (US dollars) and first tokens of the llm runs
-    of each trace.
+    Latency and errors are of root runs; first tokens of the llm runs of each trace.
     """
 
     n_threads: int
@@ -111,12 +117,6 @@ class Totals:
     median_tokens: int | None
     error_rate: float | None
     streaming_rate: float | None
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_cost: Decimal | None
-    completion_cost: Decimal | None
-    total_cost: Decimal | None
     trace_ids: list[UUID]
     thread_ids: list[str]
 
@@ -172,17 +172,15 @@ _PAGE = f""", threads AS (
     SELECT *, count(*) OVER () AS total FROM threads
     ORDER BY last_start DESC, thread_id LIMIT %(limit)s OFFSET %(offset)s
 )
-SELECT page.thread_id, n, first_start, last_start, last_end, n_errors, ids, latency, used.*,
-    first_id, last_id,
+SELECT page.thread_id, n AS count, first_start, last_start, last_end, n_errors, ids AS trace_ids,
+    latency[1] AS latency_p50, latency[2] AS latency_p99, used.*,
+    first_id AS first_trace_id, last_id AS last_trace_id,
     (SELECT r.id FROM runs_run r WHERE r.workspace_id = %(workspace)s
         AND r.id = ANY(page.ids) AND r.outputs IS NOT NULL
-        ORDER BY r.start_time DESC, r.id DESC LIMIT 1),
+        ORDER BY r.start_time DESC, r.id DESC LIMIT 1) AS last_outputs_id,
     last_error, total
 FROM page, LATERAL (
-    SELECT coalesce({sums.tokens("prompt_tokens")}, 0),
-        coalesce({sums.tokens("completion_tokens")}, 0),
-        coalesce({sums.tokens("total_tokens")}, 0), sum(prompt_cost), sum(completion_cost),
-        sum(total_cost)
+    SELECT {sums.usage(or_zero=True)}
     FROM runs_run WHERE workspace_id = %(workspace)s AND trace_id = ANY(page.ids)
         AND run_type = 'llm'
 ) used
@@ -198,27 +196,24 @@ _TOTALS = f""", threads AS (SELECT thread_id FROM roots GROUP BY thread_id{{havi
             THEN extract(epoch from (used.first_token_time - start_time))::float8
         END AS first_token_s
     FROM roots JOIN threads USING (thread_id), LATERAL (
-        SELECT {sums.tokens("prompt_tokens")} AS prompt_tokens,
-            {sums.tokens("completion_tokens")} AS completion_tokens,
-            {sums.tokens("total_tokens")} AS total_tokens, sum(prompt_cost) AS prompt_cost,
-            sum(completion_cost) AS completion_cost, sum(total_cost) AS total_cost,
+        SELECT {sums.usage()},
             min(first_token_time) AS first_token_time
         FROM runs_run WHERE workspace_id = %(workspace)s AND trace_id = roots.id
             AND run_type = 'llm'
     ) used
 )
-SELECT count(DISTINCT thread_id), count(*),
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_s),
-    percentile_cont(0.99) WITHIN GROUP (ORDER BY latency_s),
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY first_token_s),
-    percentile_cont(0.99) WITHIN GROUP (ORDER BY first_token_s),
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_tokens),
-    avg((error IS NOT NULL)::int)::float8,
-    avg((first_token_time IS NOT NULL)::int) FILTER (WHERE end_time IS NOT NULL)::float8,
-    coalesce({sums.tokens("prompt_tokens")}, 0), coalesce({sums.tokens("completion_tokens")}, 0),
-    coalesce({sums.tokens("total_tokens")}, 0),
-    sum(prompt_cost), sum(completion_cost), sum(total_cost),
-    coalesce(array_agg(id), '{{{{}}}}'), coalesce(array_agg(DISTINCT thread_id), '{{{{}}}}')
+SELECT count(DISTINCT thread_id) AS n_threads, count(*) AS n_traces,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_s) AS latency_p50,
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY latency_s) AS latency_p99,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY first_token_s) AS first_token_p50,
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY first_token_s) AS first_token_p99,
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_tokens) AS median_tokens,
+    avg((error IS NOT NULL)::int)::float8 AS error_rate,
+    avg((first_token_time IS NOT NULL)::int) FILTER (WHERE end_time IS NOT NULL)::float8
+        AS streaming_rate,
+    {sums.usage(or_zero=True)},
+    coalesce(array_agg(id), '{{{{}}}}') AS trace_ids,
+    coalesce(array_agg(DISTINCT thread_id), '{{{{}}}}') AS thread_ids
 FROM traces
 """
 _TURNS = """
@@ -246,9 +241,10 @@ def listed(
     chosen.params |= {"limit": max(0, min(limit, MAX_LISTED)), "offset": max(0, offset)}
     with bounded(), connection.cursor() as cursor:
         cursor.execute(chosen.sql(_PAGE), chosen.params)
-        rows = cursor.fetchall()
+        rows = _named_rows(cursor)
         if rows:
-            return Threads([_thread(row) for row in rows], rows[0][-1])
+            totals_of_rows = [row.pop("total") for row in rows]
+            return Threads([Thread(**row) for row in rows], totals_of_rows[0])
         cursor.execute(chosen.sql(_COUNT), chosen.params)
         counted = cursor.fetchone()
         assert counted is not None
@@ -293,9 +289,8 @@ def aggregated(project: Project, thread_query: ThreadQuery) -> Totals:
     chosen = _Chosen(project, thread_query)
     with bounded(), connection.cursor() as cursor:
         cursor.execute(chosen.sql(_TOTALS), chosen.params)
-        row = cursor.fetchone()
-    assert row is not None
-    return Totals(*row)
+        (row,) = _named_rows(cursor)
+    return Totals(**row)
 
 
 def turns(project: Project, thread_id: str, trace_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -377,7 +372,7 @@ class _Chosen:
         return "".join(piece + name for piece, name in zip(pieces, placeholders, strict=True))
 
 
-def _thread(row: tuple[Any, ...]) -> Thread:
-    thread_id, n, first_start, last_start, last_end, n_errors, ids, latency, *rest, _ = row
-    p50, p99 = latency or (None, None)
-    return Thread(thread_id, n, first_start, last_start, last_end, n_errors, ids, p50, p99, *rest)
+def _named_rows(cursor: CursorWrapper) -> list[dict[str, Any]]:
+    """Return the rows that were found, by the names of their columns."""
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -18,7 +18,7 @@ from observatory.workspaces.models import Workspace
 
 Details = dict[str, dict[str, Any]]
 """`prompt_token_details` and its like -> category -> tokens (int) or US dollars (float)."""
-COUNTED = (*spending.TOKENS, *spending.COSTS)
+COUNTED = sums.USAGE
 # Every pair of a requested run and a run that is it or is below it.
 _BELOW = """runs_run top JOIN runs_run below ON below.workspace_id = top.workspace_id
     AND below.trace_id = top.trace_id

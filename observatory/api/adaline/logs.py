@@ -24,6 +24,7 @@ from observatory.api.adaline import schemas as shapes
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict
+from observatory.cursors import BadCursor
 from observatory.exact import dumps
 from observatory.feedback import record, taxonomies
 from observatory.feedback.judgement import InvalidFeedback
@@ -378,5 +379,5 @@ def _amendment(wish: bodies.Update) -> Amendment:
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
         return paging.read_cursor(cursor)
-    except paging.BadCursor:
+    except BadCursor:
         raise ParseError("cursor: invalid; send the nextCursor of an answer") from None

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Any
 
 from rest_framework.exceptions import ParseError
 
-from observatory import exact
-
-MAX_CURSOR = 2_000
-"""Characters: a thread's id holds 200, each as many as 6 bytes of JSON."""
+from observatory import cursors, exact
 
 
 def written(*parts: Any) -> str:
     """Return the cursor of `parts`: texts, numbers, None and times."""
-    return base64.urlsafe_b64encode(exact.dumps(parts)).decode()
+    return cursors.encode(exact.dumps(parts))
 
 
 def read(cursor: str, *kinds: type) -> list[Any]:
@@ -26,14 +21,12 @@ def read(cursor: str, *kinds: type) -> list[Any]:
     Raises ParseError for one that `written` did not give out.
     """
     try:
-        if len(cursor) > MAX_CURSOR:
-            raise ValueError("too long")
-        parts = exact.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
+        parts = exact.loads(cursors.decode(cursor))
         if not isinstance(parts, list) or len(parts) != len(kinds):
             raise ValueError("other parts")
         return [_part(kind, part) for kind, part in zip(kinds, parts, strict=True)]
-    except (binascii.Error, ValueError):
-        raise ParseError("cursor: invalid; send the cursor of an earlier answer") from None
+    except ValueError:
+        raise ParseError(str(cursors.BadCursor())) from None
 
 
 def _part(kind: type, part: Any) -> Any:

@@ -22,7 +22,7 @@ from observatory.api.runs import schemas as shapes
 from observatory.api.runs.ingest import RunPatch
 from observatory.exact import dumps
 from observatory.feedback import summary
-from observatory.runs import attachments, children, search, sharing, spending, totals, tree
+from observatory.runs import attachments, children, search, sharing, spending, sums, totals, tree
 from observatory.runs.grants import Grant
 from observatory.runs.previews import preview
 from observatory.runs.search import RunRow
@@ -265,7 +265,7 @@ def runs_out(
     """
     listed = list(rows)
     extras = extras_of(workspace, listed, selected, base_url(request), grant=grant)
-    if selected.intersection((*spending.TOKENS, *spending.COSTS)):
+    if selected.intersection(sums.USAGE):
         listed = spending.with_subtree_usage(workspace.pk, listed)
     if selected.intersection(_DETAILS):
         listed = totals.with_details(workspace.pk, listed)
