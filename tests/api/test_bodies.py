@@ -156,6 +156,8 @@ def test_members_that_read_themselves_take_what_clients_send_for_them() -> None:
     )
     assert (search.is_root, search.parent, search.ids) == (True, second, [UUID(int=1)])
     assert (search.select, search.size) == (None, 7)
+    assert read(Search, {"parent": [first]}).parent == UUID(int=1)
+    assert read(Search, {"parent": []}).parent is None
     empty = read(Search, {"is_root": False, "parent": "", "ids": "", "select": []})
     assert (empty.is_root, empty.parent, empty.ids, empty.select) == (False, None, None, None)
     listed = read(Search, {"ids": [], "select": ["name"]})
@@ -168,6 +170,7 @@ def test_members_that_read_themselves_take_what_clients_send_for_them() -> None:
         ({"is_root": 2}, "is_root: must be true or false"),
         ({"is_root": "true"}, "is_root: must be true or false"),
         ({"parent": ["x"]}, "parent: must be a UUID"),
+        ({"parent": [str(UUID(int=1))] * 2}, "parent: must be a UUID"),
         ({"ids": [str(UUID(int=1)), 7]}, "ids.1: must be a UUID"),
         ({"ids": "x"}, "ids: must be a UUID"),
         ({"ids": ["x"] * (MAX_IDS + 1)}, f"ids: must have at most {MAX_IDS} values"),

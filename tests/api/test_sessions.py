@@ -275,7 +275,7 @@ def test_another_workspaces_project_is_as_unknown_as_none(rival_api, acme) -> No
         ({"name": "p", "extra": {"a": "\x00"}}, "extra: "),
         ({"name": "p", "end_time": "soon"}, "end_time: "),
         ({"name": "p", "reference_dataset_id": 7}, "reference_dataset_id: "),
-        ([], "must be a JSON object"),
+        ([], "body: must be an object"),
     ],
 )
 def test_a_wrong_body_is_422_and_names_the_field(api, body, said) -> None:

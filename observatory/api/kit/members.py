@@ -65,13 +65,15 @@ else:
             raise ValueError("must be true or false")
 
     class Id(metaclass=SelfReading):
-        """A UUID. An empty text counts as absent."""
+        """A UUID, or a list of one. An empty text or list counts as absent."""
 
         kinds = (UUID, type(None))
         schema: ClassVar = {"type": "string", "format": "uuid"}
 
         @staticmethod
         def read(value: Any) -> UUID | None:
+            if isinstance(value, list) and len(value) < 2:
+                value = value[0] if value else ""
             return None if value == "" else uuid_of(value)
 
     class Ids(metaclass=SelfReading):

@@ -1,55 +1,81 @@
-"""Projects, and the feature switchboard."""
+"""Projects and experiments, and what the server offers."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from observatory.api.kit.types import JSONText, Moment, Object
+from observatory import exact
+from observatory.api.kit.bodies import NOT_BLANK, JSONText, Moment, Query, UntaggedBody
+from observatory.api.kit.types import Object
+from observatory.api.runs.members import Instant
 from observatory.api.runs.schemas import Facet, FeedbackStats, Filter
+from observatory.feedback.judgement import InvalidFeedback
+from observatory.runs.projects import MAX_NAME_LENGTH
+
+MAX_LISTED = 100
+SessionName = Annotated[str, Meta(max_length=MAX_NAME_LENGTH, pattern=NOT_BLANK)]
+Planned = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class Switchboard(TypedDict):
-    """What this server can do, as the SDKs ask before their first trace."""
+    """What this server offers, as the SDKs ask before their first trace."""
 
     version: str
     batch_ingest_config: Object
     instance_flags: dict[str, bool]
 
 
-class SessionFields(TypedDict, total=False):
-    """What a project may say of itself. Null and absent leave what is stored."""
-
-    description: str | None
-    extra: Object | None
-    start_time: Moment | None
-    end_time: Moment | None
-    reference_dataset_id: UUID | None
-    default_dataset_id: UUID | None
-    trace_tier: str | None
+def refuse_nul(name: str, document: Any) -> None:
+    """Raise InvalidFeedback when a JSON document holds a NUL character, in a key or a text."""
+    if document and exact.has_nul(exact.dumps(document)):
+        raise InvalidFeedback(name, "must not contain a NUL character")
 
 
-class SessionCreate(SessionFields):
-    """A project to make; an experiment names a reference dataset."""
+class SessionFields(UntaggedBody):
+    """The fields of a project. Null and absent leave what is stored."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=512)]
-    id: NotRequired[UUID | None]
-    num_examples: NotRequired[int | None]
-    num_repetitions: NotRequired[int | None]
-    evaluator_keys: NotRequired[list[str] | None]
+    description: Annotated[str, Meta(max_length=65_536)] | UnsetType | None = UNSET
+    extra: Object | UnsetType | None = UNSET
+    start_time: Instant | None = None
+    end_time: Instant | UnsetType | None = UNSET
+    reference_dataset_id: UUID | None = None
+    default_dataset_id: UUID | UnsetType | None = UNSET
+    trace_tier: Annotated[str, Meta(max_length=32)] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_nul("extra", None if self.extra is UNSET else self.extra)
+
+
+class NewSession(SessionFields):
+    """A project to create, and the size of the experiment it is planned for."""
+
+    id: UUID | None = None
+    num_examples: Planned | None = None
+    num_repetitions: Planned | None = None
+    evaluator_keys: (
+        Annotated[list[Annotated[str, Meta(max_length=180)]], Meta(max_length=MAX_LISTED)] | None
+    ) = None
+
+
+class SessionCreate(NewSession, kw_only=True):
+    """A project to create; an experiment names a reference dataset."""
+
+    name: SessionName
 
 
 class SessionChange(SessionFields):
-    """What to change of a project."""
+    """Changes of a project."""
 
-    name: NotRequired[Annotated[str, Meta(min_length=1, max_length=512)] | None]
+    name: SessionName | None = None
 
 
 class SessionHead(TypedDict):
-    """A project, but for what the versions of the wire say differently."""
+    """The fields of a project that both versions of the API return alike."""
 
     id: UUID
     tenant_id: UUID
@@ -79,40 +105,45 @@ class SessionHead(TypedDict):
 
 
 class Session(SessionHead):
-    """A project. The statistics are there if `include_stats` asked for them."""
+    """A project; with `include_stats`, its statistics."""
 
     trace_tier: str | None
     feedback_stats: NotRequired[dict[str, FeedbackStats]]
     session_feedback_stats: NotRequired[dict[str, FeedbackStats]]
 
 
-class SessionUpsertQuery(TypedDict, total=False):
-    """Whether a project of that name may be there already."""
+class SessionUpsertQuery(Query):
+    """Query parameters of POST /sessions."""
 
-    upsert: bool
-
-
-class SessionReadQuery(TypedDict, total=False):
-    """Whether to count."""
-
-    include_stats: bool
-    stats_start_time: datetime
-    stats_select: list[str]
-    stats_filter: Filter
-    facets: Annotated[bool, Meta(description="Count `run_facets`, too")]
+    upsert: Annotated[bool, Meta(description="Change the project of that name, if any")] = False
 
 
-class SessionQuery(SessionReadQuery, total=False):
-    """Which projects are meant."""
+class StatsQuery(Query):
+    """Which statistics of a project to return, and of which of its runs."""
 
-    id: list[UUID]
-    name: str
-    name_contains: str
-    reference_dataset: list[UUID]
-    reference_free: bool
-    dataset_version: str
-    metadata: JSONText
-    filter: Filter
+    include_stats: bool = False
+    stats_start_time: Moment | None = None
+    stats_select: list[str] | None = None
+    stats_filter: Filter | None = None
+
+
+class SessionReadQuery(StatsQuery):
+    """Query parameters of GET /sessions/{session_id}."""
+
+    facets: Annotated[bool, Meta(description="Count `run_facets`, too")] = False
+
+
+class SessionQuery(SessionReadQuery):
+    """Query parameters of GET /sessions."""
+
+    id: list[UUID] | None = None
+    name: str | None = None
+    name_contains: str | None = None
+    reference_dataset: list[UUID] | None = None
+    reference_free: bool | None = None
+    dataset_version: str | None = None
+    metadata: JSONText | None = None
+    filter: Filter | None = None
     sort_by: Literal[
         "name",
         "start_time",
@@ -121,28 +152,26 @@ class SessionQuery(SessionReadQuery, total=False):
         "latency_p99",
         "error_rate",
         "feedback",
-    ]
-    sort_by_desc: bool
-    sort_by_feedback_key: str
-    tag_value_id: list[UUID]
-    limit: Annotated[int, Meta(ge=1, le=100)]
-    offset: Annotated[int, Meta(ge=0, le=1_000_000)]
+    ] = "start_time"
+    sort_by_desc: bool = True
+    sort_by_feedback_key: str = ""
+    tag_value_id: list[str] | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = MAX_LISTED
+    offset: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+    def __post_init__(self) -> None:
+        refuse_nul("metadata", self.metadata)
 
 
-class AddressKind(TypedDict):
-    """What an address names."""
-
-    kind: Literal["AGENT", "EXPERIMENT", "EVALUATOR"]
-
-
-class SessionResolutionQuery(AddressKind, total=False):
+class SessionResolutionQuery(Query, kw_only=True):
     """An address: `id` of an experiment; evaluators have none, and agents are not kept."""
 
-    id: str
-    environment: str
+    kind: Literal["AGENT", "EXPERIMENT", "EVALUATOR"]
+    id: str | None = None
+    environment: str | None = None
 
 
 class Resolved(TypedDict):
-    """The project that the address names."""
+    """The project of the address."""
 
     session_id: UUID

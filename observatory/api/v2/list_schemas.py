@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Annotated, Literal, NotRequired, TypedDict
 from uuid import UUID
 
 from msgspec import Meta
+from rest_framework.exceptions import ParseError
 
+from datasets_app.catalogue import SORTABLE
 from observatory.api.datasets.schemas import DatasetHead
-from observatory.api.kit.types import JSONText, Moment, Object
-from observatory.api.projects.schemas import SessionHead
+from observatory.api.kit.bodies import JSONText, Query
+from observatory.api.projects import schemas as projects
+from observatory.api.projects.schemas import SessionHead, SessionName
+from observatory.api.projects.statistics import SORTED_BY_COLUMN, SORTED_BY_STATS
 from observatory.api.runs.schemas import FeedbackStats, Filter
+from observatory.feedback.judgement import InvalidFeedback
+
+MAX_PAGE = 100
+PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
+SortOrder = Annotated[str, Meta(extra_json_schema={"enum": ["asc", "desc"]})]
+SORT_ORDERS = ("asc", "desc")
+TraceTier = Literal["LONG_LIVED", "SHORT_LIVED"]
+Ignored = Annotated[str, Meta(description="Accepted and ignored")]
+SessionSort = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "enum": [name.upper() for name in (*SORTED_BY_COLUMN, *SORTED_BY_STATS, "feedback")]
+        }
+    ),
+]
+
+
+def _refuse_unless(name: str, value: str, choices: Iterable[str]) -> None:
+    """Raise ParseError (400) unless `value` is one of `choices`; other parameters raise 422."""
+    if value not in choices:
+        raise ParseError(f"{name}: must be one of {', '.join(choices)}")
 
 
 class DatasetV2(DatasetHead):
@@ -27,46 +53,38 @@ class DatasetPageV2(TypedDict):
     next_cursor: str | None
 
 
-class PageQueryV2(TypedDict, total=False):
-    """Which page, and in which order."""
+class DatasetQueryV2(Query):
+    """Query parameters of GET /api/v2/datasets."""
 
-    cursor: str
-    page_size: Annotated[int, Meta(ge=1, le=100, description="100 unless asked")]
-    sort_order: Literal["asc", "desc"]
+    id: list[UUID] = []
+    name: str | None = None
+    name_contains: str | None = None
+    data_type: list[str] = []
+    metadata: JSONText | None = None
+    exclude: Annotated[list[str], Meta(description="example_count: return null for it")] = []
+    exclude_corrections_datasets: Ignored | None = None
+    sort_by: Annotated[str, Meta(extra_json_schema={"enum": list(SORTABLE)})] = "created_at"
+    tag_value_id: list[str] = []
+    cursor: str | None = None
+    page_size: PageSize = MAX_PAGE
+    sort_order: SortOrder = "desc"
 
-
-class DatasetQueryV2(PageQueryV2, total=False):
-    """Which datasets are meant."""
-
-    id: list[UUID]
-    name: str
-    name_contains: str
-    data_type: list[str]
-    metadata: JSONText
-    exclude: list[Literal["example_count"]]
-    exclude_corrections_datasets: bool
-    sort_by: Literal[
-        "name",
-        "created_at",
-        "modified_at",
-        "example_count",
-        "session_count",
-        "last_session_start_time",
-    ]
-    tag_value_id: list[UUID]
+    def __post_init__(self) -> None:
+        _refuse_unless("sort_by", self.sort_by, SORTABLE)
+        _refuse_unless("sort_order", self.sort_order, SORT_ORDERS)
 
 
 class FeedbackStatsV2(FeedbackStats):
-    """What was thought under one key."""
+    """The feedback of one key."""
 
     type: Literal["PRIMARY", "COMPOSITE"]
 
 
 class SessionV2(SessionHead):
-    """A project or an experiment. The statistics are there if `include_stats` asked for them."""
+    """A project or an experiment; with `include_stats`, its statistics."""
 
     type: Literal["PROJECT", "EXPERIMENT"]
-    trace_tier: Literal["LONG_LIVED", "SHORT_LIVED"] | None
+    trace_tier: TraceTier | None
     feedback_stats: NotRequired[dict[str, FeedbackStatsV2]]
     session_feedback_stats: NotRequired[dict[str, FeedbackStatsV2]]
 
@@ -78,72 +96,61 @@ class SessionPageV2(TypedDict):
     next_cursor: str | None
 
 
-class SessionReadQueryV2(TypedDict, total=False):
-    """Whether to count."""
+class SessionReadQueryV2(projects.StatsQuery):
+    """Query parameters of GET /api/v2/sessions/{session_id}."""
 
-    include_stats: bool
-    include_facets: bool
-    stats_start_time: datetime
-    stats_select: list[str]
-    stats_filter: Filter
-    use_approx_stats: bool
+    include_facets: Annotated[bool, Meta(description="Count `run_facets`, too")] = False
+    use_approx_stats: Ignored | None = None
 
 
-class SessionQueryV2(PageQueryV2, SessionReadQueryV2, total=False):
-    """Which projects are meant."""
+class SessionQueryV2(SessionReadQueryV2):
+    """Query parameters of GET /api/v2/sessions."""
 
-    id: list[UUID]
-    name: str
-    name_contains: str
-    type: list[Literal["PROJECT", "AGENT", "EXPERIMENT"]]
-    reference_dataset_id: list[UUID]
-    dataset_version: str
-    metadata: JSONText
-    filter: Filter
-    sort_by: Literal[
-        "NAME",
-        "START_TIME",
-        "LAST_RUN_START_TIME",
-        "ERROR_RATE",
-        "LATENCY_P50",
-        "LATENCY_P99",
-        "FEEDBACK",
+    id: list[UUID] | None = None
+    name: str | None = None
+    name_contains: str | None = None
+    type: list[Literal["PROJECT", "AGENT", "EXPERIMENT"]] = []
+    reference_dataset_id: list[UUID] | None = None
+    dataset_version: str | None = None
+    metadata: JSONText | None = None
+    filter: Filter | None = None
+    sort_by: SessionSort = "START_TIME"
+    sort_by_feedback_key: str = ""
+    sort_by_feedback_source: Literal["RUN", "SESSION"] = "RUN"
+    tag_value_id: list[str] = []
+    cursor: str | None = None
+    page_size: PageSize = MAX_PAGE
+    sort_order: SortOrder = "desc"
+
+    def __post_init__(self) -> None:
+        projects.refuse_nul("metadata", self.metadata)
+        _refuse_unless("sort_order", self.sort_order, SORT_ORDERS)
+
+
+class SessionUpsertQueryV2(projects.SessionUpsertQuery):
+    """Query parameters of POST /api/v2/sessions."""
+
+
+class SessionCreateV2(projects.NewSession, kw_only=True):
+    """A project to create; an experiment, and no other, names a reference dataset."""
+
+    type: Annotated[
+        Literal["PROJECT", "EXPERIMENT", "AGENT"], Meta(description="AGENT is not supported")
     ]
-    sort_by_feedback_key: str
-    sort_by_feedback_source: Literal["RUN", "SESSION"]
-    tag_value_id: list[UUID]
+    name: SessionName | None = None
+    trace_tier: TraceTier | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.type == "AGENT":
+            raise InvalidFeedback("type", "this server keeps no agents")
+        if (self.type == "EXPERIMENT") != (self.reference_dataset_id is not None):
+            raise InvalidFeedback(
+                "reference_dataset_id", "an EXPERIMENT has one, a PROJECT has none"
+            )
 
 
-class SessionUpsertQueryV2(TypedDict, total=False):
-    """Whether a project of that name may be there already."""
+class SessionChangeV2(projects.SessionChange):
+    """Changes of a project. Null clears description, extra, end_time and default_dataset_id."""
 
-    upsert: bool
-
-
-class SessionFieldsV2(TypedDict, total=False):
-    """What a project may say of itself."""
-
-    description: str | None
-    extra: Object | None
-    end_time: Moment | None
-    default_dataset_id: UUID | None
-    trace_tier: Literal["LONG_LIVED", "SHORT_LIVED"] | None
-
-
-class SessionCreateV2(SessionFieldsV2):
-    """A project to make; an experiment, and no other, names a reference dataset."""
-
-    type: Literal["PROJECT", "EXPERIMENT"]
-    name: NotRequired[Annotated[str, Meta(min_length=1, max_length=512)] | None]
-    id: NotRequired[UUID | None]
-    start_time: NotRequired[Moment | None]
-    reference_dataset_id: NotRequired[UUID | None]
-    num_examples: NotRequired[int | None]
-    num_repetitions: NotRequired[int | None]
-    evaluator_keys: NotRequired[list[str] | None]
-
-
-class SessionChangeV2(SessionFieldsV2):
-    """What to change of a project; a null takes the field away."""
-
-    name: NotRequired[Annotated[str, Meta(min_length=1, max_length=512)]]
+    trace_tier: TraceTier | None = None

@@ -1,6 +1,6 @@
-"""Pages of a list in any order: a cursor says how far one came, and what was the newest row then.
+"""Pages of a list in any order: a cursor holds the offset, and the newest row of the first page.
 
-Rows that are made while somebody turns pages are left out of them, so that no row comes twice.
+Rows that are created while a client pages are left out, so that no row comes twice.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework.exceptions import ParseError
-from rest_framework.request import Request
 
-from observatory.api.kit import cursors, parameters
-
-MAX_PAGE = 100
+from observatory.api.kit import cursors
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a page begins, how long it is, and the highest primary key that was there at first."""
+    """Where a page begins, how long it is, and the highest primary key of the first page's time."""
 
     offset: int
     newest: int
@@ -28,23 +25,21 @@ class Place:
 
     @property
     def window(self) -> slice:
-        """One more than the page has: it tells whether another follows."""
+        """The rows of the page and one more: whether another page follows."""
         return slice(self.offset, self.offset + self.size + 1)
 
-    def page(self, found: Sequence[Any]) -> tuple[list[Any], str | None]:
-        """Return what of `window` belongs to the page, and the cursor of the next one."""
-        if len(found) <= self.size:
-            return list(found), None
-        return list(found[: self.size]), cursors.written(self.offset + self.size, self.newest)
+    def page(self, rows: Sequence[Any]) -> tuple[list[Any], str | None]:
+        """Return the rows of `window` that belong to the page, and the cursor of the next one."""
+        if len(rows) <= self.size:
+            return list(rows), None
+        return list(rows[: self.size]), cursors.written(self.offset + self.size, self.newest)
 
 
-def place_of(request: Request, everything: QuerySet[Any]) -> Place:
-    """Return where the request's page is in a list of rows of `everything`.
+def place_of(cursor: str | None, size: int, everything: QuerySet[Any]) -> Place:
+    """Return where a page of `size` rows is in a list of rows of `everything`.
 
     Raises ParseError for a cursor that was not given out.
     """
-    size = parameters.number(request, "page_size", MAX_PAGE, 1, MAX_PAGE)
-    cursor = parameters.one(request, "cursor")
     if cursor is None:
         newest = everything.order_by("-pk").values_list("pk", flat=True).first()
         return Place(0, newest or 0, size)
@@ -52,11 +47,3 @@ def place_of(request: Request, everything: QuerySet[Any]) -> Place:
     if offset < 0 or newest < 0:
         raise ParseError("cursor: invalid; send the cursor of an earlier answer")
     return Place(offset, newest, size)
-
-
-def is_descending(request: Request) -> bool:
-    """Return what `sort_order` says; descending unless asked. Raises ParseError."""
-    order = parameters.one(request, "sort_order") or "desc"
-    if order not in ("asc", "desc"):
-        raise ParseError("sort_order: expects asc or desc")
-    return order == "desc"
