@@ -156,6 +156,7 @@ def test_members_that_read_themselves_take_what_clients_send_for_them() -> None:
     )
     assert (search.is_root, search.parent, search.ids) == (True, second, [UUID(int=1)])
     assert (search.select, search.size) == (None, 7)
+    assert read(Search, {"size": ""}).size is None
     assert read(Search, {"parent": [first]}).parent == UUID(int=1)
     assert read(Search, {"parent": []}).parent is None
     empty = read(Search, {"is_root": False, "parent": "", "ids": "", "select": []})
@@ -175,6 +176,9 @@ def test_members_that_read_themselves_take_what_clients_send_for_them() -> None:
         ({"ids": "x"}, "ids: must be a UUID"),
         ({"ids": ["x"] * (MAX_IDS + 1)}, f"ids: must have at most {MAX_IDS} values"),
         ({"select": ["name", 7]}, "select: must be an array of names"),
+        ({"size": "x"}, "size: must be a whole number"),
+        ({"size": "null"}, "size: must be a whole number"),
+        ({"size": "21"}, "size: must be at most 20"),
         ({"select": "name"}, "select: must be an array of names"),
     ],
 )

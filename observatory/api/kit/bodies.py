@@ -95,7 +95,7 @@ Q = TypeVar("Q", bound="Query")
 class Body(Struct, kw_only=True):
     """The JSON body of a request. `invalid` is the refusal of its dialect.
 
-    With `reads_digits` a text of digits stands for a whole number, as in a query. With
+    With `reads_digits` a text of digits stands for a whole number, and an empty text for null. With
     `is_read_by_handler` the endpoint describes it only: the handler takes the bytes apart,
     because documents in it are stored as they were sent.
     """
@@ -159,7 +159,9 @@ def read_list(kind: Any, body: Any) -> list[Any]:
 def _read(kind: Any, dialect: type[Body], body: Any) -> Any:
     try:
         value = _present(body, _type_of(kind))
-        return _converted(kind, value, is_strict=not dialect.reads_digits)
+        if dialect.reads_digits and isinstance(value, dict):
+            value = {name: _number(dialect, name, item) for name, item in value.items()}
+        return _converted(kind, value, is_strict=True)
     except InvalidFeedback as error:
         raise dialect.invalid(str(error)) from None
 
@@ -197,13 +199,28 @@ def read_query(kind: type[Q], parameters: QueryDict) -> Q:
         values = [value for value in parameters.getlist(name) if value]
         if not values:
             continue
-        sent[name] = values if _is_list(kind, field.name) else _mended(kind, field, values[-1])
-        if len(values) > MAX_LISTED and sent[name] is values:
+        is_list = _may_be(kind, field.name, types.ListType)
+        sent[name] = values if is_list else _mended(kind, field, values[-1])
+        if is_list and len(values) > MAX_LISTED:
             raise kind.invalid(f"{name}: must have at most {MAX_LISTED} values")
     try:
         return cast(Q, _converted(kind, sent, is_strict=False))
     except InvalidFeedback as error:
         raise kind.invalid(str(error)) from None
+
+
+def _number(kind: type[Body], name: str, value: Any) -> Any:
+    """Return `value`; a text of digits as a number, an empty one as null, if `name` is a number."""
+    if not isinstance(value, str) or name not in _numbers(kind):
+        return value
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 12 else value or None
+
+
+@cache
+def _numbers(kind: type[Body]) -> frozenset[str]:
+    """Return the members of a body that are whole numbers."""
+    fields = msgspec.structs.fields(kind)
+    return frozenset(f.encode_name for f in fields if _may_be(kind, f.name, types.IntType))
 
 
 def _converted(kind: Any, value: Any, *, is_strict: bool) -> Any:
@@ -320,8 +337,13 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _is_list(kind: Any, name: str) -> bool:
-    return any(isinstance(member, types.ListType) for member in _members(_field(kind, name)))
+def _may_be(kind: Any, name: str, type_: type[types.Type]) -> bool:
+    """Return whether the member `name` of a class may be of a type of msgspec.inspect."""
+    for member in _members(_field(kind, name)):
+        bare = member.type if isinstance(member, types.Metadata) else member
+        if isinstance(bare, type_):
+            return True
+    return False
 
 
 @cache

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, UnsetType
 
 from observatory import exact
-from observatory.api.kit.bodies import NOT_BLANK, JSONText, Moment, Query, UntaggedBody
+from observatory.api.kit.bodies import NOT_BLANK, JSONText, Moment, Prose, Query, UntaggedBody
 from observatory.api.kit.types import Object
 from observatory.api.runs.members import Instant
 from observatory.api.runs.schemas import Facet, FeedbackStats, Filter
@@ -168,7 +168,7 @@ class SessionResolutionQuery(Query, kw_only=True):
 
     kind: Literal["AGENT", "EXPERIMENT", "EVALUATOR"]
     id: str | None = None
-    environment: str | None = None
+    environment: Prose | None = None
 
 
 class Resolved(TypedDict):

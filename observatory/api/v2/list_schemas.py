@@ -11,7 +11,7 @@ from rest_framework.exceptions import ParseError
 
 from datasets_app.catalogue import SORTABLE
 from observatory.api.datasets.schemas import DatasetHead
-from observatory.api.kit.bodies import JSONText, Query
+from observatory.api.kit.bodies import JSONText, Prose, Query
 from observatory.api.projects import schemas as projects
 from observatory.api.projects.schemas import SessionHead, SessionName
 from observatory.api.projects.statistics import SORTED_BY_COLUMN, SORTED_BY_STATS
@@ -23,7 +23,7 @@ PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 SortOrder = Annotated[str, Meta(extra_json_schema={"enum": ["asc", "desc"]})]
 SORT_ORDERS = ("asc", "desc")
 TraceTier = Literal["LONG_LIVED", "SHORT_LIVED"]
-Ignored = Annotated[str, Meta(description="Accepted and ignored")]
+Ignored = Annotated[Prose, Meta(description="Accepted and ignored")]
 SessionSort = Annotated[
     str,
     Meta(
