@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from observatory.api.feedback.schemas import Key, Scale
+from observatory.api.kit.bodies import Query
 from observatory.api.kit.types import Object, PageQuery
 from observatory.api.runs.schemas import Run
 
@@ -325,3 +326,82 @@ class Placement(TypedDict):
     section: Section
     position: int
     cursor: str
+
+
+class AgreementQuery(Query):
+    """Query parameters of GET /annotation-queues/{id}/agreement."""
+
+    days: Annotated[int, Meta(ge=1, le=3_650, description="Leave out older ratings")] | None = None
+
+
+class AgreementInterval(TypedDict):
+    """The interval of a coefficient: its ends, how it was computed, its level."""
+
+    low: float
+    high: float
+    method: str
+    level: float
+    seed: int | None
+
+
+class Agreement(TypedDict):
+    """A coefficient with everything needed to read it. `reason` says why there is no value."""
+
+    statistic: str
+    value: float | None
+    reason: str | None
+    n_items: int
+    n_ratings: int
+    n_overlap: int
+    ci: AgreementInterval | None
+    se: float | None
+    percent_agreement: float | None
+    companions: dict[str, float | None]
+    warnings: list[str]
+    params: Object
+    data_version: str
+    computed_at: datetime | None
+
+
+class AgreementOfPair(TypedDict):
+    """Two reviewers on one question: `table[i][j]` counts i by the first and j by the second."""
+
+    reviewers: list[str]
+    agreement: Agreement
+    table: list[list[int]] | None
+    mean_difference: float | None
+
+
+class AgreementGate(TypedDict):
+    """Whether the interval of the headline is above the target."""
+
+    statistic: str
+    target: float
+    lower_bound: float | None
+    upper_bound: float | None
+    n_items: int
+    verdict: Literal["undefined", "few", "met", "below", "open"]
+
+
+class ExcludedRatings(TypedDict):
+    """How many ratings were not compared, by reason."""
+
+    other_scale: int
+    not_blind: int
+    invalid: int
+    before_window: int
+
+
+class AgreementOnKey(TypedDict):
+    """The agreement on one question of a rubric."""
+
+    feedback_key: str
+    categories: list[str]
+    reviewers: list[str]
+    headline: Agreement
+    group: Agreement
+    pairs: list[AgreementOfPair]
+    gate: AgreementGate
+    excluded: ExcludedRatings
+    n_disputed: int
+    sentence: str

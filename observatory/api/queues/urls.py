@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver
 
 from observatory.api.kit.paths import at
-from observatory.api.queues import export, items, queues, runs
+from observatory.api.queues import agreement, export, items, queues, runs
 
 QUEUE = "(?P<queue_id>[^/]+)"
 
@@ -38,6 +38,11 @@ v1: list[URLPattern | URLResolver] = [
         f"annotation-queues/{QUEUE}/(?P<which>size|total_size|total_archived)",
         runs.AnnotationQueueSize,
         "queue-size",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/agreement",
+        agreement.QueueAgreement,
+        "queue-agreement",
     ),
     at(
         f"annotation-queues/{QUEUE}/export",
