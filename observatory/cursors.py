@@ -1,4 +1,4 @@
-"""Opaque cursors: bytes that a client hands back, as text that needs no escaping in a URL."""
+"""Opaque cursors: a position in a list, encoded as text that needs no escaping in a URL."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ MAX_LENGTH: Final = 2_000
 
 
 class BadCursor(ValueError):
-    """The cursor is none that an answer contained. The message is for whoever sent it."""
+    """Raised for a cursor that no answer contained. The message is for the client."""
 
     def __init__(self) -> None:
         super().__init__("cursor: invalid; send the cursor of an earlier answer")
 
 
-def encode(place: bytes) -> str:
-    """Return the cursor of a place in an order."""
-    return base64.urlsafe_b64encode(place).decode()
+def encode(position: bytes) -> str:
+    """Return the cursor of a position."""
+    return base64.urlsafe_b64encode(position).decode()
 
 
 def decode(cursor: str) -> bytes:
-    """Return the place that `encode` was given. Raises BadCursor."""
+    """Return the position that `encode` was given. Raises BadCursor."""
     if len(cursor) > MAX_LENGTH:
         raise BadCursor
     try:

@@ -1,4 +1,4 @@
-"""Declared places where a room above adds to what a room below does.
+"""Declared extension points: where a room above adds to what a room below does.
 
 The lower room declares the place and its type, and calls what stands in it. The upper room fills
 it, in `AppConfig.ready` or, for the admin, beside the class it registers. Nothing else of a room

@@ -1,6 +1,6 @@
-"""Arithmetic: single values as every dialect of the wire writes them.
+"""Arithmetic: texts, ids and times as every dialect of the wire writes them.
 
-Each function raises ValueError with the reason alone; whoever reads a body adds the field.
+Each function raises ValueError with the reason alone; the caller adds the name of the field.
 """
 
 from __future__ import annotations

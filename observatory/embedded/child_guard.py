@@ -20,7 +20,7 @@ def end_with_parent(parent: int, number: signal.Signals) -> None:
     """Ask the kernel to send this process `number` when `parent`, its parent, is gone.
 
     Raises OSError when the kernel refuses, and ProcessLookupError when the parent is gone
-    already. Elsewhere than on Linux nothing happens.
+    already. Does nothing on other systems than Linux.
     """
     if _libc is None:
         return

@@ -1,4 +1,4 @@
-"""Remove a project together with what was thought of it."""
+"""Remove a project together with its feedback."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def seal(condition: str, parameters: Mapping[str, Any]) -> list[int]:
 
 
 def toggle(condition: str, parameters: Mapping[str, Any]) -> list[tuple[UUID | None, bool]]:
-    """Seal what is readable and open what is sealed, of feedback `f` that meets `condition`.
+    """Flip `is_sealed` of the feedback `f` that meets the SQL `condition`.
 
     Return the run of each row that changed (None: of a whole project) and whether it is sealed
     now. Call it in the transaction that changed what the condition reads.

@@ -32,7 +32,7 @@ MAX_LISTED = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """Tokens (counts) and costs (US dollars; None: nobody said any) of the llm runs of traces."""
+    """Tokens (counts) and costs (US dollars, None when unknown) of the llm runs of traces."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -373,6 +373,6 @@ class _Chosen:
 
 
 def _named_rows(cursor: CursorWrapper) -> list[dict[str, Any]]:
-    """Return the rows that were found, by the names of their columns."""
+    """Return the fetched rows as dictionaries by column name."""
     names = [column.name for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
