@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from annotations.agreement import calibration
 from annotations.agreement.calibration import KeyAgreement, PairAgreement
+from annotations.agreement.coefficients import Agreement
 from annotations.agreement.verdicts import Gate
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
@@ -18,10 +19,14 @@ from observatory.api.queues import schemas
 from observatory.api.queues.queues import find
 
 
+def _shown(result: Agreement) -> dict[str, Any]:
+    return {**result.as_json(), "computed_at": result.computed_at}
+
+
 def _shown_pair(pair: PairAgreement) -> dict[str, Any]:
     return {
         "reviewers": [pair.first.name, pair.second.name],
-        "agreement": pair.agreement.as_json(),
+        "agreement": _shown(pair.agreement),
         "table": pair.table,
         "mean_difference": pair.mean_difference,
     }
@@ -45,8 +50,8 @@ def shown(agreement: KeyAgreement) -> dict[str, Any]:
         "feedback_key": agreement.key,
         "categories": agreement.categories,
         "reviewers": [reviewer.name for reviewer in agreement.reviewers],
-        "headline": agreement.headline.as_json(),
-        "group": agreement.group.as_json(),
+        "headline": _shown(agreement.headline),
+        "group": _shown(agreement.group),
         "pairs": [_shown_pair(pair) for pair in agreement.pairs],
         "gate": _shown_gate(agreement.gate),
         "excluded": {
