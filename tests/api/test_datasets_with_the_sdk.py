@@ -128,7 +128,7 @@ def test_the_same_upload_twice_is_one_example(sdk) -> None:
 
 def test_a_bad_upload_stores_nothing(sdk) -> None:
     dataset = sdk.create_dataset("golden")
-    with pytest.raises(Exception, match="a file needs a name of 1 to"):
+    with pytest.raises(Exception, match="must be a file name of 1 to"):
         sdk.create_examples(
             dataset_id=dataset.id,
             examples=[

@@ -79,11 +79,14 @@ def completed(kept: Plan, today: Plan) -> Plan:
     for operation, new in today.items():
         old = plan.setdefault(operation, new)
         old["query"] = new["query"] | old["query"]
-        for number, body in enumerate(new["bodies"]):
-            if number >= len(old["bodies"]):
+        unmatched = [*old["bodies"]]
+        for body in new["bodies"]:  # OpenAPI may list an object and an array in another order
+            alike = [one for one in unmatched if type(one["full"]) is type(body["full"])]
+            if not alike:
                 old["bodies"].append(body)
                 continue
-            old_body = old["bodies"][number]
+            old_body = alike[0]
+            unmatched.remove(old_body)
             old_body["fields"] = body["fields"] | old_body["fields"]
             if isinstance(old_body["full"], dict) and isinstance(body["full"], dict):
                 old_body["full"] = body["full"] | old_body["full"]

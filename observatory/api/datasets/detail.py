@@ -26,10 +26,11 @@ from observatory.api.datasets.datasets import (
     reread,
 )
 from observatory.api.datasets.examples import delete_all, update_in
-from observatory.api.kit import bodies, parameters
+from observatory.api.kit import bodies
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
+from observatory.api.kit.members import uuid_of
 from observatory.api.kit.types import Message, Object
 from observatory.runs.models import Project
 
@@ -54,19 +55,21 @@ def _patches(raw: dict[str, bytes]) -> list[ExampleChange]:
     text = raw.get("patch_examples", b"null")
     if text.strip() == b"null":
         return []
-    changes = example_bodies.members_of(text, "patch_examples: ")
+    changes = example_bodies.members_of(text, "patch_examples")
     if changes.keys() == bodies.MISSING.keys():
         return []
-    return [
-        example_bodies.change_of(
-            _example_id(name), example_bodies.members_of(part, f"patch_examples.{name[:60]}: ")
-        )
-        for name, part in changes.items()
-    ]
-
-
-def _example_id(name: str) -> Any:
-    return parameters.sent_uuid({"patch_examples": name}, "patch_examples")
+    patches = []
+    for name, part in changes.items():
+        where = f"patch_examples.{name[:60]}"
+        members = example_bodies.members_of(part, where)
+        try:
+            change = example_bodies.read(shapes.ExampleChange, members)
+            patches.append(example_bodies.change_of(uuid_of(name), change))
+        except ValueError as error:
+            raise Unprocessable(f"{where}: {error}") from None
+        except Unprocessable as error:
+            raise Unprocessable(f"{where}.{error.detail}") from None
+    return patches
 
 
 class DatasetDetail(WorkspaceView):

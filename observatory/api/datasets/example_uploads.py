@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -23,6 +24,7 @@ from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.runs import attachments
 from observatory.runs.attachments import Saved
 
+E = TypeVar("E", bound=shapes.ExampleFields)
 Members = dict[str, bytes]
 
 
@@ -55,21 +57,21 @@ def read(request: Request) -> Iterator[dict[UUID, Sent]]:
             if (uuid, rest) in seen:
                 raise Unprocessable(f"{part.name[:100]}: two parts have this name")
             seen.add((uuid, rest))
-            one = sent.setdefault(uuid, Sent())
+            example = sent.setdefault(uuid, Sent())
             kind, _, name = rest.partition(".")
             if rest in (*example_bodies.DOCUMENTS, "attachments_operations"):
-                one.members[rest] = bytes(content[part.start : part.end])
+                example.members[rest] = bytes(content[part.start : part.end])
             elif rest == "":
                 raw = bytes(content[part.start : part.end])
-                main = example_bodies.members_of(raw, f"{part.name}: ")
+                main = example_bodies.members_of(raw, part.name)
                 for member, value in main.items():
-                    one.members.setdefault(member, value)
+                    example.members.setdefault(member, value)
             elif kind == "attachment":
                 name = example_bodies.file_name(part.name, name)
                 mime_type = multipart.mime_type(content, part)
                 file = attachments.save(uuid, name, mime_type, _pieces(content, part))
                 saved.append(file)
-                one.files[name] = file
+                example.files[name] = file
             else:
                 raise Unprocessable(f"{part.name[:100]}: no example has such a part")
         yield sent
@@ -80,9 +82,19 @@ def _pieces(content: body.Content, part: multipart.Part) -> Iterator[bytes]:
         yield bytes(content[start : min(part.end, start + body.PIECE)])
 
 
-def _input(uuid: UUID, sent: Sent) -> ExampleInput:
-    named = {**sent.members, "id": b'"%s"' % str(uuid).encode()}
-    return example_bodies.input_of(named, sent.files)
+@contextmanager
+def _naming(uuid: UUID) -> Iterator[None]:
+    """Name the example in refusals that are raised in the block."""
+    try:
+        yield
+    except Unprocessable as error:
+        raise Unprocessable(f"{uuid}.{error.detail}") from None
+
+
+def _read(kind: type[E], uuid: UUID, sent: Sent) -> E:
+    """Return the members of one example as `kind`. Raises 422, naming the example."""
+    with _naming(uuid):
+        return example_bodies.read(kind, {**sent.members, "id": b'"%s"' % str(uuid).encode()})
 
 
 def _uuid(text: str) -> UUID:
@@ -110,22 +122,26 @@ class DatasetExamples(WorkspaceView):
     )
     def post(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
-        with read(request) as sent:
-            return _answer(create_in(dataset, [_input(*pair) for pair in sent.items()]))
+        with read(request) as examples:
+            inputs = [
+                example_bodies.input_of(_read(shapes.ExampleContent, uuid, sent), sent.files)
+                for uuid, sent in examples.items()
+            ]
+            return _answer(create_in(dataset, inputs))
 
     @endpoint(
         body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten, errors=(409,)
     )
     def patch(self, request: Request, dataset_id: str) -> Response:
         dataset = dataset_or_404(self, dataset_id)
-        with read(request) as sent:
-            for uuid, one in sent.items():
-                named = example_bodies.id_of(one.members, "dataset_id")
-                if named not in (None, dataset.uuid):
+        with read(request) as examples:
+            changes = []
+            for uuid, sent in examples.items():
+                change = _read(shapes.ExampleUpdate, uuid, sent)
+                if change.dataset_id not in (None, dataset.uuid):
                     raise Conflict(f"{uuid}.dataset_id: an example stays in its dataset")
-            changes = [
-                example_bodies.change_of(uuid, one.members, one.files) for uuid, one in sent.items()
-            ]
+                with _naming(uuid):
+                    changes.append(example_bodies.change_of(uuid, change, sent.files))
             return _answer(update_in(dataset, changes))
 
 
@@ -136,20 +152,19 @@ class ExamplesUpsert(WorkspaceView):
         body=Binary, takes="multipart/form-data", answer=shapes.ExamplesWritten, errors=(404, 409)
     )
     def post(self, request: Request) -> Response:
-        with read(request) as sent:
-            return _answer(self._upserted(sent))
+        with read(request) as examples:
+            return _answer(self._upserted(examples))
 
-    def _upserted(self, sent: dict[UUID, Sent]) -> Written:
-        by_dataset: dict[UUID, list[tuple[UUID, Sent]]] = {}
-        for uuid, one in sent.items():
-            dataset_id = example_bodies.id_of(one.members, "dataset_id")
-            if dataset_id is None:
-                raise Unprocessable(f"{uuid}.dataset_id: is required")
-            by_dataset.setdefault(dataset_id, []).append((uuid, one))
-        written = []
+    def _upserted(self, examples: dict[UUID, Sent]) -> Written:
+        by_dataset: dict[UUID, list[ExampleInput]] = {}
+        for uuid, sent in examples.items():
+            example = _read(shapes.ExampleCreate, uuid, sent)
+            inputs = by_dataset.setdefault(example.dataset_id, [])
+            inputs.append(example_bodies.input_of(example, sent.files))
         with transaction.atomic():
-            for dataset_id, rows in sorted(by_dataset.items()):
-                given = [_input(*pair) for pair in rows]
-                written.append(create_in(dataset_or_404(self, dataset_id), given))
-        newest = max((one.as_of for one in written if one.as_of is not None), default=None)
-        return Written(newest, list(sent))
+            versions = [
+                create_in(dataset_or_404(self, dataset_id), inputs).as_of
+                for dataset_id, inputs in sorted(by_dataset.items())
+            ]
+        newest = max((as_of for as_of in versions if as_of is not None), default=None)
+        return Written(newest, list(examples))

@@ -198,11 +198,9 @@ class Examples(WorkspaceView):
     @endpoint(body=shapes.ExampleCreate, answer=shapes.Example, errors=(404, 409))
     def post(self, request: Request) -> Response:
         members = example_bodies.members_of(example_bodies.raw_body(request))
-        dataset_id = example_bodies.id_of(members, "dataset_id")
-        if dataset_id is None:
-            raise Unprocessable("dataset_id: is required")
-        dataset = dataset_or_404(self, dataset_id)
-        written = create_in(dataset, [example_bodies.input_of(members)])
+        example = example_bodies.read(shapes.ExampleCreate, members)
+        dataset = dataset_or_404(self, example.dataset_id)
+        written = create_in(dataset, [example_bodies.input_of(example)])
         return Response(now_shown(self, written.example_ids)[0])
 
     @endpoint(query=shapes.ExamplesNamed, answer=Message, errors=(404,))
@@ -233,38 +231,35 @@ class ExampleBulk(WorkspaceView):
 
     @endpoint(body=list[shapes.ExampleCreate], answer=list[shapes.Example], errors=(404, 409))
     def post(self, request: Request) -> Response:
-        sent = example_bodies.array_of(example_bodies.raw_body(request))
+        raw = example_bodies.raw_body(request)
         by_dataset: dict[UUID, list[tuple[int, ExampleInput]]] = {}
-        for place, members in enumerate(sent):
-            dataset_id = example_bodies.id_of(members, "dataset_id")
-            if dataset_id is None:
-                raise Unprocessable(f"[{place}].dataset_id: is required")
-            by_dataset.setdefault(dataset_id, []).append((place, example_bodies.input_of(members)))
+        for place, example in enumerate(example_bodies.read_array(shapes.ExampleCreate, raw)):
+            placed = (place, example_bodies.input_of(example))
+            by_dataset.setdefault(example.dataset_id, []).append(placed)
         ids: dict[int, UUID] = {}
         with transaction.atomic():
-            for dataset_id, given in sorted(by_dataset.items()):
-                dataset = dataset_or_404(self, dataset_id)
-                written = create_in(dataset, [item for _, item in given])
-                ids |= dict(zip([place for place, _ in given], written.example_ids, strict=True))
+            for dataset_id, placed_inputs in sorted(by_dataset.items()):
+                places, inputs = zip(*placed_inputs, strict=True)
+                written = create_in(dataset_or_404(self, dataset_id), list(inputs))
+                ids |= dict(zip(places, written.example_ids, strict=True))
         return Response(now_shown(self, [ids[place] for place in sorted(ids)]))
 
     @endpoint(body=list[shapes.ExampleBulkChange], answer=shapes.ExamplesChanged, errors=(404, 409))
     def patch(self, request: Request) -> Response:
-        sent = example_bodies.array_of(example_bodies.raw_body(request))
+        raw = example_bodies.raw_body(request)
+        examples_sent = example_bodies.read_array(shapes.ExampleBulkChange, raw)
         by_dataset: dict[int, tuple[Dataset, list[ExampleChange]]] = {}
-        for place, members in enumerate(sent):
-            example_id = example_bodies.id_of(members, "id")
-            if example_id is None:
-                raise Unprocessable(f"[{place}].id: is required")
-            dataset = _dataset_of(self, example_id)
+        for place, example in enumerate(examples_sent):
+            dataset = _dataset_of(self, example.id)
             if by_dataset and dataset.pk not in by_dataset:
-                raise Conflict(f"[{place}].id: the examples belong to more than one dataset")
-            change = example_bodies.change_of(example_id, members)
+                raise Conflict(f"{place}.id: the examples belong to more than one dataset")
+            change = example_bodies.change_of(example.id, example)
             by_dataset.setdefault(dataset.pk, (dataset, []))[1].append(change)
         with transaction.atomic():
             for _, (dataset, changes) in sorted(by_dataset.items()):
                 update_in(dataset, changes)
-        return Response({"message": f"{len(sent)} examples updated", "count": len(sent)})
+        count = len(examples_sent)
+        return Response({"message": f"{count} examples updated", "count": count})
 
 
 class ExampleValidation(WorkspaceView):
@@ -277,27 +272,27 @@ class ExampleValidation(WorkspaceView):
     )
     def post(self, request: Request, bulk: str | None = None) -> Response:
         raw = example_bodies.raw_body(request)
-        sent = example_bodies.array_of(raw) if bulk else [example_bodies.members_of(raw)]
+        if bulk:
+            examples_sent = example_bodies.read_array(shapes.ExampleCreate, raw)
+        else:
+            members = example_bodies.members_of(raw)
+            examples_sent = [example_bodies.read(shapes.ExampleCreate, members)]
         datasets: dict[UUID, Dataset] = {}
         budget = schemas.budget()
-        for place, members in enumerate(sent):
-            dataset_id = example_bodies.id_of(members, "dataset_id")
-            if dataset_id is None:
-                raise Unprocessable(f"[{place}].dataset_id: is required")
-            if dataset_id not in datasets:
-                datasets[dataset_id] = dataset_or_404(self, dataset_id)
-            given = example_bodies.input_of(members)
+        for place, example in enumerate(examples_sent):
+            if example.dataset_id not in datasets:
+                datasets[example.dataset_id] = dataset_or_404(self, example.dataset_id)
             try:
                 examples.fitted(
-                    datasets[dataset_id],
-                    given.inputs,
-                    given.outputs,
-                    f"Example {given.id or place}",
+                    datasets[example.dataset_id],
+                    example.inputs,
+                    example.outputs,
+                    f"Example {example.id or place}",
                     budget,
                 )
             except examples.DoesNotFit as error:
                 raise Unprocessable(str(error)) from None
-        return Response([{"valid": True} for _ in sent] if bulk else {"valid": True})
+        return Response([{"valid": True} for _ in examples_sent] if bulk else {"valid": True})
 
 
 class ExampleDetail(WorkspaceView):
@@ -319,7 +314,8 @@ class ExampleDetail(WorkspaceView):
     def patch(self, request: Request, example_id: str) -> Response:
         uuid = uuid_or_404(example_id)
         members = example_bodies.members_of(example_bodies.raw_body(request))
-        update_in(_dataset_of(self, uuid), [example_bodies.change_of(uuid, members)])
+        change = example_bodies.read(shapes.ExampleChange, members)
+        update_in(_dataset_of(self, uuid), [example_bodies.change_of(uuid, change)])
         return Response(now_shown(self, [uuid])[0])
 
     @endpoint(answer=Message)

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from observatory.api.datasets.documents import Document, IsoTime
 from observatory.api.kit import bodies
 from observatory.api.kit.bodies import NOT_BLANK, Body, PageQuery, Query, UntaggedBody
+from observatory.api.kit.members import Names
 from observatory.api.kit.types import Object
 from observatory.api.runs.schemas import Filter, Run
 
@@ -178,41 +180,54 @@ class ShareQuery(Query):
     share_projects: bool = True
 
 
-class ExampleFields(TypedDict, total=False):
-    """What an example holds. Null and absent keep."""
+class ExampleFields(Body):
+    """The content of an example. Null and absent keep what is stored."""
 
-    inputs: Object | None
-    outputs: Object | None
-    metadata: Object | None
-    split: str | list[str] | None
+    is_read_by_handler = True
+
+    inputs: Document | None = None
+    outputs: Document | None = None
+    metadata: Object | None = None
+    split: str | list[str] | None = None
 
 
-class ExampleCreate(ExampleFields):
-    """An example to make."""
+class ExampleContent(ExampleFields):
+    """An example to create in a dataset that the request names elsewhere."""
+
+    id: UUID | None = None
+    source_run_id: UUID | None = None
+    use_source_run_io: bool | None = None
+    use_source_run_attachments: Names | None = None
+    created_at: IsoTime | None = None
+
+
+class ExampleCreate(ExampleContent, kw_only=True):
+    """An example to create."""
 
     dataset_id: UUID
-    id: NotRequired[UUID | None]
-    source_run_id: NotRequired[UUID | None]
-    use_source_run_io: NotRequired[bool | None]
-    use_source_run_attachments: NotRequired[list[str] | None]
-    created_at: NotRequired[datetime | None]
 
 
-class AttachmentOperations(TypedDict, total=False):
-    """What happens to the files that an example has."""
+class AttachmentOperations(Struct):
+    """What happens to the files of an example: new names by old ones, and the names to keep."""
 
-    rename: dict[str, str] | None
-    retain: list[str] | None
+    rename: dict[str, str] | None = None
+    retain: list[str] | None = None
 
 
 class ExampleChange(ExampleFields):
-    """What to change of an example."""
+    """Changes of an example."""
 
-    attachments_operations: NotRequired[AttachmentOperations | None]
+    attachments_operations: AttachmentOperations | None = None
 
 
-class ExampleBulkChange(ExampleChange):
-    """What to change of which example."""
+class ExampleUpdate(ExampleChange):
+    """Changes of an example in the dataset of the path; `dataset_id` may repeat it."""
+
+    dataset_id: UUID | None = None
+
+
+class ExampleBulkChange(ExampleChange, kw_only=True):
+    """Changes of one example of many."""
 
     id: UUID
 

@@ -177,7 +177,7 @@ def _json_lines(content: bytes) -> Iterator[tuple[int, dict[str, bytes]]]:
         if not raw.strip():
             continue
         try:
-            members = example_bodies.members_of(raw)
+            members = example_bodies.members_of(raw, "example")
         except Unprocessable as error:
             raise csv_lines.BadFile(line, str(error.detail)) from None
         if odd := members.keys() - KNOWN:
@@ -189,28 +189,28 @@ KNOWN = {
     *("id", "inputs", "outputs", "metadata", "split", "created_at", "source_run_id"),
     *("attachment_urls", "dataset_id", "modified_at", "name"),
 }
-"""Members of an example as exports and reads tell it. The last three are made here anew."""
+"""Members of an example in exports and answers. The last three are not imported."""
 
 
 def _examples(
     workspace: Workspace, lines: Iterator[tuple[int, dict[str, bytes]]], saved: list[Saved]
 ) -> list[ExampleInput]:
-    sent: list[ExampleInput] = []
-    seen: dict[UUID, int] = {}
+    inputs: list[ExampleInput] = []
+    lines_of_ids: dict[UUID, int] = {}
     for line, members in lines:
-        _limited(len(sent))
+        _limited(len(inputs))
         try:
-            found = _files(workspace, members.pop("attachment_urls", b"null"))
-            saved += found.values()
-            one = example_bodies.input_of(members, found)
+            copied = _files(workspace, members.pop("attachment_urls", b"null"))
+            saved += copied.values()
+            example = example_bodies.read(shapes.ExampleContent, members)
         except Unprocessable as error:
             raise csv_lines.BadFile(line, str(error.detail)) from None
-        if one.id is not None:
-            if one.id in seen:
-                raise csv_lines.BadFile(line, f"id: the same as in line {seen[one.id]}")
-            seen[one.id] = line
-        sent.append(one)
-    return sent
+        if example.id is not None:
+            if example.id in lines_of_ids:
+                raise csv_lines.BadFile(line, f"id: the same as in line {lines_of_ids[example.id]}")
+            lines_of_ids[example.id] = line
+        inputs.append(example_bodies.input_of(example, copied))
+    return inputs
 
 
 def _files(workspace: Workspace, raw: bytes) -> dict[str, Saved]:
@@ -219,25 +219,25 @@ def _files(workspace: Workspace, raw: bytes) -> dict[str, Saved]:
         urls = msgspec.json.decode(raw, type=dict[str, dict[str, Any]] | None) or {}
     except msgspec.DecodeError as error:
         raise Unprocessable(f"attachment_urls: {error}") from None
-    found: dict[str, Saved] = {}
-    for title, told in urls.items():
+    copies: dict[str, Saved] = {}
+    for title, link in urls.items():
         name = title.removeprefix("attachment.")
-        token = str(told.get("presigned_url", "")).rpartition("/")[2]
+        token = str(link.get("presigned_url", "")).rpartition("/")[2]
         opened = files.opened(token)
         if opened is None or opened[0].example.workspace_id != workspace.pk:
-            attachments.discard(found.values())
+            attachments.discard(copies.values())
             raise Unprocessable(
                 f"attachment_urls.{title[:100]}: the link has expired or is not of this"
                 " workspace; export the dataset again"
             )
-        found[name] = files.saved_copy(opened[0], name)
-    return found
+        copies[name] = files.saved_copy(opened[0], name)
+    return copies
 
 
-def _new_ids(dataset: Dataset, sent: list[ExampleInput]) -> list[ExampleInput]:
-    """Return the examples, those under new ids whose id an example of another dataset has."""
-    taken = examples.elsewhere(dataset, [one.id for one in sent if one.id is not None])
-    return [replace(one, id=uuid4()) if one.id in taken else one for one in sent]
+def _new_ids(dataset: Dataset, inputs: list[ExampleInput]) -> list[ExampleInput]:
+    """Return `inputs` with new ids for those whose id an example of another dataset has."""
+    taken = examples.elsewhere(dataset, [item.id for item in inputs if item.id is not None])
+    return [replace(item, id=uuid4()) if item.id in taken else item for item in inputs]
 
 
 # Endpoints --------------------------------------------------------------------------------------
@@ -262,9 +262,9 @@ class DatasetUpload(WorkspaceView):
                     raise Unprocessable(f"{name}: must be JSON: {error}") from None
         dataset_sent = bodies.read(shapes.DatasetCreate, fields)
         with attachments.kept_on_success() as saved, transaction.atomic():
-            given = rows_of(self.workspace, form, saved)
+            inputs = rows_of(self.workspace, form, saved)
             dataset = create_dataset(self, dataset_sent)
-            create_in(dataset, _new_ids(dataset, given))
+            create_in(dataset, _new_ids(dataset, inputs))
         return Response(reread(self, dataset))
 
 
@@ -276,6 +276,6 @@ class ExampleUpload(WorkspaceView):
         dataset = dataset_or_404(self, dataset_id)
         form = form_of(request)
         with attachments.kept_on_success() as saved:
-            given = rows_of(self.workspace, form, saved)
-            written = create_in(dataset, _new_ids(dataset, given))
+            inputs = rows_of(self.workspace, form, saved)
+            written = create_in(dataset, _new_ids(dataset, inputs))
         return Response(now_shown(self, written.example_ids))

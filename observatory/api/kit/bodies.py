@@ -39,7 +39,7 @@ from rest_framework.exceptions import APIException
 
 from observatory import exact
 from observatory.api.kit.errors import Unprocessable
-from observatory.api.kit.members import SelfReading
+from observatory.api.kit.members import NoTags, SelfReading
 from observatory.feedback.judgement import InvalidFeedback, parse_time
 from observatory.wire_values import clean_text
 
@@ -111,13 +111,9 @@ class Body(Struct, kw_only=True):
 
 
 class UntaggedBody(Body):
-    """A body that could set resource tags. They are not kept, so it must not seem that they are."""
+    """A body that could set resource tags, which this server refuses: it does not keep them."""
 
-    tag_value_ids: Any = None
-
-    def __post_init__(self) -> None:
-        if self.tag_value_ids:
-            raise InvalidFeedback("tag_value_ids", "this server keeps no resource tags")
+    tag_value_ids: NoTags | None = None
 
 
 class Query(Struct, kw_only=True):
@@ -444,7 +440,6 @@ def _choices(kind: Any, path: str) -> list[str]:
     members = [member for one in reached for member in _members(one)]
     enumerations = [member for member in members if isinstance(member, types.LiteralType)]
     choices = [str(value) for enumeration in enumerations for value in enumeration.values]
-    choices = list(filter(None, choices))  # an empty text, which stands for none
     if choices and any(isinstance(member, types.BoolType) for member in members):
         choices += ["true", "false"]
     return choices

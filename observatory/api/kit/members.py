@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     Id = UUID | None
     Ids = list[UUID] | None
     Names = list[str] | None
+    NoTags = list[str]
 else:
 
     class Flag(metaclass=SelfReading):
@@ -113,3 +114,14 @@ else:
             if isinstance(value, list) and all(isinstance(name, str) for name in value):
                 return value
             raise ValueError("must be an array of names")
+
+    class NoTags(metaclass=SelfReading):
+        """Resource tags: only an empty list is accepted. Anything empty counts as absent."""
+
+        kinds = (type(None),)
+        schema: ClassVar = {"const": []}
+
+        @staticmethod
+        def read(value: Any) -> None:
+            if value:
+                raise ValueError("this server keeps no resource tags")

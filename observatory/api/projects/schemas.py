@@ -47,7 +47,6 @@ class SessionFields(UntaggedBody):
     trace_tier: Annotated[str, Meta(max_length=32)] | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         refuse_nul("extra", None if self.extra is UNSET else self.extra)
 
 

@@ -141,7 +141,6 @@ class SessionCreateV2(projects.NewSession, kw_only=True):
     trace_tier: TraceTier | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.type == "AGENT":
             raise InvalidFeedback("type", "this server keeps no agents")
         if (self.type == "EXPERIMENT") != (self.reference_dataset_id is not None):
