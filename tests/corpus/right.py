@@ -13,6 +13,7 @@ START = "2026-11-20T11:00:00Z"
 FIELDS: dict[str, Any] = {
     "filter": "eq(name, 'answer 1 text')",
     "trace_filter": "eq(name, 'answer 1 text')",
+    "thread_filter": "gt(count, 0)",
     "tree_filter": "eq(name, 'answer 1 text')",
     "stats_filter": "eq(name, 'answer 1 text')",
     "search_filter": "search('answer')",
@@ -163,11 +164,13 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "POST /api/v1/feedback/tokens/{token}": ("score",),
     "POST /api/v2/threads/stats": ("project_id", "select"),
 }
+_BY_MEANING = ("ai_search", "sem_filter")
 _FEEDBACK_TIMES = ("min_feedback_modified_at", "max_feedback_modified_at")
 # Fields that no right full body has: they exclude others, or only an earlier answer knows them.
 LEFT_OUT: dict[str, tuple[str, ...]] = {
-    "POST /api/v2/runs/query": ("reference_dataset_id", *_FEEDBACK_TIMES),
-    "POST /api/v2/traces/query": _FEEDBACK_TIMES,
+    "POST /api/v2/runs/query": ("reference_dataset_id", *_BY_MEANING, *_FEEDBACK_TIMES),
+    "POST /api/v2/traces/query": (*_BY_MEANING, *_FEEDBACK_TIMES),
+    "POST /api/v2/threads/query": _BY_MEANING,
     "GET /api/v1/datasets/{dataset_id}/version": ("tag",),
     "GET /api/v1/platform/annotation-queues/{queue_id}/items": ("direction",),
     "DELETE /api/v1/feedback-configs": ("id",),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
@@ -18,14 +15,7 @@ from observatory.api.kit.endpoint import endpoint
 from observatory.api.runs import schemas as shapes
 from observatory.api.runs.read import DEFAULT, REQUIRED, SELECTABLE, details_of, payloads, runs_out
 from observatory.runs import search
-from observatory.runs.documents import BadItem
-from observatory.runs.filters.fields import FIELDS, Field
-from observatory.runs.filters.grammar import FilterError, Node, parse
 from observatory.runs.search import MAX_LIMIT, RunQuery
-from observatory.runs.times import parse_time
-
-MAX_IDS = 1_000
-MAX_TEXT = 10_240
 
 
 class TooSlow(APIException):
@@ -44,86 +34,6 @@ def query_errors() -> Iterator[None]:
         raise ParseError(str(error)) from None
     except search.TooSlow as error:
         raise TooSlow(str(error)) from None
-
-
-def uuids_of(body: Mapping[str, Any], name: str) -> list[UUID] | None:
-    """Return a list of UUIDs; a bare value stands for a list of one, null for "any"."""
-    given = body.get(name)
-    if given is None or given == "":
-        return None
-    values = given if isinstance(given, list) else [given]
-    if len(values) > MAX_IDS:
-        raise ParseError(f"{name}: at most {MAX_IDS} ids")
-    try:
-        return [UUID(str(value)) for value in values]
-    except ValueError:
-        raise ParseError(f"{name}: expects UUIDs") from None
-
-
-def uuid_of(body: Mapping[str, Any], name: str) -> UUID | None:
-    """Return a UUID of the body, None if absent. Raises ParseError (400)."""
-    found = uuids_of(body, name)
-    return found[0] if found else None
-
-
-def flag_of(body: Mapping[str, Any], name: str) -> bool | None:
-    """Return a boolean of the body, None if absent. Raises ParseError (400)."""
-    given = body.get(name)
-    if given is None or isinstance(given, bool):
-        return given
-    if given in (0, 1):  # JavaScript's isRoot: 1
-        return bool(given)
-    raise ParseError(f"{name}: expects true or false")
-
-
-def moment_of(body: Mapping[str, Any], name: str) -> datetime | None:
-    """Return a time of the body (ISO 8601, epoch milliseconds). Raises ParseError (400)."""
-    given = body.get(name)
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, (str, int, float)):
-        raise ParseError(f"{name}: expects a time")
-    try:
-        return parse_time(given)
-    except BadItem as error:
-        raise ParseError(f"{name}: {error.reason}") from None
-
-
-def text_of(body: Mapping[str, Any], name: str) -> str | None:
-    """Return a string of the body, None if absent or empty. Raises ParseError (400)."""
-    given = body.get(name)
-    if given is None or given == "":
-        return None
-    if not isinstance(given, str):
-        raise ParseError(f"{name}: expects a string")
-    if len(given) > MAX_TEXT:
-        raise ParseError(f"{name}: at most {MAX_TEXT} characters")
-    if "\x00" in given or any("\ud800" <= letter <= "\udfff" for letter in given):
-        raise ParseError(f"{name}: holds a character that no text holds")
-    return given
-
-
-def filter_of(
-    body: Mapping[str, Any], name: str, fields: Mapping[str, Field] = FIELDS
-) -> Node | None:
-    """Return a filter of the body, parsed. Raises ParseError (400) with the position."""
-    text = text_of(body, name)
-    if text is None:
-        return None
-    try:
-        return parse(text, fields)
-    except FilterError as error:
-        raise ParseError(f"{name}: {error}") from None
-
-
-def limit_of(body: Mapping[str, Any]) -> int:
-    """Return the page's size, at most MAX_LIMIT. Raises ParseError (400)."""
-    given = body.get("limit")
-    if given is None:
-        return MAX_LIMIT
-    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-        raise ParseError("limit: expects a whole number from 1")
-    return min(given, MAX_LIMIT)
 
 
 def run_query(body: shapes.RunQueryFields) -> RunQuery:

@@ -1,4 +1,4 @@
-"""The fields of a run that `selects` may name, and a run as the generated clients read it."""
+"""The fields of a run that `selects` may name, and runs as the generated clients read them."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ _RENAMED = {
     "IS_IN_DATASET": "in_dataset",
 }
 _FROM = {name.upper(): name for name in _SAME} | _RENAMED
-"""Field -> the field of a v1 run that it is told from."""
+"""Field -> the field of a run of version 1 that it is made of."""
 _OF_THE_ROW = ("RUN_TYPE", "STATUS", "IS_ROOT", "ERROR_PREVIEW", "INPUTS_PREVIEW")
-_KNOWN_TO_NOBODY = ("PRICE_MODEL_ID", "THREAD_EVALUATION_TIME", "LS_USER_ID")
-"""Fields that no run here has: they may be selected, and are left out."""
-_STORED_BESIDE = ("REFERENCE_DATASET_ID", "LAST_QUEUED_AT", "SHARE_URL")
+_HOSTED_ONLY_FIELDS = ("PRICE_MODEL_ID", "THREAD_EVALUATION_TIME", "LS_USER_ID")
+"""Fields of the hosted service: they may be selected, and are never returned."""
+_FROM_OTHER_TABLES = ("REFERENCE_DATASET_ID", "LAST_QUEUED_AT", "SHARE_URL")
 FIELDS = frozenset(
-    {*_FROM, *_OF_THE_ROW, "OUTPUTS_PREVIEW", *_KNOWN_TO_NOBODY, *_STORED_BESIDE}
+    {*_FROM, *_OF_THE_ROW, "OUTPUTS_PREVIEW", *_HOSTED_ONLY_FIELDS, *_FROM_OTHER_TABLES}
     - {"PARENT_RUN_ID"}
 )
-"""What a query may select: langsmith.types.RunSelectField."""
+"""Fields that a query may select: langsmith.types.RunSelectField."""
 PUBLIC = frozenset(
     (FIELDS | {"PARENT_RUN_ID"})
-    - {"APP_PATH", "IS_IN_DATASET", "REFERENCE_EXAMPLE_ID", *_STORED_BESIDE, "LS_USER_ID"}
+    - {"APP_PATH", "IS_IN_DATASET", "REFERENCE_EXAMPLE_ID", *_FROM_OTHER_TABLES, "LS_USER_ID"}
     | {"REFERENCE_DATASET_ID"}
 )
-"""What a visitor with a token may select."""
+"""Fields that a visitor with a token may select."""
 AGGREGATES = frozenset({"TOTAL_TOKENS", "TOTAL_COST", "FIRST_TOKEN_TIME"})
 _USAGE = AGGREGATES | {
     *("PROMPT_TOKENS", "COMPLETION_TOKENS", "PROMPT_COST", "COMPLETION_COST"),
@@ -61,18 +61,18 @@ _USAGE = AGGREGATES | {
 }
 
 
-def selected(body: Mapping[str, Any], known: Iterable[str] = FIELDS) -> frozenset[str]:
+def selected(names: list[str] | None, known: Iterable[str] = FIELDS) -> frozenset[str]:
     """Return the fields that `selects` names; none means the id alone. Raises ParseError."""
-    return frozenset(choices_of(body, "selects", known)) or frozenset({"ID"})
+    return frozenset(choices_of("selects", names, known)) or frozenset({"ID"})
 
 
-def tells_usage(fields: frozenset[str]) -> bool:
-    """Return whether tokens, costs or the first token are told."""
+def has_usage(fields: frozenset[str]) -> bool:
+    """Return whether tokens, costs or the time of the first token are among `fields`."""
     return bool(fields & _USAGE)
 
 
-def tells_details(fields: frozenset[str]) -> bool:
-    """Return whether tokens or costs are told by category."""
+def has_details(fields: frozenset[str]) -> bool:
+    """Return whether tokens or costs by category are among `fields`."""
     return any(name.upper() in fields for name in _DETAILS)
 
 
@@ -98,33 +98,32 @@ def runs_out(
 ) -> list[dict[str, Any]]:
     """Return runs with the selected fields alone, at a constant number of queries.
 
-    Usage is what each run says of itself, unless the rows hold what ran below it.
+    Usage is each run's own, unless the rows hold the totals of its subtree.
     """
     needed = _needed(fields) | run_read.REQUIRED
     base = base_url(request)
     stored = run_read.extras_of(workspace, rows, needed, base, grant=grant)
-    told = [run_read.run_out(seen_as(row), workspace, needed, stored) for row in rows]
-    beside = _beside(workspace, rows, fields, base)
+    runs_v1 = [run_read.run_out(seen_as(row), workspace, needed, stored) for row in rows]
+    extras = _extras(workspace, rows, fields, base)
     return [
-        _run(row, run, fields, beside.get(row.id, {})) for row, run in zip(rows, told, strict=True)
+        {**_run(row, run_v1, fields), **extras.get(row.id, {})}
+        for row, run_v1 in zip(rows, runs_v1, strict=True)
     ]
 
 
-def _run(
-    row: RunRow, told: Mapping[str, Any], fields: frozenset[str], beside: Mapping[str, Any]
-) -> dict[str, Any]:
-    run = {_name(field): _value(field, told[_FROM[field]]) for field in fields if field in _FROM}
+def _run(row: RunRow, run_v1: Mapping[str, Any], fields: frozenset[str]) -> dict[str, Any]:
+    run = {_name(field): _value(field, run_v1[_FROM[field]]) for field in fields if field in _FROM}
     made: dict[str, Any] = {
-        "RUN_TYPE": told["run_type"].upper(),
+        "RUN_TYPE": run_v1["run_type"].upper(),
         "STATUS": row.status.upper(),
-        "IS_ROOT": told["parent_run_id"] is None,
+        "IS_ROOT": run_v1["parent_run_id"] is None,
         "ERROR_PREVIEW": None if row.error is None else row.error[:MAX_PREVIEW],
     }
     run |= {field.lower(): value for field, value in made.items() if field in fields}
     for field, document in (("INPUTS_PREVIEW", row.inputs), ("OUTPUTS_PREVIEW", row.outputs)):
         if field in fields:
             run[field.lower()] = preview(document)
-    return {**run, **beside}
+    return run
 
 
 def _name(field: str) -> str:
@@ -133,32 +132,32 @@ def _name(field: str) -> str:
     )
 
 
-def _value(field: str, told: Any) -> Any:
+def _value(field: str, value: Any) -> Any:
     if field == "ATTACHMENTS":
         return {
-            name.removeprefix("attachment."): file["presigned_url"] for name, file in told.items()
+            name.removeprefix("attachment."): file["presigned_url"] for name, file in value.items()
         }
     if field.lower() in _DETAILS:
-        return None if told is None else {"raw": told}
-    return told
+        return None if value is None else {"raw": value}
+    return value
 
 
-def _beside(
+def _extras(
     workspace: Workspace,
     rows: Sequence[RunRow],
     fields: frozenset[str],
     base: str,
 ) -> dict[UUID, dict[str, Any]]:
-    """Return by run what is stored beside it, in one query a field."""
+    """Return the fields that other tables hold, by run, in one query per field."""
     ids = [row.id for row in rows]
-    found: dict[UUID, dict[str, Any]] = {run_id: {} for run_id in ids}
+    extras: dict[UUID, dict[str, Any]] = {run_id: {} for run_id in ids}
     if "SHARE_URL" in fields:
         for run_id, token in sharing.tokens_of(workspace, ids).items():
-            found[run_id]["share_url"] = f"{base}/public/{token}/r"
+            extras[run_id]["share_url"] = f"{base}/public/{token}/r"
     if "LAST_QUEUED_AT" in fields:
         for run_id, at in queue_items.last_added(workspace, ids).items():
-            found[run_id]["last_queued_at"] = at
+            extras[run_id]["last_queued_at"] = at
     if "REFERENCE_DATASET_ID" in fields:
         for row in rows:
-            found[row.id]["reference_dataset_id"] = row.reference_dataset_id
-    return found
+            extras[row.id]["reference_dataset_id"] = row.reference_dataset_id
+    return extras

@@ -1,4 +1,4 @@
-"""What a share token opens to anybody: a run and what ran below it, or the traces of a thread."""
+"""Public reads by share token: a run and the runs below it, or the traces of a thread."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from rest_framework.response import Response
 from observatory.api.kit import streamed
 from observatory.api.kit.base import ListedView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
-from observatory.api.runs.query import TooSlow, moment_of
+from observatory.api.runs.query import query_errors
 from observatory.api.v2 import fields
 from observatory.api.v2 import schemas as shapes
-from observatory.api.v2.bodies import body_of, query_of
 from observatory.runs import search, sharing, thread_sharing
 from observatory.runs.grants import Grant
 from observatory.runs.search import RunRow
@@ -28,7 +27,7 @@ from observatory.workspaces.models import Workspace
 
 @dataclass(frozen=True)
 class Opened:
-    """What a token opens: one run by id, or all of them, and how a visitor sees each."""
+    """What a token opens: how to read one run, list all of them, and show each to a visitor."""
 
     workspace: Workspace
     grant: Grant
@@ -83,13 +82,13 @@ class SharedRunV2(SharedV2):
     """GET /api/v2/public/{token}/run/{id} (client.public.runs.retrieve): a shared run."""
 
     @endpoint(query=shapes.SharedReadQueryV2, answer=shapes.RunV2)
-    def get(self, request: Request, token: str, run_id: str) -> Response:
+    def get(
+        self, request: Request, token: str, run_id: str, query: shapes.SharedReadQueryV2
+    ) -> Response:
         opened = opened_or_404(token)
-        asked = query_of(request, "selects")
-        selected = fields.selected(asked, fields.PUBLIC)
-        start = moment_of(asked, "start_time")
+        selected = fields.selected(query.selects, fields.PUBLIC)
         row = opened.read(uuid_or_404(run_id))
-        if row is None or (start is not None and row.start_time != start):
+        if row is None or query.start_time not in (None, row.start_time):
             raise NotFound("Run not found")
         (run,) = self.shown(opened, [row], selected)
         return Response(run)
@@ -99,13 +98,11 @@ class SharedRunQueriesV2(SharedV2):
     """POST /api/v2/public/{token}/runs/query (client.public.runs.query): all of a shared trace."""
 
     @endpoint(body=shapes.SharedQueryV2, answer=shapes.RunListV2)
-    def post(self, request: Request, token: str) -> HttpResponseBase:
+    def post(self, request: Request, token: str, body: shapes.SharedQueryV2) -> HttpResponseBase:
         opened = opened_or_404(token)
-        selected = fields.selected(body_of(request), fields.PUBLIC)
-        try:
+        selected = fields.selected(body.selects, fields.PUBLIC)
+        with query_errors():
             ids = opened.run_ids()
-        except search.TooSlow as error:
-            raise TooSlow(str(error)) from None
         pages = search.chunked(opened.workspace, ids, payloads=fields.payloads(selected))
         items = (run for page in pages for run in self.shown(opened, page, selected))
         return streamed.answer(streamed.members(items=items))

@@ -1,4 +1,4 @@
-"""Version 2: runs, traces, threads and experiment runs, as the generated clients speak of them."""
+"""Version 2: runs, traces, threads and experiment runs, as the generated clients name them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from observatory.api.kit.types import Moment, Object
-from observatory.api.runs.schemas import FeedbackStats, Filter
+from observatory.api.kit.members import Flag, Id, Ids
+from observatory.api.kit.types import Object
+from observatory.api.runs.members import Instant, RunFilter, RunsQuery, Text, ThreadFilter
+from observatory.api.runs.schemas import FeedbackStats
+from observatory.api.v2.bodies import BodyV2, FeedbackWindowBody, SearchBody, WindowBody
+from observatory.feedback.judgement import InvalidFeedback
 
 Selects = Annotated[
     list[str], Meta(description="Names of fields, in upper case; none means the id alone")
 ]
-PageOf100 = Annotated[int, Meta(ge=1, le=100, description="20 unless asked")]
-PageOf1000 = Annotated[int, Meta(ge=1, le=1_000, description="100 unless asked")]
-Since = Annotated[Moment, Meta(description="A day ago unless asked")]
+PageOf100 = Annotated[int, Meta(ge=1, le=100, description="20 if absent")]
+PageOf1000 = Annotated[int, Meta(ge=1, le=1_000, description="100 if absent")]
+MAX_EXPERIMENTS = 20
 
 
 class IntegerDetails(TypedDict):
@@ -80,28 +84,29 @@ class RunV2(TypedDict, total=False):
     feedback_stats: dict[str, FeedbackStats]
 
 
-class RunQueryV2(TypedDict, total=False):
-    """Which runs, and which of their fields. One of the first two is required."""
+class RunQueryV2(FeedbackWindowBody):
+    """A query of runs, with project_ids or with reference_dataset_id."""
 
-    project_ids: list[UUID] | None
-    reference_dataset_id: UUID | None
-    ids: list[UUID] | None
-    trace_id: UUID | None
-    reference_examples: list[UUID] | None
-    run_type: str | None
-    is_root: bool | None
-    has_error: bool | None
-    filter: Filter | None
-    trace_filter: Filter | None
-    tree_filter: Filter | None
-    min_start_time: Since | None
-    max_start_time: Moment | None
-    min_feedback_modified_at: Moment | None
-    max_feedback_modified_at: Moment | None
-    include_subtree_usage: bool | None
-    selects: Selects | None
-    page_size: PageOf1000 | None
-    cursor: str | None
+    project_ids: Ids | None = None
+    reference_dataset_id: Id | None = None
+    ids: Ids | None = None
+    trace_id: Id | None = None
+    reference_examples: Ids | None = None
+    run_type: Text | None = None
+    is_root: Flag | None = None
+    has_error: Flag | None = None
+    filter: RunFilter | None = None
+    include_subtree_usage: Flag | None = None
+    selects: Selects | None = None
+    page_size: PageOf1000 | None = None
+    cursor: Text | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.project_ids is None and self.reference_dataset_id is None:
+            raise InvalidFeedback("project_ids", "is required unless reference_dataset_id is set")
+        if self.project_ids is not None and self.reference_dataset_id is not None:
+            raise InvalidFeedback("project_ids", "excludes reference_dataset_id")
 
 
 class RunPageV2(TypedDict):
@@ -117,75 +122,74 @@ class RunListV2(TypedDict):
     items: list[RunV2]
 
 
-class OfProject(TypedDict):
-    """Which project it is of."""
+class OfProjectQuery(RunsQuery, kw_only=True):
+    """Query parameters of what belongs to a project."""
 
     project_id: UUID
 
 
-class RunReadQueryV2(OfProject, total=False):
-    """Which project the run is of, and which fields are told."""
+class RunReadQueryV2(OfProjectQuery):
+    """Query parameters of GET /api/v2/runs/{run_id}."""
 
-    selects: list[str]
-    start_time: str
-
-
-class SharedReadQueryV2(TypedDict, total=False):
-    """Which fields are told; `start_time`, if given, must be the run's."""
-
-    selects: list[str]
-    start_time: str
+    selects: Selects = []
+    start_time: Annotated[Instant, Meta(description="A hint that is not needed here")] | None = None
 
 
-class SharedQueryV2(TypedDict, total=False):
-    """Which fields are told."""
+class SharedReadQueryV2(RunsQuery):
+    """Query parameters of GET /api/v2/public/{token}/run/{run_id}."""
 
-    selects: Selects | None
+    selects: Selects = []
+    start_time: Annotated[Instant, Meta(description="If set, it must be the run's")] | None = None
 
 
-class RunAddressQuery(OfProject):
-    """Where the run is."""
+class SharedQueryV2(BodyV2):
+    """The fields to return of shared runs."""
+
+    selects: Selects | None = None
+
+
+class RunAddressQuery(OfProjectQuery, kw_only=True):
+    """Query parameters of GET /api/v2/runs/{run_id}/url."""
 
     trace_id: UUID
 
 
 class Address(TypedDict):
-    """Where a person reads the run."""
+    """The address of the page of a run."""
 
     url: str
 
 
-class RunShareV2(TypedDict):
-    """What is shared: the trace, if the run is of it and of the project."""
+class RunUnshareV2(BodyV2, kw_only=True):
+    """The project of the trace to unshare."""
 
     session_id: UUID
+
+
+class RunShareV2(RunUnshareV2, kw_only=True):
+    """The project and the trace of the run: the whole trace is shared."""
+
     trace_id: UUID
 
 
 class ShareToken(TypedDict):
-    """The token that opens it."""
+    """The token of a share."""
 
     share_token: UUID
 
 
-class TraceQuery(TypedDict, total=False):
-    """Which traces, and which fields of their roots and totals."""
+class TraceQuery(FeedbackWindowBody, kw_only=True):
+    """A query of traces, and the fields to return of their roots and totals."""
 
     project_id: UUID
-    trace_ids: list[UUID] | None
-    trace_filter: Filter | None
-    tree_filter: Filter | None
-    min_start_time: Since | None
-    max_start_time: Moment | None
-    min_feedback_modified_at: Moment | None
-    max_feedback_modified_at: Moment | None
-    selects: Selects | None
-    page_size: PageOf100 | None
-    cursor: str | None
+    trace_ids: Ids | None = None
+    selects: Selects | None = None
+    page_size: PageOf100 | None = None
+    cursor: Text | None = None
 
 
 class TraceAggregates(TypedDict, total=False):
-    """What all runs of a trace came to."""
+    """Totals over all runs of a trace."""
 
     total_tokens: int | None
     total_cost: float | None
@@ -206,26 +210,27 @@ class TracePage(TypedDict):
     next_cursor: str | None
 
 
-class TraceRunsQuery(OfProject, total=False):
-    """Which runs of the trace; both times or neither."""
+class TraceRunsQuery(OfProjectQuery):
+    """Query parameters of GET /api/v2/traces/{trace_id}/runs; both times or neither."""
 
-    filter: Filter
-    min_start_time: str
-    max_start_time: str
-    selects: list[str]
+    filter: RunFilter | None = None
+    min_start_time: Instant | None = None
+    max_start_time: Instant | None = None
+    selects: Selects = []
+
+    def __post_init__(self) -> None:
+        if (self.min_start_time is None) != (self.max_start_time is None):
+            raise InvalidFeedback("min_start_time", "needs max_start_time, and the other way round")
 
 
-class ThreadQueryV2(TypedDict, total=False):
-    """Which threads of a project."""
+class ThreadQueryV2(SearchBody, kw_only=True):
+    """A query of the threads of a project."""
 
     project_id: UUID
-    filter: Filter | None
-    trace_filter: Filter | None
-    tree_filter: Filter | None
-    min_start_time: Since | None
-    max_start_time: Moment | None
-    page_size: PageOf100 | None
-    cursor: str | None
+    filter: RunFilter | None = None
+    thread_filter: ThreadFilter | None = None
+    page_size: PageOf100 | None = None
+    cursor: Text | None = None
 
 
 class ThreadV2(TypedDict):
@@ -259,15 +264,15 @@ class ThreadPageV2(TypedDict):
     next_cursor: str | None
 
 
-class ThreadTracesQuery(OfProject, total=False):
-    """Which traces of the thread, and which fields."""
+class ThreadTracesQuery(OfProjectQuery):
+    """Query parameters of GET /api/v2/threads/{thread_id}/traces."""
 
-    filter: Filter
-    trace_filter: Filter
-    tree_filter: Filter
-    selects: list[str]
-    page_size: PageOf100
-    cursor: str
+    filter: RunFilter | None = None
+    trace_filter: RunFilter | None = None
+    tree_filter: RunFilter | None = None
+    selects: Selects = []
+    page_size: PageOf100 | None = None
+    cursor: Text | None = None
 
 
 class ThreadTrace(TypedDict):
@@ -306,21 +311,16 @@ class ThreadTracePage(TypedDict):
     next_cursor: str | None
 
 
-class ThreadStatsOf(TypedDict):
-    """Which thread's statistics; at least one of `selects`."""
+class ThreadStatsQuery(RunsQuery, kw_only=True):
+    """Query parameters of GET /api/v2/threads/{thread_id}/stats; at least one of `selects`."""
 
     session_id: UUID
-    selects: list[str]
-
-
-class ThreadStatsQuery(ThreadStatsOf, total=False):
-    """Which thread's statistics, of which of its traces."""
-
-    filter: Filter
+    selects: list[str] = []
+    filter: RunFilter | None = None
 
 
 class ThreadStats(TypedDict, total=False):
-    """What a thread came to: the figures that were selected."""
+    """Figures of one thread: those that were selected."""
 
     turns: int
     first_start_time: datetime
@@ -341,20 +341,17 @@ class ThreadStats(TypedDict, total=False):
     feedback_stats: dict[str, FeedbackStats]
 
 
-class ThreadAggregateQuery(TypedDict, total=False):
-    """Which threads' statistics; at least one of `select`."""
+class ThreadAggregateQuery(WindowBody, kw_only=True):
+    """Threads whose figures to return together; at least one of `select`."""
 
     project_id: UUID
-    select: list[str]
-    filter: Filter | None
-    trace_filter: Filter | None
-    tree_filter: Filter | None
-    min_start_time: Since | None
-    max_start_time: Moment | None
+    select: list[str] | None = None
+    filter: RunFilter | None = None
+    thread_filter: ThreadFilter | None = None
 
 
 class ThreadAggregateStats(TypedDict, total=False):
-    """What threads came to together: the figures that were selected."""
+    """Figures of threads together: those that were selected."""
 
     thread_count: int
     trace_count: int
@@ -378,40 +375,66 @@ class ThreadAggregateStats(TypedDict, total=False):
     thread_feedback_stats: dict[str, FeedbackStats]
 
 
-class ThreadShareCreate(TypedDict):
-    """Which project the thread is of."""
+class ThreadShareCreate(BodyV2, kw_only=True):
+    """The project of the thread to share."""
 
     project_id: UUID
 
 
-class ThreadShareQuery(OfProject):
-    """Which project the thread is of."""
+class ThreadUnshare(BodyV2):
+    """The project of the thread to unshare."""
+
+    project_id: Id | None = None
+
+
+class ThreadUnshareQuery(RunsQuery):
+    """Query parameters of DELETE /api/v2/threads/{thread_id}/share; the body may name it, too."""
+
+    project_id: UUID | None = None
 
 
 class MaybeShareToken(TypedDict):
-    """The token that opens it; absent when it is not shared."""
+    """The token of a share; absent when there is none."""
 
     share_token: NotRequired[UUID]
 
 
-class SortV2(TypedDict, total=False):
-    """What examples are sorted by: the score of a feedback key, of one experiment alone."""
+class SortV2(Struct, kw_only=True):
+    """The order of examples: by the score of a feedback key, of one experiment alone."""
 
-    by: str | None
-    order: Literal["ASC", "DESC"] | None
+    by: Text | None = None
+    order: Annotated[Text, Meta(extra_json_schema={"enum": ["ASC", "DESC"]})] | None = None
+
+    def __post_init__(self) -> None:
+        if self.order and self.order.upper() not in {"ASC", "DESC"}:
+            raise InvalidFeedback("order", "must be ASC or DESC")
 
 
-class ExperimentRunQuery(TypedDict, total=False):
-    """Which examples of which experiments, and which fields of their runs."""
+class ExperimentRunQuery(BodyV2, kw_only=True):
+    """A query of the examples of experiments, and the fields to return of their runs."""
 
-    experiment_ids: Annotated[list[UUID], Meta(min_length=1, max_length=20)]
-    example_ids: list[UUID] | None
-    filters: dict[str, list[str]] | None
-    sort: SortV2 | None
-    comparative_experiment_id: UUID | None
-    selects: Selects | None
-    page_size: PageOf100 | None
-    cursor: str | None
+    experiment_ids: Annotated[Ids, Meta(description=f"1 to {MAX_EXPERIMENTS}")]
+    example_ids: Ids | None = None
+    filters: (
+        Annotated[
+            dict[UUID, list[RunFilter | None]],
+            Meta(description="Filters of the runs of each experiment, by its id"),
+        ]
+        | None
+    ) = None
+    sort: SortV2 | None = None
+    comparative_experiment_id: Id | None = None
+    selects: Selects | None = None
+    page_size: PageOf100 | None = None
+    cursor: Text | None = None
+
+    def __post_init__(self) -> None:
+        if not self.experiment_ids:
+            raise InvalidFeedback("experiment_ids", "is required")
+        if len(self.experiment_ids) > MAX_EXPERIMENTS:
+            raise InvalidFeedback("experiment_ids", f"must have at most {MAX_EXPERIMENTS} values")
+        if self.sort and self.sort.by and len(self.experiment_ids) > 1:
+            raise InvalidFeedback("sort", "works for one experiment alone")
 
 
 class ExampleRunsV2(TypedDict):

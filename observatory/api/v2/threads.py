@@ -1,4 +1,4 @@
-"""Threads: the conversations of a project, their traces, what they came to, sharing."""
+"""Threads: the conversations of a project, their traces, their figures, sharing."""
 
 from __future__ import annotations
 
@@ -12,24 +12,16 @@ from rest_framework.response import Response
 
 from observatory.api.kit import cursors
 from observatory.api.kit.base import WorkspaceView
+from observatory.api.kit.bodies import read
 from observatory.api.kit.endpoint import endpoint
-from observatory.api.runs.query import TooSlow, filter_of, text_of
+from observatory.api.runs.query import query_errors
 from observatory.api.v2 import fields
 from observatory.api.v2 import schemas as shapes
-from observatory.api.v2.bodies import (
-    body_of,
-    choices_of,
-    project_of,
-    query_of,
-    recent_of,
-    refuse_ai,
-    whole_number,
-)
+from observatory.api.v2.bodies import choices_of, project_or_404
 from observatory.api.v2.runs import page_of
 from observatory.api.v2.streaming import PageView
 from observatory.feedback import summary
 from observatory.runs import search, thread_sharing, threads, totals
-from observatory.runs.filters.fields import THREAD_FIELDS
 from observatory.runs.filters.grammar import Term
 from observatory.runs.models import Project
 from observatory.runs.ops import MAX_THREAD_ID
@@ -37,8 +29,8 @@ from observatory.runs.previews import MAX_PREVIEW, preview
 from observatory.runs.search import RunQuery
 from observatory.runs.threads import Thread, ThreadQuery, Totals
 from observatory.runs.totals import COUNTED, Details
+from observatory.wire_values import is_storable
 
-MAX_PAGE = 100
 PAGE = 20
 DETAILS = (
     *("prompt_token_details", "completion_token_details"),
@@ -46,37 +38,11 @@ DETAILS = (
 )
 
 
-def _query_in(body: Mapping[str, Any]) -> ThreadQuery:
-    """Return which threads the body asks for. Raises ParseError."""
-    since, before = recent_of(body)
-    cursor = text_of(body, "cursor")
-    return ThreadQuery(
-        filter=filter_of(body, "filter"),
-        trace_filter=filter_of(body, "trace_filter"),
-        tree_filter=filter_of(body, "tree_filter"),
-        thread_filter=filter_of(body, "thread_filter", THREAD_FIELDS),
-        started_from=since,
-        started_before=before,
-        after=None if cursor is None else tuple(cursors.read(cursor, datetime, str)),
-    )
-
-
 def _thread_id(text: str) -> str:
-    """Return a thread's id. Raises NotFound for what no thread can be called."""
-    if (
-        len(text) > MAX_THREAD_ID
-        or "\x00" in text
-        or any("\ud800" <= letter <= "\udfff" for letter in text)
-    ):
+    """Return a thread's id. Raises NotFound for a text that cannot be one."""
+    if len(text) > MAX_THREAD_ID or not is_storable(text):
         raise NotFound("Thread not found")
     return text
-
-
-def _listed(project: Project, asked: ThreadQuery, limit: int) -> list[Thread]:
-    try:
-        return threads.listed(project, asked, limit=limit).threads
-    except search.TooSlow as error:
-        raise TooSlow(str(error)) from None
 
 
 def _together(details: Details, kind: str) -> dict[str, Any]:
@@ -90,7 +56,7 @@ def _together(details: Details, kind: str) -> dict[str, Any]:
 
 def thread_out(
     thread: Thread,
-    judged: dict[str, Any],
+    feedback: dict[str, Any],
     details: Details,
     first_inputs: str | None,
     last_outputs: str | None,
@@ -115,7 +81,7 @@ def thread_out(
         "first_inputs": preview(first_inputs) or "",
         "last_outputs": preview(last_outputs) or "",
         "last_error": thread.last_error and thread.last_error[:MAX_PREVIEW],
-        "feedback_stats": judged,
+        "feedback_stats": feedback,
     }
 
 
@@ -123,22 +89,32 @@ class ThreadQueries(PageView):
     """POST /api/v2/threads/query (client.threads.query): threads, the most recently used first."""
 
     @endpoint(body=shapes.ThreadQueryV2, answer=shapes.ThreadPageV2, errors=(404, 501))
-    def post(self, request: Request) -> Response:
-        body = body_of(request)
-        refuse_ai(body)
-        project, asked = project_of(self.workspace, body), _query_in(body)
-        size = whole_number(body, "page_size", PAGE, 1, MAX_PAGE)
-        found = _listed(project, asked, size + 1)
-        page = found[:size]
-        judged = summary.thread_stats(project, [thread.thread_id for thread in page])
+    def post(self, request: Request, body: shapes.ThreadQueryV2) -> Response:
+        project, size = project_or_404(self.workspace, body.project_id), body.page_size or PAGE
+        query = ThreadQuery(
+            filter=body.filter,
+            trace_filter=body.trace_filter,
+            tree_filter=body.tree_filter,
+            thread_filter=body.thread_filter,
+            started_from=body.since,
+            started_before=body.max_start_time,
+            after=tuple(cursors.read(body.cursor, datetime, str)) if body.cursor else None,
+        )
+        with query_errors():
+            rows = threads.listed(project, query, limit=size + 1).threads
+        page = rows[:size]
+        feedback = summary.thread_stats(project, [thread.thread_id for thread in page])
         details = threads.details(project.workspace_id, page)
         items = [
             thread_out(
-                one, judged.get(one.thread_id, {}), details.get(one.thread_id, {}), *documents
+                thread,
+                feedback.get(thread.thread_id, {}),
+                details.get(thread.thread_id, {}),
+                *documents,
             )
-            for one, *documents in threads.with_documents(self.workspace, page)
+            for thread, *documents in threads.with_documents(self.workspace, page)
         ]
-        last = page[-1] if len(found) > size else None
+        last = page[-1] if len(rows) > size else None
         cursor = None if last is None else cursors.written(last.last_start, last.thread_id)
         return Response({"items": items, "next_cursor": cursor})
 
@@ -154,38 +130,36 @@ _OF_A_RUN = {
     )
 } | {"LATENCY": "LATENCY_SECONDS"}
 TRACE_FIELDS = frozenset({*_OF_A_RUN, "OP", "TURN_NUMBER"})
-"""What a trace of a thread may be selected by; `OP`, a code of the hosted service, is left out."""
+"""Fields of a trace that may be selected; `OP`, a code of the hosted service, is left out."""
 
 
 class ThreadTraces(WorkspaceView):
     """GET /api/v2/threads/{id}/traces (client.threads.list_traces): its roots, oldest first."""
 
     @endpoint(query=shapes.ThreadTracesQuery, answer=shapes.ThreadTracePage)
-    def get(self, request: Request, thread_id: str) -> Response:
-        asked = query_of(request, "selects")
-        project = project_of(self.workspace, asked)
-        chosen = {*choices_of(asked, "selects", TRACE_FIELDS), "TRACE_ID"}
+    def get(self, request: Request, thread_id: str, query: shapes.ThreadTracesQuery) -> Response:
+        project = project_or_404(self.workspace, query.project_id)
+        chosen = {*choices_of("selects", query.selects, TRACE_FIELDS), "TRACE_ID"}
         selected = frozenset(_OF_A_RUN[name] for name in chosen if name in _OF_A_RUN)
         thread_id = _thread_id(thread_id)
-        in_thread = Term("eq", "thread_id", thread_id)
-        given = filter_of(asked, "filter")
+        filters = [Term("eq", "thread_id", thread_id), *([query.filter] if query.filter else [])]
         page = page_of(
             self,
             RunQuery(
                 projects=[project.uuid],
                 is_root=True,
-                filter=in_thread if given is None else search.all_of([in_thread, given]),
-                trace_filter=filter_of(asked, "trace_filter"),
-                tree_filter=filter_of(asked, "tree_filter"),
+                filter=search.all_of(filters),
+                trace_filter=query.trace_filter,
+                tree_filter=query.tree_filter,
                 order="asc",
-                limit=whole_number(asked, "page_size", PAGE, 1, MAX_PAGE),
-                cursor=text_of(asked, "cursor"),
+                limit=query.page_size or PAGE,
+                cursor=query.cursor,
                 payloads=sorted({*fields.payloads(selected), "usage_details"}),
             ),
         )
         rows = page.runs
-        if fields.tells_usage(selected):
-            details = fields.tells_details(selected)
+        if fields.has_usage(selected):
+            details = fields.has_details(selected)
             rows = totals.with_subtree_totals(self.workspace, rows, details=details)
         items = fields.runs_out(self.workspace, rows, selected, request, grant=self.caller.grant)
         for item in items:
@@ -198,7 +172,7 @@ class ThreadTraces(WorkspaceView):
         return Response({"items": items, "next_cursor": page.next_cursor})
 
 
-# What threads came to -----------------------------------------------------------------------------
+# Figures of threads -------------------------------------------------------------------------------
 
 STATS = {
     "TURNS": "turns",
@@ -223,30 +197,31 @@ AGGREGATES = {
 }
 
 
-def _wanted(body: Mapping[str, Any], name: str, known: Mapping[str, str]) -> list[str]:
-    wanted = choices_of(body, name, known)
-    if not wanted:
-        raise ParseError(f"{name}: names at least one of {', '.join(known)}")
-    return wanted
+def _selected(name: str, words: list[str] | None, known: Mapping[str, str]) -> list[str]:
+    """Return the figures that a client selects. Raises ParseError for none and unknown ones."""
+    selected = choices_of(name, words, known)
+    if not selected:
+        raise ParseError(f"{name}: must name at least one of {', '.join(known)}")
+    return selected
 
 
 class ThreadStats(WorkspaceView):
-    """GET /api/v2/threads/{id}/stats (client.threads.stats): what one thread came to."""
+    """GET /api/v2/threads/{id}/stats (client.threads.stats): figures of one thread."""
 
     @endpoint(query=shapes.ThreadStatsQuery, answer=shapes.ThreadStats)
-    def get(self, request: Request, thread_id: str) -> Response:
-        asked = query_of(request, "selects")
-        project = project_of(self.workspace, asked, "session_id")
-        wanted = _wanted(asked, "selects", STATS)
-        query = ThreadQuery(thread_ids=[_thread_id(thread_id)], filter=filter_of(asked, "filter"))
-        found = _listed(project, query, 1)
-        if not found:
+    def get(self, request: Request, thread_id: str, query: shapes.ThreadStatsQuery) -> Response:
+        project = project_or_404(self.workspace, query.session_id)
+        selected = _selected("selects", query.selects, STATS)
+        of_thread = ThreadQuery(thread_ids=[_thread_id(thread_id)], filter=query.filter)
+        with query_errors():
+            rows = threads.listed(project, of_thread, limit=1).threads
+        if not rows:
             raise NotFound("The project has no such trace of this thread")
-        told = self._told(found[0], wanted)
-        return Response({STATS[name]: told[STATS[name]] for name in wanted})
+        figures = self._figures(rows[0], selected)
+        return Response({STATS[name]: figures[STATS[name]] for name in selected})
 
-    def _told(self, thread: Thread, wanted: list[str]) -> dict[str, Any]:
-        told: dict[str, Any] = {
+    def _figures(self, thread: Thread, selected: list[str]) -> dict[str, Any]:
+        figures: dict[str, Any] = {
             "turns": thread.count,
             "first_start_time": thread.first_start,
             "last_start_time": thread.last_start,
@@ -255,48 +230,56 @@ class ThreadStats(WorkspaceView):
             "latency_p99_seconds": thread.latency_p99,
             **{name: getattr(thread, name) for name in COUNTED},
         }
-        if any(name.lower() in DETAILS for name in wanted):
+        if any(name.lower() in DETAILS for name in selected):
             details = threads.details(self.workspace.pk, [thread]).get(thread.thread_id, {})
-            told |= {name: {"raw": details.get(name, {})} for name in DETAILS}
-        if "FEEDBACK_STATS" in wanted:
-            told["feedback_stats"] = summary.traces_stats(self.workspace.pk, thread.trace_ids)
-        return told
+            figures |= {name: {"raw": details.get(name, {})} for name in DETAILS}
+        if "FEEDBACK_STATS" in selected:
+            figures["feedback_stats"] = summary.traces_stats(self.workspace.pk, thread.trace_ids)
+        return figures
 
 
 class ThreadAggregates(WorkspaceView):
-    """POST /api/v2/threads/stats (client.threads.aggregate_stats): threads taken together."""
+    """POST /api/v2/threads/stats (client.threads.aggregate_stats): figures of threads together."""
 
     @endpoint(body=shapes.ThreadAggregateQuery, answer=shapes.ThreadAggregateStats, errors=(404,))
-    def post(self, request: Request) -> Response:
-        body = body_of(request)
-        project, wanted = project_of(self.workspace, body), _wanted(body, "select", AGGREGATES)
-        try:
-            found = threads.aggregated(project, _query_in(body))
-        except search.TooSlow as error:
-            raise TooSlow(str(error)) from None
-        told = self._told(project, found, wanted)
-        return Response({AGGREGATES[name]: told[AGGREGATES[name]] for name in wanted})
+    def post(self, request: Request, body: shapes.ThreadAggregateQuery) -> Response:
+        project = project_or_404(self.workspace, body.project_id)
+        selected = _selected("select", body.select, AGGREGATES)
+        query = ThreadQuery(
+            filter=body.filter,
+            trace_filter=body.trace_filter,
+            tree_filter=body.tree_filter,
+            thread_filter=body.thread_filter,
+            started_from=body.since,
+            started_before=body.max_start_time,
+        )
+        with query_errors():
+            aggregates = threads.aggregated(project, query)
+        figures = self._figures(project, aggregates, selected)
+        return Response({AGGREGATES[name]: figures[AGGREGATES[name]] for name in selected})
 
-    def _told(self, project: Project, found: Totals, wanted: list[str]) -> dict[str, Any]:
-        told: dict[str, Any] = {
-            "thread_count": found.n_threads,
-            "trace_count": found.n_traces,
-            "error_rate": found.error_rate,
-            "streaming_rate": found.streaming_rate,
-            "latency_p50_seconds": found.latency_p50,
-            "latency_p99_seconds": found.latency_p99,
-            "median_tokens": found.median_tokens,
-            "first_token_p50_seconds": found.first_token_p50,
-            "first_token_p99_seconds": found.first_token_p99,
-            **{name: getattr(found, name) for name in COUNTED},
+    def _figures(self, project: Project, aggregates: Totals, selected: list[str]) -> dict[str, Any]:
+        figures: dict[str, Any] = {
+            "thread_count": aggregates.n_threads,
+            "trace_count": aggregates.n_traces,
+            "error_rate": aggregates.error_rate,
+            "streaming_rate": aggregates.streaming_rate,
+            "latency_p50_seconds": aggregates.latency_p50,
+            "latency_p99_seconds": aggregates.latency_p99,
+            "median_tokens": aggregates.median_tokens,
+            "first_token_p50_seconds": aggregates.first_token_p50,
+            "first_token_p99_seconds": aggregates.first_token_p99,
+            **{name: getattr(aggregates, name) for name in COUNTED},
         }
-        if any(name.lower() in DETAILS for name in wanted):
-            pairs = [("", trace) for trace in found.trace_ids]
+        if any(name.lower() in DETAILS for name in selected):
+            pairs = [("", trace) for trace in aggregates.trace_ids]
             details = totals.details_of_groups(self.workspace.pk, pairs).get("", {})
-            told |= {name: details.get(name, {}) for name in DETAILS}
-        if "THREAD_FEEDBACK_STATS" in wanted:
-            told["thread_feedback_stats"] = summary.said_of_threads(project, found.thread_ids)
-        return told
+            figures |= {name: details.get(name, {}) for name in DETAILS}
+        if "THREAD_FEEDBACK_STATS" in selected:
+            figures["thread_feedback_stats"] = summary.said_of_threads(
+                project, aggregates.thread_ids
+            )
+        return figures
 
 
 # Sharing ------------------------------------------------------------------------------------------
@@ -306,21 +289,26 @@ class ThreadSharing(WorkspaceView):
     """POST, GET and DELETE /api/v2/threads/{id}/share (client.threads.share): all its traces."""
 
     @endpoint(body=shapes.ThreadShareCreate, answer=shapes.ShareToken)
-    def post(self, request: Request, thread_id: str) -> Response:
-        project = project_of(self.workspace, body_of(request))
-        found = thread_sharing.share(project, _thread_id(thread_id))
-        if found is None:
+    def post(self, request: Request, thread_id: str, body: shapes.ThreadShareCreate) -> Response:
+        project = project_or_404(self.workspace, body.project_id)
+        share = thread_sharing.share(project, _thread_id(thread_id))
+        if share is None:
             raise NotFound("Thread not found")
-        return Response({"share_token": found.token})
+        return Response({"share_token": share.token})
 
-    @endpoint(query=shapes.ThreadShareQuery, answer=shapes.MaybeShareToken)
-    def get(self, request: Request, thread_id: str) -> Response:
-        project = project_of(self.workspace, query_of(request))
-        found = thread_sharing.of_thread(project, _thread_id(thread_id))
-        return Response({} if found is None else {"share_token": found.token})
+    @endpoint(query=shapes.OfProjectQuery, answer=shapes.MaybeShareToken)
+    def get(self, request: Request, thread_id: str, query: shapes.OfProjectQuery) -> Response:
+        project = project_or_404(self.workspace, query.project_id)
+        share = thread_sharing.of_thread(project, _thread_id(thread_id))
+        return Response({} if share is None else {"share_token": share.token})
 
-    @endpoint(query=shapes.ThreadShareQuery, status=204)
-    def delete(self, request: Request, thread_id: str) -> Response:
-        asked = {**query_of(request), **body_of(request)}
-        thread_sharing.unshare(project_of(self.workspace, asked), _thread_id(thread_id))
+    @endpoint(query=shapes.ThreadUnshareQuery, status=204)
+    def delete(
+        self, request: Request, thread_id: str, query: shapes.ThreadUnshareQuery
+    ) -> Response:
+        project_id = read(shapes.ThreadUnshare, request.data).project_id or query.project_id
+        if project_id is None:
+            raise ParseError("project_id: is required")
+        project = project_or_404(self.workspace, project_id)
+        thread_sharing.unshare(project, _thread_id(thread_id))
         return Response(status=204)
