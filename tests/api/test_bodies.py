@@ -48,7 +48,7 @@ class Survey(UntaggedBody, kw_only=True):
     score: Real | None = None
     id: UUID | None = None
     at: Moment | None = None
-    kind: Literal["single", "pairwise"] | None = None
+    kind: Literal["single", "pairwise", ""] | None = None
     questions: Annotated[list[Question], Meta(max_length=2)] | None = None
     document: Any = None
     answers: dict[UUID, str] | None = None

@@ -39,7 +39,7 @@ VARIANTS = [
         promise="R2",
         breaks="the CSV of a queue runs formulas",
         file="observatory/api/queues/export.py",
-        old='is_guarded = body.get("spreadsheet") is not False',
+        old="is_guarded = body.spreadsheet is not False",
         new="is_guarded=False",
         tests=("tests/api/test_queue_items.py",),
     ),

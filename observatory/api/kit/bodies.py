@@ -440,6 +440,7 @@ def _choices(kind: Any, path: str) -> list[str]:
     members = [member for one in reached for member in _members(one)]
     enumerations = [member for member in members if isinstance(member, types.LiteralType)]
     choices = [str(value) for enumeration in enumerations for value in enumeration.values]
+    choices = list(filter(None, choices))  # an empty text, which stands for none
     if choices and any(isinstance(member, types.BoolType) for member in members):
         choices += ["true", "false"]
     return choices

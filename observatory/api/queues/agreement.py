@@ -11,17 +11,21 @@ from rest_framework.response import Response
 
 from annotations.agreement import calibration
 from annotations.agreement.calibration import KeyAgreement, PairAgreement
+from annotations.agreement.coefficients import Agreement
 from annotations.agreement.verdicts import Gate
-from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.queues import schemas
-from observatory.api.queues.queues import find
+from observatory.api.queues.base import QueueView
+
+
+def _shown(result: Agreement) -> dict[str, Any]:
+    return {**result.as_json(), "computed_at": result.computed_at}
 
 
 def _shown_pair(pair: PairAgreement) -> dict[str, Any]:
     return {
         "reviewers": [pair.first.name, pair.second.name],
-        "agreement": pair.agreement.as_json(),
+        "agreement": _shown(pair.agreement),
         "table": pair.table,
         "mean_difference": pair.mean_difference,
     }
@@ -45,8 +49,8 @@ def shown(agreement: KeyAgreement) -> dict[str, Any]:
         "feedback_key": agreement.key,
         "categories": agreement.categories,
         "reviewers": [reviewer.name for reviewer in agreement.reviewers],
-        "headline": agreement.headline.as_json(),
-        "group": agreement.group.as_json(),
+        "headline": _shown(agreement.headline),
+        "group": _shown(agreement.group),
         "pairs": [_shown_pair(pair) for pair in agreement.pairs],
         "gate": _shown_gate(agreement.gate),
         "excluded": {
@@ -60,7 +64,7 @@ def shown(agreement: KeyAgreement) -> dict[str, Any]:
     }
 
 
-class QueueAgreement(WorkspaceView):
+class QueueAgreement(QueueView):
     """GET /annotation-queues/{id}/agreement: what the page *Agreement* shows, as JSON.
 
     Items that still wait for a blind answer are left out, as on the page.
@@ -68,7 +72,6 @@ class QueueAgreement(WorkspaceView):
 
     @endpoint(query=schemas.AgreementQuery, answer=list[schemas.AgreementOnKey])
     def get(self, request: Request, queue_id: str, query: schemas.AgreementQuery) -> Response:
-        queue = find(self.workspace, queue_id)
         window = timedelta(days=query.days) if query.days else None
-        report = calibration.report(queue, now=timezone.now(), window=window)
+        report = calibration.report(self.queue, now=timezone.now(), window=window)
         return Response([shown(agreement) for agreement in report])

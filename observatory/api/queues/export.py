@@ -1,6 +1,6 @@
 """/annotation-queues/{id}/export: completed items as CSV, with the answers reviewers gave.
 
-Only completed items are in it, so that no answer is told before its time (promise C4).
+Only completed items are in it: in a blind review, answers of others stay hidden until then.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 
@@ -18,14 +18,9 @@ from annotations.models import AnnotationQueue, QueueItem, Review
 from annotations.queues import item_subjects
 from annotations.reviewing import disputes
 from observatory import csv_lines, exact
-from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import Binary, endpoint
-from observatory.api.kit.errors import Unprocessable
 from observatory.api.queues import schemas as shapes
-from observatory.api.queues.queues import find
-from observatory.api.queues.rubric import MISSING
-from observatory.feedback import judgement
-from observatory.feedback.judgement import InvalidFeedback
+from observatory.api.queues.base import QueueView
 from observatory.runs import sizes
 from observatory.runs.models import Run
 from observatory.runs.paging import chunks
@@ -36,32 +31,28 @@ FIXED = ("queue_run_id", "run_id", "name", "start_time", "inputs", "outputs")
 STANDING = ("added_at", "completed_at", "n_reviews", "differ")
 
 
-class AnnotationQueueExport(WorkspaceView):
+class AnnotationQueueExport(QueueView):
     """POST .../export: the items completed between two times, one line each.
 
-    A column per rubric key holds the answers, joined by " | " in the order they came, one more
-    their comments; keys that
-    were answered and are no longer in the rubric follow. With `include_annotator_detail` each
-    reviewer has columns of their own instead.
+    A column per rubric key holds the answers, joined by " | " in the order they came, and one
+    more their comments; keys that were answered and are no longer in the rubric follow. With
+    `include_annotator_detail` each reviewer has columns of their own instead.
     """
 
     @endpoint(body=shapes.QueueExport, answer=Binary, gives="text/csv")
-    def post(self, request: Request, queue_id: str) -> StreamingHttpResponse:
-        queue = find(self.workspace, queue_id)
-        body = request.data if isinstance(request.data, dict) else {}
-        items = QueueItem.objects.filter(queue=queue, state=QueueItem.State.COMPLETED)
-        try:
-            for name, lookup in (("start_time", "gte"), ("end_time", "lte")):
-                sent = None if body.get(name) == MISSING else body.get(name)
-                if (bound := judgement.parse_time(name, sent)) is not None:
-                    items = items.filter(Q(**{f"completed_at__{lookup}": bound}))
-        except InvalidFeedback as error:
-            raise Unprocessable(str(error)) from None
-        is_detailed = body.get("include_annotator_detail") is True
-        is_guarded = body.get("spreadsheet") is not False  # nothing reads this file back
-        lines = csv_lines.written(_lines(queue, items, is_detailed), is_guarded=is_guarded)
+    def post(
+        self, request: Request, queue_id: str, body: shapes.QueueExport
+    ) -> StreamingHttpResponse:
+        items = QueueItem.objects.filter(queue=self.queue, state=QueueItem.State.COMPLETED)
+        if body.start_time is not None:
+            items = items.filter(completed_at__gte=body.start_time)
+        if body.end_time is not None:
+            items = items.filter(completed_at__lte=body.end_time)
+        is_detailed = body.include_annotator_detail is True
+        is_guarded = body.spreadsheet is not False  # nothing reads this file back
+        lines = csv_lines.written(_lines(self.queue, items, is_detailed), is_guarded=is_guarded)
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = f'attachment; filename="queue-{queue.uuid}.csv"'
+        answer["Content-Disposition"] = f'attachment; filename="queue-{self.queue.uuid}.csv"'
         return answer
 
 
@@ -104,15 +95,17 @@ def _reviewers(items: QuerySet[QueueItem]) -> QuerySet[User]:
 def _head(keys: Sequence[str], people: Sequence[User], is_detailed: bool) -> list[str]:
     head = [*FIXED, *STANDING]
     if not is_detailed:
-        told = [name for key in keys for name in (key, f"{key} comment")]
-        return [*head, *told, "note", "correction"]
+        return [*head, *_answer_columns(keys), "note", "correction"]
     for person in people:
-        told = [name for key in keys for name in (key, f"{key} comment")]
         head += [
             f"{person.username}: {name}"
-            for name in (*told, "note", "correction", "reviewed_at", "is_counted")
+            for name in (*_answer_columns(keys), "note", "correction", "reviewed_at", "is_counted")
         ]
     return head
+
+
+def _answer_columns(keys: Sequence[str]) -> list[str]:
+    return [name for key in keys for name in (key, f"{key} comment")]
 
 
 def _rows(
@@ -125,10 +118,10 @@ def _rows(
     items = list(QueueItem.objects.filter(pk__in=ids).order_by("completed_at", "pk"))
     shown = item_subjects.shown_runs(queue.workspace_id, items)
     sized = dict.fromkeys(ids, 0)
-    run_ids = [run_id for found in shown.values() for run_id in found]
+    run_ids = [run_id for item_runs in shown.values() for run_id in item_runs]
     of_runs = dict(sizes.of_runs(queue.workspace_id, run_ids, ("inputs", "outputs")))
-    for pk, found in shown.items():
-        sized[pk] += sum(of_runs[run_id] for run_id in found)
+    for pk, item_runs in shown.items():
+        sized[pk] += sum(of_runs[run_id] for run_id in item_runs)
     standing = Review.objects.filter(item__in=ids, retracted_at=None)
     for pk, size in sizes.sized(standing, ("scores", "correction", "note"), key="item_id"):
         sized[pk] += size
@@ -146,22 +139,24 @@ def _cells(
 ) -> Iterator[list[Any]]:
     """Yield the cells of `items`, whose runs are `shown`."""
     run_ids = [run_id for item in items for run_id in shown.get(item.pk, [])]
-    found = Run.objects.filter(workspace=queue.workspace, id__in=run_ids)
-    runs = {run.id: run for run in found.only("id", "name", "start_time", "inputs", "outputs")}
-    given: dict[int, list[Review]] = {}
+    stored_runs = Run.objects.filter(workspace=queue.workspace, id__in=run_ids).only(
+        "id", "name", "start_time", "inputs", "outputs"
+    )
+    runs = {run.id: run for run in stored_runs}
+    reviews: dict[int, list[Review]] = {}
     for review in Review.objects.filter(item__in=items, retracted_at=None).order_by(
         "submitted_at", "pk"
     ):
-        given.setdefault(review.item_id, []).append(review)
+        reviews.setdefault(review.item_id, []).append(review)
     for item in items:
-        of_item = given.get(item.pk, [])
-        about = _about(item, [runs[one] for one in shown.get(item.pk, []) if one in runs])
+        of_item = reviews.get(item.pk, [])
+        item_runs = [runs[run_id] for run_id in shown.get(item.pk, []) if run_id in runs]
         differing = disputes.differing(review for review in of_item if review.is_counted)
         standing = [exact.timestamp(item.added_at), None, len(of_item), ", ".join(differing)]
         if item.completed_at is not None:
             standing[1] = exact.timestamp(item.completed_at)
         yield [
-            *about,
+            *_about(item, item_runs),
             *standing,
             *(_by_person(of_item, keys, people) if is_detailed else _together(of_item, keys)),
         ]
@@ -169,7 +164,7 @@ def _cells(
 
 def _about(item: QueueItem, runs: Sequence[Run]) -> list[Any]:
     """Return the fixed cells of an item; of a pair the runs' ids, names and outputs, A then B."""
-    ids = [str(run.id) for run in runs] or [str(one) for one in item.judged_runs]
+    ids = [str(run.id) for run in runs] or [str(run_id) for run_id in item.judged_runs]
     started = [exact.timestamp(run.start_time) for run in runs[:1] if run.start_time]
     return [
         str(item.uuid),
@@ -190,43 +185,43 @@ def _words(answer: dict[str, Any] | None) -> str:
         return f"can't judge: {reason}" if isinstance(reason, str) and reason else "can't judge"
     value, score = answer.get("value"), answer.get("score")
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value)
+        return ", ".join(map(str, value))
     if value not in (None, ""):
         return str(value)
     return "" if score is None else exact.digits_of(score)
 
 
 def _together(reviews: Sequence[Review], keys: Sequence[str]) -> list[Any]:
-    told: list[Any] = []
+    cells: list[Any] = []
     for key in keys:
         answers = [review.scores.get(key) or {} for review in reviews]
-        told.append(" | ".join(filter(None, map(_words, answers))))
-        told.append(" | ".join(one["comment"] for one in answers if one.get("comment")))
+        cells.append(" | ".join(filter(None, map(_words, answers))))
+        cells.append(" | ".join(answer["comment"] for answer in answers if answer.get("comment")))
     corrected = [review.correction["outputs"] for review in reviews if review.correction]
     distinct = [
-        one
-        for place, one in enumerate(corrected)
-        if not any(one == earlier for earlier in corrected[:place])
+        outputs
+        for place, outputs in enumerate(corrected)
+        if not any(outputs == earlier for earlier in corrected[:place])
     ]
     notes = " | ".join(review.note for review in reviews if review.note)
-    return [*told, notes, distinct if len(distinct) > 1 else next(iter(distinct), None)]
+    return [*cells, notes, distinct if len(distinct) > 1 else next(iter(distinct), None)]
 
 
 def _by_person(reviews: Sequence[Review], keys: Sequence[str], people: Sequence[User]) -> list[Any]:
     by_reviewer = {review.reviewer_id: review for review in reviews}
-    told: list[Any] = []
+    cells: list[Any] = []
     for person in people:
         review = by_reviewer.get(person.pk)
         if review is None:
-            told += [None] * (2 * len(keys) + 4)
+            cells += [None] * (2 * len(keys) + 4)
             continue
         for key in keys:
             answer = review.scores.get(key)
-            told += [_words(answer), (answer or {}).get("comment")]
-        told += [
+            cells += [_words(answer), (answer or {}).get("comment")]
+        cells += [
             review.note,
             review.correction["outputs"] if review.correction else None,
             exact.timestamp(review.submitted_at),
             "yes" if review.is_counted else "no",
         ]
-    return told
+    return cells

@@ -1,70 +1,82 @@
-"""A rubric item as the wire says it, and as a queue keeps it."""
+"""The rubric of a queue as the wire writes it, and as a queue keeps it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from annotations import question_kinds
-from annotations.models import RubricItem
+from annotations.models import AnnotationQueue, RubricItem
 from annotations.question_kinds import KINDS, kind_of
-from annotations.queues import question_conditions
+from annotations.queues import item_subjects, question_conditions
 from annotations.queues.question_conditions import InvalidCondition
 from annotations.queues.rubric_editing import renamed
 from observatory import exact
-from observatory.feedback import configs, judgement
-from observatory.feedback.judgement import InvalidFeedback
-from observatory.wire_values import clean_text
+from observatory.api.kit.errors import Unprocessable
+from observatory.api.queues.schemas import RubricItemCreate
+from observatory.feedback import configs
+from observatory.feedback.models import FeedbackConfig
 from observatory.workspaces.models import Workspace
 
-MAX_ITEMS = 100
-MAX_TEXT = 20_000  # characters
-MISSING = {"__missing__": "__missing__"}  # how the generated client says "not provided"
 KEPT = ("is_assertion", "feedback_config_id", "regex_validator", "required_if", "visible_if")
 MULTIPLE = "allows_multiple_categories"
 UNIT_SCALE = {"type": "continuous", "min": 0, "max": 1, "categories": None}
 
 
-def read(
-    raw: Any,
+def questions_of(
+    workspace: Workspace,
+    items: Sequence[RubricItemCreate],
+    queue: AnnotationQueue | None = None,
     *,
-    declared: Mapping[str, Mapping[str, Any]],
-    existing: Mapping[str, RubricItem] | None = None,
+    is_pairwise: bool,
 ) -> list[dict[str, Any]]:
-    """Return the questions of a wire `rubric_items`, as `questions.set_rubric` takes them.
+    """Return the questions of `items`, as `rubric_editing.set_rubric` takes them.
 
-    `declared` are the workspace's feedback configs by key and by id, for items that bring none.
-    What the wire cannot say (title, kind, measurement level) stays as it is in `existing`, also
-    of a question that is only renamed. Raises InvalidFeedback naming the item.
+    An item that brings no scale has that of the workspace's feedback config. What the wire cannot
+    say (title, kind, measurement level) stays as it is in `queue`, also of a question that is
+    only renamed. Raises 422 naming the item.
     """
-    if not isinstance(raw, list):
-        raise InvalidFeedback("rubric_items", "must be an array")
-    if len(raw) > MAX_ITEMS:
-        raise InvalidFeedback("rubric_items", f"more than {MAX_ITEMS}")
+    existing = {item.feedback_key: item for item in queue.rubric_items.all()} if queue else {}
+    try:
+        questions = _questions(items, _declared(workspace, items), existing)
+        question_conditions.check((key, question["extra"]) for key, question in questions.items())
+    except InvalidCondition as error:
+        raise Unprocessable(f"rubric_items.{error}") from None
+    rubric = list(questions.values())
+    return item_subjects.preferences(rubric) if is_pairwise else rubric
+
+
+def _declared(
+    workspace: Workspace, items: Sequence[RubricItemCreate]
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return the workspace's feedback configs that `items` may name, by key and by id."""
+    stored = FeedbackConfig.objects.filter(workspace=workspace)
+    if not any(item.feedback_config_id for item in items):  # an id names any of them
+        stored = stored.filter(key__in=[item.feedback_key for item in items])
+    by_key = {config.key: config.config for config in stored}
+    return by_key | {str(configs.id_of(workspace, key)): by_key[key] for key in by_key}
+
+
+def _questions(
+    items: Sequence[RubricItemCreate],
+    declared: Mapping[str, Mapping[str, Any]],
+    existing: Mapping[str, RubricItem],
+) -> dict[str, dict[str, Any]]:
     questions: dict[str, dict[str, Any]] = {}
-    for place, item in enumerate(raw):
-        try:
-            question = _question(item, declared)
-        except InvalidFeedback as error:
-            raise InvalidFeedback(f"rubric_items.{place}.{error.field}", error.reason) from None
-        key = question["feedback_key"]
-        if key in questions:
-            raise InvalidFeedback(f"rubric_items.{place}.feedback_key", f"{key!r} occurs twice")
-        questions[key] = question
-    known = existing or {}
-    for key, before in {**known, **renamed(known.values(), list(questions.values()))}.items():
+    for place, item in enumerate(items):
+        if item.feedback_key in questions:
+            raise InvalidCondition(f"{place}.feedback_key", f"{item.feedback_key!r} occurs twice")
+        questions[item.feedback_key] = _question(str(place), item, declared)
+    all_existing = {**existing, **renamed(existing.values(), list(questions.values()))}
+    for key, before in all_existing.items():
         if key in questions:
             questions[key]["title"] = before.title
             questions[key] |= _beyond_the_wire(before, questions[key])
-    try:
-        question_conditions.check((key, question["extra"]) for key, question in questions.items())
-    except InvalidCondition as error:
-        raise InvalidFeedback(f"rubric_items.{error.field}", error.reason) from None
-    return list(questions.values())
+    return questions
 
 
 def _beyond_the_wire(before: RubricItem, question: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a question keeps because no config can tell it: its kind, its level.
+    """Return what a question keeps because no config can express it: kind and level.
 
     A rating, say, is a continuous config to clients; it stays one while they leave the scale.
     """
@@ -80,87 +92,52 @@ def _beyond_the_wire(before: RubricItem, question: Mapping[str, Any]) -> dict[st
     return {name: getattr(before, name) for name in fields} if is_scale_kept else {}
 
 
-def _question(item: Any, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    if not isinstance(item, Mapping):
-        raise InvalidFeedback("item", "must be an object")
-    key = judgement.parse_key(item.get("feedback_key"), "feedback_key")
-    by_label = _texts("value_descriptions", item.get("value_descriptions"))
-    by_score = _texts("score_descriptions", item.get("score_descriptions"))
-    config = _config(item) or _named(item, declared) or declared.get(key)
-    config = config or _implied(by_label, by_score)
-    if item.get("is_assertion") is True and item.get("feedback_config") is None:
+def _question(
+    place: str, item: RubricItemCreate, declared: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    by_label, by_score = item.value_descriptions or {}, item.score_descriptions or {}
+    scale = (
+        item.feedback_config
+        or _named(place, item, declared)
+        or declared.get(item.feedback_key)
+        or _implied(by_label, by_score)
+    )
+    if item.is_assertion and item.feedback_config is None:
         kind: question_kinds.Kind = question_kinds.Boolean()
     else:
-        kind = question_kinds.of_wire(config["type"])
-    extra = _extra(item, kind.name)
-    if config.get(MULTIPLE) and kind.has_categories:
-        extra[MULTIPLE] = True
-    categories = config.get("categories") if kind.has_categories else None
+        kind = question_kinds.of_wire(scale["type"])
+    categories = scale.get("categories") if kind.has_categories else None
+    extra = {name: getattr(item, name) for name in KEPT} | {
+        "regex_validator": question_conditions.parse_pattern(
+            item.regex_validator, kind.name, f"{place}.regex_validator"
+        ),
+        MULTIPLE: True if kind.has_categories and scale.get(MULTIPLE) else None,
+        "score_descriptions": by_score or None,
+    }
     return {
-        "feedback_key": key,
-        "description": _text("description", item.get("description")) or "",
+        "feedback_key": item.feedback_key,
+        "description": item.description or "",
         "kind": kind.name,
         "level": kind.level,
         "categories": [_category(category, by_label, by_score) for category in categories or []],
-        "minimum": config.get("min") if kind.has_bounds else None,
-        "maximum": config.get("max") if kind.has_bounds else None,
-        "is_required": item.get("is_required") is True,
-        "extra": {**extra, **({"score_descriptions": by_score} if by_score else {})},
+        "minimum": scale.get("min") if kind.has_bounds else None,
+        "maximum": scale.get("max") if kind.has_bounds else None,
+        "is_required": bool(item.is_required),
+        "extra": {name: value for name, value in extra.items() if value is not None},
     }
 
 
-def _extra(item: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return what the wire says beyond the scale: conditions, pattern, assertion, config."""
-    given = {name: item[name] for name in KEPT if item.get(name) not in (None, MISSING)}
-    if not isinstance(given.get("is_assertion", False), bool):
-        raise InvalidFeedback("is_assertion", "must be true or false")
-    try:
-        read = {
-            **given,
-            **{
-                name: question_conditions.parse(name, given.get(name))
-                for name in question_conditions.FIELDS
-            },
-            "regex_validator": question_conditions.parse_pattern(
-                given.get("regex_validator"), kind
-            ),
-        }
-    except InvalidCondition as error:
-        raise InvalidFeedback(error.field, error.reason) from None
-    return judgement.parse_object("item", {k: v for k, v in read.items() if v is not None}) or {}
-
-
-def _text(field: str, raw: Any) -> str | None:
-    if raw is None:
-        return None
-    if not isinstance(raw, str) or len(raw) > MAX_TEXT:
-        raise InvalidFeedback(field, f"must be a text of at most {MAX_TEXT} characters")
-    return clean_text(raw)
-
-
-def _texts(field: str, raw: Any) -> dict[str, str]:
-    texts = judgement.parse_object(field, raw) or {}
-    if not all(isinstance(text, str) for text in texts.values()):
-        raise InvalidFeedback(field, "must hold texts")
-    return texts
-
-
-def _config(item: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the item's scale: a config, or the record of one with the config inside."""
-    raw = item.get("feedback_config")
-    if isinstance(raw, Mapping) and isinstance(raw.get("feedback_config"), Mapping):
-        raw = raw["feedback_config"]
-    return judgement.parse_config(raw)
-
-
-def _named(item: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> Any:
+def _named(
+    place: str, item: RubricItemCreate, declared: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
     """Return the scale that `feedback_config_id` names, by its id or by its key."""
-    named = item.get("feedback_config_id")
-    if named is None or named == item.get("feedback_key"):
+    name = item.feedback_config_id
+    if name is None or name == item.feedback_key:
         return None
-    if not isinstance(named, str) or named not in declared:
-        raise InvalidFeedback("feedback_config_id", "names no feedback config of the workspace")
-    return declared[named]
+    if name not in declared:
+        field = f"{place}.feedback_config_id"
+        raise InvalidCondition(field, "is not a feedback config of the workspace")
+    return declared[name]
 
 
 def _implied(by_label: Mapping[str, str], by_score: Mapping[str, str]) -> Mapping[str, Any]:
@@ -176,8 +153,8 @@ def _category(
 ) -> dict[str, Any]:
     value = category["value"]
     label = category.get("label") or exact.digits_of(value)
-    named = category.get("name")
-    description = by_label.get(label) or (by_label.get(named) if named else None)
+    name = category.get("name")
+    description = by_label.get(label) or (by_label.get(name) if name else None)
     return {
         "value": value,
         "label": label,

@@ -1,4 +1,4 @@
-"""/annotation-queues/{id}/runs: what waits in a queue, what is done, and putting runs in."""
+"""/annotation-queues/{id}/runs: the open and completed runs of a queue, and adding runs."""
 
 from __future__ import annotations
 
@@ -17,40 +17,32 @@ from rest_framework.response import Response
 from annotations.models import AnnotationQueue, QueueItem, Review, Seat
 from annotations.queues import item_subjects, queue_items, queue_sections
 from annotations.queues.queue_sections import Section
-from observatory.api.kit import parameters, streamed
+from observatory.api.kit import streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
+from observatory.api.kit.bodies import PageQuery
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
-from observatory.api.kit.types import Count, Message, PageQuery
+from observatory.api.kit.types import Count, Message
 from observatory.api.queues import schemas as shapes
-from observatory.api.queues.queues import find, me, readable, shown
-from observatory.api.queues.rubric import MISSING
+from observatory.api.queues.base import QueueView, counted_queues, reviewer_of
+from observatory.api.queues.queues import shown
 from observatory.api.runs import read as run_read
-from observatory.feedback import judgement
-from observatory.feedback.judgement import InvalidFeedback
 from observatory.runs import search, sizes
 from observatory.runs.paging import chunks
 
-MAX_ADDED = 10_000
-STATUSES = {queue_sections.MINE, queue_sections.OTHERS, queue_sections.DONE}
+UNKNOWN_RUN = "Run not found in this annotation queue"
 
 
-def _section(view: WorkspaceView, queue: AnnotationQueue, name: str | None) -> Section:
-    """Return the part of `queue` a wire status names, as the person of the key sees it."""
-    if name is not None and name not in STATUSES:
-        raise Unprocessable(f"status: must be one of {', '.join(sorted(STATUSES))}")
-    return queue_sections.section(queue, name, me(view))
+def _section(view: QueueView, status: str | None) -> Section:
+    """Return the part of the queue that a wire status names, as the caller sees it."""
+    return queue_sections.section(view.queue, status, reviewer_of(view))
 
 
-def _part(view: WorkspaceView, queue: AnnotationQueue) -> Section:
-    """Return what `status` and `archived` of the request name; `archived=true` is completed."""
-    status = parameters.one(view.request, "status")
-    is_archived = parameters.flag(view.request, "archived")
-    if is_archived:
-        status = queue_sections.DONE
-    if status is None and is_archived is False:
-        return Section([QueueItem.objects.filter(queue=queue, state=QueueItem.State.OPEN)])
-    return _section(view, queue, status)
+def _part(view: QueueView, query: shapes.QueueRunQuery) -> Section:
+    """Return what `status` and `archived` name; `archived=true` is completed."""
+    if query.status is None and query.archived is False:
+        return Section([QueueItem.objects.filter(queue=view.queue, state=QueueItem.State.OPEN)])
+    return _section(view, queue_sections.DONE if query.archived else query.status)
 
 
 def _entry(item: QueueItem, queue: AnnotationQueue) -> dict[str, Any]:
@@ -115,25 +107,23 @@ def effective_added_at(item: QueueItem) -> datetime:
     return getattr(item, "requeued_at", None) or item.added_at
 
 
-def queue_runs(
-    view: WorkspaceView, queue: AnnotationQueue, items: Sequence[QueueItem], *, has_stats: bool
-) -> list[dict[str, Any]]:
+def _runs(view: QueueView, items: Sequence[QueueItem], *, has_stats: bool) -> list[dict[str, Any]]:
     """Return items with their runs, in a fixed number of queries.
 
     A thread comes as its newest root run, a pair as the run shown as A with the other's id.
     """
     selected = run_read.DEFAULT if has_stats else run_read.DEFAULT - {"feedback_stats"}
     ids = item_subjects.shown_runs(view.workspace.pk, items)
-    found = search.by_ids(
+    stored_runs = search.by_ids(
         view.workspace,
         [run_id for run_ids in ids.values() for run_id in run_ids[:1]],
         payloads=run_read.payloads(selected),
     )
     shown_runs = run_read.runs_out(
-        view.workspace, found.values(), selected, view.request, grant=view.caller.grant
+        view.workspace, stored_runs.values(), selected, view.request, grant=view.caller.grant
     )
     runs = {run["id"]: run for run in shown_runs}
-    done, held = completed_by(items), reserved_by(items)
+    completed, reserved = completed_by(items), reserved_by(items)
     rows = []
     for item in items:
         first, *other = ids.get(item.pk, [item.run_id])
@@ -144,8 +134,8 @@ def queue_runs(
             "added_at": item.added_at,
             "effective_added_at": effective_added_at(item),
             "last_reviewed_time": item.last_reviewed_at,
-            "completed_by": done.get(item.pk, []),
-            "reserved_by": held.get(item.pk, []),
+            "completed_by": completed.get(item.pk, []),
+            "reserved_by": reserved.get(item.pk, []),
             "source_proposed_example_id": (item.extra or {}).get("source_proposed_example_id"),
         }
         if item.item_type == QueueItem.ItemType.THREAD:
@@ -156,7 +146,7 @@ def queue_runs(
     return rows
 
 
-def _chunked(view: WorkspaceView, items: Sequence[QueueItem]) -> Iterator[list[QueueItem]]:
+def _chunked(view: QueueView, items: Sequence[QueueItem]) -> Iterator[list[QueueItem]]:
     """Yield items in order, as many at once as have small runs together."""
     ids = item_subjects.shown_runs(view.workspace.pk, items)
     shown_ids = [ids.get(item.pk, [item.run_id])[0] for item in items]
@@ -164,194 +154,157 @@ def _chunked(view: WorkspaceView, items: Sequence[QueueItem]) -> Iterator[list[Q
     return chunks((item, size) for item, (_, size) in zip(items, sized, strict=True))
 
 
-def _wanted(body: Any) -> dict[UUID, str | None]:
-    """Return run id -> proposed example of a bare array of ids or of objects with `run_id`."""
-    if not isinstance(body, list):
-        raise InvalidFeedback("runs", "must be an array of run ids or of objects with a run_id")
-    if len(body) > MAX_ADDED:
-        raise InvalidFeedback("runs", f"more than {MAX_ADDED} at once")
-    wanted: dict[UUID, str | None] = {}
-    for place, entry in enumerate(body):
-        raw, proposed = entry, None
-        if isinstance(entry, dict):
-            raw = entry.get("run_id")
-            uuid = judgement.parse_uuid(
-                f"runs.{place}.source_proposed_example_id", entry.get("source_proposed_example_id")
-            )
-            proposed = str(uuid) if uuid else None
-        run_id = judgement.parse_uuid(f"runs.{place}", raw)
-        if run_id is None:
-            raise InvalidFeedback(f"runs.{place}", "is not a UUID")
-        wanted[run_id] = proposed
-    return wanted
+def add_runs(view: QueueView, examples: Mapping[UUID, UUID | None]) -> list[QueueItem]:
+    """Add the runs that are the keys, each once, with their proposed examples.
 
-
-def take_runs(
-    view: WorkspaceView, queue: AnnotationQueue, wanted: Mapping[UUID, str | None]
-) -> list[QueueItem]:
-    """Add runs to a queue, each once, with their proposed examples. Raises 422 if pairwise."""
-    if queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
+    Raises 422 for a pairwise queue.
+    """
+    if view.queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
         raise Unprocessable("queue_id: a pairwise queue is filled from experiments, by populate")
-    added = queue_items.add_runs(
-        queue, wanted, source=QueueItem.Source.API, now=timezone.now(), added_by=me(view)
+    items = queue_items.add_runs(
+        view.queue,
+        examples,
+        source=QueueItem.Source.API,
+        now=timezone.now(),
+        added_by=reviewer_of(view),
     )
-    proposed = [item for item in added if wanted[item.run_id] and item.extra is None]
+    proposed = [item for item in items if examples[item.run_id] and item.extra is None]
     for item in proposed:
-        item.extra = {"source_proposed_example_id": wanted[item.run_id]}
+        item.extra = {"source_proposed_example_id": str(examples[item.run_id])}
     QueueItem.objects.bulk_update(proposed, ["extra"])
-    return added
+    return items
 
 
-class AnnotationQueueRunsByKey(WorkspaceView):
+class AnnotationQueueRunsByKey(QueueView):
     """POST .../runs/by-key (add_runs_to_annotation_queue, runs=). The run's id is enough."""
 
-    @endpoint(body=list[shapes.QueueRunCreate | UUID], answer=list[shapes.QueueEntry])
-    def post(self, request: Request, queue_id: str) -> Response:
+    @endpoint(body=shapes.QueueRunsCreate, answer=list[shapes.QueueEntry])
+    def post(
+        self, request: Request, queue_id: str, body: list[UUID | shapes.QueueRunCreate]
+    ) -> Response:
         """Add runs, each once. A run that has not arrived yet waits as a pending item."""
-        queue = find(self.workspace, queue_id)
-        try:
-            wanted = _wanted(request.data)
-        except InvalidFeedback as error:
-            raise Unprocessable(str(error)) from None
-        return Response([_entry(item, queue) for item in take_runs(self, queue, wanted)])
+        examples: dict[UUID, UUID | None] = {}
+        for run in body:
+            if isinstance(run, UUID):
+                examples[run] = None
+            else:
+                examples[run.run_id] = run.source_proposed_example_id
+        return Response([_entry(item, self.queue) for item in add_runs(self, examples)])
 
 
 class AnnotationQueueRuns(AnnotationQueueRunsByKey):
     """GET (list_runs_from_annotation_queue) and POST (add_runs_to_annotation_queue) .../runs."""
 
     @endpoint(query=shapes.QueueRunQuery, answer=list[shapes.QueueRun])
-    def get(self, request: Request, queue_id: str) -> HttpResponseBase:
-        queue = find(self.workspace, queue_id)
-        rows = parameters.window(request)
-        items = _part(self, queue).page(rows.start, rows.stop)
-        has_stats = parameters.flag(request, "include_stats") is True
-        listed = (
+    def get(self, request: Request, queue_id: str, query: shapes.QueueRunQuery) -> HttpResponseBase:
+        items = _part(self, query).page(query.window.start, query.window.stop)
+        rows = (
             row
-            for part in _chunked(self, items)
-            for row in queue_runs(self, queue, part, has_stats=has_stats)
+            for chunk in _chunked(self, items)
+            for row in _runs(self, chunk, has_stats=query.include_stats)
         )
-        return streamed.answer(streamed.array(listed))
+        return streamed.answer(streamed.array(rows))
 
 
-class AnnotationQueueRun(WorkspaceView):
+class AnnotationQueueRun(QueueView):
     """PATCH and DELETE .../runs/{x}: Python deletes by the run's id, JavaScript by the item's."""
 
-    def _item(self, queue_id: str, run_or_item: str) -> QueueItem:
-        queue = find(self.workspace, queue_id)
-        uuid = uuid_or_404(run_or_item)
-        item = QueueItem.objects.filter(Q(run_id=uuid) | Q(uuid=uuid), queue=queue).first()
+    item: QueueItem
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        uuid = uuid_or_404(kwargs["run_or_item"])
+        item = QueueItem.objects.filter(Q(run_id=uuid) | Q(uuid=uuid), queue=self.queue).first()
         if item is None:
-            raise NotFound("Run not found in this annotation queue")
-        return item
+            raise NotFound(UNKNOWN_RUN)
+        self.item = item
 
     @endpoint(body=shapes.ItemTimes, answer=shapes.QueueEntry)
-    def patch(self, request: Request, queue_id: str, run_or_item: str) -> Response:
+    def patch(
+        self, request: Request, queue_id: str, run_or_item: str, body: shapes.ItemTimes
+    ) -> Response:
         """Set when the item was added and last reviewed; what is null or absent stays."""
-        item = self._item(queue_id, run_or_item)
-        set_times(item, request.data)
-        return Response(_entry(item, item.queue))
+        set_times(self.item, body)
+        return Response(_entry(self.item, self.queue))
 
     @endpoint(answer=Message)
     def delete(self, request: Request, queue_id: str, run_or_item: str) -> Response:
-        queue_items.remove(self._item(queue_id, run_or_item), timezone.now())
+        queue_items.remove(self.item, timezone.now())
         return Response({"message": "Run removed"})
 
 
-def set_times(item: QueueItem, body: Any) -> None:
-    """Store `added_at` and `last_reviewed_time` of a body. Raises 422 for what is no time."""
-    if not isinstance(body, dict):
-        raise Unprocessable("The body must be an object")
-    names = {"added_at": "added_at", "last_reviewed_time": "last_reviewed_at"}
-    changed = []
-    for sent, field in names.items():
-        if body.get(sent) not in (None, MISSING):
-            try:
-                setattr(item, field, judgement.parse_time(sent, body[sent]))
-            except InvalidFeedback as error:
-                raise Unprocessable(str(error)) from None
-            changed.append(field)
-    if changed:
-        item.save(update_fields=changed)
+def set_times(item: QueueItem, times: shapes.ItemTimes) -> None:
+    """Store when an item was added and last reviewed; null leaves a time alone."""
+    fields = {"added_at": times.added_at, "last_reviewed_at": times.last_reviewed_time}
+    changes = {name: time for name, time in fields.items() if time is not None}
+    for name, time in changes.items():
+        setattr(item, name, time)
+    if changes:
+        item.save(update_fields=list(changes))
 
 
-class AnnotationQueueRunsDelete(WorkspaceView):
+class AnnotationQueueRunsDelete(QueueView):
     """POST .../runs/delete: runs by id (or their items'), or all but some."""
 
     @endpoint(body=shapes.RunsDelete, answer=Message)
-    def post(self, request: Request, queue_id: str) -> Response:
-        queue = find(self.workspace, queue_id)
-        body = request.data if isinstance(request.data, dict) else {}
-        standing = QueueItem.objects.filter(queue=queue).exclude(state=QueueItem.State.REMOVED)
-        if body.get("delete_all") is True:
-            spared = ids_of(body, "exclude_run_ids")
-            standing = standing.exclude(Q(run_id__in=spared) | Q(uuid__in=spared))
+    def post(self, request: Request, queue_id: str, body: shapes.RunsDelete) -> Response:
+        items = QueueItem.objects.filter(queue=self.queue).exclude(state=QueueItem.State.REMOVED)
+        if body.delete_all:
+            kept = body.exclude_run_ids or []
+            items = items.exclude(Q(run_id__in=kept) | Q(uuid__in=kept))
         else:
-            wanted = ids_of(body, "run_ids")
-            standing = standing.filter(Q(run_id__in=wanted) | Q(uuid__in=wanted))
-        ids = list(standing.values_list("pk", flat=True))
-        n = queue_items.remove_many(queue, ids, now=timezone.now())
-        return Response({"message": f"{n} runs removed"})
+            run_ids = body.run_ids or []
+            items = items.filter(Q(run_id__in=run_ids) | Q(uuid__in=run_ids))
+        item_ids = list(items.values_list("pk", flat=True))
+        n_removed = queue_items.remove_many(self.queue, item_ids, now=timezone.now())
+        return Response({"message": f"{n_removed} runs removed"})
 
 
-def ids_of(body: Mapping[str, Any], name: str) -> list[UUID]:
-    """Return a body's array of ids, empty if absent. Raises 422."""
-    given = body.get(name)
-    if given in (None, MISSING):
-        return []
-    if not isinstance(given, list) or len(given) > MAX_ADDED:
-        raise Unprocessable(f"{name}: must be an array of at most {MAX_ADDED} ids")
-    found = []
-    for place, raw in enumerate(given):
-        uuid = parameters.sent_uuid({f"{name}.{place}": raw}, f"{name}.{place}")
-        if uuid is not None:
-            found.append(uuid)
-    return found
-
-
-class AnnotationQueueRunAt(WorkspaceView):
+class AnnotationQueueRunAt(QueueView):
     """GET .../run/{index}: the caller's open items, counted from 0."""
 
     @endpoint(answer=shapes.QueueRun)
     def get(self, request: Request, queue_id: str, index: str) -> Response:
-        queue = find(self.workspace, queue_id)
         if not (index.isascii() and index.isdigit() and len(index) <= 9):
-            raise NotFound("Run not found in this annotation queue")
-        items = _section(self, queue, queue_sections.MINE).page(int(index), int(index) + 1)
+            raise NotFound(UNKNOWN_RUN)
+        items = _section(self, queue_sections.MINE).page(int(index), int(index) + 1)
         if not items:
-            raise NotFound("Run not found in this annotation queue")
-        return Response(queue_runs(self, queue, items, has_stats=False)[0])
+            raise NotFound(UNKNOWN_RUN)
+        return Response(_runs(self, items, has_stats=False)[0])
 
 
-class AnnotationQueueSize(WorkspaceView):
+class AnnotationQueueSize(QueueView):
     """GET .../size?status, .../total_size and .../total_archived: how many items."""
 
     @endpoint(query=shapes.QueueSizeQuery, answer=Count)
-    def get(self, request: Request, queue_id: str, which: str) -> Response:
-        queue = find(self.workspace, queue_id)
+    def get(
+        self, request: Request, queue_id: str, which: str, query: shapes.QueueSizeQuery
+    ) -> Response:
+        items = QueueItem.objects.filter(queue=self.queue)
         if which == "total_archived":
-            done = QueueItem.objects.filter(queue=queue, state=QueueItem.State.COMPLETED)
-            if since := parameters.moment(request, "start_time"):
-                done = done.filter(completed_at__gte=since)
-            if until := parameters.moment(request, "end_time"):
-                done = done.filter(completed_at__lte=until)
-            return Response({"size": done.count()})
-        status = parameters.one(request, "status") if which == "size" else None
-        if which == "size" and status is None:
-            n = QueueItem.objects.filter(queue=queue, state=QueueItem.State.OPEN).count()
-            return Response({"size": n})
-        return Response({"size": _section(self, queue, status).count()})
+            completed = items.filter(state=QueueItem.State.COMPLETED)
+            if query.start_time is not None:
+                completed = completed.filter(completed_at__gte=query.start_time)
+            if query.end_time is not None:
+                completed = completed.filter(completed_at__lte=query.end_time)
+            return Response({"size": completed.count()})
+        if which == "total_size":
+            return Response({"size": _section(self, None).count()})
+        if query.status is None:
+            return Response({"size": items.filter(state=QueueItem.State.OPEN).count()})
+        return Response({"size": _section(self, query.status).count()})
 
 
 class QueuesOfRun(WorkspaceView):
     """GET /annotation-queues/{run_id}/queues: the queues that hold a run."""
 
     @endpoint(query=PageQuery, answer=list[shapes.Queue])
-    def get(self, request: Request, run_id: str) -> Response:
+    def get(self, request: Request, run_id: str, query: PageQuery) -> Response:
         uuid = uuid_or_404(run_id)
-        holding = QueueItem.objects.filter(
+        items = QueueItem.objects.filter(
             Q(run_id=uuid) | Q(first_run_id=uuid) | Q(second_run_id=uuid),
             workspace=self.workspace,
         ).exclude(state=QueueItem.State.REMOVED)
-        found = readable(self.workspace).filter(pk__in=holding.values("queue_id"))
-        page = found.order_by("name", "id")[parameters.window(request)]
+        queues = counted_queues(self.workspace).filter(pk__in=items.values("queue_id"))
+        page = queues.order_by("name", "id")[query.window]
         return Response([shown(queue, self.workspace) for queue in page])

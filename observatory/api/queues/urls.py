@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver
 
 from observatory.api.kit.paths import at
-from observatory.api.queues import agreement, export, items, queues, runs
+from observatory.api.queues import agreement, experiments, export, items, queues, runs
 
 QUEUE = "(?P<queue_id>[^/]+)"
 
 v1: list[URLPattern | URLResolver] = [
     at("annotation-queues", queues.AnnotationQueues, "queues"),
-    at("annotation-queues/populate", items.QueuePopulate, "queue-populate"),
+    at("annotation-queues/populate", experiments.QueuePopulate, "queue-populate"),
     at(f"annotation-queues/{QUEUE}", queues.AnnotationQueueDetail, "queue"),
     at(f"annotation-queues/{QUEUE}/runs", runs.AnnotationQueueRuns, "queue-runs"),
     at(
