@@ -252,7 +252,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "observatory.web.storage.QuickStaticFilesStorage"
         if IS_EMBEDDED
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "observatory.web.storage.StaticFilesStorage"
     },
 }
 

@@ -174,9 +174,10 @@ def test_a_toast_covers_no_button_of_the_workbench(
     sign_in(page.context, grace)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(live_server.url + pages(scene)["review"])
-    page.evaluate("""() => {
-      window.obs.toast("Undone. The item is here again with your answers.");
-      window.obs.toast("Waiting for the server: 3 reviews are not saved yet.", { isBad: true });
+    page.evaluate("""async () => {
+      const { toast } = await import("/static/obs/core/announce.js");
+      toast("Undone. The item is here again with your answers.");
+      toast("Waiting for the server: 3 reviews are not saved yet.", { isBad: true });
     }""")
     expect(page.locator(".toast")).to_have_count(2)
     toasts = [box.bounding_box() for box in page.locator(".toast").all()]
