@@ -188,9 +188,15 @@ def shape_of(value: Any) -> Any:
 
 
 def _read_whole(value: Any) -> Any:
-    """Return `value` with JSON in texts read: members come in any order, also in a text."""
+    """Return `value` with JSON in texts read: members come in any order, also in a text.
+
+    Of a cursor it is kept that there is one: it may hold the number of a row.
+    """
     if isinstance(value, dict):
-        return {key: _read_whole(each) for key, each in value.items()}
+        return {
+            key: "~" if "cursor" in key and isinstance(each, str) else _read_whole(each)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
         return [_read_whole(each) for each in value]
     if isinstance(value, str) and value[:1] in {"{", "["}:

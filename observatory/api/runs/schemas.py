@@ -307,9 +307,11 @@ class RunStats(TypedDict, total=False):
 
 
 class RunShareCreate(Body):
-    """A run to share, under a token that the client may choose."""
+    """A run to share, under a token that the client may choose.
 
-    run_id: Annotated[Any, Meta(description="Ignored: the path names the run")] = None
+    `run_id`, which SDKs send too, is ignored: the path names the run.
+    """
+
     share_token: UUID | None = None
 
 
