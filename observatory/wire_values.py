@@ -1,6 +1,7 @@
 """Arithmetic: texts, ids and times as every dialect of the wire writes them.
 
-Each function raises ValueError with the reason alone; the caller adds the name of the field.
+Each function raises ValueError with the reason alone; the caller adds the name of the field, as
+InvalidField does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,15 @@ from uuid import UUID
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _LONGEST_UUID: Final = 45  # characters: urn:uuid: and 36
+
+
+class InvalidField(ValueError):
+    """A field of what a client sent is not valid. `reason` names the rule, and its limit."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
 
 
 def is_storable(text: str) -> bool:

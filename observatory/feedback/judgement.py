@@ -11,7 +11,7 @@ from uuid import UUID
 
 from observatory import exact, wire_values
 from observatory.feedback import scales
-from observatory.wire_values import clean_text
+from observatory.wire_values import InvalidField, clean_text
 
 MAX_KEY = 180  # characters
 MAX_COMMENT = 65_536  # bytes of UTF-8
@@ -21,13 +21,8 @@ MAX_SCORE = 1e308
 SOURCES = frozenset({"api", "model", "app", "auto_eval"})
 
 
-class InvalidFeedback(ValueError):
+class InvalidFeedback(InvalidField):
     """Feedback that cannot be stored: `field` and `reason` name what is wrong and the limit."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
-        self.field = field
-        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,8 +40,8 @@ from rest_framework.exceptions import APIException
 from observatory import exact
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.members import NoTags, SelfReading
-from observatory.feedback.judgement import InvalidFeedback, parse_time
-from observatory.wire_values import clean_text
+from observatory.feedback.judgement import parse_time
+from observatory.wire_values import InvalidField, clean_text
 
 if TYPE_CHECKING:
     Moment = datetime
@@ -158,7 +158,7 @@ def _read(kind: Any, dialect: type[Body], body: Any) -> Any:
         if dialect.reads_digits and isinstance(value, dict):
             value = {name: _number(dialect, name, item) for name, item in value.items()}
         return _converted(kind, value, is_strict=True)
-    except InvalidFeedback as error:
+    except InvalidField as error:
         raise dialect.invalid(str(error)) from None
 
 
@@ -201,7 +201,7 @@ def read_query(kind: type[Q], parameters: QueryDict) -> Q:
             raise kind.invalid(f"{name}: must have at most {MAX_LISTED} values")
     try:
         return cast(Q, _converted(kind, sent, is_strict=False))
-    except InvalidFeedback as error:
+    except InvalidField as error:
         raise kind.invalid(str(error)) from None
 
 
@@ -238,7 +238,7 @@ def _special(kind: Any, value: Any) -> Any:
     if kind in (Moment, Bound):
         try:
             return parse_time("", value)
-        except InvalidFeedback as error:
+        except InvalidField as error:
             raise ValueError(error.reason) from None
     if kind is JSONText:
         return _object_of(value)
@@ -290,13 +290,13 @@ def _members(kind: types.Type) -> Iterator[types.Type]:
 
 
 def _clean(value: Any, kind: types.Type, path: str) -> Any:
-    """Return `value` with the texts of `kind` as PostgreSQL can hold them. Raises InvalidFeedback.
+    """Return `value` with the texts of `kind` as PostgreSQL can hold them. Raises InvalidField.
 
     Documents (`Any`, `dict[str, Any]`) are left to what stores them.
     """
     if isinstance(value, str):
         if "\x00" in value and not any(map(_replaces_nul, _members(kind))):
-            raise InvalidFeedback(path, "must not contain a NUL character")
+            raise InvalidField(path, "must not contain a NUL character")
         return clean_text(value)
     for member in _members(kind):
         if isinstance(member, types.StructType) and isinstance(value, member.cls):
@@ -385,7 +385,7 @@ _BOUND = re.compile(r"^Expected `(?:int|float)` (?P<sign>[<>]=?) (?P<n>\S+)$")
 _REQUIRED = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 
 
-def _refusal(kind: Any, error: msgspec.ValidationError, root: str) -> InvalidFeedback:
+def _refusal(kind: Any, error: msgspec.ValidationError, root: str) -> InvalidField:
     """Return msgspec's error in the words of the wire, its path below `root`."""
     cause = error.__cause__  # what a __post_init__ or `_special` raised
     said = "" if cause is None else str(cause)  # it may hold anything that was sent
@@ -394,13 +394,13 @@ def _refusal(kind: Any, error: msgspec.ValidationError, root: str) -> InvalidFee
     reason, path = said or match["reason"], (match["path"] or "").replace("[...]", "")
     path = re.sub(r"\[(\d+)\]", r".\1", path).strip(".")
     above = _join(root, path) if path else root
-    if isinstance(cause, InvalidFeedback):
-        return InvalidFeedback(_join(above, cause.field), cause.reason)
+    if isinstance(cause, InvalidField):
+        return InvalidField(_join(above, cause.field), cause.reason)
     if cause is not None:
-        return InvalidFeedback(above or "body", reason)
+        return InvalidField(above or "body", reason)
     if missing := _REQUIRED.match(reason):
-        return InvalidFeedback(_join(above, missing["name"]), "is required")
-    return InvalidFeedback(above or "body", _in_words(kind, path, reason))
+        return InvalidField(_join(above, missing["name"]), "is required")
+    return InvalidField(above or "body", _in_words(kind, path, reason))
 
 
 def _in_words(kind: Any, path: str, reason: str) -> str:

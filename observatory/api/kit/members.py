@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from observatory.feedback.judgement import InvalidFeedback
+from observatory.wire_values import InvalidField
 
 MAX_IDS = 1_000
 
@@ -24,7 +24,7 @@ class SelfReading(type):
     """A type whose values are those of `kinds`.
 
     `read` makes one of a JSON value that is not null, or raises ValueError with the reason, or
-    InvalidFeedback with a path below the member. `schema` is the JSON schema.
+    InvalidField with a path below the member. `schema` is the JSON schema.
     """
 
     kinds: tuple[type, ...]
@@ -98,7 +98,7 @@ else:
                 try:
                     ids.append(uuid_of(text))
                 except ValueError as error:
-                    raise InvalidFeedback(str(place), str(error)) from None
+                    raise InvalidField(str(place), str(error)) from None
             return ids
 
     class Names(metaclass=SelfReading):

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from rest_framework.request import Request
 
-from observatory import exact
 from observatory.api.kit.errors import Unprocessable
 from observatory.feedback.judgement import InvalidFeedback, parse_time
 
@@ -104,26 +103,6 @@ def window(request: Request) -> slice:
     limit = number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
     offset = number(request, "offset", 0, 0, 10_000_000)
     return slice(offset, offset + limit)
-
-
-def document(request: Request, name: str) -> dict[str, Any]:
-    """Return a parameter that is a JSON object as text, {} if absent. Raises 422."""
-    text = one(request, name)
-    if text is None:
-        return {}
-    try:
-        found = exact.loads(text)
-    except exact.NotJSON:
-        found = None
-    if not isinstance(found, dict):
-        raise Unprocessable(f"{name}: must be a JSON object")
-    return found
-
-
-def refuse_tags(body: Any) -> None:
-    """Raise 422 for resource tags, which are not kept: nobody may believe they were set."""
-    if isinstance(body, dict) and body.get("tag_value_ids"):
-        raise Unprocessable("tag_value_ids: this server keeps no resource tags")
 
 
 def sent_uuid(body: dict[str, Any], name: str) -> UUID | None:

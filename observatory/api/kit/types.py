@@ -15,7 +15,6 @@ Object = dict[str, Any]
 Moment = datetime | float  # ISO 8601, or milliseconds since 1970
 Limit = Annotated[int, Meta(ge=1, le=1_000, description="Rows of a page; 100 unless asked")]
 Offset = Annotated[int, Meta(ge=0, le=10_000_000, description="Rows to skip")]
-JSONText = Annotated[str, Meta(description="A JSON object, as text")]
 
 
 class Message(TypedDict):

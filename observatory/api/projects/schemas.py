@@ -13,8 +13,8 @@ from observatory.api.kit.bodies import NOT_BLANK, JSONText, Moment, Prose, Query
 from observatory.api.kit.types import Object
 from observatory.api.runs.members import Instant
 from observatory.api.runs.schemas import Facet, FeedbackStats, Filter
-from observatory.feedback.judgement import InvalidFeedback
 from observatory.runs.projects import MAX_NAME_LENGTH
+from observatory.wire_values import InvalidField
 
 MAX_LISTED = 100
 SessionName = Annotated[str, Meta(max_length=MAX_NAME_LENGTH, pattern=NOT_BLANK)]
@@ -30,9 +30,9 @@ class Switchboard(TypedDict):
 
 
 def refuse_nul(name: str, document: Any) -> None:
-    """Raise InvalidFeedback when a JSON document holds a NUL character, in a key or a text."""
+    """Raise InvalidField when a JSON document holds a NUL character, in a key or a text."""
     if document and exact.has_nul(exact.dumps(document)):
-        raise InvalidFeedback(name, "must not contain a NUL character")
+        raise InvalidField(name, "must not contain a NUL character")
 
 
 class SessionFields(UntaggedBody):

@@ -20,9 +20,9 @@ from observatory.api.runs.members import (
     RunsQuery,
     Text,
 )
-from observatory.feedback.judgement import InvalidFeedback
 from observatory.runs.search import MAX_LIMIT
 from observatory.runs.stats import MAX_GROUPS
+from observatory.wire_values import InvalidField
 
 Filter = Annotated[str, Meta(description=LANGUAGE)]
 """The text of a filter."""
@@ -216,7 +216,7 @@ class RunQuery(RunQueryFields):
 
     def __post_init__(self) -> None:
         if self.order and self.order not in ("asc", "desc"):  # anything empty counts as absent
-            raise InvalidFeedback("order", "must be asc or desc")
+            raise InvalidField("order", "must be asc or desc")
 
 
 class Cursors(TypedDict):

@@ -16,7 +16,7 @@ from observatory.api.projects import schemas as projects
 from observatory.api.projects.schemas import SessionHead, SessionName
 from observatory.api.projects.statistics import SORTED_BY_COLUMN, SORTED_BY_STATS
 from observatory.api.runs.schemas import FeedbackStats, Filter
-from observatory.feedback.judgement import InvalidFeedback
+from observatory.wire_values import InvalidField
 
 MAX_PAGE = 100
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
@@ -142,11 +142,9 @@ class SessionCreateV2(projects.NewSession, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.type == "AGENT":
-            raise InvalidFeedback("type", "this server keeps no agents")
+            raise InvalidField("type", "this server keeps no agents")
         if (self.type == "EXPERIMENT") != (self.reference_dataset_id is not None):
-            raise InvalidFeedback(
-                "reference_dataset_id", "an EXPERIMENT has one, a PROJECT has none"
-            )
+            raise InvalidField("reference_dataset_id", "an EXPERIMENT has one, a PROJECT has none")
 
 
 class SessionChangeV2(projects.SessionChange):

@@ -13,7 +13,7 @@ from observatory.api.kit.types import Object
 from observatory.api.runs.members import Instant, RunFilter, RunsQuery, Text, ThreadFilter
 from observatory.api.runs.schemas import FeedbackStats
 from observatory.api.v2.bodies import BodyV2, FeedbackWindowBody, SearchBody, WindowBody
-from observatory.feedback.judgement import InvalidFeedback
+from observatory.wire_values import InvalidField
 
 Selects = Annotated[
     list[str], Meta(description="Names of fields, in upper case; none means the id alone")
@@ -104,9 +104,9 @@ class RunQueryV2(FeedbackWindowBody):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.project_ids is None and self.reference_dataset_id is None:
-            raise InvalidFeedback("project_ids", "is required unless reference_dataset_id is set")
+            raise InvalidField("project_ids", "is required unless reference_dataset_id is set")
         if self.project_ids is not None and self.reference_dataset_id is not None:
-            raise InvalidFeedback("project_ids", "excludes reference_dataset_id")
+            raise InvalidField("project_ids", "excludes reference_dataset_id")
 
 
 class RunPageV2(TypedDict):
@@ -220,7 +220,7 @@ class TraceRunsQuery(OfProjectQuery):
 
     def __post_init__(self) -> None:
         if (self.min_start_time is None) != (self.max_start_time is None):
-            raise InvalidFeedback("min_start_time", "needs max_start_time, and the other way round")
+            raise InvalidField("min_start_time", "needs max_start_time, and the other way round")
 
 
 class ThreadQueryV2(SearchBody, kw_only=True):
@@ -407,7 +407,7 @@ class SortV2(Struct, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.order and self.order.upper() not in {"ASC", "DESC"}:
-            raise InvalidFeedback("order", "must be ASC or DESC")
+            raise InvalidField("order", "must be ASC or DESC")
 
 
 class ExperimentRunQuery(BodyV2, kw_only=True):
@@ -430,11 +430,11 @@ class ExperimentRunQuery(BodyV2, kw_only=True):
 
     def __post_init__(self) -> None:
         if not self.experiment_ids:
-            raise InvalidFeedback("experiment_ids", "is required")
+            raise InvalidField("experiment_ids", "is required")
         if len(self.experiment_ids) > MAX_EXPERIMENTS:
-            raise InvalidFeedback("experiment_ids", f"must have at most {MAX_EXPERIMENTS} values")
+            raise InvalidField("experiment_ids", f"must have at most {MAX_EXPERIMENTS} values")
         if self.sort and self.sort.by and len(self.experiment_ids) > 1:
-            raise InvalidFeedback("sort", "works for one experiment alone")
+            raise InvalidField("sort", "works for one experiment alone")
 
 
 class ExampleRunsV2(TypedDict):
