@@ -20,8 +20,8 @@ class SignedExampleFile(View):
 
     @endpoint(answer=Binary, gives="*/*")
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        found = files.opened(token)
-        if found is None:
+        opened = files.opened(token)
+        if opened is None:
             return not_found(request)
-        file, name = found
+        file, name = opened
         return sent(request, file, name, files.content)

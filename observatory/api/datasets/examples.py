@@ -56,12 +56,12 @@ def shown(revision: ExampleRevision, *, without: Sequence[str] = ()) -> dict[str
 
 
 def revisions_of(
-    found: QuerySet[ExampleRevision], window: slice, *, without: Sequence[str] = ()
+    revisions: QuerySet[ExampleRevision], window: slice, *, without: Sequence[str] = ()
 ) -> Iterator[list[ExampleRevision]]:
     """Yield examples of a window by chunks; the documents in `without` are not read."""
     documents = {"inputs", "outputs", "metadata"} - {*without}
     rows = ExampleRevision.objects.select_related("example__dataset").defer(*without)
-    return streamed.rows_of(found, window, sorted(documents), rows)
+    return streamed.rows_of(revisions, window, sorted(documents), rows)
 
 
 def _add_files(

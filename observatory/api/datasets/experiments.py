@@ -84,13 +84,13 @@ def _preview(document: Any) -> str | None:
     return text if len(text) <= PREVIEW else f"{text[:PREVIEW]}..."
 
 
-def _brief(told: dict[str, Any]) -> dict[str, Any]:
+def _brief(shown: dict[str, Any]) -> dict[str, Any]:
     """Return an example or a run with the beginnings of its documents in their place."""
-    rest = {name: value for name, value in told.items() if name not in ("inputs", "outputs")}
+    rest = {name: value for name, value in shown.items() if name not in ("inputs", "outputs")}
     return rest | {
         "inputs": {},
-        "inputs_preview": _preview(told.get("inputs")),
-        "outputs_preview": _preview(told.get("outputs")),
+        "inputs_preview": _preview(shown.get("inputs")),
+        "outputs_preview": _preview(shown.get("outputs")),
     }
 
 
@@ -100,14 +100,14 @@ def rows_out(
     """Return examples with their runs as the wire shows them, at a constant number of queries."""
     runs = [run for row in rows for run in row.runs]
     selected = _BRIEF if is_preview else DEFAULT
-    told = runs_out(view.workspace, runs, selected, view.request, grant=view.caller.grant)
+    runs_shown = runs_out(view.workspace, runs, selected, view.request, grant=view.caller.grant)
     if comparison is not None:
-        judged = comparisons.run_stats(view.workspace.pk, comparison, [run.id for run in runs])
-        for run in told:
-            run["feedback_stats"] = {**run["feedback_stats"], **judged.get(run["id"], {})}
+        stats = comparisons.run_stats(view.workspace.pk, comparison, [run.id for run in runs])
+        for run in runs_shown:
+            run["feedback_stats"] = {**run["feedback_stats"], **stats.get(run["id"], {})}
     if is_preview:
-        told = [_brief(run) for run in told]
-    waiting = iter(told)
+        runs_shown = [_brief(run) for run in runs_shown]
+    waiting = iter(runs_shown)
     answer = []
     for row in rows:
         example = example_shown(row.revision)
@@ -173,11 +173,17 @@ def _columns(
 ) -> dict[str, dict[str, None]]:
     """Return by feedback key of the runs what is known of it besides its mean."""
     ids = [run_id for each in chosen for run_id in each.run_ids]
-    told = summary.feedback_stats(workspace.pk, ids)
-    judged = {} if comparison is None else comparisons.run_stats(workspace.pk, comparison, ids)
+    stats_of_runs = summary.feedback_stats(workspace.pk, ids)
+    stats_of_comparison = (
+        {} if comparison is None else comparisons.run_stats(workspace.pk, comparison, ids)
+    )
     stats: dict[str, dict[str, None]] = {}
     for run_id in ids:
-        for key, known in {**told.get(run_id, {}), **judged.get(run_id, {})}.items():
+        both = {
+            **stats_of_runs.get(run_id, {}),
+            **stats_of_comparison.get(run_id, {}),
+        }
+        for key, known in both.items():
             more = (name for name, value in known.items() if name != "avg" and value)
             stats.setdefault(key, {}).update(dict.fromkeys(more))
     return stats
@@ -185,7 +191,7 @@ def _columns(
 
 def _csv(
     dataset: Dataset,
-    told: Iterable[dict[str, Any]],
+    examples: Iterable[dict[str, Any]],
     stats: Mapping[str, Mapping[str, None]],
     *,
     is_guarded: bool,
@@ -201,7 +207,7 @@ def _csv(
     ]
     for key in sorted(stats):
         head += [f"feedback.{key}", *(f"feedback.{key}.{name}" for name in stats[key])]
-    rows = (_cells(row, run, stats) for row in told for run in row["runs"])
+    rows = (_cells(row, run, stats) for row in examples for run in row["runs"])
     lines = csv_lines.written(chain([head], rows), is_guarded=is_guarded)
     answer = streamed.answer(lines, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="experiment-{dataset.uuid}.csv"'

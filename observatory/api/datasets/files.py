@@ -86,25 +86,25 @@ class DatasetFile(WorkspaceView):
         dataset = dataset_or_404(self, dataset_id)
         instant = instant_or_404(dataset, query.as_of)
         as_of = instant or versions.newest_of(dataset)  # one version, however long it takes
-        told = _Standing(dataset, as_of=as_of, base_url=base_url(request), grant=self.caller.grant)
+        export = _Export(dataset, as_of=as_of, base_url=base_url(request), grant=self.caller.grant)
         answer: HttpResponseBase
         if form == "csv":
             answer = StreamingHttpResponse(
-                _csv(told, is_guarded=query.spreadsheet), content_type="text/csv; charset=utf-8"
+                _csv(export, is_guarded=query.spreadsheet), content_type="text/csv; charset=utf-8"
             )
         elif form == "jsonl":
             answer = StreamingHttpResponse(
-                map(formats.json_line, told), content_type="application/x-ndjson"
+                map(formats.json_line, export), content_type="application/x-ndjson"
             )
         else:
-            answer = _conversations(told)
+            answer = _conversations(export)
         kind = "csv" if form == "csv" else "jsonl"
         answer["Content-Disposition"] = f'attachment; filename="dataset-{dataset.uuid}.{kind}"'
         answer["X-Content-Type-Options"] = "nosniff"
         return answer
 
 
-class _Standing:
+class _Export:
     """The examples of a dataset at one version, oldest first; read anew each time."""
 
     def __init__(
@@ -133,13 +133,13 @@ class _Standing:
                 )
 
 
-def _csv(told: _Standing, *, is_guarded: bool) -> Iterator[bytes]:
-    columns = Columns(told)
-    rows: Iterator[list[Any]] = chain([columns.header], map(columns.cells, told))
+def _csv(export: _Export, *, is_guarded: bool) -> Iterator[bytes]:
+    columns = Columns(export)
+    rows: Iterator[list[Any]] = chain([columns.header], map(columns.cells, export))
     return csv_lines.written(rows, is_guarded=is_guarded)
 
 
-def _conversations(told: _Standing) -> HttpResponse | StreamingHttpResponse:
+def _conversations(export: _Export) -> HttpResponse | StreamingHttpResponse:
     """Return the conversations; headers say what the form of the file could not hold.
 
     The headers come first, so the examples are read twice.
@@ -147,16 +147,16 @@ def _conversations(told: _Standing) -> HttpResponse | StreamingHttpResponse:
     n_lines = 0
     left_out: dict[str, None] = {}
     n_without = 0
-    for example in told:
-        if (found := formats.conversation(example.inputs, example.outputs)) is None:
+    for example in export:
+        if (conversation := formats.conversation(example.inputs, example.outputs)) is None:
             n_without += 1
             continue
         n_lines += 1
-        left_out |= dict.fromkeys(found.left_out)
+        left_out |= dict.fromkeys(conversation.left_out)
     if not n_lines:  # the SDK reads an empty answer as broken JSON
         raise Unprocessable("No example of this dataset has both inputs and an answer")
-    conversations = (formats.conversation(one.inputs, one.outputs) for one in told)
-    lines = (found.line for found in conversations if found is not None)
+    conversations = (formats.conversation(example.inputs, example.outputs) for example in export)
+    lines = (line.line for line in conversations if line is not None)
     answer = streamed.answer(lines, content_type="application/x-ndjson")
     answer["X-Examples-Left-Out"] = str(n_without)
     if left_out:

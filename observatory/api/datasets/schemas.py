@@ -345,7 +345,7 @@ class MetadataStatuses(TypedDict):
 
 
 class Valid(TypedDict):
-    """It would fit."""
+    """The example fits the schemas of its dataset."""
 
     valid: bool
 
