@@ -1,7 +1,7 @@
-"""Observatory: where teams judge whether their LLM application's answers were any good.
+"""Observatory: review of LLM runs by people, in queues with rubrics.
 
-Rooms own tables and verbs and know no HTTP; faces (`api`, `web`, `console`, each room's
-`admin.py`) translate a protocol into verbs. See docs/adr/0001-rooms-and-faces.md.
+Rooms own tables and verbs and know no HTTP; faces (`api`, `web`, `console`, each room's `admin.py`)
+translate a protocol into verbs. See docs/adr/0001-rooms-and-faces.md.
 """
 
 from observatory.celery import app as celery_app

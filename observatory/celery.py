@@ -1,4 +1,4 @@
-"""The Celery application. Tasks are nudges: whatever is lost, a beat sweeper finds."""
+"""The Celery application. Tasks are nudges: beat runs sweepers that find what a lost one missed."""
 
 import os
 

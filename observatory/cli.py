@@ -1,8 +1,8 @@
-"""The `observatory` command: Django's management commands, with the embedded database found.
+"""The `observatory` command: Django's management commands, with the embedded database running.
 
-`--data DIR` before or after the command's name chooses the data directory, like
-OBSERVATORY_DATA; the default is ~/.local/share/observatory. Without DATABASE_URL the embedded
-server is started for the command if it is not running, and stopped again after it.
+`--data DIR` before or after the command's name chooses the data directory, like OBSERVATORY_DATA;
+the default is ~/.local/share/observatory. Without DATABASE_URL the embedded server is started for
+the command if it is not running, and stopped again after it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> None:
 
     from observatory.embedded import postgres
 
-    # A command may take its time: the limit is for what serves requests.
+    # The statement timeout protects requests; a command may run longer.
     database_options: dict[str, object] = settings.DATABASES["default"]["OPTIONS"]  # type: ignore[assignment]
     database_options.pop("options", None)
     needs_database = bool(arguments) and arguments[0] not in WITHOUT_DATABASE

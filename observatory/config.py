@@ -1,4 +1,4 @@
-"""The environment, read once: each knob typed, every mistake one line, all mistakes together."""
+"""Read the environment once: every setting typed, all mistakes reported together."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from observatory.proxies import Network
 
 
 def default_data_directory() -> Path:
-    """Where the embedded database, its secrets and attachments live unless told otherwise."""
+    """Return the default directory of the embedded database, its secrets and attachments."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser() / "observatory"
 
 
 OUR_PREFIX = "OBSERVATORY_"
-NOT_A_KNOB = "OBSERVATORY_TEST_"  # read by the tests, before there are settings
+NOT_A_KNOB = "OBSERVATORY_TEST_"  # read by the tests before settings load
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", "[::1]"}
 PRIVATE_NETWORKS = [
     *("127.0.0.0/8", "::1/128", "fc00::/7"),
     *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
 ]
-# What examples and images ship with, and what people type first.
+# Placeholders of examples and images, and common first choices.
 KNOWN_PASSWORDS = {
     *("postgres", "password", "admin", "root", "observatory", "secret", "changeme", "change-me"),
     *("123456", "12345678", "qwerty", "test", "example", "pass"),
 }
-SECRET_LENGTH = 50  # Django's own check wants as many
+SECRET_LENGTH = 50  # as in Django's own check
 SECRET_DISTINCT = 10
 
 
@@ -43,7 +43,7 @@ class Environment:
 
     values: Mapping[str, str]
     mistakes: list[str] = field(default_factory=list)
-    asked: dict[str, None] = field(default_factory=dict)  # every knob, in order of reading
+    asked: dict[str, None] = field(default_factory=dict)  # every variable, in the order of reading
 
     def text(self, name: str, default: str = "") -> str:
         """Return NAME, or the content of the file NAME_FILE names (container secrets)."""
@@ -99,7 +99,7 @@ class Environment:
         return text
 
     def secret(self, name: str, default: str = "") -> str:
-        """Return NAME, which must be long and look random. An absent one is the caller's."""
+        """Return NAME, which must be long and look random. The caller handles an absent one."""
         text = self.text(name) or default
         if text:
             self._check_secret(name, text)
@@ -136,21 +136,21 @@ class Environment:
 
     def hosts(self, name: str, default: list[str]) -> list[str]:
         """Return NAME split at commas: host names without scheme, port or `*`."""
-        found = self.items(name, default)
-        if "*" in found:
+        hosts = self.items(name, default)
+        if "*" in hosts:
             self.mistakes.append(f"{name}: name the hosts, '*' is not accepted")
-        for host in found:
+        for host in hosts:
             if "/" in host or (":" in host and not host.startswith("[")):
                 self.mistakes.append(f"{name}: {host!r} must be a host name only")
-        return found
+        return hosts
 
     def origins(self, name: str, default: list[str]) -> list[str]:
         """Return NAME split at commas: each with its scheme, like https://host."""
-        found = self.items(name, default)
-        for origin in found:
+        origins = self.items(name, default)
+        for origin in origins:
             if not origin.startswith(("http://", "https://")):
                 self.mistakes.append(f"{name}: {origin!r} must start with http:// or https://")
-        return found
+        return origins
 
     def networks(self, name: str, default: list[str]) -> tuple[Network, ...]:
         """Return NAME split at commas: IP addresses or networks like 10.0.0.0/8."""
@@ -209,10 +209,10 @@ class Environment:
         }
 
     def check(self) -> None:
-        """Raise ImproperlyConfigured naming every mistake, one a line, if there is any.
+        """Raise ImproperlyConfigured with every mistake, one per line, if there is any.
 
-        A variable with our prefix that nobody asked for is one too: a typing error would
-        otherwise leave a default in force in silence.
+        An unknown variable with the OBSERVATORY_ prefix counts as one: a typing error would
+        otherwise silently leave a default in force.
         """
         known = {*self.asked, *(f"{name}_FILE" for name in self.asked)}
         for name in sorted(self.values):

@@ -1,7 +1,7 @@
-"""CSV: the one place that writes it and reads it. What is read is whole, or refused by its line.
+"""CSV: the only module that writes and reads it. A file is read in full, or rejected by line.
 
-Written cells are exact. A file that a person opens in a spreadsheet is `guarded`: a text that a
-spreadsheet would run as a formula begins with an apostrophe, which `unguarded` takes off again.
+Written cells are exact. A file for spreadsheets is `guarded`: a text that a spreadsheet would run
+as a formula gets an apostrophe in front, which `unguarded` removes again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, Final
 from observatory import exact
 
 FORMULA: Final = "=+-@"
-_PIECE: Final = 65_536  # characters written at once
+_PIECE: Final = 65_536  # characters per piece
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-csv.field_size_limit(sys.maxsize)  # bodies are bounded as a whole, by the API
+csv.field_size_limit(sys.maxsize)  # the API bounds the body as a whole
 
 
 class BadFile(ValueError):
-    """A file that cannot be read without loss; says in which line, and why."""
+    """A file that cannot be read without loss, with the line and the reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
@@ -47,12 +47,12 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """Return the text that `guarded` made this of."""
+    """Return the text that `guarded` was given."""
     return text[1:] if text[:1] == "'" and _is_formula(text.lstrip("'")) else text
 
 
 def _is_formula(text: str) -> bool:
-    """Return whether `text` begins as a formula does, after spaces and in full width, too."""
+    """Return whether `text` begins like a formula, after spaces and in full width, too."""
     for letter in text:
         if unicodedata.category(letter)[0] in "ZC":  # spaces, controls, invisible marks
             continue
@@ -82,12 +82,12 @@ def written(rows: Iterable[Iterable[Any]], *, is_guarded: bool) -> Iterator[byte
 
 
 def read(content: bytes, *, is_guarded: bool = False) -> tuple[list[str], Iterator[Row]]:
-    """Return the names of the columns and the lines below them. Raises BadFile.
+    """Return the names of the columns and the rows below them. Raises BadFile.
 
-    Read are UTF-8 and UTF-16 with a byte order mark, and any end of line. Refused is what could
-    not be kept: two columns of one name, a column without a name, a line with more or fewer
-    cells than the header, an open quote, NUL, and what is not text. Blank lines are left out
-    where they cannot be a cell.
+    Accepts UTF-8 and UTF-16 with a byte order mark, and any line ending. Rejects what would be
+    lost: two columns of one name, a column without a name, a line with more or fewer cells than the
+    header, an open quote, NUL, and content that is not text. Blank lines are skipped where they
+    cannot be a cell.
     """
     records = _records(_decoded(content))
     _, names = next(records, (1, []))
@@ -95,16 +95,16 @@ def read(content: bytes, *, is_guarded: bool = False) -> tuple[list[str], Iterat
         names = [unguarded(name) for name in names]
     if not names:
         raise BadFile(1, "there is no header with the names of the columns")
-    for place, name in enumerate(names):
+    for column, name in enumerate(names):
         if not name.strip():
-            raise BadFile(1, f"column {place + 1} has no name")
-        if name in names[:place]:
+            raise BadFile(1, f"column {column + 1} has no name")
+        if name in names[:column]:
             raise BadFile(1, f"two columns are called {name[:100]!r}")
     return names, _rows(records, len(names), is_guarded=is_guarded)
 
 
 class Row:
-    """The cells of one line; `line` is where it begins, counted from 1."""
+    """The cells of one row; `line` is its first line, counted from 1."""
 
     __slots__ = ("cells", "line")
 
@@ -139,8 +139,8 @@ def _decoded(content: bytes) -> str:
         raise BadFile(
             line, f"is not {encoding.removesuffix('-sig').upper()}; save the file as UTF-8"
         ) from None
-    if (place := text.find("\x00")) >= 0:
-        raise BadFile(text.count("\n", 0, place) + 1, "holds a NUL character")
+    if (position := text.find("\x00")) >= 0:
+        raise BadFile(text.count("\n", 0, position) + 1, "holds a NUL character")
     return text
 
 

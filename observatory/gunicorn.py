@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from observatory import settings
-from observatory.embedded.child_guard import end_with_parent
+from observatory.embedded.child_guard import kill_with_parent
 
 wsgi_app = "observatory.wsgi:application"
 bind = settings.BIND
@@ -23,8 +23,8 @@ workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
 # Workers share the pages of the code loaded before they are forked.
 preload_app = True
-# A worker whose main thread has said nothing for this long is replaced. The threads that
-# serve requests do not count: a long download is not cut.
+# A worker whose main thread sends no heartbeat for this long is replaced. The threads that
+# serve requests do not count: a long download is not cut off.
 timeout = 60
 graceful_timeout = settings.GRACEFUL_TIMEOUT_S
 keepalive = 75  # longer than a proxy keeps its idle connections, so that it closes them first
@@ -39,9 +39,7 @@ accesslog = "-" if settings.HAS_ACCESS_LOG else None
 
 
 def when_ready(server: Any) -> None:
-    """Compile every template once for all workers, and keep the collector from writing to pages
-    that they share.
-    """
+    """Compile every template once for all workers; exempt shared pages from garbage collection."""
     from django.template.loader import get_template  # not before the application is loaded
 
     for path in settings.TEMPLATES_DIR.rglob("*.html"):
@@ -52,18 +50,18 @@ def when_ready(server: Any) -> None:
 # A batch of a hundred runs stays below it: to map and unmap its pages takes longer than to
 # parse it.
 _LARGE = 1024 * 1024
-# Few things here are in cycles, and a batch makes thousands that are not: looked at every 700,
-# they cost a tenth of ingestion's processor time.
+# Few objects are in cycles, and a batch creates thousands that are not: collecting every 700
+# costs a tenth of ingestion's processor time.
 _GC_EVERY = 20_000
 # From <malloc.h> of glibc.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def _give_memory_back() -> None:
-    """Have large buffers mapped and unmapped, so that a large body is gone with its request.
+    """Return large buffers to the system, so that a large body is freed with its request.
 
-    Left alone, glibc raises the threshold to the largest buffer it has seen freed, keeps such
-    buffers on the heap from then on, and has an arena a thread to keep them in.
+    By default glibc raises the threshold to the largest buffer freed so far, keeps such buffers on
+    the heap from then on, and has an arena per thread to keep them in.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
     if mallopt is not None:
@@ -73,7 +71,7 @@ def _give_memory_back() -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """A worker never outlives its arbiter, and keeps no more memory than it needs."""
-    end_with_parent(server.pid, signal.SIGKILL)
+    """Tie the worker's life to its arbiter's, and limit its memory."""
+    kill_with_parent(server.pid, signal.SIGKILL)
     _give_memory_back()
     gc.set_threshold(_GC_EVERY, 10, 10)

@@ -1,4 +1,4 @@
-"""What a new installation needs before anybody can use it."""
+"""Create what a new installation needs: a workspace, its owner and an API key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWNER = "admin"
 
 @dataclass(frozen=True)
 class Secrets:
-    """What is shown once and stored nowhere in clear."""
+    """Secrets that are shown once and not stored in clear."""
 
     login: str
     password: str
@@ -31,7 +31,7 @@ def new_password() -> str:
 
 @transaction.atomic
 def create_workspace(slug: str, name: str = "") -> Workspace:
-    """Create the workspace `slug` with its project `default`. Raises IntegrityError if it is."""
+    """Create the workspace `slug` with its project `default`. Raises IntegrityError if taken."""
     workspace = Workspace.objects.create(slug=slug, name=name or slug.replace("-", " ").title())
     Project.objects.create(workspace=workspace, name=DEFAULT)
     return workspace
@@ -39,7 +39,7 @@ def create_workspace(slug: str, name: str = "") -> Workspace:
 
 @transaction.atomic
 def prepare() -> Secrets | None:
-    """Create workspace, owner and API key; None when there is a workspace or a person already."""
+    """Create workspace, owner and API key; None when a workspace or a user exists already."""
     if Workspace.objects.exists() or User.objects.exists():
         return None
     workspace = create_workspace(DEFAULT)

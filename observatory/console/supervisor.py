@@ -1,8 +1,8 @@
-"""Run a few programs as one tree: restart what dies, pass on what it says, stop all together.
+"""Run several programs as one tree: restart dead ones, pass on their output, stop them together.
 
 One thread only, so that a child can be tied to this process between fork and exec (see
-`observatory.embedded.child_guard`): however the supervisor ends, even by SIGKILL, its children
-end too.
+`observatory.embedded.child_guard`): however the supervisor ends, even by SIGKILL, its children end
+too.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import TextIO
 
-from observatory.embedded.child_guard import ending_with_us
+from observatory.embedded.child_guard import guard_child
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 30.0
-STEADY_AFTER_S = 60.0  # alive this long: the next death counts as the first
+STEADY_AFTER_S = 60.0  # alive this long: the next exit counts as the first
 KEPT_LINES = 30
 _STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run, and how it wants to be ended.
+    """A program to run and how to stop it.
 
-    `stop_signal` asks it to end in good order, `orphan_signal` reaches it when the supervisor is
-    gone. Lines of its output that `is_worth_showing` refuses are kept, and shown when it dies.
+    `stop_signal` asks it to end in good order, `orphan_signal` is sent when the supervisor is gone.
+    Lines of its output that `is_worth_showing` rejects are kept, and shown when it dies.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Program:
 
 
 class Child:
-    """One program and its process, if it runs now."""
+    """A program and its process, if it is running."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -77,13 +77,13 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # Out of the terminal's group: Ctrl-C is ours to pass on, in the right order.
+            # Not in the terminal's group: the supervisor passes Ctrl-C on, in the right order.
             start_new_session=True,
             pass_fds=program.inherited,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
-            preexec_fn=ending_with_us(program.orphan_signal),  # safe: we have one thread
+            preexec_fn=guard_child(program.orphan_signal),  # safe: this process has one thread
         )
         self.started_at = time.monotonic()
         self.restart_at = None
@@ -105,7 +105,7 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def next_delay_s(self, now: float) -> float:
-        """Return how long to wait before the restart: 0.5, 1, 2 ... 30 seconds."""
+        """Return the seconds until the restart: 0.5, 1, 2 ... 30."""
         if now - self.started_at >= STEADY_AFTER_S:
             self.n_deaths = 0
         self.n_deaths += 1
@@ -115,8 +115,7 @@ class Child:
 class Supervisor:
     """Starts programs, restarts those that die, and stops them in the reverse order.
 
-    Use as a context manager: signals that ask to stop are heard inside the block, and nothing
-    runs any more after it.
+    Use as a context manager: stop signals are handled inside the block, and no child runs after it.
     """
 
     def __init__(self, log: TextIO = sys.stderr, patience_s: float = 6.0) -> None:
@@ -134,10 +133,10 @@ class Supervisor:
         for end in (self._ear, self._mouth):
             end.setblocking(False)
         self._selector.register(self._ear, selectors.EVENT_READ)
-        # A signal, also of a child's death, ends the wait of `turn` at once.
+        # Any signal, including SIGCHLD, ends the wait of `turn` at once.
         self._old_wakeup = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
         for number in _STOPPERS:
-            self._handlers[number] = signal.signal(number, self._asked_to_stop)
+            self._handlers[number] = signal.signal(number, self._request_stop)
         self._handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         return self
 
@@ -152,7 +151,7 @@ class Supervisor:
             self._ear.close()
             self._mouth.close()
 
-    def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
         self.is_stopping = True
         self._n_requests += 1
 
@@ -173,9 +172,9 @@ class Supervisor:
         self._selector.register(handle, selectors.EVENT_READ)
 
     def wait_for(self, is_true: Callable[[], bool], timeout_s: float, child: Child) -> bool:
-        """Look after everything until `is_true`; False when asked to stop or out of time.
+        """Supervise until `is_true`; False when a stop signal or the time limit comes first.
 
-        False also when `child`, from which it is expected, has died.
+        Also False when `child`, which should make it true, has died.
         """
         deadline = time.monotonic() + timeout_s
         while not self.is_stopping and time.monotonic() < deadline and child.is_alive:
@@ -185,12 +184,12 @@ class Supervisor:
         return False
 
     def run(self) -> None:
-        """Look after everything until asked to stop."""
+        """Supervise until a stop signal arrives."""
         while not self.is_stopping:
             self.turn(1.0)
 
     def turn(self, timeout_s: float) -> None:
-        """Pass on output, notice deaths and restart what is due; wait at most `timeout_s`."""
+        """Pass on output, note exits and restart due programs; wait at most `timeout_s`."""
         due = [c.restart_at for c in self.children if c.restart_at is not None]
         if due:
             timeout_s = max(0.0, min(timeout_s, min(due) - time.monotonic()))
@@ -203,7 +202,7 @@ class Supervisor:
         now = time.monotonic()
         for child in self.children:
             if child.process is not None and child.process.poll() is not None:
-                self._bury(child, now)
+                self._mark_exited(child, now)
             elif child.restart_at is not None and now >= child.restart_at and not self.is_stopping:
                 self._start(child)
 
@@ -227,13 +226,13 @@ class Supervisor:
         elif line:
             child.last_lines.append(line)
 
-    def _bury(self, child: Child, now: float) -> None:
+    def _mark_exited(self, child: Child, now: float) -> None:
         process = child.process
         assert process is not None
         assert process.stdout is not None
         handle = process.stdout.fileno()
         if handle in self._owners:
-            self._read(handle)  # its last words
+            self._read(handle)  # the rest of its output
         if handle in self._owners:  # a grandchild still holds the pipe
             self._selector.unregister(handle)
             del self._owners[handle]
@@ -256,7 +255,7 @@ class Supervisor:
         self.say(child.program.name, f"{end}; it is started again in {delay_s:g} s")
 
     def stop(self) -> None:
-        """Ask all programs to end, those started last first; kill what does not in time.
+        """Ask all programs to end, the last started first; kill those that exceed the time limit.
 
         The first program (the database) is asked when the others have ended.
         """
@@ -275,7 +274,7 @@ class Supervisor:
     def _await_end(self, children: list[Child], patience_s: float) -> None:
         deadline = time.monotonic() + patience_s
         while any(child.is_alive for child in children):
-            if time.monotonic() >= deadline or self._n_requests:  # asked once more: hurry
+            if time.monotonic() >= deadline or self._n_requests:  # a second signal: kill at once
                 for child in children:
                     if child.is_alive:
                         self.say(child.program.name, "did not end in time and is killed")
@@ -288,10 +287,10 @@ class Supervisor:
 
 @contextlib.contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound TCP socket, made before anything is started, so that a taken port shows at once.
+    """Yield a bound TCP socket, opened before any program starts so that a taken port fails early.
 
-    The supervisor keeps it: while the web server restarts, connections wait in its backlog
-    instead of being refused. Raises OSError.
+    The supervisor keeps it: while the web server restarts, connections wait in its backlog instead
+    of being refused. Raises OSError.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,4 +1,4 @@
-"""Ways to talk to PostgreSQL that the ORM does not offer: prepared statements, rows as instances.
+"""PostgreSQL features that the ORM lacks: prepared statements, model instances from plain rows.
 
-Knows no table and no room: whatever names one belongs to the room that owns it.
+Knows no table and no room: SQL that names a table belongs to the room that owns it.
 """

@@ -25,7 +25,7 @@ _CONDITION = re.compile(r"\{([a-z_]+)\}")
 
 
 class InstallFunction(RunSQL):
-    """Install the current text of a function. Going back keeps it: earlier code calls it, too."""
+    """Install the current text of a function. Reversing keeps it: earlier code calls it, too."""
 
     def __init__(self, package: str, name: str, digest: str) -> None:
         self.package, self.name, self.digest = package, name, digest
@@ -38,8 +38,8 @@ class InstallFunction(RunSQL):
 def install(package: str, name: str, digest: str) -> InstallFunction:
     """Return the operation that installs `<package>/sql/<name>.sql`.
 
-    `digest` is `digest_of` the file when the migration was written: it tells a later edit of
-    the file without a migration from one with.
+    `digest` is `digest_of` the file when the migration was written: it detects a later edit of the
+    file without a migration.
     """
     return InstallFunction(package, name, digest)
 
@@ -55,9 +55,9 @@ def digest_of(package: str, name: str) -> str:
 
 
 def condition(package: str, name: str, names: Mapping[str, str]) -> str:
-    """Return the condition `<package>/sql/conditions/<name>.sql` for a statement of Python.
+    """Return the condition `<package>/sql/conditions/<name>.sql` for a statement in Python.
 
-    `names` replace the names that stand in it: {"p_reviewer": "%(reviewer)s"}.
+    `names` maps names in the condition to replacements: {"p_reviewer": "%(reviewer)s"}.
     """
     text = _filled(package, f"{{{name}}}")
     for old, new in names.items():

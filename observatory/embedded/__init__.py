@@ -1,4 +1,4 @@
 """What `observatory up` starts itself: PostgreSQL, a broker of files, child processes.
 
-Knows no table. With DATABASE_URL and CELERY_BROKER_URL, neither database nor broker is used.
+Knows no table. Not used with DATABASE_URL and CELERY_BROKER_URL.
 """

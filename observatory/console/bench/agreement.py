@@ -1,7 +1,7 @@
-"""Agreement: kappa of stored pairs of ratings, beside the same by hand and by scikit-learn.
+"""Benchmark kappa of stored pairs of ratings against hand-written SQL and scikit-learn.
 
-Every item is rated twice on every key, by two of the reviewers. The report is all that the
-agreement page shows: every pair of reviewers, the group, intervals, disputed items. By hand is
+Every item is rated twice on every key, by two of the reviewers. The report is what the agreement
+page shows: every pair of reviewers, the group, intervals, disputed items. The hand-written SQL is
 one GROUP BY over the pairs of one key; scikit-learn gets that key's rows fetched as tuples.
 """
 
@@ -54,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _filled(options: dict[str, Any]) -> tuple[AnnotationQueue, RubricItem]:
-    """Return a queue with the ratings. They stand alone: items and reviews would be as many."""
+    """Return a queue with the ratings, without items and reviews, which would be as many rows."""
     workspace = Workspace.objects.create(slug="bench", name="Benchmark")
     rubric = [
         {
@@ -72,7 +72,7 @@ def _filled(options: dict[str, Any]) -> tuple[AnnotationQueue, RubricItem]:
     ]
     questions = list(queue.rubric_items.all())
     with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")  # no foreign key is looked at
+        cursor.execute("SET session_replication_role = replica")  # skips foreign key checks
         cursor.execute(
             _RATINGS,
             {
@@ -91,17 +91,19 @@ def _filled(options: dict[str, Any]) -> tuple[AnnotationQueue, RubricItem]:
 
 def _timed(work: Callable[[], object], repeat: int = 3) -> float:
     """Return the median of the seconds that `work` takes."""
-    found = []
+    seconds = []
     for _ in range(repeat):
         began = time.perf_counter()
         work()
-        found.append(time.perf_counter() - began)
-    return sorted(found)[repeat // 2]
+        seconds.append(time.perf_counter() - began)
+    return sorted(seconds)[repeat // 2]
 
 
 def run(options: dict[str, Any], out: OutputWrapper) -> None:
-    """Measure and print, beside the targets."""
-    from sklearn.metrics import cohen_kappa_score  # 0.4 s that no other benchmark needs
+    """Measure and print the figures with their targets."""
+    from sklearn.metrics import (
+        cohen_kappa_score,
+    )  # takes 0.4 s, which other benchmarks should not pay
 
     with scratch.database():
         queue, question = _filled(options)
@@ -111,7 +113,7 @@ def run(options: dict[str, Any], out: OutputWrapper) -> None:
                 cursor.execute(sql, [question.pk])
                 return list(cursor.fetchall())
 
-        found = calibration.report(queue, now=timezone.now())  # warm
+        report = calibration.report(queue, now=timezone.now())  # warm
         ours_s = _timed(lambda: calibration.report(queue, now=timezone.now()))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         by_hand_s = _timed(lambda: fetched(_BY_HAND))
@@ -120,5 +122,5 @@ def run(options: dict[str, Any], out: OutputWrapper) -> None:
         row = [options["pairs"], options["reviewers"], options["keys"], round(ours_s * 1000)]
         row += [memory, round(by_hand_s * 1000), round(fetched_s * 1000)]
         out.write(scratch.table([[*heading, "one key fetched, scikit-learn ms"], row]))
-        out.write(found[0].sentence)
+        out.write(report[0].sentence)
         out.write("floor / goal for 1000000 pairs of one key: 110 / 75 ms")

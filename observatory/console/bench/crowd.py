@@ -1,4 +1,4 @@
-"""A made-up queue and the people who work it off, for `observatory bench review`."""
+"""A generated queue and its reviewers, for `observatory bench review`."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ RUBRIC: list[dict[str, Any]] = [
     },
     {"feedback_key": "polite", "kind": "boolean"},
 ]
-# A share of the crowd's work: until the monotonic time, returns (item, reviewer) given.
+# One process's work until a monotonic time; returns the (item, reviewer) pairs it got.
 Job = Callable[[float], list[tuple[int, int]]]
 SCORES = {"correctness": {"value": "Right"}, "polite": {"score": 1}}
 
 
 def reviewers(workspace: Workspace, n: int) -> list[User]:
-    """Make `n` reviewers. They cannot sign in: they have no password."""
+    """Create `n` reviewers. They cannot sign in: they have no password."""
     people = []
     for _ in range(n):
         person = User(username=f"bench-{uuid4().hex[:12]}")
@@ -63,7 +63,7 @@ FROM unnest(%(ids)s::uuid[]) id
 def filled_queue(
     workspace: Workspace, n_items: int, *, reviewers_per_item: int = 1
 ) -> AnnotationQueue:
-    """Make a queue of `n_items` stored runs, an hour old, with statistics up to date."""
+    """Create a queue of `n_items` stored runs, an hour old, with statistics up to date."""
     then = timezone.now() - timedelta(hours=1)
     queue = queues.create_queue(
         workspace,
@@ -86,7 +86,7 @@ def filled_queue(
 
 
 def mark_reviewed(queue: AnnotationQueue, reviewer: User, n_items: int) -> None:
-    """Let `reviewer` have reviewed the first `n_items`, without going through the verb."""
+    """Mark the first `n_items` as reviewed by `reviewer`, directly in the tables."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -117,7 +117,7 @@ class Timings:
 
 
 def work(queue: AnnotationQueue, reviewer: User, n: int, until: float | None = None) -> Timings:
-    """Take and review up to `n` items by the verbs, until the monotonic time `until`."""
+    """Reserve and review up to `n` items with the verbs, until the monotonic time `until`."""
     timings = Timings()
     for _ in range(n):
         if until is not None and time.monotonic() >= until:
@@ -130,16 +130,16 @@ def work(queue: AnnotationQueue, reviewer: User, n: int, until: float | None = N
         timings.given.append((seat.item_id, reviewer.pk))
         item = QueueItem.objects.get(pk=seat.item_id)
         item.queue = queue
-        sent = reviews.Submission(submission_id=uuid4(), scores=SCORES, lease=seat.lease)
+        submission = reviews.Submission(submission_id=uuid4(), scores=SCORES, lease=seat.lease)
         begun = time.perf_counter()
-        reviews.submit(item, reviewer, sent, timezone.now())
+        reviews.submit(item, reviewer, submission, timezone.now())
         timings.submit_s.append(time.perf_counter() - begun)
     return timings
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What a crowd did together."""
+    """What all processes did together."""
 
     pairs: int
     seconds: float
@@ -151,8 +151,8 @@ class Rate:
 
 
 def crowd(jobs: Sequence[Job], seconds: float) -> Rate:
-    """Run each job in a process of its own for `seconds`; a job returns (item, reviewer) pairs."""
-    connections.close_all()  # a forked process must not share them
+    """Run each job in its own process for `seconds`; a job returns (item, reviewer) pairs."""
+    connections.close_all()  # forked processes must not share connections
     context = multiprocessing.get_context("fork")
     answers: Any = context.Queue()
     begin_at = time.monotonic() + 0.5
@@ -166,8 +166,8 @@ def crowd(jobs: Sequence[Job], seconds: float) -> Rate:
     children = [context.Process(target=run, args=(job,)) for job in jobs]
     for child in children:
         child.start()
-    given = [pair for _ in children for pair in answers.get(timeout=seconds + 60)]
+    pairs = [pair for _ in children for pair in answers.get(timeout=seconds + 60)]
     for child in children:
         child.join()
-    people: Counter[int] = Counter(item for item, _ in set(given))
-    return Rate(len(given), seconds, sum(1 for n in people.values() if n > 1))
+    people: Counter[int] = Counter(item for item, _ in set(pairs))
+    return Rate(len(pairs), seconds, sum(1 for n in people.values() if n > 1))

@@ -20,7 +20,7 @@ from observatory.workspaces.sessions import SessionStore
 
 Address = tuple[str, int]
 _ITEM = re.compile(rb'data-item="([0-9a-f-]{36})"')
-_TOKEN = "c" * 32  # a CSRF secret: cookie and header only have to agree
+_TOKEN = "c" * 32  # a CSRF secret: cookie and header only have to match
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Pages:
 
 
 class Browser:
-    """Signed in as `person`, with one connection that stays open."""
+    """A client signed in as `person`, with one persistent connection."""
 
     def __init__(
         self, address: Address, workspace: Workspace, queue: AnnotationQueue, person: User
@@ -56,7 +56,7 @@ class Browser:
         self.connection = http.client.HTTPConnection(*address, timeout=30)
 
     def send(self, method: str, path: str, body: str = "", by_script: bool = True) -> bytes:
-        """Return the answer's body. Raises RuntimeError unless it is 200."""
+        """Return the response body. Raises RuntimeError unless the status is 200."""
         script = {"X-Obs-Fetch": "1"} if by_script else {}
         self.connection.request(method, path, body, self.headers | script)
         answer = self.connection.getresponse()
@@ -70,25 +70,25 @@ class Browser:
         return _item(self.send("GET", reverse("review", args=self.place), by_script=False))
 
     def next(self) -> str | None:
-        """Ask for the next item as the page's script does."""
+        """Request the next item as the page's script does."""
         return _item(self.send("GET", reverse("review-next", args=self.place)))
 
     def submit(self, item: str) -> str | None:
-        """Submit a review of `item`; return the next item, which comes with the answer."""
+        """Submit a review of `item`; return the next item, which is in the response."""
         form = {"submission_id": str(uuid4()), **self.answers}
         path = reverse("review-submit", args=(*self.place, item))
         return _item(self.send("POST", path, urlencode(form)))
 
 
 def _item(content: bytes) -> str | None:
-    found = _ITEM.search(content)
-    return found[1].decode() if found else None
+    match = _ITEM.search(content)
+    return match[1].decode() if match else None
 
 
 def latencies(
     address: Address, workspace: Workspace, queue: AnnotationQueue, person: User, n: int
 ) -> Pages:
-    """Open, look for the next and submit, `n` times each, as one reviewer."""
+    """Open, reserve and submit `n` times each as one reviewer; return the seconds."""
     browser = Browser(address, workspace, queue, person)
     pages = Pages()
     for _ in range(n):
@@ -107,16 +107,16 @@ def latencies(
 
 
 def worker(address: Address, workspace: Workspace, queue: AnnotationQueue, person: User) -> Job:
-    """Return a job for `crowd.crowd`: submit what the last answer brought, until the time is up."""
+    """Return a job for `crowd.crowd`: submit each item that the last response brought."""
 
     def work(until: float) -> list[tuple[int, int]]:
         browser = Browser(address, workspace, queue, person)
         ids = {str(uuid): pk for uuid, pk in queue.items.values_list("uuid", "pk")}
-        given: list[tuple[int, int]] = []
+        pairs: list[tuple[int, int]] = []
         item = browser.next()
         while item is not None and time.monotonic() < until:
-            given.append((ids[item], person.pk))
+            pairs.append((ids[item], person.pk))
             item = browser.submit(item)
-        return given
+        return pairs
 
     return work

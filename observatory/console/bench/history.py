@@ -1,4 +1,4 @@
-"""A made-up history of runs and feedback, written by SQL, for `observatory bench query`."""
+"""A generated history of runs and feedback, written by SQL, for `observatory bench query`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django.utils import timezone
 from observatory.runs.models import Project
 from observatory.workspaces.models import Workspace
 
-STEPS = 5  # runs of a trace
+STEPS = 5  # runs per trace
 N_PROJECTS = 6  # the first holds half of all traces
-BATCH = 50_000  # traces a statement
+BATCH = 50_000  # traces per statement
 FEEDBACK_PER_TRACE = 1.5
 
-# A share in [0, 1) of a trace, decided by its number and a seed.
+# A fraction in [0, 1) of a trace, derived from its number and a seed.
 _SHARE = "((hashint8extended({of}, {seed}) & 1048575) / 1048576.0)"
-# Four seconds between traces; the newest is the last written, as it would be.
+# Four seconds between traces; the newest is written last.
 _RUNS = f"""
 INSERT INTO runs_run (workspace_id, id, project_id, trace_id, parent_run_id, dotted_order, name,
     run_type, start_time, end_time, error, inputs, outputs, metadata, tags, reference_example_id,
@@ -75,7 +75,7 @@ JOIN runs_run r ON r.workspace_id = %(workspace)s AND r.id = md5(f.trace || '/0'
 
 @dataclass(frozen=True)
 class History:
-    """What was written. `trace` and `thread` lie in the middle of the first project."""
+    """What was written. `trace` and `thread` are in the middle of the first project."""
 
     workspace: Workspace
     project: Project
@@ -88,13 +88,13 @@ class History:
 
 
 def write(workspace: Workspace, n_runs: int) -> History:
-    """Write `n_runs` runs in traces of STEPS, and feedback on the roots; bring statistics up."""
+    """Write `n_runs` runs in traces of STEPS, and feedback on the roots; update statistics."""
     n_traces = n_runs // STEPS
     projects = [
         Project.objects.create(workspace=workspace, name=f"bench {n}") for n in range(N_PROJECTS)
     ]
     start = timezone.now() - timedelta(seconds=4 * n_traces)
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "workspace": workspace.pk,
         "projects": [project.pk for project in projects],
         "start": start,
@@ -102,12 +102,12 @@ def write(workspace: Workspace, n_runs: int) -> History:
         "n": int(n_traces * FEEDBACK_PER_TRACE),
     }
     with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")  # a busy machine writes a batch for longer
+        cursor.execute("SET statement_timeout = 0")  # a batch takes longer on a busy machine
         for first in range(0, n_traces, BATCH):
             last = min(first + BATCH, n_traces) - 1
-            cursor.execute(_RUNS, {**given, "first": first, "last": last})
+            cursor.execute(_RUNS, {**parameters, "first": first, "last": last})
         cursor.execute("ANALYZE runs_run")
-        cursor.execute(_FEEDBACK, given)
+        cursor.execute(_FEEDBACK, parameters)
         for table in ("runs_run", "feedback_feedback", "runs_project"):
             cursor.execute(f"VACUUM ANALYZE {table}")
         middle = n_traces // 2 - n_traces // 2 % 2
@@ -123,7 +123,7 @@ def write(workspace: Workspace, n_runs: int) -> History:
         workspace=workspace,
         project=projects[0],
         n_runs=n_traces * STEPS,
-        n_feedback=given["n"],
+        n_feedback=parameters["n"],
         newest=start + timedelta(seconds=4 * n_traces),
         trace=trace,
         thread=f"thread-{middle // 5}",

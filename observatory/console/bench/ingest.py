@@ -1,10 +1,10 @@
-"""Ingest: runs stored a second over HTTP, beside COPY of the same rows into one table.
+"""Benchmark ingestion over HTTP against COPY of the same rows into one table, in runs per second.
 
-The load is raw, pre-built multipart bodies of 100 finished runs (1.6 KB inputs, 1.1 KB
-outputs) over 1, 4 and 16 connections that stay open. The limit is psycopg's COPY of the same
-rows, a transaction every 100 of them, into one table with two jsonb columns, a uuid primary
-key and three btree indexes, prepared as text beforehand. `--stored` measures twice, the second
-time with a history in the table, and prints what is left of the throughput.
+The load is raw, pre-built multipart bodies of 100 finished runs (1.6 KB inputs, 1.1 KB outputs)
+over 1, 4 and 16 persistent connections. The limit is psycopg's COPY of the same rows, 100 per
+transaction, into one table with two jsonb columns, a uuid primary key and three btree indexes,
+prepared as text beforehand. `--stored` measures twice, the second time with a history in the table,
+and prints the remaining throughput.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def make_batch(rng: random.Random, number: int) -> Batch:
 
 @dataclass
 class Sent:
-    """One measurement: seconds in all, and of each acknowledgement."""
+    """One measurement: seconds in total, and of each response."""
 
     elapsed_s: float
     acks_s: list[float]
@@ -165,14 +165,14 @@ class Sent:
 
 
 def _in_threads(n_threads: int, work: Any) -> float:
-    """Run work(start) in threads that begin together; return the seconds. Raises what they do."""
+    """Run work(start) in threads that start together; return the seconds. Raises their errors."""
     failures: list[BaseException] = []
     barrier = threading.Barrier(n_threads + 1)
 
     def guarded() -> None:
         try:
             work(barrier.wait)
-        except BaseException as error:  # handed to the caller below
+        except BaseException as error:  # raised below
             failures.append(error)
             barrier.abort()
 
@@ -190,7 +190,7 @@ def _in_threads(n_threads: int, work: Any) -> float:
 
 
 def send(web: scratch.Web, token: str, batches: list[Batch], n_connections: int) -> Sent:
-    """Send every batch once over `n_connections`; each must be answered 202."""
+    """Send every batch once over `n_connections`. Raises unless each gets a 202."""
     queue = iter(batches)
     lock = threading.Lock()
     acks: list[float] = []
@@ -218,7 +218,7 @@ def send(web: scratch.Web, token: str, batches: list[Batch], n_connections: int)
 
 
 def copy_limit(database: str, batches: list[Batch], n_connections: int) -> float:
-    """Return the runs a second that COPY stores, a transaction every 100 runs."""
+    """Return the runs per second that COPY stores, 100 runs per transaction."""
     address = scratch.connection_string(database)
     with psycopg.connect(address, autocommit=True) as server:
         server.execute("DROP TABLE IF EXISTS copied")
@@ -230,7 +230,7 @@ def copy_limit(database: str, batches: list[Batch], n_connections: int) -> float
         server.execute("CREATE INDEX ON copied (project_id, start_time DESC, id DESC)")
         server.execute("CREATE INDEX ON copied (trace_id)")
         server.execute("CREATE INDEX ON copied (name, start_time)")
-    # COPY's text format escapes the backslash; prepared, for only the server is measured.
+    # COPY's text format escapes the backslash. Prepared: only the server is measured.
     queue = iter([batch.rows.replace(b"\\", b"\\\\") for batch in batches])
     lock = threading.Lock()
 
@@ -250,7 +250,7 @@ def copy_limit(database: str, batches: list[Batch], n_connections: int) -> float
 
 
 def _read_back(web: scratch.Web, token: str, batches: list[Batch], rng: random.Random) -> int:
-    """Return how many of the runs are in the table, having read 20 of them over HTTP."""
+    """Return how many of the runs are stored, after reading 20 of them over HTTP."""
     client = http.client.HTTPConnection(*web.address, timeout=60)
     for batch in rng.sample(batches, k=min(20, len(batches))):
         run_id = rng.choice(batch.run_ids)
@@ -260,9 +260,9 @@ def _read_back(web: scratch.Web, token: str, batches: list[Batch], rng: random.R
         if answer.status != 200 or orjson.loads(content)["id"] != str(run_id):
             raise RuntimeError(f"run {run_id} was acknowledged and is not readable")
     client.close()
-    wanted = list(itertools.chain.from_iterable(batch.run_ids for batch in batches))
-    found: int = Run.objects.filter(id__in=wanted).count()
-    return found
+    run_ids = list(itertools.chain.from_iterable(batch.run_ids for batch in batches))
+    n_stored: int = Run.objects.filter(id__in=run_ids).count()
+    return n_stored
 
 
 HEADING = [
@@ -272,7 +272,7 @@ HEADING = [
 
 
 def run(options: dict[str, Any], out: OutputWrapper) -> None:
-    """Measure and print, beside the targets."""
+    """Measure and print the figures with their targets."""
     rng = random.Random(20_261_101)  # noqa: S311 - made-up data
     n_batches = max(4, options["runs"] // RUNS_A_BATCH)
     numbers = itertools.count()
@@ -284,15 +284,15 @@ def run(options: dict[str, Any], out: OutputWrapper) -> None:
         def rates() -> dict[int, float]:
             """Measure each number of connections, print it, and return the medians of runs/s."""
             rows: list[list[Any]] = [HEADING]
-            found: dict[int, list[float]] = {}
+            rates_by_connections: dict[int, list[float]] = {}
             for n_connections in options["connections"] * options["repeat"]:
                 batches = [make_batch(rng, next(numbers)) for _ in range(n_batches)]
                 rate, row = _measured(name, web, token, batches, n_connections, rng)
-                found.setdefault(n_connections, []).append(rate)
+                rates_by_connections.setdefault(n_connections, []).append(rate)
                 rows.append([n_connections, *row])
                 out.write(scratch.table([rows[0], rows[-1]]))
             out.write("\n" + scratch.table(rows))
-            return {count: statistics.median(each) for count, each in found.items()}
+            return {count: statistics.median(each) for count, each in rates_by_connections.items()}
 
         empty = rates()
         out.write(_bytes_a_run())
@@ -319,29 +319,29 @@ def _measured(
     n_connections: int,
     rng: random.Random,
 ) -> tuple[float, list[Any]]:
-    """Return the runs a second, and the cells of HEADING after the first."""
+    """Return the runs per second, and the cells of HEADING after the first."""
     before_s = web.database_cpu_s()
     limit = copy_limit(name, batches, n_connections)
     _settle()
     limit_cpu_s = web.database_cpu_s() - before_s
     with web.measured() as usage:
-        sent = send(web, token, batches, n_connections)
+        measurement = send(web, token, batches, n_connections)
     n_runs = len(batches) * RUNS_A_BATCH
     n_found = _read_back(web, token, batches, rng)
     if n_found != n_runs:
         raise RuntimeError(f"{n_runs} runs were acknowledged and {n_found} are stored")
-    stored = n_runs / sent.elapsed_s
+    stored = n_runs / measurement.elapsed_s
     floor, goal = TARGETS["ratio"].get(n_connections, ("-", "-"))  # type: ignore[attr-defined]
     return stored, [
         *(round(stored), round(limit), f"{stored / limit:.2f}", floor, goal),
-        *(f"{sent.percentile(share) * 1000:.0f}" for share in (0.50, 0.99)),
+        *(f"{measurement.percentile(share) * 1000:.0f}" for share in (0.50, 0.99)),
         *(f"{s * 1000 / n_runs:.3f}" for s in (usage.web_s, usage.database_s, limit_cpu_s)),
         *(usage.peak_rss >> 20, usage.peak_pss >> 20),
     ]
 
 
 def _settle() -> None:
-    """Let the database finish what the limit left behind, so that neither side pays for both."""
+    """Let the database finish the limit's writes, so that neither side pays for both."""
     with connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")
 

@@ -1,4 +1,4 @@
-"""The lists of the wire that `observatory bench query` asks for, as a client does, by its key."""
+"""The lists that `observatory bench query` requests over the wire, with an API key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUNS_AN_ITEM = 10  # a million runs, 100,000 items
 
 @dataclass(frozen=True)
 class Listed:
-    """A question: what is asked, the path, and the same rows by hand ("": no such statement)."""
+    """One list: its name, the path, and the same rows by hand-written SQL ("": none)."""
 
     name: str
     ask: Callable[[], Any]
@@ -35,7 +35,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Stored:
-    """What is listed beside the runs."""
+    """Rows listed beside the runs."""
 
     dataset: Dataset
     queue: AnnotationQueue
@@ -43,7 +43,7 @@ class Stored:
 
 
 def store(written: History) -> Stored:
-    """Make a dataset and a queue of the roots of `written`, and a key; bring statistics up."""
+    """Create a dataset and a queue from the roots of `written`, and a key; update statistics."""
     workspace, now = written.workspace, timezone.now()
     _, secret = keys.mint(workspace, "bench")
     dataset = catalogue.create(workspace, name="bench", now=now)
@@ -59,8 +59,10 @@ def store(written: History) -> Stored:
         roots = cursor.fetchall()
         for begin in range(0, n_examples, BATCH):
             batch = roots[begin : min(begin + BATCH, n_examples)]
-            given = [ExampleInput(inputs=inputs, outputs=outputs) for _, inputs, outputs in batch]
-            examples.create(dataset, given, now=timezone.now())
+            inputs_of_batch = [
+                ExampleInput(inputs=inputs, outputs=outputs) for _, inputs, outputs in batch
+            ]
+            examples.create(dataset, inputs_of_batch, now=timezone.now())
         for begin in range(0, n_items, BATCH):
             run_ids = [root[0] for root in roots[begin : min(begin + BATCH, n_items)]]
             queue_items.add_runs(queue, run_ids, source=QueueItem.Source.API, now=now)
@@ -152,8 +154,8 @@ def questions(written: History, stored: Stored) -> Iterator[Listed]:
         _FEEDBACK.format(where="f.run_id = %(trace)s"),
     )
     for name, offset in (("GET /examples", 0), ("GET /examples, from the 40,000th", 40_000)):
-        asked = get("examples", dataset=dataset, limit=100, offset=offset)
-        yield Listed(name, asked, _EXAMPLES.format(offset=offset))
+        examples_path = get("examples", dataset=dataset, limit=100, offset=offset)
+        yield Listed(name, examples_path, _EXAMPLES.format(offset=offset))
     yield Listed("GET /annotation-queues", get("annotation-queues", limit=100), _QUEUES)
     yield Listed("GET /annotation-queues/Q/runs", get(f"{queue}/runs", limit=100), _ITEMS)
     yield Listed("GET /annotation-queues/Q/size", get(f"{queue}/size"), _SIZE)

@@ -1,7 +1,7 @@
-"""Query: every common question of the wire at a million runs, beside its SQL written by hand.
+"""Benchmark the common queries at a million runs against the same queries in hand-written SQL.
 
-Each question is asked of the verb that answers it, and as plain SQL for the same rows; the index
-and the rows read are those of the statement of ours that read most.
+Each is measured through the verb that answers it and as plain SQL for the same rows; the index and
+the rows read are those of Observatory's statement that read most.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GOAL_MS = 50
 W4_MS = {100_000: (20, 8), 1_000_000: (30, 10)}
 REPEATS = 9
 _HEADING = ["", "p50 ms", "cpu ms", "by hand", "cpu ms", "floor", "goal", "rows read", "index"]
-SLOW_S = 1.0  # a question this slow is asked three times only
+SLOW_S = 1.0  # slower queries are repeated three times only
 SHOWN = ("inputs", "outputs", "extra", "metadata", "events")
 
 
@@ -45,7 +45,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Question:
-    """`ask` is ours. `sql` is by hand, with `%(project)s` and the other values of `History`."""
+    """One query.
+
+    `ask` calls Observatory; `sql` is hand-written and takes `%(project)s` and the other values of
+    `History`.
+    """
 
     name: str
     ask: Callable[[], Any]
@@ -64,7 +68,7 @@ _JUDGED += " r.workspace_id AND {})"
 _ROOT = "r.parent_run_id IS NULL"
 _TOKENS = "(SELECT sum(b.total_tokens) FROM runs_run b WHERE b.workspace_id = r.workspace_id"
 _TOKENS += " AND b.trace_id = r.trace_id AND b.run_type = 'llm')"
-# name: (body of POST /runs/query, WHERE by hand)
+# name: (body of POST /runs/query, hand-written WHERE)
 _FORMS: dict[str, tuple[dict[str, Any], str]] = {
     "newest page of a project": ({}, "TRUE"),
     "roots": ({"is_root": True}, _ROOT),
@@ -133,7 +137,7 @@ _FORMS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def run(options: dict[str, Any], out: OutputWrapper) -> None:
-    """Write the history in a database of its own, ask, and print."""
+    """Write the history in a database of its own, measure, and print."""
     with scratch.database():
         workspace = Workspace.objects.create(slug="bench", name="Benchmark")
         begun = time.monotonic()
@@ -189,14 +193,14 @@ def _values(written: History, stored: lists.Stored) -> dict[str, Any]:
 
 def _fetch(sql: str, values: dict[str, Any]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        # As of our own: workers would hide their processor time, and answer one person sooner.
+        # Parallel workers would hide their processor time.
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         cursor.execute(sql, values)
         cursor.fetchall()
 
 
 def _timed(ask: Callable[[], Any]) -> list[str]:
-    """Return the median and the mean processor time, of here and of the database's process."""
+    """Return the median seconds and the mean processor time, of this process and the database's."""
     backend = _backend()
     seconds: list[float] = []
     ours, database = time.process_time(), _cpu_s(backend)
@@ -226,11 +230,11 @@ def _cpu_s(process: psutil.Process | None) -> float:
     return times.user + times.system
 
 
-# Which questions ------------------------------------------------------------------------------
+# The queries ----------------------------------------------------------------------------------
 
 
 def questions(written: History, stored: lists.Stored) -> Iterator[Question]:
-    """Yield every question, the forms of the filter language first."""
+    """Yield every query, the forms of the filter language first."""
     workspace = written.workspace
 
     def query_of(body: dict[str, Any]) -> RunQuery:
@@ -288,7 +292,7 @@ def _fiftieth(page: Callable[[dict[str, Any]], Callable[[], Any]]) -> str:
     return cursor or ""
 
 
-# What was read --------------------------------------------------------------------------------
+# Rows and indexes read--------------------------------------------------------------------------
 
 
 @contextmanager
@@ -306,11 +310,11 @@ def _noted() -> Iterator[list[tuple[str, Any]]]:
 
 
 def _read(sql: str, params: Any) -> tuple[int, str]:
-    """Return how many rows a statement looks at, and the index (or table) that it reads most of."""
+    """Return how many rows a statement reads, and the index (or table) with most of them."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
-        found = cursor.fetchone()[0]
-    plan = found if isinstance(found, list) else json.loads(found)
+        explained = cursor.fetchone()[0]
+    plan = explained if isinstance(explained, list) else json.loads(explained)
     scans = [
         (
             int(

@@ -1,7 +1,7 @@
-"""Review: next item, submit, pairs a second, and how soon a routed run is in its queue.
+"""Benchmark next item, submit, pairs per second, and the time from feedback to a queued item.
 
-Beside each figure stands its target, and beside the claims what plain SQL reaches in the same
-run: SELECT .. FOR UPDATE SKIP LOCKED LIMIT 1, UPDATE and COMMIT through psycopg.
+Each figure is printed with its target, and the claims with what plain SQL reaches in the same run:
+SELECT .. FOR UPDATE SKIP LOCKED LIMIT 1, UPDATE and COMMIT through psycopg.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def run(options: dict[str, Any], out: OutputWrapper) -> None:
         n_items = min(max(options["items"]), 10_000)
         rates = [["", "pairs/s", "taken twice", "first floor", "goal"]]
         rates += _rates(workspace, people, n_items, options["seconds"])
-        call_command("collectstatic", interactive=False, verbosity=0)  # the pages name them
+        call_command("collectstatic", interactive=False, verbosity=0)  # shown on the pages
         with scratch.web(name) as web:
             over_http = _pages(web.address, workspace, people[0], options["items"])
             queue = crowd.filled_queue(workspace, n_items)
@@ -90,7 +90,7 @@ def run(options: dict[str, Any], out: OutputWrapper) -> None:
 def _pages(
     address: desk.Address, workspace: Workspace, person: User, sizes: Sequence[int]
 ) -> list[list[Any]]:
-    """Measure the pages at each size, and how the page grows from the smallest to the largest."""
+    """Measure the pages at each size, and their growth from the smallest to the largest."""
     rows: list[list[Any]] = []
     p50: dict[int, float] = {}
     for n_items in sizes:
@@ -111,14 +111,14 @@ def _pages(
 
 
 def _latencies(workspace: Workspace, people: list[User], n_items: int) -> list[list[Any]]:
-    """Measure one reviewer in a fresh queue, and one who has done half of it, seats still open."""
+    """Measure a reviewer in a fresh queue, and one halfway through it with seats still open."""
     goals = NEXT_MS.get(n_items, (None, None))
     fresh = crowd.filled_queue(workspace, n_items)
     limit_s = _plain_latency(fresh)
     timings = crowd.work(fresh, people[0], PAIRS_BY_ONE)
     half = crowd.filled_queue(workspace, n_items, reviewers_per_item=2)
     crowd.mark_reviewed(half, people[0], n_items // 2)
-    crowd.work(half, people[0], 1)  # the one search that walks over them all
+    crowd.work(half, people[0], 1)  # the one search that scans them all
     later = crowd.work(half, people[0], min(PAIRS_BY_ONE, n_items // 2 - 1))
     return [
         [f"next item, {n_items:,} items", *_both(timings.next_s), *_goals(goals)],
@@ -162,7 +162,7 @@ def _goals(goals: tuple[int | None, int | None]) -> list[str]:
     return ["" if goal is None else f"<= {goal}" for goal in goals]
 
 
-# What plain SQL reaches ------------------------------------------------------------------------
+# Plain SQL -------------------------------------------------------------------------------------
 
 _PLAIN_CLAIM = """
 UPDATE {table} SET held_by = %s
@@ -173,7 +173,7 @@ RETURNING id
 
 
 def _plain_table(queue: AnnotationQueue) -> str:
-    """Make a table of the queue's items that knows nothing but who holds them."""
+    """Create a table of the queue's items with nothing but their holders."""
     table = f"plain_{uuid4().hex[:8]}"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -203,14 +203,14 @@ def _plain_worker(table: str, number: int) -> crowd.Job:
     conninfo = scratch.connection_string(str(connection.settings_dict["NAME"]))
 
     def work(until: float) -> list[tuple[int, int]]:
-        given = []
+        pairs = []
         with psycopg.connect(conninfo, autocommit=True) as plain:
             while time.monotonic() < until:
                 row = plain.execute(_PLAIN_CLAIM.format(table=table), [number]).fetchone()
                 if row is None:
                     break
                 plain.execute(f"UPDATE {table} SET is_done = true WHERE id = %s", row)
-                given.append((row[0], number))
-        return given
+                pairs.append((row[0], number))
+        return pairs
 
     return work

@@ -1,4 +1,4 @@
-"""How soon a judged run is in its queue, for `observatory bench review`: web and worker run."""
+"""Measure how soon a run with feedback is in its queue, with web server and worker running."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from observatory.workspaces.models import Workspace
 
 RUNS_A_BATCH = 20
 FEEDBACK_EVERY_S = 0.1
-SETTLED_S = 1.0  # a run is judged this long after it was sent
+SETTLED_S = 1.0  # from sending a run to its feedback
 PATIENCE_S = 10.0  # for the last ones
 
 
 @dataclass
 class Latency:
-    """Seconds from the request of each feedback to its item, and what never came."""
+    """Seconds from the request of each feedback to its item, and how many never arrived."""
 
     seconds: list[float] = field(default_factory=list)
     n_missing: int = 0
@@ -43,7 +43,7 @@ class Latency:
 
 
 class _Load:
-    """Sends runs, judges some of them, and notes when."""
+    """Sends runs, adds feedback to some of them, and records the times."""
 
     def __init__(self, address: tuple[str, int], token: str, runs_per_s: int) -> None:
         self.address = address
@@ -73,12 +73,12 @@ class _Load:
 
     def judge(self, until: float) -> None:
         web = http.client.HTTPConnection(*self.address, timeout=30)
-        place = 0
+        position = 0
         while time.monotonic() < until:
             time.sleep(FEEDBACK_EVERY_S)
-            if place < len(self.sent) and self.sent[place][0] < time.monotonic() - SETTLED_S:
-                run_id = self.sent[place][1]
-                place += 1
+            if position < len(self.sent) and self.sent[position][0] < time.monotonic() - SETTLED_S:
+                run_id = self.sent[position][1]
+                position += 1
                 self.judged[run_id] = time.perf_counter()
                 feedback = {"run_id": str(run_id), "key": "user_rating", "score": 0.1}
                 self.post(web, "/feedback", {"id": str(uuid4()), **feedback})
@@ -111,7 +111,7 @@ def _worker(environment: dict[str, str]) -> Iterator[None]:
         stdin=subprocess.DEVNULL,
     )
     try:
-        time.sleep(4)  # until it listens; what comes earlier waits for it anyway
+        time.sleep(4)  # until it listens; earlier messages wait for it
         yield
     finally:
         process.terminate()
@@ -123,7 +123,7 @@ def _worker(environment: dict[str, str]) -> Iterator[None]:
 
 
 def measure(database: str, workspace: Workspace, runs_per_s: int, seconds: float) -> Latency:
-    """Send `runs_per_s` for `seconds`, judge some badly, and watch their queue."""
+    """Send `runs_per_s` for `seconds`, with bad feedback for some, and watch their queue."""
     queue = queues.create_queue(workspace, "routed", now=timezone.now(), rubric=crowd.RUBRIC)
     RoutingRule.objects.create(
         workspace=workspace,
@@ -135,7 +135,7 @@ def measure(database: str, workspace: Workspace, runs_per_s: int, seconds: float
     _, token = keys.mint(workspace, "bench")
     latency = Latency()
     with tempfile.TemporaryDirectory(prefix="observatory-bench-") as folder:
-        # A broker of its own: the worker of this installation must not take the nudges.
+        # Its own broker: this installation's worker must not take the nudges.
         data = Path(folder)
         for part in ("messages", "control"):
             (data / "broker" / part).mkdir(parents=True)
@@ -158,7 +158,7 @@ def measure(database: str, workspace: Workspace, runs_per_s: int, seconds: float
 
 
 def _watch(queue_id: int, load: _Load, latency: Latency, threads: list[threading.Thread]) -> None:
-    """Note when each judged run has its item, until all have, or patience ends after the load."""
+    """Record when each run with feedback has its item, until all have or the time limit passes."""
     seen: set[UUID] = set()
     quiet_since: float | None = None
     conninfo = scratch.connection_string(str(connection.settings_dict["NAME"]))
@@ -170,12 +170,12 @@ def _watch(queue_id: int, load: _Load, latency: Latency, threads: list[threading
             is_late = quiet_since is not None and time.monotonic() > quiet_since + PATIENCE_S
             if is_late or (quiet_since is not None and not waiting):
                 return
-            found = plain.execute(
+            rows = plain.execute(
                 "SELECT run_id FROM annotations_queueitem WHERE queue_id = %s AND run_id = ANY(%s)",
                 [queue_id, waiting],
             ).fetchall()
             at = time.perf_counter()
-            for (run_id,) in found:
+            for (run_id,) in rows:
                 seen.add(run_id)
                 latency.seconds.append(at - load.judged[run_id])
             time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A database of its own on the configured server, and a web server on it, for a benchmark."""
+"""A temporary database on the configured server, and a web server on it, for a benchmark."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Web:
 
     @contextlib.contextmanager
     def measured(self) -> Iterator[Usage]:
-        """Yield what the block costs; complete once the block has ended."""
+        """Yield the usage of the block, complete once the block has ended."""
         usage = Usage()
         stop = threading.Event()
         sampler = threading.Thread(target=self._sample, args=(usage, stop), daemon=True)
@@ -107,7 +107,7 @@ class Web:
                 usage.peak_pss = max(usage.peak_pss, sum(m.pss for m in memory))
 
     def database_cpu_s(self) -> float:
-        """Return the processor seconds of the database server so far; nan if it is elsewhere."""
+        """Return the processor seconds of the database server so far; nan on another machine."""
         if self.postmaster is None:
             return float("nan")
         return _cpu_s([self.postmaster, *self.postmaster.children()])
@@ -139,7 +139,7 @@ def _postmaster() -> psutil.Process | None:
 def environment(name: str, port: int, data: Path | None = None) -> dict[str, str]:
     """Return the environment of Observatory's programs on database `name`.
 
-    `data` is the directory of their files and of the embedded broker, by default ours.
+    `data` is the directory of their files and of the embedded broker; default: this installation's.
     """
     configured = connection.settings_dict
     credentials = f"{quote(configured['USER'])}:{quote(configured['PASSWORD'], safe='')}"

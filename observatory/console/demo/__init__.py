@@ -1,4 +1,4 @@
-"""The demo: a support bot's fortnight, its users' feedback and two reviewers' work.
+"""The demo: two weeks of a support bot, its users' feedback and two reviewers' work.
 
-Sends through the wire and calls the verbs that pages call. Must not touch what is not `is_demo`.
+Sends over the wire and calls the verbs that pages call. Must only touch rows with `is_demo`.
 """

@@ -1,4 +1,4 @@
-"""What the two demo reviewers make of the traces: mostly right, sometimes not, as people are."""
+"""Reviews of the two demo reviewers: mostly right, sometimes wrong."""
 
 from __future__ import annotations
 
@@ -96,8 +96,11 @@ _REMARKS = {
 
 @dataclass(frozen=True)
 class Character:
-    """How a reviewer errs: `accuracy` of the judgement, `strictness` how often a
-    mistake is towards the worse, `corrects` how often they mend what they find wanting."""
+    """How a reviewer errs.
+
+    `accuracy` of the answers, `strictness` how often a mistake is towards the worse, `corrects` how
+    often they correct a bad answer.
+    """
 
     username: str
     first_name: str
@@ -120,7 +123,7 @@ def review_all(
 ) -> Iterator[int]:
     """Submit the demo's reviews in the order in which they happened; yield how many so far.
 
-    Items of the last day and a good part of the others stay open, for whoever tries the demo.
+    Items of the last day and many of the others stay open for visitors of the demo.
     """
     dice = random.Random(f"{seed}-reviews")  # noqa: S311
     items = [
@@ -151,14 +154,14 @@ def review_all(
 
 
 def _moment(dice: random.Random, trace: DemoTrace, now: datetime) -> datetime:
-    """Return when a reviewer got to the trace: some hours later, within the working day."""
+    """Return when a reviewer got to the trace: some hours later, within working hours."""
     at = trace.ended_at + timedelta(hours=2 + 30 * dice.random())
     at = at.replace(hour=8 + int(9 * dice.random()), minute=dice.randrange(60))
     return min(max(at, trace.ended_at + timedelta(minutes=5)), now - timedelta(minutes=1))
 
 
 def _judge(dice: random.Random, who: Character, item: QueueItem, trace: DemoTrace) -> Submission:
-    """Return what `who` answers about a trace."""
+    """Return the review of a trace by `who`."""
     dwell_ms = int(1000 * min(600, 18 * dice.lognormvariate(0, 0.6)))
     submission_id = uuid5(item.uuid, who.username)
     if trace.quality is None:
@@ -188,7 +191,7 @@ def _judge(dice: random.Random, who: Character, item: QueueItem, trace: DemoTrac
 
 
 def _seen(dice: random.Random, who: Character, quality: int) -> int:
-    """Return what `who` takes the answer for: mostly what it is, at times far off."""
+    """Return the quality that `who` sees: mostly the true one, at times far off."""
     if dice.random() < who.accuracy:
         return quality
     step = 2 if dice.random() < 0.3 else 1

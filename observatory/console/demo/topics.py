@@ -1,4 +1,4 @@
-"""What the support bot of the demo is asked, and what it answers well, half and badly.
+"""Questions to the demo's support bot, with good, partly good and bad answers.
 
 Words in braces are filled in per trace: product, order, amount, days, city, plan, name.
 """

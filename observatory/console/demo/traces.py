@@ -1,4 +1,4 @@
-"""Arithmetic: the demo's traces and feedback, made from a seed. Same seed, same ids and words."""
+"""Arithmetic: the demo's traces and feedback, generated from a seed. Same seed, same rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from observatory.console.demo.topics import (
 SPACE = UUID("5a1c7f0e-3d52-4f6b-9a68-0b5d4f1f9c21")
 DAYS = 14
 WRONG, PARTLY, RIGHT = 0, 1, 2
-_BAD_DAYS = (4.2, 5.6)  # days ago: the release that answered worse than the one before
+_BAD_DAYS = (4.2, 5.6)  # days ago: the release that was worse than the one before
 _CATEGORY_SCORES = {
     "wrong_info": 0.0,
     "unhelpful": 0.1,
@@ -36,7 +36,7 @@ _CATEGORY_SCORES = {
     "other": 0.3,
     "too_long": 0.4,
 }
-# Names of what went wrong, not grades: with its scale the key is counted and not averaged.
+# Kinds of errors, not grades: with its config the key is counted, not averaged.
 CATEGORY_KEY = "failure_category"
 _CATEGORIES = {
     "type": "categorical",
@@ -49,10 +49,10 @@ _CATEGORIES = {
 
 @dataclass
 class DemoTrace:
-    """One conversation turn: its runs and feedback as the wire takes them, and the hidden truth.
+    """One conversation turn: its runs and feedback in wire format, and the true quality.
 
-    `quality` is 0 wrong, 1 partly right, 2 right, None when the run failed; `best_answer` is
-    what a reviewer would correct it to.
+    `quality` is 0 wrong, 1 partly right, 2 right, None when the run failed; `best_answer` is what a
+    reviewer would correct it to.
     """
 
     id: UUID
@@ -66,7 +66,7 @@ class DemoTrace:
 
 
 def demo_id(seed: int, *words: object) -> UUID:
-    """Return the id of a demo thing: the same for the same seed and words."""
+    """Return the id of a demo row: the same for the same seed and words."""
     return uuid5(SPACE, ":".join(map(str, (seed, *words))))
 
 
@@ -78,9 +78,9 @@ def make_traces(n: int, seed: int, now: datetime, project: str) -> list[DemoTrac
 
 
 def _age(dice: random.Random) -> timedelta:
-    """Return how long ago a trace was: within a fortnight, and fewer by night than by day.
+    """Return the age of a trace: less than two weeks, and less often by night than by day.
 
-    Night is told by the age, not the clock, so that a seed means the same at any hour.
+    Night is derived from the age, not the clock, so that a seed means the same at any hour.
     """
     while True:
         days = dice.random() * (DAYS - 0.1)
@@ -89,7 +89,7 @@ def _age(dice: random.Random) -> timedelta:
 
 
 class _Maker:
-    """Makes one trace; all its dice fall by (seed, number)."""
+    """Generates one trace; all random values depend on (seed, number)."""
 
     def __init__(self, seed: int, number: int, start: datetime, now: datetime, project: str):
         self.seed, self.number, self.start, self.project = seed, number, start, project
@@ -150,7 +150,7 @@ class _Maker:
 
     @property
     def tells_in_metadata(self) -> bool:
-        """Every third trace tells its confidence as a share in the metadata, as some apps do."""
+        """Whether the trace has its confidence in the metadata, as every third does."""
         return self.number % 3 == 0
 
     @property
@@ -188,7 +188,7 @@ class _Maker:
     def _steps(
         self, question: str, answer: str, error: str | None
     ) -> list[tuple[dict[str, Any], datetime]]:
-        """Return retriever, tool, model and parser, each with its end, one after the other."""
+        """Return retriever, tool, model and parser, each with its end time, one after the other."""
         search = {"query": question}
         documents = [
             {"page_content": text, "metadata": {"source": f"kb/{self.topic.key}", "title": title}}
@@ -200,8 +200,10 @@ class _Maker:
             {"role": "system", "content": f"{SYSTEM_PROMPT}\n\n{context}"},
             {"role": "user", "content": question},
         ]
-        said = json.dumps({"answer": answer, "confidence": self.confidence}, ensure_ascii=False)
-        text = said[:-9] if error else said
+        answer_json = json.dumps(
+            {"answer": answer, "confidence": self.confidence}, ensure_ascii=False
+        )
+        text = answer_json[:-9] if error else answer_json
         slow = 4.0 if self.dice.random() < 0.04 else 1.0
         spans: list[tuple[str, str, float, dict[str, Any], dict[str, Any] | None]] = [
             ("search-knowledge-base", "retriever", 0.12, search, {"documents": documents}),
@@ -300,7 +302,7 @@ class _Maker:
     # Feedback -----------------------------------------------------------------------------------
 
     def _feedback(self, trace: DemoTrace) -> list[dict[str, Any]]:
-        """Return what the user said, if anything: a thumb, and for some a detailed complaint."""
+        """Return the user's feedback, if any: a thumb, and for some a detailed complaint."""
         if trace.quality is None or self.dice.random() > 0.34:
             return []
         is_positive = self.dice.random() < (0.12, 0.5, 0.93)[trace.quality]
@@ -311,12 +313,12 @@ class _Maker:
             comment = self.dice.choice(PRAISE) or None
             return [self._judgement("user_rating", 1.0, comment, at)]
         category = self._category(trace)
-        said = self.dice.choice(COMPLAINTS[category])
+        complaint = self.dice.choice(COMPLAINTS[category])
         severity = self.dice.choices([1, 2, 3], [4, 3, 3])[0]
-        rows = [self._judgement("user_rating", 0.0, said or None, at)]
+        rows = [self._judgement("user_rating", 0.0, complaint or None, at)]
         if self.dice.random() < 0.6:
             later = at + timedelta(seconds=20)
-            detail = f"{category} (severity {severity}): {said}"
+            detail = f"{category} (severity {severity}): {complaint}"
             row = self._judgement(CATEGORY_KEY, _CATEGORY_SCORES[category], detail, later)
             rows.append(row | {"feedback_config": _CATEGORIES})
             if category == "wrong_info" and severity == 3:

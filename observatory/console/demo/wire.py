@@ -1,4 +1,4 @@
-"""Sends the demo as an SDK would: multipart batches of runs, feedback, over HTTP."""
+"""Send the demo as an SDK would: multipart batches of runs, feedback, over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-BATCH = 100  # runs a request, as the SDKs send them
+BATCH = 100  # runs per request, as the SDKs send them
 PATIENCE_S = 30.0
 _SAME = ("id", "trace_id", "dotted_order")
 _ENDS = ("outputs", "end_time", "error")
@@ -18,11 +18,11 @@ _DOCUMENTS = ("inputs", "outputs", "events", "extra", "error")
 
 
 class Refused(Exception):
-    """The server said no, or did not answer in time; the text is for the person who asked."""
+    """The server refused or timed out; the text is shown to the operator."""
 
 
 class Sender:
-    """One connection to the wire of an Observatory. Use as a context manager."""
+    """A client connection to an Observatory server. Use as a context manager."""
 
     def __init__(self, url: str, key: str, patience_s: float | None = None) -> None:
         parts = urlsplit(url)
@@ -44,7 +44,7 @@ class Sender:
         self._connection.close()
 
     def send_runs(self, runs: Sequence[dict[str, Any]]) -> Iterator[int]:
-        """Send runs in multipart batches; yield how many were taken so far.
+        """Send runs in multipart batches; yield how many were accepted so far.
 
         Every fifth root goes as a start and an end (post, then patch), as long traces do.
         """
@@ -88,7 +88,7 @@ class Sender:
         self._post("/runs/multipart", bytes(body), f"multipart/form-data; boundary={boundary}")
 
     def _post(self, path: str, body: bytes, content_type: str) -> None:
-        """Send one request; while the server starts or is busy, again. Raises Refused."""
+        """Send one request; retry while the server starts or is busy. Raises Refused."""
         headers = {"Content-Type": content_type, "x-api-key": self._key}
         ends_at = time.monotonic() + self._patience_s
         while True:

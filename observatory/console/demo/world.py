@@ -1,4 +1,4 @@
-"""What the demo stands on, and how all of it goes away again."""
+"""Create and remove the rows that the demo needs."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def exists(workspace: Workspace) -> bool:
 
 @transaction.atomic
 def create(workspace: Workspace, *, seed: int, now: datetime) -> World:
-    """Make project, reviewers, queue with rubric and rules, and the dataset corrections go to.
+    """Create project, reviewers, queue with rubric and rules, and the dataset for corrections.
 
-    The rules look at the demo's project alone. The reviewers cannot sign in. Raises
-    IntegrityError when the workspace has a demo, or other things of the same names.
+    The rules only match the demo's project. The reviewers cannot sign in. Raises IntegrityError
+    when the workspace has a demo, or other rows of the same names.
     """
     project = Project.objects.create(
         workspace=workspace,
@@ -69,7 +69,7 @@ def create(workspace: Workspace, *, seed: int, now: datetime) -> World:
         is_demo=True,
     )
     for rule in install_presets(workspace, queue, now=now, projects=[project]):
-        rule.uuid = demo_id(seed, workspace.uuid, rule.preset)  # it decides what is sampled
+        rule.uuid = demo_id(seed, workspace.uuid, rule.preset)  # sampling depends on it
         rule.save(update_fields=["uuid"])
     dataset = Dataset.objects.create(
         workspace=workspace,
@@ -101,7 +101,7 @@ def _reviewer(workspace: Workspace, username: str, first_name: str) -> User:
 
 
 def date_items(world: World, ended_at: dict[UUID, datetime]) -> None:
-    """Let the items have come into the queue when their runs ended, not today."""
+    """Backdate the items to the end of their runs."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE annotations_queueitem i SET added_at = v.at + interval '2 seconds'"
@@ -116,7 +116,7 @@ def remove(workspace: Workspace) -> int:
     """Delete all demo data of the workspace and return how many runs that was.
 
     Its projects with runs and feedback, queues with items, reviews and rules, datasets with
-    examples, and the demo reviewers, unless another workspace has them, too.
+    examples, and the demo reviewers, unless they belong to another workspace, too.
     """
     projects = list(
         Project.objects.filter(workspace=workspace, is_demo=True).values_list("pk", flat=True)
@@ -126,13 +126,13 @@ def remove(workspace: Workspace) -> int:
     run_ids = list(
         Run.objects.filter(workspace=workspace, project__in=projects).values_list("id", flat=True)
     )
-    for rows in (Attachment, Feedback, QueueItem):  # also what people added to other queues
+    for rows in (Attachment, Feedback, QueueItem):  # also items that users added to other queues
         rows.objects.filter(workspace=workspace, run_id__in=run_ids).delete()
     n_runs, _ = Run.objects.filter(workspace=workspace, project__in=projects).delete()
     Project.objects.filter(pk__in=projects).delete()
     if not Feedback.objects.filter(workspace=workspace, key=CATEGORY_KEY).exists():
         FeedbackConfig.objects.filter(workspace=workspace, key=CATEGORY_KEY).delete()
     Membership.objects.filter(workspace=workspace, user__is_demo=True).delete()
-    # Who judged other items, too, stays the author of those reviews, without a role anywhere.
+    # Demo reviewers of other items stay the authors of those reviews, without any role.
     User.objects.filter(is_demo=True, memberships=None, reviews=None).delete()
     return n_runs

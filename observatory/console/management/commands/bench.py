@@ -13,13 +13,13 @@ from observatory.console import bench
 
 
 def benchmarks() -> dict[str, ModuleType]:
-    """Return the benchmarks by name: the modules of `observatory.console.bench` that run."""
-    found = {}
+    """Return the benchmarks by name: the runnable modules of `observatory.console.bench`."""
+    modules = {}
     for module in pkgutil.iter_modules(bench.__path__):
         imported = importlib.import_module(f"{bench.__name__}.{module.name}")
         if hasattr(imported, "run") and hasattr(imported, "add_arguments"):
-            found[module.name] = imported
-    return found
+            modules[module.name] = imported
+    return modules
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""`observatory demo`: a support bot's fortnight, to have something true to look at."""
+"""`observatory demo`: two weeks of a support bot, as realistic data to look at."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUTING_PATIENCE_S = 60.0
 
 
 class Command(BaseCommand):
-    """Send traces and feedback over the wire, then review a part of what was routed."""
+    """Send traces and feedback over the wire, then review a part of the routed items."""
 
     help = (
         "Fill a workspace with demo data: 600 traces of a support bot over 14 days, user feedback,"
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--remove", action="store_true", help="delete all demo data instead")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make the demo, or remove it. A demo that cannot be finished is removed again."""
+        """Create the demo, or remove it. A demo that cannot be finished is removed again."""
         workspace = self._workspace(options)
         if options["remove"]:
             n_runs = world.remove(workspace)
@@ -76,10 +76,10 @@ class Command(BaseCommand):
         return workspace
 
     @contextlib.contextmanager
-    def _key(self, workspace: Workspace, given: str | None) -> Iterator[str]:
-        """Yield the given key, or one that lives as long as the demo is being sent."""
-        if given:
-            yield given
+    def _key(self, workspace: Workspace, option: str | None) -> Iterator[str]:
+        """Yield the key from the command line, or a temporary one that is revoked after sending."""
+        if option:
+            yield option
             return
         row, token = keys.mint(workspace, "demo")
         try:
@@ -101,9 +101,9 @@ class Command(BaseCommand):
         self._say(f"the rules put {n_items} runs into the queue {made.queue.name!r}")
         for n_reviews in people.review_all(made.queue, made.people, by_run, seed=seed, now=now):
             self._say(f"reviewed: {n_reviews}")
-        self._route(workspace)  # reviews are feedback, and rules look at that, too
+        self._route(workspace)  # reviews are feedback, which rules match, too
         completed = QueueItem.objects.filter(queue=made.queue, state=QueueItem.State.COMPLETED)
-        # The worker may be quicker, or not there at all: either way each item is harvested once.
+        # With or without a running worker, each item is harvested once.
         harvest.harvest(list(completed.values_list("pk", flat=True)), now=timezone.now())
         self._say(f"examples of the dataset {made.dataset.name!r}: {made.dataset.examples.count()}")
 
@@ -119,11 +119,11 @@ class Command(BaseCommand):
             self._say(f"sent {len(feedback)} judgements of users")
 
     def _route(self, workspace: Workspace) -> None:
-        """Wait until every run sent is routed, by the worker or by ourselves."""
+        """Wait until every sent run is routed, by the worker or by this process."""
         ends_at = time.monotonic() + ROUTING_PATIENCE_S
         while True:
             drain_changes()
-            # What was put off has failed and is in the log; what a worker holds is still there.
+            # Postponed changes have failed and are in the log; a worker's are still claimed.
             if not Change.objects.filter(workspace=workspace, attempts=0).exists():
                 return
             if time.monotonic() > ends_at:

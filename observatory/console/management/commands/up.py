@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
 
 class _Tree:
-    """The programs of one installation, in the order in which they need each other."""
+    """The programs of one installation, in the order of their dependencies."""
 
     def __init__(
         self, supervisor: Supervisor, bound: socket.socket, host: str, verbosity: int
@@ -86,7 +86,7 @@ class _Tree:
             "ALLOWED_HOSTS": ",".join(sorted(_in_url(name) for name in names)),
             "OBSERVATORY_BIND": f"fd://{self.bound.fileno()}",
             "PYTHONUNBUFFERED": "1",
-            # Root in a container is expected; everything the worker may do, `up` may do.
+            # Root in a container is expected, and the worker may do no more than `up`.
             "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
         }
         environment.setdefault("OBSERVATORY_LOG_LEVEL", level)
@@ -94,10 +94,10 @@ class _Tree:
         return environment
 
     def run(self, *, with_demo: bool) -> None:
-        """Start everything, say where it is, and look after it until asked to stop."""
+        """Start everything, print the address, and supervise it until a signal asks to stop."""
         if settings.IS_EMBEDDED and not self._start_database():
             return
-        # Checked here rather than by each process that follows.
+        # Checked once here rather than by each child process.
         call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
         call_command("collectstatic", interactive=False, verbosity=0)
         shown_once = first_start.prepare()
@@ -110,7 +110,7 @@ class _Tree:
         self._print(shown_once)
         if not is_ready and not self.supervisor.is_stopping:
             raise CommandError("the web server did not become ready; its output is above")
-        self._start_worker()  # after the first page, for which it would fight over the processor
+        self._start_worker()  # after the first page, so that it does not compete for the processor
         if with_demo and shown_once is not None and "demo" in get_commands():
             self.supervisor.start(
                 self._observatory("demo", "demo", f"--url={self._local_url}", runs_once=True)
@@ -149,9 +149,9 @@ class _Tree:
     def _start_worker(self) -> None:
         """Start the worker and the beat.
 
-        The worker uses threads: its tasks wait for the database, and one process instead of
-        three keeps an idle installation small. What threads lack is a time limit on a task;
-        the database's statement timeout bounds it instead.
+        The worker uses threads: its tasks wait for the database, and one process instead of three
+        keeps an idle installation small. Threads cannot limit a task's time; the database's
+        statement timeout bounds it instead.
         """
         level = self.environment["OBSERVATORY_LOG_LEVEL"]
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "observatory"]
@@ -217,7 +217,7 @@ class _Tree:
 
 
 def _in_url(host: str) -> str:
-    """Return `host` as it stands in a URL and in a Host header."""
+    """Return `host` as it is written in a URL and in a Host header."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
@@ -232,7 +232,7 @@ def _names_of_this_machine() -> set[str]:
 
 
 def _empty_broker(folder: Path) -> None:
-    """Forget the messages of the last start: they are nudges, and the sweepers find the rows.
+    """Delete the messages of the last start: they are nudges, and the sweepers find the rows.
 
     A message cut short by a kill could stop the worker again and again.
     """
@@ -250,7 +250,7 @@ def _is_line(line: str) -> bool:
 
 
 def _is_news_of_the_database(line: str) -> bool:
-    """Return whether a line of PostgreSQL's log needs a person."""
+    """Return whether a line of PostgreSQL's log is worth showing to the operator."""
     if "PANIC:" in line:
         return True
     return "FATAL:" in line and not any(

@@ -1,4 +1,4 @@
-"""`observatory workspace create | list`: in the console, as a workspace starts with a project."""
+"""`observatory workspace create | list`. Here because a workspace starts with a project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from observatory.workspaces.models import Workspace
 
 
 class Command(BaseCommand):
-    """Make and list workspaces."""
+    """Create and list workspaces."""
 
     help = "Make a workspace with its project `default`, or list the workspaces."
 
