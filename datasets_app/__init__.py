@@ -1,4 +1,4 @@
-"""What was learned: datasets, versions, examples, experiments, and the harvest of reviews.
+"""Datasets, versions, examples, experiments, and the harvest of reviews.
 
-The highest room. Must not change a version that exists, nor know HTTP.
+The highest room. Must not change an existing version, nor know HTTP.
 """

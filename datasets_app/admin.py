@@ -1,4 +1,4 @@
-"""Admin of datasets: read-only, since what is stored is never edited; and the harvest."""
+"""Admin of datasets: read-only, since stored revisions are never edited; and the harvest."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _beginning(document: str | None) -> str:
 
 class HarvestFormSet(HarvestBase):
     def clean(self) -> None:
-        """Refuse a dataset of another workspace than the queue's."""
+        """Reject a dataset of another workspace than the queue's."""
         super().clean()
         for form in self.forms:
             dataset = form.cleaned_data.get("dataset") if hasattr(form, "cleaned_data") else None
@@ -48,7 +48,7 @@ class HarvestFormSet(HarvestBase):
 
 
 class HarvestInline(WorkspaceInline):
-    """Where the queue's completed items go."""
+    """The dataset for the queue's completed items."""
 
     model = Harvest
     formset = HarvestFormSet
@@ -109,7 +109,7 @@ class DatasetVersionAdmin(WorkspaceAdmin):
 
 
 class RevisionInline(WorkspaceInline):
-    """What the example said, newest first."""
+    """The revisions of the example, newest first."""
 
     model = ExampleRevision
     workspace_path = "dataset__workspace"

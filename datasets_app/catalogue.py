@@ -38,7 +38,7 @@ SORTABLE = {
 
 
 class NameTaken(Exception):
-    """Another dataset of the workspace has this name, or this id."""
+    """Another dataset of the workspace has this name or id."""
 
 
 def create(
@@ -80,14 +80,14 @@ def remove(dataset: Dataset) -> None:
 
 
 def of_workspace(workspace: Workspace) -> QuerySet[Dataset]:
-    """Return the workspace's datasets, counted."""
+    """Return the workspace's datasets with their counts."""
     return counted(Dataset.objects.filter(workspace=workspace))
 
 
 def counted(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
-    """Return `datasets` with what they hold, in one query.
+    """Return `datasets` annotated with counts, in one query.
 
-    Annotated: example_count (now), session_count, last_session_start_time.
+    Adds example_count (now), session_count, last_session_start_time.
     """
     examples = (
         ExampleRevision.objects.filter(dataset=OuterRef("pk"), valid_to=None)
@@ -124,7 +124,7 @@ def matching(
     data_types: Sequence[str] = (),
     metadata: dict[str, Any] | None = None,
 ) -> QuerySet[Dataset]:
-    """Return those of `datasets` that match every condition that is not empty."""
+    """Return the `datasets` that match every condition that is not empty."""
     if ids:
         datasets = datasets.filter(uuid__in=ids)
     if name is not None:

@@ -1,4 +1,4 @@
-"""Comparisons: experiments of one dataset, judged against each other."""
+"""Comparisons: experiments of one dataset, with feedback against each other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UnknownExperiment(Exception):
 
 
 class IdTaken(Exception):
-    """The workspace has a comparison of that id already."""
+    """The workspace has a comparison with that id already."""
 
 
 @transaction.atomic
@@ -74,7 +74,7 @@ def create(
 
 @transaction.atomic
 def remove(comparison: Comparison) -> None:
-    """Delete a comparison and what was judged in it; the runs keep their own feedback."""
+    """Delete a comparison and its feedback; the runs keep their own feedback."""
     Feedback.objects.filter(
         workspace=comparison.workspace, comparative_experiment_id=comparison.uuid
     ).delete()
@@ -92,12 +92,12 @@ GROUP BY 1, key ORDER BY 1, key
 
 
 def _stats(subject: str, condition: str, params: list[Any]) -> dict[UUID, Stats]:
-    told: dict[UUID, Stats] = {}
+    stats_by_id: dict[UUID, Stats] = {}
     with connection.cursor() as cursor:
         sql = _STATS.format(subject=subject, condition=condition, readable=readable())
         cursor.execute(sql, params)
         for about, key, n, avg, low, high, stdev, sources in cursor.fetchall():
-            told.setdefault(about, {})[key] = {
+            stats_by_id.setdefault(about, {})[key] = {
                 "n": n,
                 "avg": avg,
                 "min": low,
@@ -107,7 +107,7 @@ def _stats(subject: str, condition: str, params: list[Any]) -> dict[UUID, Stats]
                 "comments": [],
                 "sources": sources,
             }
-    return told
+    return stats_by_id
 
 
 def feedback_stats(workspace_id: int, comparisons: Iterable[UUID]) -> dict[UUID, Stats]:
@@ -120,7 +120,7 @@ def feedback_stats(workspace_id: int, comparisons: Iterable[UUID]) -> dict[UUID,
 
 
 def run_stats(workspace_id: int, comparison: UUID, run_ids: Sequence[UUID]) -> dict[UUID, Stats]:
-    """Return the same by run: what `comparison` came to for each."""
+    """Return the statistics of `comparison` for each run."""
     return _stats(
         "run_id",
         "comparative_experiment_id = %s AND run_id = ANY(%s)",

@@ -1,4 +1,4 @@
-"""The filter language on examples: what their metadata and ids say."""
+"""The filter language on examples: their metadata and ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from observatory.runs.filters.grammar import And, FilterError, Node, Not, Or, Te
 
 
 def condition(text: str) -> Q:
-    """Return `text` as a condition on revisions. Raises FilterError, which names the position.
+    """Return `text` as a condition on revisions. Raises FilterError, which has the position.
 
     has(metadata, '{"a": 1}') holds when the metadata contains the object, exists(metadata, "a")
     when it has the key; eq, neq and in compare the id; and, or and not combine them.
@@ -23,10 +23,12 @@ def _built(node: Node) -> Q:
     if isinstance(node, Not):
         return ~_built(node.arg)
     if isinstance(node, (And, Or)):
-        found = Q()
+        condition = Q()
         for arg in node.args:
-            found = found & _built(arg) if isinstance(node, And) else found | _built(arg)
-        return found
+            condition = (
+                condition & _built(arg) if isinstance(node, And) else condition | _built(arg)
+            )
+        return condition
     build = _TERMS.get((node.operator, node.field or ""))
     if build is None:
         raise FilterError(
@@ -38,13 +40,13 @@ def _built(node: Node) -> Q:
 
 def _has(node: Term) -> Q:
     try:
-        wanted = exact.loads(str(node.value))
+        subset = exact.loads(str(node.value))
     except exact.NotJSON:
-        wanted = None
-    if not isinstance(wanted, dict):
+        subset = None
+    if not isinstance(subset, dict):
         raise FilterError("has(metadata, ..) takes a JSON object as text", node.position)
-    # Metadata that is not there contains nothing; a null would make `not` lose the example.
-    return Q(metadata__isnull=False, metadata__contains=wanted)
+    # Missing metadata contains nothing; a null would make `not` lose the example.
+    return Q(metadata__isnull=False, metadata__contains=subset)
 
 
 def _exists(node: Term) -> Q:

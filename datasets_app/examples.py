@@ -38,11 +38,11 @@ class IdTaken(Exception):
 
 
 class DoesNotFit(Exception):
-    """An example's inputs or outputs break the dataset's schema; says which, where and why."""
+    """An example's inputs or outputs break the dataset's schema; says where and why."""
 
 
 class UnknownRun(Exception):
-    """The run that an example was to take its inputs and outputs from is not stored."""
+    """The source run of an example is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class ExampleInput:
 
 @dataclass(frozen=True, slots=True)
 class ExampleChange:
-    """A change of an example; None keeps what is there.
+    """A change of an example; None keeps the value.
 
-    `retained` names the files to keep, `renamed` those to keep under another name; `files` come
-    on top. With both None, `files` take the place of all that are there, if there are any.
+    `retained` names the files to keep, `renamed` those to keep under another name; `files` are
+    added. With both None, `files` replace all existing ones, if there are any.
     """
 
     id: UUID
@@ -82,7 +82,7 @@ class ExampleChange:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write came to: the version and the examples' wire ids, in the order given."""
+    """The result of a write: the version and the examples' wire ids, in the order of the input."""
 
     as_of: datetime | None
     example_ids: list[UUID]
@@ -98,17 +98,17 @@ class _Content:
 
 
 @transaction.atomic
-def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) -> Written:
-    """Store examples as one new version and return their ids in the order given.
+def create(dataset: Dataset, inputs: Sequence[ExampleInput], *, now: datetime) -> Written:
+    """Store examples as one new version and return their ids in the order of the input.
 
-    An id (or origin) that the dataset has already gets a new revision, so that the same
-    request sent twice is the same as once; when nothing differs no version is written. What
-    the dataset's transformations make of inputs and outputs is what is stored. Raises IdTaken,
-    UnknownRun and DoesNotFit, and then nothing is stored. What has an origin was approved by
-    people, and is not held against the schema.
+    An id (or origin) that the dataset has already gets a new revision, so that repeating a request
+    changes nothing; when nothing differs no version is written. Inputs and outputs are stored as
+    the dataset's transformations leave them. Raises IdTaken, UnknownRun and DoesNotFit, and then
+    nothing is stored. Examples with an origin were approved by reviewers, and are not checked
+    against the schema.
     """
     dataset = versions.locked(dataset)
-    named = _completed(dataset, [_named(item) for item in given])
+    named = _completed(dataset, [_named(item) for item in inputs])
     budget = schemas.budget()
     for item in named:
         if not item.origin:
@@ -122,7 +122,7 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
     for item in named:
         example = known.get(item.origin or item.id)
         uuid = example.uuid if example else item.id
-        assert uuid is not None  # _named gave one
+        assert uuid is not None  # _named set one
         ids.append(uuid)
         arrived = {**copies.get(uuid, {}), **item.files}
         standing = current.get(example.pk) if example else None
@@ -159,7 +159,7 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
                 example.uuid: example
                 for example in Example.objects.bulk_create(fresh, batch_size=1000)
             }
-    except IntegrityError:  # taken in another dataset since we looked
+    except IntegrityError:  # taken in another dataset since the lookup
         raise IdTaken("An id is taken by another dataset") from None
     arrivals.write(existing)
     _write(dataset, {existing[uuid].pk: pair[1] for uuid, pair in changed.items()}, as_of)
@@ -168,20 +168,20 @@ def create(dataset: Dataset, given: Sequence[ExampleInput], *, now: datetime) ->
 
 @transaction.atomic
 def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime) -> Written:
-    """Apply `changes` as one new version; what is None in a change stays.
+    """Apply `changes` as one new version; None in a change keeps the value.
 
-    Raises UnknownExample when one is not in the dataset now, IdTaken when it is in another,
-    DoesNotFit when what is new breaks the schema, and then nothing is stored.
+    Raises UnknownExample when an example is not in the dataset now, IdTaken when it is in another,
+    DoesNotFit when the new content breaks the schema, and then nothing is stored.
     """
     dataset = versions.locked(dataset)
     by_id = {change.id: change for change in changes}
-    found = {
+    current = {
         revision.example.uuid: revision
         for revision in ExampleRevision.objects.at(None)
         .filter(example__uuid__in=by_id, example__dataset=dataset)
         .select_related("example")
     }
-    if missing := by_id.keys() - found.keys():
+    if missing := by_id.keys() - current.keys():
         if others := elsewhere(dataset, missing):
             raise IdTaken(f"Example {min(others)} belongs to another dataset")
         raise UnknownExample(str(min(missing)))
@@ -189,10 +189,10 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
     for uuid, change in by_id.items():
         inputs, outputs = fitted(dataset, change.inputs, change.outputs, f"Example {uuid}", budget)
         by_id[uuid] = replace(change, inputs=inputs, outputs=outputs)
-    arrivals = Arrivals.over(found.values())
+    arrivals = Arrivals.over(current.values())
     contents: dict[int, _Content] = {}
     for uuid, change in by_id.items():
-        before = _as_stored(found[uuid])
+        before = _as_stored(current[uuid])
         assert before is not None
         after = _changed(before, change)
         if change.files:
@@ -200,12 +200,12 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
             is_operated = change.retained is not None or change.renamed is not None
             after = replace(after, files={**(after.files if is_operated else {}), **arrived})
         if not _is_same(before, after):
-            contents[found[uuid].example_id] = after
+            contents[current[uuid].example_id] = after
     if not contents:
         files.remove(arrivals.surplus)
         return Written(versions.newest_of(dataset), list(by_id))
     as_of = versions.open_version(dataset, now)
-    arrivals.write({uuid: revision.example for uuid, revision in found.items()})
+    arrivals.write({uuid: revision.example for uuid, revision in current.items()})
     _write(dataset, contents, as_of)
     return Written(as_of, list(by_id))
 
@@ -213,7 +213,7 @@ def update(dataset: Dataset, changes: Sequence[ExampleChange], *, now: datetime)
 def fitted(
     dataset: Dataset, inputs: str | None, outputs: str | None, name: str, budget: Budget
 ) -> tuple[str | None, str | None]:
-    """Return what the dataset's transformations make of the documents. Raises DoesNotFit."""
+    """Return the documents after the dataset's transformations. Raises DoesNotFit."""
     inputs, outputs = _transformed(dataset, inputs, outputs)
     _check(dataset, inputs, outputs, name, budget)
     return inputs, outputs
@@ -243,19 +243,19 @@ def _transformed(
 def _check(
     dataset: Dataset, inputs: str | None, outputs: str | None, name: str, budget: Budget
 ) -> None:
-    """Raise DoesNotFit when a document that is given breaks its schema, if there is one."""
+    """Raise DoesNotFit when a document breaks its schema, if there is one."""
     for name_of, schema, document in (
         ("inputs", dataset.inputs_schema_definition, inputs),
         ("outputs", dataset.outputs_schema_definition, outputs),
     ):
         if schema and document is not None:
-            found = schemas.problem(schema, document, budget)
-            if found is not None:
-                raise DoesNotFit(f"{name}: {name_of} do not fit the schema: {found}")
+            problem = schemas.problem(schema, document, budget)
+            if problem is not None:
+                raise DoesNotFit(f"{name}: {name_of} do not fit the schema: {problem}")
 
 
 def elsewhere(dataset: Dataset, ids: Iterable[UUID]) -> set[UUID]:
-    """Return those of `ids` that examples of other datasets of the workspace have."""
+    """Return the ids among `ids` of examples in other datasets of the workspace."""
     others = Example.objects.filter(workspace_id=dataset.workspace_id, uuid__in=list(ids))
     return set(others.exclude(dataset=dataset).values_list("uuid", flat=True))
 
@@ -264,25 +264,25 @@ def elsewhere(dataset: Dataset, ids: Iterable[UUID]) -> set[UUID]:
 def delete(workspace: Workspace, ids: Iterable[UUID], *, now: datetime) -> None:
     """End the examples in a new version of each dataset concerned; older versions keep them.
 
-    One that is deleted already stays so. Raises UnknownExample for an id that never was, and
-    then nothing is deleted.
+    Deleted ones stay deleted. Raises UnknownExample for an id that never existed, and then nothing
+    is deleted.
     """
-    wanted = set(ids)
-    found = list(
-        Example.objects.filter(workspace=workspace, uuid__in=wanted).values_list(
+    unique_ids = set(ids)
+    examples = list(
+        Example.objects.filter(workspace=workspace, uuid__in=unique_ids).values_list(
             "pk", "uuid", "dataset_id"
         )
     )
-    if missing := wanted - {uuid for _, uuid, _ in found}:
+    if missing := unique_ids - {uuid for _, uuid, _ in examples}:
         raise UnknownExample(str(min(missing)))
     for dataset in Dataset.objects.filter(
-        pk__in={dataset_id for _, _, dataset_id in found}
+        pk__in={dataset_id for _, _, dataset_id in examples}
     ).order_by("pk"):  # in one order, so that two deletions never wait for each other
-        end(dataset, [pk for pk, _, dataset_id in found if dataset_id == dataset.pk], now=now)
+        end(dataset, [pk for pk, _, dataset_id in examples if dataset_id == dataset.pk], now=now)
 
 
 def end(dataset: Dataset, example_pks: Sequence[int], *, now: datetime) -> bool:
-    """End the given examples of `dataset` in a new version; return whether any was standing.
+    """End the given examples of `dataset` in a new version; return whether any was current.
 
     Call it in a transaction.
     """
@@ -297,10 +297,10 @@ def end(dataset: Dataset, example_pks: Sequence[int], *, now: datetime) -> bool:
 @transaction.atomic
 def erase(workspace: Workspace, ids: Iterable[UUID]) -> int:
     """Remove examples from every version (a hard delete) and return how many there were."""
-    found = Example.objects.filter(workspace=workspace, uuid__in=list(ids))
-    n = found.count()
-    files.remove(ExampleFile.objects.filter(example__in=found).values_list("path", flat=True))
-    found.delete()
+    examples = Example.objects.filter(workspace=workspace, uuid__in=list(ids))
+    n = examples.count()
+    files.remove(ExampleFile.objects.filter(example__in=examples).values_list("path", flat=True))
+    examples.delete()
     return n
 
 
@@ -308,7 +308,7 @@ def erase(workspace: Workspace, ids: Iterable[UUID]) -> int:
 def set_split(
     dataset: Dataset, name: str, ids: Sequence[UUID], *, is_removed: bool, now: datetime
 ) -> Written:
-    """Put examples in the split `name`, or take them out. Raises UnknownExample."""
+    """Add examples to the split `name`, or remove them. Raises UnknownExample."""
     versions.locked(dataset)
     standing = dict(
         ExampleRevision.objects.at(None)
@@ -331,7 +331,7 @@ def set_split(
 def change_metadata(
     dataset: Dataset, ids: Sequence[UUID], operations: Sequence[Operation], *, now: datetime
 ) -> set[UUID]:
-    """Apply `operations` to those of `ids` that are in the dataset now, and return which."""
+    """Apply `operations` to the examples of `ids` that are in the dataset now; return their ids."""
     versions.locked(dataset)
     standing = (
         ExampleRevision.objects.at(None)
@@ -340,8 +340,8 @@ def change_metadata(
     )
     changes = []
     for uuid, metadata, held in standing:
-        told, names = metadata_operations.applied(operations, metadata, held)
-        changes.append(ExampleChange(uuid, metadata=told, splits=names))
+        new_metadata, names = metadata_operations.applied(operations, metadata, held)
+        changes.append(ExampleChange(uuid, metadata=new_metadata, splits=names))
     if changes:
         update(dataset, changes, now=now)
     return {change.id for change in changes}
@@ -352,9 +352,9 @@ def _named(item: ExampleInput) -> ExampleInput:
 
 
 def _completed(dataset: Dataset, items: list[ExampleInput]) -> list[ExampleInput]:
-    """Fill inputs and outputs from the source runs where asked, then transform, in one query.
+    """Fill inputs and outputs from the source runs where requested, then transform, in one query.
 
-    Raises UnknownRun when what was to be filled has no run, and DoesNotFit.
+    Raises UnknownRun when a source run is missing, and DoesNotFit.
     """
     runs = _source_runs(dataset, items)
     done = []
@@ -374,29 +374,29 @@ def _completed(dataset: Dataset, items: list[ExampleInput]) -> list[ExampleInput
 
 
 def _source_runs(dataset: Dataset, items: list[ExampleInput]) -> dict[UUID, Run]:
-    """Return the source runs of which something is needed: what they said, or their tools."""
-    wanted = {
+    """Return the source runs that are needed for their documents or their tools."""
+    run_ids = {
         item.source_run_id
         for item in items
         if item.source_run_id and (item.uses_source_run_io or dataset.transformations)
     }
-    if not wanted:
+    if not run_ids:
         return {}
-    found = Run.objects.filter(workspace_id=dataset.workspace_id, id__in=wanted)
-    return {run.id: run for run in found.only("workspace", "id", "inputs", "outputs", "extra")}
+    runs = Run.objects.filter(workspace_id=dataset.workspace_id, id__in=run_ids)
+    return {run.id: run for run in runs.only("workspace", "id", "inputs", "outputs", "extra")}
 
 
 def _copies(workspace_id: int, items: list[ExampleInput]) -> dict[UUID, dict[str, Saved]]:
-    """Copy the files of source runs that were asked for, by example.
+    """Copy the requested files of source runs, by example.
 
-    Who takes the inputs and outputs of a run has its files, too, unless some are named.
+    An example with the inputs and outputs of a run gets all of its files, unless some are named.
     """
-    wanted = {
+    names_by_example = {
         item.id: (item.source_run_id, item.source_run_files or None)
         for item in items
         if item.id and item.source_run_id and (item.source_run_files or item.uses_source_run_io)
     }
-    return files.copied(workspace_id, wanted)
+    return files.copied(workspace_id, names_by_example)
 
 
 def _known(dataset: Dataset, items: list[ExampleInput]) -> dict[UUID | str | None, Example]:
@@ -404,18 +404,18 @@ def _known(dataset: Dataset, items: list[ExampleInput]) -> dict[UUID | str | Non
     by_id = Example.objects.filter(
         workspace_id=dataset.workspace_id, uuid__in=[item.id for item in items if not item.origin]
     )
-    found: dict[UUID | str | None, Example] = {}
+    examples: dict[UUID | str | None, Example] = {}
     for example in by_id:
         if example.dataset_id != dataset.pk:
             raise IdTaken(f"Example {example.uuid} belongs to another dataset")
-        found[example.uuid] = example
+        examples[example.uuid] = example
     origins = [item.origin for item in items if item.origin]
     if origins:
-        found |= {
+        examples |= {
             example.origin: example
             for example in Example.objects.filter(dataset=dataset, origin__in=origins)
         }
-    return found
+    return examples
 
 
 def _current(dataset: Dataset, example_pks: list[int]) -> dict[int, ExampleRevision]:
@@ -426,7 +426,7 @@ def _current(dataset: Dataset, example_pks: list[int]) -> dict[int, ExampleRevis
 
 
 def _content(item: ExampleInput) -> _Content:
-    """Return what is stored. A split named in the metadata, as reads return it, is a split."""
+    """Return the content to store. A split named in the metadata becomes a split."""
     metadata = dict(item.metadata) if item.metadata else None
     named = metadata.pop("dataset_split", None) if metadata else None
     return _Content(
@@ -443,7 +443,7 @@ def _as_stored(revision: ExampleRevision | None) -> _Content | None:
 
 
 def _is_same(before: _Content | None, after: _Content) -> bool:
-    """Return whether two contents say the same, whatever the spaces and the order of keys."""
+    """Return whether two contents are equal, apart from spaces and the order of keys."""
     if before is None:
         return False
     for side in ("inputs", "outputs"):
@@ -480,7 +480,7 @@ def _changed(before: _Content, change: ExampleChange) -> _Content:
 
 
 def _write(dataset: Dataset, contents: dict[int, _Content], as_of: datetime) -> None:
-    """End the standing revisions of these examples at `as_of` and begin the new ones."""
+    """End the current revisions of these examples at `as_of` and begin the new ones."""
     ExampleRevision.objects.at(None).filter(example__in=list(contents)).update(valid_to=as_of)
     ExampleRevision.objects.bulk_create(
         [

@@ -1,4 +1,4 @@
-"""Experiments: projects run over a dataset. How far each has come, and its runs by example."""
+"""Experiments: projects run over a dataset; their progress, and their runs by example."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RANKS = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an example stands in the order that was asked for. `rank` is the mean sorted by."""
+    """The position of an example in the requested order. `rank` is the mean to sort by."""
 
     rank: float | None
     created_at: datetime
@@ -46,8 +46,8 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """Which examples of which experiments, and how sorted. Filters are by experiment.
+class ExampleRunsQuery:
+    """Which examples of which experiments, and their order. Filters are per experiment.
 
     `sort_by` is None (newest example first), `created_at`, a key of RANKS or `feedback.<key>`.
     """
@@ -58,13 +58,13 @@ class Asked:
     sort_by: str | None = None
     is_ascending: bool = False
     offset: int = 0
-    limit: int | None = None  # None: all there are
-    after: Place | None = None  # only what comes after the example at this place
+    limit: int | None = None  # None: all
+    after: Place | None = None  # only rows after the example at this position
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleRuns:
-    """An example as it was for the experiment, and its root runs, oldest first."""
+    """An example at the experiment's version, and its root runs, oldest first."""
 
     revision: ExampleRevision
     runs: list[RunRow]
@@ -80,10 +80,10 @@ class Placed:
     run_ids: list[UUID]
 
 
-def plan(project: Project, sent: Mapping[str, Any]) -> None:
-    """Keep what the experiment is to come to: n_examples, n_repetitions, evaluator_keys."""
-    if sent:
-        Experiment.objects.update_or_create(project=project, defaults=dict(sent))
+def plan(project: Project, announced: Mapping[str, Any]) -> None:
+    """Store the announced size of the experiment: n_examples, n_repetitions, evaluator_keys."""
+    if announced:
+        Experiment.objects.update_or_create(project=project, defaults=dict(announced))
 
 
 _NUMBERS = """
@@ -109,9 +109,9 @@ GROUP BY project_id, key
 def progress(workspace: Workspace, projects: Sequence[Project]) -> dict[int, dict[str, Any]]:
     """Return by project `test_run_number` (1 = the dataset's first) and `experiment_progress`.
 
-    Projects that are no experiments are left out, and ask nothing. Shares are in [0, 1]: of the
-    runs that were announced, how many ended, and how many have been judged under each key. The
-    progress of an experiment that announced nothing is None. Four queries for any number.
+    Projects that are not experiments are left out, and cost no query. Fractions are in [0, 1]: of
+    the announced runs, how many ended, and how many have feedback under each key. None when an
+    experiment announced no size. Four queries for any number.
     """
     experiments = {p.pk: p for p in projects if p.reference_dataset_id is not None}
     if not experiments:
@@ -165,7 +165,10 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the means of an experiment rest on. Repeated trials of an example are runs of it."""
+    """The number of runs and examples behind an experiment's means.
+
+    Repeated trials of an example are several runs of it.
+    """
 
     n_runs: int = 0
     n_errors: int = 0
@@ -204,9 +207,9 @@ SELECT count(*) FROM (
 
 
 def coverage(workspace: Workspace, projects: Sequence[Project]) -> tuple[dict[int, Coverage], int]:
-    """Return by project what its means rest on, and how many examples all of them ran.
+    """Return the coverage by project, and how many examples all projects ran.
 
-    What blind reviewing still hides does not count. Three queries for any number.
+    Feedback that is still hidden by blind reviewing does not count. Three queries for any number.
     """
     parameters: dict[str, Any] = {
         "workspace": workspace.pk,
@@ -229,44 +232,52 @@ def coverage(workspace: Workspace, projects: Sequence[Project]) -> tuple[dict[in
 
 
 def by_example(
-    dataset: Dataset, asked: Asked, *, payloads: Sequence[str] = search.PAYLOADS
+    dataset: Dataset, selection: ExampleRunsQuery, *, payloads: Sequence[str] = search.PAYLOADS
 ) -> list[ExampleRuns]:
     """Return one page of the dataset's examples that the experiments ran, with their runs.
 
     See `placed` and `chunked`. A constant number of queries unless the documents are large.
     """
-    chosen = placed(dataset, asked)
+    chosen = placed(dataset, selection)
     return [row for rows in chunked(dataset.workspace, chosen, payloads=payloads) for row in rows]
 
 
-def placed(dataset: Dataset, asked: Asked) -> list[Placed]:
-    """Return one page of the dataset's examples that the experiments ran, nothing read yet.
+def placed(dataset: Dataset, selection: ExampleRunsQuery) -> list[Placed]:
+    """Return one page of the dataset's examples that the experiments ran, without documents.
 
-    An example must have a run that passes the filter in every experiment that has one; runs
-    that do not pass are left out. Each example is shown as it was at the version the first
-    experiment names, also when it was deleted since. Raises search.TooSlow.
+    An example must have a run that passes the filter in every experiment that has one; runs that do
+    not pass are left out. Each example is shown as it was at the version the first experiment
+    names, also when it was deleted since. Raises search.TooSlow.
     """
     workspace = dataset.workspace
     projects = list(
         Project.objects.filter(
-            workspace=workspace, uuid__in=asked.experiments, reference_dataset_id=dataset.uuid
+            workspace=workspace, uuid__in=selection.experiments, reference_dataset_id=dataset.uuid
         )
     )
     if not projects:
         return []
-    projects.sort(key=lambda project: list(asked.experiments).index(project.uuid))
+    projects.sort(key=lambda project: list(selection.experiments).index(project.uuid))
     with search.bounded():
-        page = _page(dataset, projects, asked)
-    shown = _revisions([place.pk for place, _ in page], _version_of(projects[0]))
-    return [Placed(place, shown[place.pk], run_ids) for place, run_ids in page if place.pk in shown]
+        page = _page(dataset, projects, selection)
+    shown = _revisions([position.pk for position, _ in page], _version_of(projects[0]))
+    return [
+        Placed(position, shown[position.pk], run_ids)
+        for position, run_ids in page
+        if position.pk in shown
+    ]
 
 
 def chunked(
     workspace: Workspace, chosen: Sequence[Placed], *, payloads: Sequence[str] = search.PAYLOADS
 ) -> Iterator[list[ExampleRuns]]:
-    """Yield the examples of `placed` with their runs, in order, as many as are small together."""
+    """Yield the examples of `placed` with their runs, in order, in groups of limited size."""
     of_runs = dict(
-        sizes.of_runs(workspace.pk, [one for each in chosen for one in each.run_ids], payloads)
+        sizes.of_runs(
+            workspace.pk,
+            [chosen_run_id for each in chosen for chosen_run_id in each.run_ids],
+            payloads,
+        )
     )
     revisions = ExampleRevision.objects.filter(pk__in=[each.revision_pk for each in chosen])
     of_revisions = dict(sizes.sized(revisions, ("inputs", "outputs", "metadata")))
@@ -310,45 +321,49 @@ LIMIT %s OFFSET %s
 
 
 def _page(
-    dataset: Dataset, projects: Sequence[Project], asked: Asked
+    dataset: Dataset, projects: Sequence[Project], selection: ExampleRunsQuery
 ) -> list[tuple[Place, list[UUID]]]:
     pks = [project.pk for project in projects]
-    passes, passed = _passes(dataset.workspace, projects, asked)
-    filtered = [project.pk for project in projects if asked.filters.get(project.uuid)]
-    rank, ranked = _rank(asked.sort_by)
-    way = "ASC" if asked.is_ascending else "DESC"
+    passes, passed = _passes(dataset.workspace, projects, selection)
+    filtered = [project.pk for project in projects if selection.filters.get(project.uuid)]
+    rank, ranked = _rank(selection.sort_by)
+    way = "ASC" if selection.is_ascending else "DESC"
     order = "e.created_at DESC, e.id"
-    if asked.sort_by == "created_at":
+    if selection.sort_by == "created_at":
         order = f"e.created_at {way}, e.id"
-    elif asked.sort_by is not None:
+    elif selection.sort_by is not None:
         order = f"x.rank {way} NULLS LAST, {order}"
-    only, chosen = ("", []) if asked.example_ids is None else (" AND e.uuid = ANY(%s)", [1])
-    after, place = _after(asked)
+    only, chosen = ("", []) if selection.example_ids is None else (" AND e.uuid = ANY(%s)", [1])
+    after, parameters = _after(selection)
     params = [
         *(pks, *ranked, dataset.workspace_id, pks, *passed, filtered, len(filtered)),
-        *(dataset.workspace_id, dataset.pk, *([list(asked.example_ids or [])] if chosen else [])),
-        *(*place, asked.limit, asked.offset),
+        *(
+            dataset.workspace_id,
+            dataset.pk,
+            *([list(selection.example_ids or [])] if chosen else []),
+        ),
+        *(*parameters, selection.limit, selection.offset),
     ]
     sql = _PAGE.format(rank=rank, passes=passes, only=only, after=after, order=order)
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return [(Place(*place), run_ids) for *place, run_ids in cursor.fetchall()]
+        return [(Place(*parameters), run_ids) for *parameters, run_ids in cursor.fetchall()]
 
 
-def _after(asked: Asked) -> tuple[str, list[Any]]:
-    """Return the condition of what comes after a place, in the order of `_page`."""
-    at = asked.after
+def _after(selection: ExampleRunsQuery) -> tuple[str, list[Any]]:
+    """Return the condition for rows after a position, in the order of `_page`."""
+    at = selection.after
     if at is None:
         return "", []
-    sign = ">" if asked.is_ascending else "<"
-    if asked.sort_by == "created_at":
+    sign = ">" if selection.is_ascending else "<"
+    if selection.sort_by == "created_at":
         return (
             f" AND (e.created_at {sign} %s OR (e.created_at = %s AND e.id > %s))",
             [at.created_at, at.created_at, at.pk],
         )
     older = "(e.created_at < %s OR (e.created_at = %s AND e.id > %s))"
     params: list[Any] = [at.created_at, at.created_at, at.pk]
-    if asked.sort_by is None:
+    if selection.sort_by is None:
         return f" AND {older}", params
     if at.rank is None:
         return f" AND x.rank IS NULL AND {older}", params
@@ -359,16 +374,16 @@ def _after(asked: Asked) -> tuple[str, list[Any]]:
 
 
 def _passes(
-    workspace: Workspace, projects: Sequence[Project], asked: Asked
+    workspace: Workspace, projects: Sequence[Project], selection: ExampleRunsQuery
 ) -> tuple[str, list[Any]]:
-    """Return the condition of a run that passes the filter of its own experiment."""
+    """Return the condition that a run passes the filter of its own experiment."""
     parts, params = [], []
     for project in projects:
-        condition, given = search.conditions(
-            workspace, RunQuery(filter=asked.filters.get(project.uuid))
+        condition, parameters = search.conditions(
+            workspace, RunQuery(filter=selection.filters.get(project.uuid))
         )
         parts.append(f"(r.project_id = %s AND {condition})")
-        params += [project.pk, *given]
+        params += [project.pk, *parameters]
     return " OR ".join(parts), params
 
 
@@ -395,9 +410,9 @@ def _version_of(project: Project) -> datetime | None:
 
 def _revisions(example_pks: Sequence[int], as_of: datetime | None) -> dict[int, int]:
     """Return by example the key of its revision at `as_of`, of its first if it is younger."""
-    found = ExampleRevision.objects.filter(example__in=example_pks).order_by("valid_from")
+    revisions = ExampleRevision.objects.filter(example__in=example_pks).order_by("valid_from")
     chosen: dict[int, int] = {}
-    for example, revision, valid_from in found.values_list("example_id", "pk", "valid_from"):
+    for example, revision, valid_from in revisions.values_list("example_id", "pk", "valid_from"):
         is_too_young = as_of is not None and valid_from > as_of
         if not is_too_young or example not in chosen:
             chosen[example] = revision

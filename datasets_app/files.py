@@ -37,25 +37,25 @@ class Arrivals:
     def over(cls, revisions: Iterable[ExampleRevision]) -> Arrivals:
         """Return no arrivals yet, over what these revisions hold; a query only if they do."""
         uuids = [uuid for revision in revisions for uuid in revision.files.values()]
-        found = ExampleFile.objects.filter(uuid__in=uuids) if uuids else []
-        return cls(held={str(one.uuid): one for one in found})
+        files = ExampleFile.objects.filter(uuid__in=uuids) if uuids else []
+        return cls(held={str(file.uuid): file for file in files})
 
     def named(
         self, example: UUID, arrived: Mapping[str, Saved], before: Mapping[str, str]
     ) -> dict[str, str]:
         """Return name -> uuid of what arrived. The same bytes under a name stay the same file."""
         names = {}
-        for name, one in arrived.items():
+        for name, part in arrived.items():
             old = self.held.get(before.get(name, ""))
             same = old is not None and (bytes(old.sha256), old.mime_type) == (
-                one.sha256,
-                one.mime_type,
+                part.sha256,
+                part.mime_type,
             )
             names[name] = before[name] if same else str(uuid4())
             if same:
-                self.surplus.append(one.path)
+                self.surplus.append(part.path)
             else:
-                self.fresh.append((example, names[name], one))
+                self.fresh.append((example, names[name], part))
         return names
 
     def write(self, examples: Mapping[UUID, Example]) -> None:
@@ -65,43 +65,45 @@ class Arrivals:
                 ExampleFile(
                     example=examples[example],
                     uuid=UUID(uuid),
-                    mime_type=one.mime_type,
-                    size=one.size,
-                    sha256=one.sha256,
-                    path=one.path,
+                    mime_type=file.mime_type,
+                    size=file.size,
+                    sha256=file.sha256,
+                    path=file.path,
                 )
-                for example, uuid, one in self.fresh
+                for example, uuid, file in self.fresh
             ]
         )
         remove(self.surplus)
 
 
 def copied(
-    workspace_id: int, wanted: Mapping[UUID, tuple[UUID, Sequence[str] | None]]
+    workspace_id: int, names_by_example: Mapping[UUID, tuple[UUID, Sequence[str] | None]]
 ) -> dict[UUID, dict[str, Saved]]:
     """Copy files of runs: `{example: (run, names)}` -> `{example: {name: file}}`; None: all names.
 
     A name that the run has not is left out, like a run that is not there.
     """
-    runs = [run for run, _ in wanted.values()]
+    runs = [run for run, _ in names_by_example.values()]
     if not runs:
         return {}
     there: dict[tuple[UUID, str], Attachment] = {
-        (one.run_id, one.name): one
-        for one in Attachment.objects.filter(workspace_id=workspace_id, run_id__in=runs)
+        (attachment.run_id, attachment.name): attachment
+        for attachment in Attachment.objects.filter(workspace_id=workspace_id, run_id__in=runs)
     }
     held: dict[UUID, list[str]] = {run: [] for run in runs}
     for run, name in there:
         held[run].append(name)
     made: dict[UUID, dict[str, Saved]] = {}
     with attachments.kept_on_success() as saved:
-        for example, (run, names) in wanted.items():
+        for example, (run, names) in names_by_example.items():
             for name in sorted(held[run]) if names is None else names:
                 if (source := there.get((run, name))) is not None:
                     with attachments.content(source) as file:
-                        one = attachments.save(example, name, source.mime_type, file.chunks(CHUNK))
-                    saved.append(one)
-                    made.setdefault(example, {})[name] = one
+                        attachment = attachments.save(
+                            example, name, source.mime_type, file.chunks(CHUNK)
+                        )
+                    saved.append(attachment)
+                    made.setdefault(example, {})[name] = attachment
     return made
 
 
@@ -113,20 +115,20 @@ def duplicated(
     Returns `{copy: {name: file}}`; every file is put in `saved` too, for who must undo it.
     Raises FileNotFoundError.
     """
-    wanted = [
+    pairs = [
         (owner[revision.example.uuid], name, uuid)
         for revision in revisions
         for name, uuid in revision.files.items()
     ]
-    uuids = {uuid for _, _, uuid in wanted}
-    there = {str(one.uuid): one for one in ExampleFile.objects.filter(uuid__in=uuids)}
+    uuids = {uuid for _, _, uuid in pairs}
+    there = {str(stored.uuid): stored for stored in ExampleFile.objects.filter(uuid__in=uuids)}
     made: dict[UUID, dict[str, Saved]] = {}
-    for example, name, uuid in wanted:
+    for example, name, uuid in pairs:
         if (source := there.get(uuid)) is not None:
             with content(source) as file:
-                one = attachments.save(example, name, source.mime_type, file.chunks(CHUNK))
-            saved.append(one)
-            made.setdefault(example, {})[name] = one
+                stored = attachments.save(example, name, source.mime_type, file.chunks(CHUNK))
+            saved.append(stored)
+            made.setdefault(example, {})[name] = stored
     return made
 
 
@@ -150,18 +152,20 @@ def urls(
     The URLs open as long as `grant` does.
     """
     uuids = [uuid for revision in revisions for uuid in revision.files.values()]
-    found = (
-        {str(one.uuid): one for one in ExampleFile.objects.filter(uuid__in=uuids)} if uuids else {}
+    files_of_revisions = (
+        {str(file.uuid): file for file in ExampleFile.objects.filter(uuid__in=uuids)}
+        if uuids
+        else {}
     )
     base = base_url.rstrip("/")
     return [
         {
             f"attachment.{name}": {
                 "presigned_url": f"{base}/api/example-attachments/{sign(uuid, name, grant)}",
-                "mime_type": found[uuid].mime_type,
+                "mime_type": files_of_revisions[uuid].mime_type,
             }
             for name, uuid in sorted(revision.files.items())
-            if uuid in found
+            if uuid in files_of_revisions
         }
         for revision in revisions
     ]

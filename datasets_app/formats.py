@@ -80,7 +80,7 @@ class Columns:
         self._has_files = False
         for example in examples:
             self._look(example)
-        self._forms = {place: seen.form(place[1], self._n) for place, seen in self._seen.items()}
+        self._forms = {column: seen.form(column[1], self._n) for column, seen in self._seen.items()}
 
     def _look(self, example: Exported) -> None:
         self._n += 1
@@ -252,11 +252,11 @@ def conversation(inputs: str | None, outputs: str | None) -> Conversation | None
     `tools` of the inputs are kept. A document without messages is one message of the user, or
     of the assistant: its text if that is all it holds, else the document as JSON.
     """
-    asked, beside = _said(inputs, "user")
+    turns, beside = _said(inputs, "user")
     answered, beside_answer = _said(outputs, "assistant")
-    if not asked or not answered or answered[-1].get("role") != "assistant":
+    if not turns or not answered or answered[-1].get("role") != "assistant":
         return None
-    line: dict[str, Any] = {"messages": [*asked, *answered]}
+    line: dict[str, Any] = {"messages": [*turns, *answered]}
     if (tools := messages.tools(beside.get("tools"))) is not None:
         line["tools"] = tools
     left_out = [f"inputs.{name}" for name in beside if name not in line]
@@ -269,8 +269,8 @@ def _said(document: str | None, role: str) -> tuple[list[dict[str, Any]], Mappin
     value = exact.loads(document) if document else None
     if not isinstance(value, dict) or not value:
         return [], {}
-    if (taken := messages.extracted(value)) is not None:
-        return taken
+    if (extracted := messages.extracted(value)) is not None:
+        return extracted
     members = list(value.values())
     if len(members) > 1:
         return [{"role": role, "content": exact.dumps(value).decode()}], {}

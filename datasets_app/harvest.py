@@ -1,7 +1,7 @@
-"""A completed item becomes an example of its queue's dataset, exactly once.
+"""Completed items become examples of their queue's dataset, exactly once.
 
-The dataset row is the lock: harvesting and retracting of one dataset are done one at a time,
-and both look at the item again once they hold it, so tasks may run twice, late or at once.
+The dataset row is the lock: harvests and retractions of one dataset run one at a time, and both
+read the item again once they hold it, so tasks may run twice, late or at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def connect(
     """Let the completed items of `queue` become examples of `dataset`; None: of none.
 
     `accepts_disputed`: also items whose reviewers differ, with the newest correction. A harvest
-    that was switched off stays off. Raises ValueError when the two are of different workspaces.
+    that was switched off stays off. Raises ValueError when the two are in different workspaces.
     """
     if dataset is None:
         Harvest.objects.filter(queue=queue).delete()
@@ -54,10 +54,10 @@ def connect(
 
 
 def waiting() -> QuerySet[QueueItem]:
-    """Return completed items of harvested queues that are to be looked at.
+    """Return completed items of harvested queues that have to be processed.
 
-    Those that were not looked at yet; those reviewed again since, as when a reviewer changed a
-    correction; and those left out that their queue accepts by now.
+    New ones; those reviewed again since, as when a reviewer changed a correction; and those left
+    out before that their queue accepts now.
     """
     is_changed = Q(harvested__reviewed_at__lt=F("last_reviewed_at")) | (
         Q(harvested__n_reviews__isnull=False) & ~Q(harvested__n_reviews=F("n_reviews"))
@@ -86,17 +86,17 @@ def held_back(*, queue: AnnotationQueue | None = None, dataset: Dataset | None =
 
 
 def reopened() -> QuerySet[HarvestedItem]:
-    """Return what was harvested from items that are no longer completed."""
+    """Return the examples harvested from items that are no longer completed."""
     return HarvestedItem.objects.exclude(outcome=Outcome.RETRACTED).filter(
         item__state=QueueItem.State.OPEN
     )
 
 
 def harvest(item_ids: Sequence[int], *, now: datetime) -> int:
-    """Harvest the given items as far as they are waiting; return how many became examples.
+    """Harvest the waiting items among `item_ids`; return how many became examples.
 
-    Each queue's items are one transaction and one version of its dataset. Running it twice or
-    at once equals running it once.
+    Each queue's items are one transaction and one version of its dataset. Running it twice or at
+    once equals running it once.
     """
     arrows = Harvest.objects.filter(is_enabled=True, queue__items__in=item_ids).distinct()
     return sum(
@@ -120,7 +120,7 @@ def _harvest_queue(arrow: Harvest, item_ids: Sequence[int], now: datetime) -> in
         ).values_list("id", "inputs", "outputs")
     }
     outcomes: dict[int, Outcome] = {}
-    given: dict[int, ExampleInput] = {}
+    inputs_by_item: dict[int, ExampleInput] = {}
     for item in items:
         counted = reviews[item.pk]
         corrected = [review for review in counted if review.correction is not None]
@@ -132,16 +132,20 @@ def _harvest_queue(arrow: Harvest, item_ids: Sequence[int], now: datetime) -> in
             outcomes[item.pk] = Outcome.DISPUTED
         else:
             outcomes[item.pk] = Outcome.EXAMPLE
-            given[item.pk] = _example(arrow.queue, item, counted, rules[item.pk], runs[item.run_id])
-    written = examples.create(dataset, list(given.values()), now=now) if given else None
-    uuids = dict(zip(given, written.example_ids, strict=True)) if written else {}
-    _take_back(dataset, [item_id for item_id in outcomes if item_id not in given], now)
+            inputs_by_item[item.pk] = _example(
+                arrow.queue, item, counted, rules[item.pk], runs[item.run_id]
+            )
+    written = (
+        examples.create(dataset, list(inputs_by_item.values()), now=now) if inputs_by_item else None
+    )
+    uuids = dict(zip(inputs_by_item, written.example_ids, strict=True)) if written else {}
+    _take_back(dataset, [item_id for item_id in outcomes if item_id not in inputs_by_item], now)
     _remember(dataset, items, outcomes, uuids, now)
-    return len(given)
+    return len(inputs_by_item)
 
 
 def _take_back(dataset: Dataset, item_ids: list[int], now: datetime) -> None:
-    """End the examples of items that were one until they were reviewed again."""
+    """End the examples of items that have been reviewed again and no longer qualify."""
     earlier = HarvestedItem.objects.filter(item__in=item_ids, example__dataset=dataset)
     pks = list(earlier.values_list("example_id", flat=True))
     if pks:
@@ -155,8 +159,8 @@ def _remember(
     uuids: dict[int, UUID],
     now: datetime,
 ) -> None:
-    found = Example.objects.filter(dataset=dataset, uuid__in=uuids.values())
-    pks = dict(found.values_list("uuid", "pk"))
+    examples = Example.objects.filter(dataset=dataset, uuid__in=uuids.values())
+    pks = dict(examples.values_list("uuid", "pk"))
     HarvestedItem.objects.bulk_create(
         [
             HarvestedItem(
@@ -176,25 +180,25 @@ def _remember(
 
 
 def retract(item_ids: Iterable[int], *, now: datetime) -> int:
-    """Take the examples of reopened items out of their datasets, in a new version of each.
+    """Remove the examples of reopened items from their datasets, in a new version of each.
 
-    Older versions keep them. Items that are completed again by now are left alone. Returns how
-    many examples were ended. Running it twice equals running it once.
+    Older versions keep them. Items that are completed again by now are left alone. Returns how many
+    examples were ended. Running it twice equals running it once.
     """
-    found = reopened().filter(item__in=list(item_ids))
-    datasets = set(found.exclude(example=None).values_list("example__dataset", flat=True))
+    harvested = reopened().filter(item__in=list(item_ids))
+    datasets = set(harvested.exclude(example=None).values_list("example__dataset", flat=True))
     n = sum(
-        _retract_from(dataset, found, now)
+        _retract_from(dataset, harvested, now)
         for dataset in Dataset.objects.filter(pk__in=datasets).order_by("pk")
     )
-    found.filter(example=None).update(outcome=Outcome.RETRACTED, harvested_at=now)
+    harvested.filter(example=None).update(outcome=Outcome.RETRACTED, harvested_at=now)
     return n
 
 
 @transaction.atomic
-def _retract_from(dataset: Dataset, found: QuerySet[HarvestedItem], now: datetime) -> int:
+def _retract_from(dataset: Dataset, harvested: QuerySet[HarvestedItem], now: datetime) -> int:
     versions.locked(dataset)
-    rows = list(found.filter(example__dataset=dataset))  # read again, now that we hold the lock
+    rows = list(harvested.filter(example__dataset=dataset))  # read again under the lock
     pks = [row.example_id for row in rows if row.example_id is not None]
     examples.end(dataset, pks, now=now)
     HarvestedItem.objects.filter(pk__in=[row.pk for row in rows]).update(
@@ -205,27 +209,27 @@ def _retract_from(dataset: Dataset, found: QuerySet[HarvestedItem], now: datetim
 
 def _reviews(items: list[QueueItem]) -> dict[int, list[Review]]:
     """Return the counted standing reviews of each item, oldest first."""
-    found: dict[int, list[Review]] = defaultdict(list)
+    reviews_by_item: dict[int, list[Review]] = defaultdict(list)
     for review in (
         Review.objects.filter(item__in=items, is_counted=True, retracted_at=None)
         .select_related("reviewer")
         .order_by("submitted_at", "pk")
     ):
-        found[review.item_id].append(review)
-    return found
+        reviews_by_item[review.item_id].append(review)
+    return reviews_by_item
 
 
 def _rules(items: list[QueueItem]) -> dict[int, list[dict[str, Any]]]:
-    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    rules_by_item: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for decision in RoutingDecision.objects.filter(item__in=items).order_by("pk"):
-        found[decision.item_id].append(
+        rules_by_item[decision.item_id].append(
             {
                 "id": str(decision.rule_uuid),
                 "name": decision.rule_name,
                 "version": decision.rule_version,
             }
         )
-    return found
+    return rules_by_item
 
 
 def _example(
@@ -235,7 +239,7 @@ def _example(
     rules: list[dict[str, Any]],
     run: tuple[str | None, str | None],
 ) -> ExampleInput:
-    """Return the example of `item`: the run's inputs, its outputs as last corrected, and why."""
+    """Return the example of `item`: its run's inputs, the last correction and the reasons."""
     inputs, outputs = run
     corrections = [review.correction for review in reviews if review.correction is not None]
     if corrections:
@@ -261,7 +265,7 @@ def _example(
 
 
 def _outputs_text(correction: Any) -> str | None:
-    """Return the corrected outputs as JSON text. Outputs that are no object become {"output": }."""
+    """Return the corrected outputs as JSON text; a value that is not an object under "output"."""
     outputs = disputes.outputs_of(correction)
     if outputs is None:
         return None

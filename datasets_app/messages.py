@@ -1,4 +1,4 @@
-"""Arithmetic: messages and tools, in the ways they are traced, as the OpenAI API writes them."""
+"""Arithmetic: traced messages and tools as the OpenAI API writes them."""
 
 from __future__ import annotations
 
@@ -19,61 +19,61 @@ Message = dict[str, Any]
 
 
 def role_of(value: Any) -> str | None:
-    """Return the OpenAI role of one message in any of its spellings, None if it is no message."""
+    """Return the OpenAI role of one message in any spelling, None if it is not a message."""
     read = _read(value)
     return None if read is None else read[0]
 
 
 def messages(value: Any, *, role: str = "user") -> list[Message] | None:
-    """Return one message or a list of them as OpenAI messages; None if that is not what it is.
+    """Return one message or a list of them as OpenAI messages; None for anything else.
 
-    Read are `{role, content}`, `{type, content}`, `{type, data}`, LangChain's constructors,
-    `[role, text]`, a text (said by `role`), and a batch of one: a list that holds one list.
+    Reads `{role, content}`, `{type, content}`, `{type, data}`, LangChain's constructors, `[role,
+    text]`, a text (with `role`), and a batch of one: a list that holds one list.
     """
     if isinstance(value, str):
         return [{"role": role, "content": value}]
-    if (one := _read(value)) is not None:
-        return _written(*one)
+    if (message := _read(value)) is not None:
+        return _written(*message)
     if not isinstance(value, list) or not value:
         return None
     if len(value) == 1 and isinstance(value[0], list) and _read(value[0]) is None:
         return messages(value[0], role=role)
-    found = []
+    listed = []
     for item in value:
         if (read := _read(item)) is None:
             return None
-        found += _written(*read)
-    return found
+        listed += _written(*read)
+    return listed
 
 
 def extracted(document: Mapping[str, Any]) -> tuple[list[Message], dict[str, Any]] | None:
-    """Return the messages that a traced document holds, and the document without them.
+    """Return the messages in a traced document, and the document without them.
 
-    Known are what LangChain's chat models trace (`messages`, `generations`), the OpenAI
-    wrapper (`messages`, `choices`), messages under `input` or `output`, and a document that is
-    itself a message. None if there are none.
+    Reads what LangChain's chat models trace (`messages`, `generations`), the OpenAI wrapper
+    (`messages`, `choices`), messages under `input` or `output`, and a document that is itself a
+    message. None if there are none.
     """
     if (whole := _read(document)) is not None:
         rest = {name: value for name, value in document.items() if name not in _OF_A_MESSAGE}
         return _written(*whole), rest
     for name, value in _candidates(document):
-        found = None if isinstance(value, str) else messages(value)
-        if found:
-            return found, {key: kept for key, kept in document.items() if key != name}
+        listed = None if isinstance(value, str) else messages(value)
+        if listed:
+            return listed, {key: kept for key, kept in document.items() if key != name}
     return None
 
 
-def joined(said: Sequence[Message], more: Sequence[Message]) -> list[Message]:
+def joined(conversation: Sequence[Message], more: Sequence[Message]) -> list[Message]:
     """Return a conversation followed by `more`, which may repeat it or its end.
 
-    A turn is traced with all that was said before it, with the last messages, or with what is
-    new: each message is listed once. Of several ways to read it the longest repetition counts.
+    A turn is traced with all messages before it, with the last ones, or with the new ones: each
+    message is listed once. The longest possible repetition is removed.
     """
-    longest = min(len(said), len(more))
+    longest = min(len(conversation), len(more))
     for length in range(longest, 0, -1):
-        if said[-length] == more[0] and list(said[-length:]) == list(more[:length]):
-            return [*said, *more[length:]]
-    return [*said, *more]
+        if conversation[-length] == more[0] and list(conversation[-length:]) == list(more[:length]):
+            return [*conversation, *more[length:]]
+    return [*conversation, *more]
 
 
 def _candidates(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -85,13 +85,13 @@ def _candidates(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _first(answers: Any) -> Any:
-    """Return the message of the first of a model's answers."""
+    """Return the message of the first of a model's responses."""
     first = answers[0] if isinstance(answers, list) and answers else None
     return first.get("message") if isinstance(first, dict) else None
 
 
 def _read(value: Any) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the role and the fields of one message, None if `value` is none."""
+    """Return the role and the fields of one message, None if `value` is not one."""
     if isinstance(value, list):
         if len(value) == 2 and all(isinstance(part, str) for part in value):
             role = shapes.role_named(value[0])
@@ -104,28 +104,28 @@ def _read(value: Any) -> tuple[str, Mapping[str, Any]] | None:
 
 
 def _written(role: str, fields: Mapping[str, Any]) -> list[Message]:
-    """Return the OpenAI messages that one message comes to: a result of a tool is its own."""
+    """Return one message as OpenAI messages: a tool's result is a message of its own."""
     content, calls, results = _content(fields.get("content"))
     extra = fields.get("additional_kwargs")
     more = extra if isinstance(extra, dict) else {}
     kept = {name: fields.get(name) or more.get(name) for name in _KEPT}
-    given = fields.get("tool_calls") or more.get("tool_calls") or calls
-    if given:
-        kept["tool_calls"] = [_call(call) for call in given]
+    tool_calls = fields.get("tool_calls") or more.get("tool_calls") or calls
+    if tool_calls:
+        kept["tool_calls"] = [_call(call) for call in tool_calls]
     own = {name: value for name, value in kept.items() if value}
     if results and not content:
         return results
     return [*results, {"role": role, "content": content, **own}]
 
 
-def _content(given: Any) -> tuple[Any, list[Any], list[Message]]:
-    """Return the content, the calls of tools and the results of tools among its blocks."""
-    if not isinstance(given, list):
-        return given, [], []
+def _content(original: Any) -> tuple[Any, list[Any], list[Message]]:
+    """Return the content, the tool calls and the tool results among its blocks."""
+    if not isinstance(original, list):
+        return original, [], []
     blocks: list[Any] = []
     calls: list[Any] = []
     results: list[Message] = []
-    for block in given:
+    for block in original:
         kind = block.get("type") if isinstance(block, dict) else None
         if isinstance(block, str):
             blocks.append({"type": "text", "text": block})
@@ -153,7 +153,7 @@ def _url(source: Mapping[str, Any]) -> str:
 
 
 def _call(call: Any) -> Any:
-    """Return one call of a tool; the arguments are JSON text, as OpenAI has them."""
+    """Return one tool call; the arguments are JSON text, as OpenAI has them."""
     if not isinstance(call, dict) or isinstance(call.get("function"), dict):
         return call
     arguments = call.get("args", call.get("input", {}))
@@ -166,9 +166,9 @@ def _call(call: Any) -> Any:
 
 
 def tool(value: Any) -> dict[str, Any] | None:
-    """Return a tool's definition as OpenAI writes it, None if `value` is none.
+    """Return a tool's definition as OpenAI writes it, None if `value` is not one.
 
-    Read are OpenAI's tools and functions, Anthropic's, Bedrock's and a JSON Schema with a title.
+    Reads OpenAI's tools and functions, Anthropic's, Bedrock's and a JSON Schema with a title.
     """
     if not isinstance(value, dict):
         return None
@@ -197,19 +197,23 @@ def tool(value: Any) -> dict[str, Any] | None:
 
 
 def tools(values: Any) -> list[dict[str, Any]] | None:
-    """Return a list of tools as OpenAI writes them; None unless each of them is one."""
+    """Return a list of tools as OpenAI writes them; None unless each of them is a tool."""
     if not isinstance(values, list) or not values:
         return None
-    found = [tool(value) for value in values]
-    return None if None in found else [one for one in found if one is not None]
+    definitions = [tool(value) for value in values]
+    return (
+        None
+        if None in definitions
+        else [definition for definition in definitions if definition is not None]
+    )
 
 
 def tools_of_run(invocation_params: Any) -> list[dict[str, Any]]:
-    """Return the tools that a run's model was given: `tools` or `functions` of its parameters."""
+    """Return the tools of a run's model: `tools` or `functions` of its parameters."""
     if not isinstance(invocation_params, dict):
         return []
-    given: Sequence[Any] = (
+    listed: Sequence[Any] = (
         invocation_params.get("tools") or invocation_params.get("functions") or []
     )
-    found = [tool(value) for value in given] if isinstance(given, list) else []
-    return [one for one in found if one is not None]
+    definitions = [tool(value) for value in listed] if isinstance(listed, list) else []
+    return [definition for definition in definitions if definition is not None]

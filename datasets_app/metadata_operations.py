@@ -1,4 +1,4 @@
-"""Arithmetic: changes of one key of an example's metadata, as the bulk endpoint takes them."""
+"""Arithmetic: changes of one key of an example's metadata, as in the bulk endpoint."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from observatory import exact
 
 SPLIT: Final = "dataset_split"
 MAX_OF_ARRAYS: Final = 10
-MAX_KEY: Final = 255  # bytes; of a value in an array too
+MAX_KEY: Final = 255  # bytes; also of a value in an array
 MAX_VALUE: Final = 65_536  # bytes of JSON
 
 
 class BadOperation(ValueError):
-    """An operation that cannot be applied; names it, and the limit."""
+    """An operation that cannot be applied, with the limit it breaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Operation:
 
 def check(operations: Sequence[Operation]) -> None:
     """Raise BadOperation unless all of `operations` can be applied and stored."""
-    for place, operation in enumerate(operations):
+    for index, operation in enumerate(operations):
         if reason := _problem(operation):
-            raise BadOperation(f"operations.{place}.{reason}")
+            raise BadOperation(f"operations.{index}.{reason}")
     if sum(operation.kind != "SET" for operation in operations) > MAX_OF_ARRAYS:
         raise BadOperation(f"operations: must have at most {MAX_OF_ARRAYS} on arrays")
 
@@ -68,7 +68,7 @@ def _is_split(value: Any) -> bool:
 def applied(
     operations: Sequence[Operation], metadata: dict[str, Any] | None, held: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the metadata and the splits after `operations`; the others keep their values."""
+    """Return the metadata and the splits after `operations`; other keys keep their values."""
     changed: dict[str, Any] = {**(metadata or {}), SPLIT: list(held)}
     for operation in operations:
         if operation.kind == "SET":
@@ -78,7 +78,7 @@ def applied(
         items = list(before) if isinstance(before, list) else []
         if operation.kind == "ARRAY_ADD":
             added = [value for value in dict.fromkeys(operation.values) if value not in items]
-            if operation.key == SPLIT and added:  # an example of another split leaves `base`
+            if operation.key == SPLIT and added:  # adding a split leaves `base`
                 items = [item for item in items if item != splits.BASE]
             items += added
         else:

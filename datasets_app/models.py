@@ -1,4 +1,4 @@
-"""What we learned: datasets of examples, each change a revision at a version."""
+"""Tables of datasets and examples, where each change is a revision at a version."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class DatasetTag(models.Model):
 
 
 class Example(models.Model):
-    """The identity of an example; what it says is in its revisions."""
+    """The identity of an example; its content is in its revisions."""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="examples")
@@ -114,7 +114,7 @@ class ExampleRevisionQuerySet(models.QuerySet["ExampleRevision"]):
 
 
 class ExampleRevision(models.Model):
-    """An example as it stood from `valid_from` until `valid_to` (null: still). Never edited.
+    """The content of an example from `valid_from` until `valid_to` (null: now). Never edited.
 
     A deletion ends the last revision and adds none. The state at T is every revision with
     valid_from <= T < valid_to.
@@ -155,7 +155,7 @@ class ExampleRevision(models.Model):
 
 
 class ExampleFile(models.Model):
-    """A file of an example. Never changed: revisions say under which names they hold which."""
+    """A file of an example. Never changed; revisions map names to files."""
 
     example = models.ForeignKey(Example, models.CASCADE, related_name="files")
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -169,7 +169,7 @@ class ExampleFile(models.Model):
 
 
 class DatasetShare(models.Model):
-    """That a dataset may be read, at any version, by whoever holds the token."""
+    """A token that opens a dataset, at any version, to anyone with the link."""
 
     dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="share")
     token = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -181,7 +181,7 @@ class DatasetShare(models.Model):
 
 
 class Experiment(models.Model):
-    """What a project run over a dataset was to come to; the project says which dataset."""
+    """The announced size of a project run over a dataset; the project names the dataset."""
 
     project = models.OneToOneField(Project, models.CASCADE, related_name="experiment")
     n_examples = models.PositiveIntegerField(null=True)
@@ -193,7 +193,7 @@ class Experiment(models.Model):
 
 
 class Comparison(models.Model):
-    """Experiments of one dataset, judged against each other. Wire: comparative experiment."""
+    """Experiments of one dataset, compared by feedback. Wire: comparative experiment."""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="comparisons")
@@ -217,13 +217,13 @@ class Comparison(models.Model):
         return self.name or str(self.uuid)
 
     def in_order(self) -> list[Project]:
-        """Return the experiments as they were given: the first is what others are held against."""
-        places = {uuid: place for place, uuid in enumerate(self.order)}
+        """Return the experiments in their stored order: the first is the baseline."""
+        places = {uuid: position for position, uuid in enumerate(self.order)}
         return sorted(self.projects.all(), key=lambda one: places.get(one.uuid, len(places)))
 
 
 class Harvest(models.Model):
-    """The arrow from a queue to a dataset: completed items become its examples."""
+    """Connects a queue to a dataset: completed items become its examples."""
 
     queue = models.OneToOneField(AnnotationQueue, models.CASCADE, related_name="harvest")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="harvests")
@@ -242,7 +242,7 @@ class Harvest(models.Model):
 
 
 class HarvestedItem(models.Model):
-    """That an item was looked at by `harvest`, and what came of it. Exactly one row an item."""
+    """An item that `harvest` has processed, and the result. Exactly one row per item."""
 
     class Outcome(models.TextChoices):
         EXAMPLE = "example", "became an example"

@@ -1,4 +1,4 @@
-"""What the pages ask about datasets."""
+"""Queries of the pages about datasets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this room hears from below, turned into tasks. It never waits for the broker."""
+"""Signals from lower rooms that start this room's tasks. Never waits for the broker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from observatory.nudges import Nudger, is_backlogged
 
 
 def _send() -> None:
-    """Have the sweep run now: what it would find in ten seconds, it finds at once."""
+    """Start the sweep now instead of within ten seconds."""
     if not is_backlogged():
         tasks.sweep_completed_items.apply_async(retry=False, expires=60, ignore_result=True)
 
@@ -22,5 +22,5 @@ nudger = Nudger(_send)
 
 @receiver([item_completed, item_reopened])
 def nudge(**_: Any) -> None:
-    """Harvest or retract soon. The reviewer's answer is on its way and does not wait for this."""
+    """Harvest or retract soon. Does not delay the response to the reviewer."""
     nudger.nudge()

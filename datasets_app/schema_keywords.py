@@ -1,7 +1,7 @@
 """Arithmetic: JSON Schema's keywords, each counted against a budget, so that any schema ends.
 
-The validators are jsonschema's. What is replaced are the keywords that run a client's pattern or
-compare every item with every other, and the switch to an unbounded validator at an inner `$schema`.
+The validators are jsonschema's. Replaced are the keywords that run a client's pattern or compare
+every item with every other, and the switch to an unbounded validator at an inner `$schema`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from referencing.jsonschema import lookup_recursive_ref
 from observatory import exact, patterns
 
 MAX_MESSAGE: Final = 300  # characters
-_STRIDE: Final = 500  # steps between two looks at the clock
-_LETTERS: Final = 64  # characters that cost a step: quoted in a message, held against a pattern
+_STRIDE: Final = 500  # steps between two checks of the clock
+_LETTERS: Final = 64  # characters per step: quoted in a message, matched with a pattern
 
 Errors = Iterator[ValidationError]
 Keyword = Callable[[Any, Any, Any, Any], Errors | None]
 
 
 class TooMuch(Exception):
-    """The budget is spent, or a pattern cannot be held against a text; says which."""
+    """The budget is spent, or a pattern cannot be matched with a text."""
 
 
 class Budget:
@@ -43,7 +43,7 @@ class Budget:
         self._until_look = _STRIDE
 
     def spend(self, steps: int) -> None:
-        """Look at the clock every so many steps. Raises TooMuch."""
+        """Check the clock every few steps. Raises TooMuch."""
         self._until_look -= steps
         if self._until_look < 0:
             self._until_look = _STRIDE
@@ -64,7 +64,7 @@ _budget: ContextVar[Budget] = ContextVar("budget")
 
 @contextmanager
 def spending(budget: Budget) -> Iterator[None]:
-    """Charge what bounded validators do in this block to `budget`."""
+    """Charge bounded validators in this block to `budget`."""
     token = _budget.set(budget)
     try:
         yield
@@ -124,7 +124,7 @@ def _pattern_properties(validator: Any, value: Any, instance: Any, schema: Any) 
 
 
 def _extras(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Return the names that neither `properties` nor `patternProperties` speaks of."""
+    """Return the names that neither `properties` nor `patternProperties` covers."""
     named, shapes = schema.get("properties", {}), schema.get("patternProperties", {})
     budget = _budget.get()
     return [
@@ -161,26 +161,26 @@ def _unevaluated_properties(validator: Any, value: Any, instance: Any, schema: A
 
 
 def _evaluated(validator: Any, instance: Mapping[str, Any], schema: Any) -> set[str]:
-    """Return the names of `instance` that `schema` speaks of, where it holds."""
+    """Return the names of `instance` that `schema` covers, where it holds."""
     if not isinstance(schema, dict):
         return set()
     budget = _budget.get()
     budget.spend(1 + len(instance))
-    found: set[str] = schema.get("properties", {}).keys() & instance.keys()
+    names: set[str] = schema.get("properties", {}).keys() & instance.keys()
     shapes = schema.get("patternProperties", {})
-    found |= {name for name in instance for shape in shapes if budget.occurs(shape, name)}
+    names |= {name for name in instance for shape in shapes if budget.occurs(shape, name)}
     for keyword in ("additionalProperties", "unevaluatedProperties"):
         if keyword in schema:
             inner = schema[keyword]
-            found |= {
+            names |= {
                 name for name, value in instance.items() if _fits(validator.descend(value, inner))
             }
     for target in _targets(validator, schema):
         followed = validator.evolve(schema=target.contents, _resolver=target.resolver)
-        found |= _evaluated(followed, instance, target.contents)
+        names |= _evaluated(followed, instance, target.contents)
     for inner in _applied(validator, instance, schema):
-        found |= _evaluated(validator, instance, inner)
-    return found
+        names |= _evaluated(validator, instance, inner)
+    return names
 
 
 def _targets(validator: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
@@ -192,7 +192,7 @@ def _targets(validator: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _applied(validator: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the schemas inside `schema` that hold of the same instance."""
+    """Yield the schemas inside `schema` that hold for the same instance."""
     for name, inner in schema.get("dependentSchemas", {}).items():
         if name in instance:
             yield inner
@@ -242,7 +242,7 @@ def _unique_items(validator: Any, value: Any, instance: Any, schema: Any) -> Err
 
 
 def canonical(value: Any) -> bytes:
-    """Return the same for all values that JSON Schema takes for equal: 1 and 1.0, any key order."""
+    """Return one value for all values that JSON Schema calls equal: 1 and 1.0, any key order."""
     return exact.dumps(_plain(value), sort_keys=True)
 
 

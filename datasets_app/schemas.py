@@ -1,6 +1,6 @@
-"""JSON Schema of a dataset's inputs and outputs: is a schema one, does a document fit.
+"""JSON Schema of a dataset's inputs and outputs: validate schemas, and documents against them.
 
-A schema is a client's program: what it may cost is bounded by a budget (`schema_keywords`).
+A schema is a client's program: a budget bounds its cost (`schema_keywords`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BROKEN: Final = (
     *(UnknownType, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
 )
 """What jsonschema raises at run time for odd schemas that its drafts let through."""
-MAX_ERRORS: Final = 1_000  # that are looked at to say which is the first
+MAX_ERRORS: Final = 1_000  # errors compared to find the first
 _SAME_INSTANCE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "extends")
 _TEXT: Final = {"type": "string"}
 PREBUILT: Final[dict[str, dict[str, Any]]] = {
@@ -91,7 +91,7 @@ PREBUILT: Final[dict[str, dict[str, Any]]] = {
 
 
 def schema_problem(schema: Any) -> str | None:
-    """Return why `schema` is no JSON Schema that can be run, None if it is one."""
+    """Return why `schema` is not a runnable JSON Schema, None if it is one."""
     if len(json.dumps(schema)) > MAX_SCHEMA:
         return f"longer than {MAX_SCHEMA:,} characters"
     if _depth(schema) > MAX_SCHEMA_DEPTH:
@@ -114,8 +114,8 @@ def schema_problem(schema: Any) -> str | None:
         if first.cause is not None:  # a pattern
             message = f"{str(first.instance)[:60]!r} {first.cause}"
         return f"{_path(first)}: {message}"[:MAX_MESSAGE]
-    if (place := _loop(schema)) is not None:
-        return f"{place}: refers to itself without end"
+    if (loop := _loop(schema)) is not None:
+        return f"{loop}: refers to itself without end"
     return None
 
 
@@ -126,7 +126,7 @@ def _kind(schema: Any) -> Any:
 
 
 def _depth(value: Any) -> int:
-    """Return how deep objects and arrays are within each other. Without recursion."""
+    """Return how deep objects and arrays nest. Without recursion."""
     level, deepest = [value], 0
     while level := [
         item
@@ -179,7 +179,7 @@ def _references(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def _of_the_same_instance(node: dict[str, Any], schema: Any) -> Iterator[dict[str, Any]]:
-    """Yield the schemas that `node` holds the same instance against."""
+    """Yield the schemas that `node` applies to the same instance."""
     inner = [_pointed(schema, node["$ref"])] if isinstance(node.get("$ref"), str) else []
     for keyword in _SAME_INSTANCE:
         part = node.get(keyword)
@@ -187,11 +187,11 @@ def _of_the_same_instance(node: dict[str, Any], schema: Any) -> Iterator[dict[st
     for keyword in ("dependentSchemas", "dependencies"):
         part = node.get(keyword)
         inner += part.values() if isinstance(part, dict) else []
-    yield from (one for one in inner if isinstance(one, dict))
+    yield from (member for member in inner if isinstance(member, dict))
 
 
 def _pointed(schema: Any, reference: str) -> Any:
-    """Return what the JSON pointer `#/a/b` leads to, None if it leads nowhere."""
+    """Return the target of the JSON pointer `#/a/b`, None if there is none."""
     if reference == "#":
         return schema
     if not reference.startswith("#/"):
@@ -208,16 +208,16 @@ def _pointed(schema: Any, reference: str) -> Any:
 
 
 def budget() -> Budget:
-    """Return what the validation of one request may cost."""
+    """Return the budget for the validation of one request."""
     return Budget(LIMIT_S)
 
 
 def problem(schema: dict[str, Any], document: str, budget: Budget) -> str | None:
-    """Return the first thing wrong with a JSON document, by its path; None if it fits.
+    """Return the first error of a JSON document, with its path; None if it is valid.
 
-    "n.0: 'x' is not of type 'integer'"; the document itself is called "$". References lead
-    within the schema or to one of PREBUILT: nothing is ever fetched. A schema that cannot be
-    run to its end, on this document or within `budget`, is a problem, too.
+    "n.0: 'x' is not of type 'integer'"; the document itself is called "$". References lead within
+    the schema or to one of PREBUILT: nothing is ever fetched. A schema that cannot be run to its
+    end, on this document or within `budget`, is an error, too.
     """
     try:
         errors = _errors(schema, exact.loads(document), budget)

@@ -1,4 +1,4 @@
-"""Which examples a reader asks for, at which version."""
+"""Select the examples to read, at a version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ORDERS = ("recent", "recently_created", "random", "id")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to read. Everything given must hold; an id nobody has matches nothing."""
+    """What to read. All conditions must hold; an unknown id matches nothing."""
 
     dataset: Dataset | None = None
     as_of: datetime | None = None  # None: now
@@ -33,43 +33,47 @@ class Selection:
     seed: str = ""
 
 
-def revisions(workspace: Workspace, asked: Selection) -> QuerySet[ExampleRevision]:
-    """Return one revision an example, with example and dataset, in a stable order.
+def revisions(workspace: Workspace, selection: Selection) -> QuerySet[ExampleRevision]:
+    """Return one revision per example, with example and dataset, in a stable order.
 
     The order is total (newest example first, then its row id), so pages never overlap.
     """
-    found = ExampleRevision.objects.at(asked.as_of).filter(example__workspace=workspace)
-    if asked.dataset is not None:
-        found = found.filter(example__dataset=asked.dataset)
-    if asked.ids:
-        found = found.filter(example__uuid__in=asked.ids)
-    if asked.splits:
-        found = found.filter(splits__overlap=list(asked.splits))
-    if asked.metadata:
-        found = found.filter(metadata__contains=asked.metadata)
-    if asked.condition is not None:
-        found = found.filter(asked.condition)
-    if asked.texts:
+    matching = ExampleRevision.objects.at(selection.as_of).filter(example__workspace=workspace)
+    if selection.dataset is not None:
+        matching = matching.filter(example__dataset=selection.dataset)
+    if selection.ids:
+        matching = matching.filter(example__uuid__in=selection.ids)
+    if selection.splits:
+        matching = matching.filter(splits__overlap=list(selection.splits))
+    if selection.metadata:
+        matching = matching.filter(metadata__contains=selection.metadata)
+    if selection.condition is not None:
+        matching = matching.filter(selection.condition)
+    if selection.texts:
         both = Concat(
             Cast("inputs", TextField()),
             Value(" "),
             Cast("outputs", TextField()),
             output_field=TextField(),
         )
-        found = found.annotate(document=both)
-        for text in asked.texts:
-            found = found.filter(Q(document__icontains=text))
-    return _ordered(found, asked).select_related("example__dataset")
+        matching = matching.annotate(document=both)
+        for text in selection.texts:
+            matching = matching.filter(Q(document__icontains=text))
+    return _ordered(matching, selection).select_related("example__dataset")
 
 
-def _ordered(found: QuerySet[ExampleRevision], asked: Selection) -> QuerySet[ExampleRevision]:
-    if asked.order == "random":
+def _ordered(
+    matching: QuerySet[ExampleRevision], selection: Selection
+) -> QuerySet[ExampleRevision]:
+    if selection.order == "random":
         mixed = MD5(
-            Concat(Cast("example__uuid", TextField()), Value(asked.seed), output_field=TextField())
+            Concat(
+                Cast("example__uuid", TextField()), Value(selection.seed), output_field=TextField()
+            )
         )
-        return found.annotate(mixed=mixed).order_by("mixed", "example_id")
-    if asked.order == "id":
-        return found.order_by("example__uuid" if asked.is_ascending else "-example__uuid")
-    column = "valid_from" if asked.order == "recent" else "example__created_at"
-    newest = F(column).asc() if asked.is_ascending else F(column).desc()
-    return found.order_by(newest, "example_id")
+        return matching.annotate(mixed=mixed).order_by("mixed", "example_id")
+    if selection.order == "id":
+        return matching.order_by("example__uuid" if selection.is_ascending else "-example__uuid")
+    column = "valid_from" if selection.order == "recent" else "example__created_at"
+    newest = F(column).asc() if selection.is_ascending else F(column).desc()
+    return matching.order_by(newest, "example_id")

@@ -1,4 +1,4 @@
-"""Sharing a dataset: whoever holds the token reads it, and nothing else."""
+"""Share a dataset: the token opens it, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from datasets_app.models import Dataset, DatasetShare
 
 
 def share(dataset: Dataset, *, shows_experiments: bool = True) -> DatasetShare:
-    """Return the dataset's share, made at the first call; the token stays until `unshare`."""
-    found, _ = DatasetShare.objects.update_or_create(
+    """Return the dataset's share, created by the first call; the token stays until `unshare`."""
+    dataset_share, _ = DatasetShare.objects.update_or_create(
         dataset=dataset, defaults={"shows_experiments": shows_experiments}
     )
-    return found
+    return dataset_share
 
 
 def unshare(dataset: Dataset) -> None:
-    """Make the token worthless. One that is shared again gets another."""
+    """Delete the dataset's share. A later share gets a new token."""
     DatasetShare.objects.filter(dataset=dataset).delete()
 
 
 def shared(token: UUID) -> DatasetShare | None:
-    """Return what `token` opens, None when it opens nothing."""
+    """Return the dataset with the token, None for an unknown one."""
     return DatasetShare.objects.select_related("dataset__workspace").filter(token=token).first()

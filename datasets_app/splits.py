@@ -8,7 +8,7 @@ BASE = "base"
 
 
 def normalised(split: str | Sequence[str] | None) -> list[str]:
-    """Return the names of `split` once each, in order; what names none is in `base`."""
+    """Return the names of `split` once each, in order; `base` if there are none."""
     names = [split] if isinstance(split, str) else list(split or [])
     return list(dict.fromkeys(name for name in names if name)) or [BASE]
 

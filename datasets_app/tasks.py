@@ -1,4 +1,4 @@
-"""The task of this room. It may run twice or late, and says why that is harmless."""
+"""The task of this room. It is safe to run twice or late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datasets_app import harvest
 def sweep_completed_items() -> None:
     """Make examples of completed items, and take back those of reopened ones.
 
-    Run when an item is completed or reopened, and by the beat for whatever nudge was lost. Twice
+    Runs when an item is completed or reopened, and from the beat in case a nudge was lost. Twice
     equals once: a harvested item is not waiting, and two at once wait for each other at the
     dataset.
     """

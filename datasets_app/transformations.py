@@ -1,7 +1,7 @@
-"""Arithmetic: what a dataset makes of inputs and outputs before it keeps them, path by path.
+"""Arithmetic: a dataset's transformations of inputs and outputs, path by path.
 
-A transformation is `{path: ["inputs", "messages"], transformation_type: KIND}`. Lists on the way
-to its target are walked item by item.
+A transformation is `{path: ["inputs", "messages"], transformation_type: KIND}`. Lists on the way to
+its target are walked item by item.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_STEPS: Final = 100
 
 
 class BadTransformation(ValueError):
-    """The list of transformations is none; says where and why."""
+    """An invalid list of transformations, with place and reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,24 @@ class Step:
     path: tuple[str, ...]
 
 
-def parsed(given: Any) -> list[Step]:
+def parsed(transformations: Any) -> list[Step]:
     """Return the steps in the order in which they are applied. Raises BadTransformation."""
-    if given is None:
+    if transformations is None:
         return []
-    if not isinstance(given, list) or len(given) > MAX_STEPS:
+    if not isinstance(transformations, list) or len(transformations) > MAX_STEPS:
         raise BadTransformation(f"must be an array of at most {MAX_STEPS}")
     steps = []
-    for place, one in enumerate(given):
-        kind = one.get("transformation_type") if isinstance(one, dict) else None
+    for index, transformation in enumerate(transformations):
+        kind = (
+            transformation.get("transformation_type") if isinstance(transformation, dict) else None
+        )
         if kind not in KINDS:
-            raise BadTransformation(f"[{place}].transformation_type: one of {', '.join(KINDS)}")
-        path = one.get("path")
+            raise BadTransformation(f"[{index}].transformation_type: one of {', '.join(KINDS)}")
+        path = transformation.get("path")
         if not isinstance(path, list) or not all(isinstance(step, str) for step in path):
-            raise BadTransformation(f"[{place}].path: must be an array of names")
+            raise BadTransformation(f"[{index}].path: must be an array of names")
         if not path or path[0] not in SIDES:
-            raise BadTransformation(f"[{place}].path: must begin with inputs or outputs")
+            raise BadTransformation(f"[{index}].path: must begin with inputs or outputs")
         steps.append(Step(kind, tuple(path)))
     return sorted(steps, key=lambda step: KINDS.index(step.kind))
 
@@ -66,7 +68,7 @@ def applied(
 ) -> str:
     """Return a JSON object after the steps of its `side`; the same text if none changes it.
 
-    `schema` is the dataset's for that side: it says which fields are extra, which messages are
+    `schema` is the dataset's for that side: it decides which fields are extra, which messages are
     required and whether one or many. `tools` are those of the source run.
     """
     own = [step for step in steps if step.path[0] == side]
@@ -85,7 +87,7 @@ def applied(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a step works: the schema of the parent of its target, and what else it may use."""
+    """Where a step applies: the schema of its target's parent, and what else it may use."""
 
     within: Mapping[str, Any]
     whole: Mapping[str, Any]
@@ -103,7 +105,7 @@ class _Place:
 def _parents(
     value: Any, schema: Mapping[str, Any], path: Sequence[str], whole: Mapping[str, Any]
 ) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
-    """Yield each object that `path` leads to, with its schema."""
+    """Yield each object at `path`, with its schema."""
     if isinstance(value, list):
         items = _resolved(schema.get("items"), whole)
         for item in value:
@@ -122,8 +124,8 @@ def _property(schema: Mapping[str, Any], name: str, whole: Mapping[str, Any]) ->
 
 
 def _resolved(schema: Any, whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema, through references within the schema of its side, {} if there is none."""
-    for _ in range(20):  # a circle of references ends somewhere
+    """Return a schema with references within its side's schema followed, {} if there is none."""
+    for _ in range(20):  # a cycle of references ends somewhere
         if not isinstance(schema, dict):
             return {}
         reference = schema.get("$ref")
@@ -131,62 +133,71 @@ def _resolved(schema: Any, whole: Mapping[str, Any]) -> Mapping[str, Any]:
             return schema
         roots = whole["properties"]
         schema = next(
-            (found for root in roots.values() if (found := _pointed(root, reference)) is not None),
+            (
+                target
+                for root in roots.values()
+                if (target := _pointed(root, reference)) is not None
+            ),
             None,
         )
     return {}
 
 
 def _pointed(root: Any, reference: str) -> Any:
-    found = root
+    target = root
     for step in reference[2:].split("/"):
         name = step.replace("~1", "/").replace("~0", "~")
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+        target = target.get(name) if isinstance(target, dict) else None
+    return target
 
 
 # What each kind does ------------------------------------------------------------------------------
 
 
-def _convert_message(parent: dict[str, Any], name: str, place: _Place) -> None:
-    role = "assistant" if place.side == "outputs" else "user"
-    found = messages.messages(parent.get(name), role=role)
-    if found is None and place.is_required(name) and name not in SIDES and not parent.get(name):
-        taken = messages.extracted(parent)
-        if taken is not None:
-            found, rest = taken
+def _convert_message(parent: dict[str, Any], name: str, target: _Place) -> None:
+    role = "assistant" if target.side == "outputs" else "user"
+    converted = messages.messages(parent.get(name), role=role)
+    if (
+        converted is None
+        and target.is_required(name)
+        and name not in SIDES
+        and not parent.get(name)
+    ):
+        extracted = messages.extracted(parent)
+        if extracted is not None:
+            converted, rest = extracted
             parent.clear()
             parent.update(rest)
-    if found:
-        kind = place.schema_of(name).get("type")
+    if converted:
+        kind = target.schema_of(name).get("type")
         is_list = kind == "array" or (kind is None and isinstance(parent.get(name), list))
-        parent[name] = found if is_list else found[-1]
+        parent[name] = converted if is_list else converted[-1]
 
 
-def _convert_tool(parent: dict[str, Any], name: str, place: _Place) -> None:
-    found = messages.tools(parent.get(name))
-    if found is not None:
-        parent[name] = found
+def _convert_tool(parent: dict[str, Any], name: str, target: _Place) -> None:
+    converted = messages.tools(parent.get(name))
+    if converted is not None:
+        parent[name] = converted
     else:
-        _extract_tools(parent, name, place)
+        _extract_tools(parent, name, target)
 
 
-def _extract_tools(parent: dict[str, Any], name: str, place: _Place) -> None:
-    if not parent.get(name) and place.tools:
-        parent[name] = list(place.tools)
+def _extract_tools(parent: dict[str, Any], name: str, target: _Place) -> None:
+    if not parent.get(name) and target.tools:
+        parent[name] = list(target.tools)
 
 
-def _remove_system(parent: dict[str, Any], name: str, place: _Place) -> None:
+def _remove_system(parent: dict[str, Any], name: str, target: _Place) -> None:
     value = parent.get(name)
     if isinstance(value, list):
         parent[name] = [item for item in value if messages.role_of(item) != "system"]
 
 
-def _remove_extra(parent: dict[str, Any], name: str, place: _Place) -> None:
-    schema = place.schema_of(name)
+def _remove_extra(parent: dict[str, Any], name: str, step_target: _Place) -> None:
+    schema = step_target.schema_of(name)
     targets = parent.get(name)
     if isinstance(targets, list):
-        schema = _resolved(schema.get("items"), place.whole)
+        schema = _resolved(schema.get("items"), step_target.whole)
     known = schema.get("properties")
     if not isinstance(known, dict):
         return

@@ -44,36 +44,36 @@ def open_version(dataset: Dataset, now: datetime) -> datetime:
 
 
 def locked(dataset: Dataset) -> Dataset:
-    """Lock `dataset` until the transaction ends: writes to one dataset are made one at a time."""
+    """Lock `dataset` until the transaction ends: writes to one dataset run one at a time."""
     return Dataset.objects.select_for_update(no_key=True).get(pk=dataset.pk)
 
 
 def newest_of(dataset: Dataset) -> datetime | None:
-    found: datetime | None = DatasetVersion.objects.filter(dataset=dataset).aggregate(
+    newest: datetime | None = DatasetVersion.objects.filter(dataset=dataset).aggregate(
         newest=Max("as_of")
     )["newest"]
-    return found
+    return newest
 
 
 def parse_time(text: str) -> datetime | None:
-    """Return ISO 8601 text as an aware time (naive: UTC; a space for the T is read too), or None.
+    """Return ISO 8601 text as an aware time (naive: UTC; a space for the T is accepted), or None.
 
-    A `+` of the zone that a query string turned into a space is mended.
+    A `+` of the zone that a query string turned into a space is restored.
     """
     text = text.strip()
     if len(text) > 6 and text[-6] == " " and text[-3] == ":":
         text = f"{text[:-6]}+{text[-5:]}"
     try:
-        found = parse_datetime(text)
+        moment = parse_datetime(text)
     except ValueError:
         return None
-    if found is None:
+    if moment is None:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def instant(dataset: Dataset, as_of: str | None) -> datetime | None:
-    """Return the time to read `dataset` at: None for now (nothing given, or `latest`).
+    """Return the time to read `dataset` at: None for now (no `as_of`, or `latest`).
 
     `as_of` is ISO 8601 or a tag. Raises UnknownVersion for a tag that does not exist.
     """
@@ -93,10 +93,10 @@ def at(dataset: Dataset, as_of: str | None) -> DatasetVersion:
     versions = DatasetVersion.objects.filter(dataset=dataset)
     if time is not None:
         versions = versions.filter(as_of__lte=time)
-    found = versions.order_by("-as_of").first()
-    if found is None:
+    version = versions.order_by("-as_of").first()
+    if version is None:
         raise UnknownVersion(as_of or LATEST)
-    return found
+    return version
 
 
 def listed(
@@ -156,9 +156,9 @@ ORDER BY e.uuid
 
 
 def diff(dataset: Dataset, start: str, stop: str) -> Diff:
-    """Return what changed from version `start` to `stop` (ISO or tag). Raises UnknownVersion.
+    """Return the changes from version `start` to `stop` (ISO or tag). Raises UnknownVersion.
 
-    An example that was changed and changed back is the same.
+    An example that was changed and changed back counts as unchanged.
     """
     times = {"start": at(dataset, start).as_of, "stop": at(dataset, stop).as_of}
     with connection.cursor() as cursor:

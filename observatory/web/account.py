@@ -1,4 +1,4 @@
-"""Signing in and out, and where a signed-in person lands."""
+"""Signing in and out, and the first page after it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SignInForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         name = self.cleaned_data.get("username") or ""
         if not name or not self.cleaned_data.get("password"):
-            return dict(self.cleaned_data)  # the fields say what is missing
+            return dict(self.cleaned_data)  # the fields' own errors say what is missing
         address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
         now = timezone.now()
         words = wait_to_sign_in(name, address, now)
@@ -45,9 +45,9 @@ class SignInForm(AuthenticationForm):
 
 
 def wait_to_sign_in(name: str, address: str, now: datetime) -> str:
-    """Count an attempt. Return what to say to a person who has guessed too often; "" if not.
+    """Count an attempt. Return the error after too many failures, else "".
 
-    After a right password, say `sign_in.succeed`.
+    After a right password, call `sign_in.succeed`.
     """
     wait = sign_in.begin(name, address, now)
     if wait is None:
@@ -81,7 +81,7 @@ sign_in_page = public(SignIn.as_view())
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form whose token is older than the session; a script sends it again."""
+    """Respond to a form whose token is older than the session; a script sends it again."""
     if is_ours(request):
         words = "The page is older than the session; send it again with the new token"
         return HttpResponse(
@@ -102,7 +102,7 @@ sign_out = public(_sign_out)
 @never_cache
 @require_GET
 def _landing(request: HttpRequest) -> HttpResponse:
-    """Send a member to the home of their first workspace; say so to one who has none."""
+    """Redirect to the home of the user's first workspace; a user without one gets a message."""
     if not request.user.is_authenticated:
         return redirect("login")
     workspace = Workspace.objects.filter(memberships__user=request.user).order_by("pk").first()
@@ -117,7 +117,7 @@ landing = public(_landing)
 @cache_control(max_age=86_400, public=True)
 @require_safe
 def _favicon(request: HttpRequest) -> HttpResponse:
-    """Send a browser to the icon: it asks here for pages that name none, such as JSON."""
+    """Redirect to the icon: browsers request it here for pages that name none, such as JSON."""
     return redirect(static("obs/mark.svg"))
 
 

@@ -1,4 +1,4 @@
-"""A session lives on as long as somebody uses it; a page that asks by itself is nobody."""
+"""Extend a session while its user is active; a page's own polls do not count."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from observatory.workspaces import sessions
 
 
 class ActivityMiddleware:
-    """Notes that a session was used, for its idle end."""
+    """Records that a session was used, for its idle timeout."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -24,5 +24,5 @@ class ActivityMiddleware:
 
 
 def _is_poll(request: HttpRequest) -> bool:
-    """Return whether an open page asks whether anything has changed."""
+    """Return whether the request is an open page's poll for changes."""
     return "HX-Request" in request.headers and "seen" in request.GET

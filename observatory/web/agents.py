@@ -1,8 +1,8 @@
-"""Arithmetic: what a browser calls itself, in words a person recognises. No Django."""
+"""Arithmetic: the User-Agent header as a readable browser name. No Django."""
 
 from __future__ import annotations
 
-# The first that is named decides: Edge and Opera call themselves Chrome as well, Chrome Safari.
+# The first match decides: Edge and Opera also name Chrome, and Chrome names Safari.
 BROWSERS = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),

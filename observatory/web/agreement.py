@@ -17,7 +17,7 @@ from observatory.web.queues import queue_or_404
 from observatory.web.titles import titles_of_items
 from observatory.workspaces.roles import Permission
 
-WIDTH, LEFT, RIGHT = 640, 24, 24  # of the picture, in its own units
+WIDTH, LEFT, RIGHT = 640, 24, 24  # of the picture, in SVG units
 LOW, HIGH = -0.2, 1.0
 N_PAIRS = 40
 N_DISPUTED = 25
@@ -39,8 +39,8 @@ _ABOUT_HABITS = {Warn.SKEWED_PREVALENCE, Warn.RATER_BIAS, Warn.CONSTANT_RATER}
 def warning_words(result: Agreement) -> list[str]:
     """Return the warnings of a result in words.
 
-    What they say of the reviewers' habits needs as many items as a verdict: on one item everybody
-    gave "the same answer every time".
+    Those about the reviewers' habits need as many items as a verdict: on a single item all
+    reviewers gave "the same answer every time".
     """
     is_few = result.n_overlap < verdicts.GREYED_BELOW
     return [
@@ -51,7 +51,7 @@ def warning_words(result: Agreement) -> list[str]:
 
 
 def axis_x(value: float) -> float:
-    """Return the x of a coefficient in the picture; what is below the axis sits on its start."""
+    """Return the x of a coefficient in the picture, clamped to the start of the axis."""
     kept = min(max(value, LOW), HIGH)
     return LEFT + (kept - LOW) / (HIGH - LOW) * (WIDTH - LEFT - RIGHT)
 
@@ -64,16 +64,16 @@ def interval_words(result: Agreement) -> str:
 
 
 def picture(rows: list[tuple[str, Agreement]]) -> dict[str, Any]:
-    """Return the forest plot: a line a row with its interval, the 0.7 line, ticks and sizes."""
+    """Return the forest plot: one line per row with its interval, the 0.7 line, ticks and sizes."""
     drawn = []
     rows = [(name, result) for name, result in rows if result.value is not None]
-    for place, (name, result) in enumerate(rows):
+    for index, (name, result) in enumerate(rows):
         assert result.value is not None
         interval = result.ci
         drawn.append(
             {
                 "name": name,
-                "y": 30 + 30 * place,
+                "y": 30 + 30 * index,
                 "x": f"{axis_x(result.value):.1f}",
                 "low": f"{axis_x(interval.low):.1f}" if interval else None,
                 "high": f"{axis_x(interval.high):.1f}" if interval else None,
@@ -98,13 +98,13 @@ def picture(rows: list[tuple[str, Agreement]]) -> dict[str, Any]:
 def _pair(pair: calibration.PairAgreement, categories: tuple[str, ...]) -> dict[str, Any]:
     result = pair.agreement
     rows = []
-    for place, counts in enumerate(pair.table or ()):
+    for index, counts in enumerate(pair.table or ()):
         cells = [
-            {"n": n, "look": "same" if place == column else "differ" if n else ""}
+            {"n": n, "look": "same" if index == column else "differ" if n else ""}
             for column, n in enumerate(counts)
         ]
         rows.append(
-            {"label": categories[place] if place < len(categories) else place, "cells": cells}
+            {"label": categories[index] if index < len(categories) else index, "cells": cells}
         )
     return {
         "first": pair.first.name,
@@ -119,34 +119,34 @@ def _pair(pair: calibration.PairAgreement, categories: tuple[str, ...]) -> dict[
     }
 
 
-def _card(request: WebRequest, found: calibration.KeyAgreement, queue: Any) -> dict[str, Any]:
-    overlapping = [pair for pair in found.pairs if pair.agreement.n_overlap]
-    shown = (overlapping or list(found.pairs))[:N_PAIRS]
+def _card(request: WebRequest, agreement: calibration.KeyAgreement, queue: Any) -> dict[str, Any]:
+    overlapping = [pair for pair in agreement.pairs if pair.agreement.n_overlap]
+    shown = (overlapping or list(agreement.pairs))[:N_PAIRS]
     plotted = [(f"{p.first.name} and {p.second.name}", p.agreement) for p in shown[:8]]
     if len(overlapping) > 1:
-        plotted = [("all reviewers", found.group), *plotted]
+        plotted = [("all reviewers", agreement.group), *plotted]
     disputed: list[dict[str, Any]] = []
-    if found.n_disputed:
-        disputed = list(calibration.disputed_items(queue, found.rubric_item)[:N_DISPUTED])
+    if agreement.n_disputed:
+        disputed = list(calibration.disputed_items(queue, agreement.rubric_item)[:N_DISPUTED])
         items = QueueItem.objects.filter(pk__in=[row["item_id"] for row in disputed])
         names = titles_of_items(request.workspace, items)
         for row in disputed:
             row["name"] = names[row["item__run_id"]]
-    headline = found.headline
+    headline = agreement.headline
     return {
-        "found": found,
+        "found": agreement,
         "headline": headline,
         "name": verdicts.name_of(headline.statistic),
         "word": verdicts.label(headline.value) if headline.value is not None else "",
         "value": None if headline.value is None else verdicts.figure(headline.value),
         "interval": interval_words(headline),
-        "verdict": str(found.gate.verdict),
-        "set_aside": found.excluded.words,
+        "verdict": str(agreement.gate.verdict),
+        "set_aside": agreement.excluded.words,
         "is_text": headline.reason == Reason.UNSUPPORTED_SCALE,
         "ac1": headline.companions.get("ac1"),
         "picture": picture(plotted) if any(r.value is not None for _, r in plotted) else None,
-        "pairs": [_pair(pair, found.categories) for pair in shown],
-        "n_more_pairs": len(found.pairs) - len(shown),
+        "pairs": [_pair(pair, agreement.categories) for pair in shown],
+        "n_more_pairs": len(agreement.pairs) - len(shown),
         "disputed": disputed,
         "warnings": warning_words(headline),
     }
@@ -157,11 +157,11 @@ def _card(request: WebRequest, found: calibration.KeyAgreement, queue: Any) -> d
 def agreement_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Show, per rubric key: the verdict in words, kappa with interval, pairs, disputed items."""
     queue = queue_or_404(request, queue_uuid)
-    found = calibration.report(queue, now=timezone.now())
+    agreements = calibration.report(queue, now=timezone.now())
     context = {
         "workspace": request.workspace,
         "queue": queue,
-        "cards": [_card(request, key, queue) for key in found],
+        "cards": [_card(request, key, queue) for key in agreements],
         "target": verdicts.TARGET,
         "least": verdicts.GREYED_BELOW,
         "level": LEVEL,

@@ -1,4 +1,4 @@
-"""Experiments side by side: what each answered to each example, and how it was judged."""
+"""Experiments side by side: each one's answer to each example, with its feedback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_GET
 
 from datasets_app import experiments
-from datasets_app.experiments import Asked, ExampleRuns
+from datasets_app.experiments import ExampleRuns, ExampleRunsQuery
 from datasets_app.models import Dataset
 from observatory.feedback import summary
 from observatory.runs import search, spending, stats
@@ -20,15 +20,17 @@ from observatory.web import shapes
 from observatory.web.http import WebRequest, render_page, require
 from observatory.workspaces.roles import Permission
 
-MOST = 8
+MAX_COMPARED_EXPERIMENTS = 8
 PAGE = 25
 
 
 def _chosen(request: WebRequest) -> list[UUID]:
     """Return the experiments of `selectedSessions`: repeated, or joined by commas."""
-    given = ",".join(request.GET.getlist("selectedSessions")).split(",")
+    names = ",".join(request.GET.getlist("selectedSessions")).split(",")
     try:
-        return list(dict.fromkeys(UUID(text) for text in given if text.strip()))[:MOST]
+        return list(dict.fromkeys(UUID(text) for text in names if text.strip()))[
+            :MAX_COMPARED_EXPERIMENTS
+        ]
     except ValueError:
         raise Http404("no such experiment") from None
 
@@ -36,7 +38,7 @@ def _chosen(request: WebRequest) -> list[UUID]:
 @require_GET
 @require(Permission.VIEW)
 def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
-    """Show experiments of a dataset, example by example; without a choice, the newest two."""
+    """Show experiments of a dataset, example by example; by default the newest two."""
     dataset = Dataset.objects.filter(workspace=request.workspace, uuid=dataset_uuid).first()
     if dataset is None:
         raise Http404("no such dataset")
@@ -45,28 +47,30 @@ def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
     ).order_by("-start_time", "-pk")
     chosen = _chosen(request)
     projects = list(every.filter(uuid__in=chosen)) if chosen else list(every[:2])
-    projects.sort(key=lambda one: chosen.index(one.uuid) if chosen else 0)
+    projects.sort(key=lambda project: chosen.index(project.uuid) if chosen else 0)
     number = request.GET.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 7 else 1
     rows, has_more, is_slow = [], False, False
     try:
-        asked = Asked(
-            experiments=[one.uuid for one in projects],
+        runs_query = ExampleRunsQuery(
+            experiments=[project.uuid for project in projects],
             offset=(max(1, page) - 1) * PAGE,
             limit=PAGE + 1,
         )
-        found = experiments.by_example(dataset, asked, payloads=("outputs",)) if projects else []
+        examples = (
+            experiments.by_example(dataset, runs_query, payloads=("outputs",)) if projects else []
+        )
     except search.TooSlow:
         is_slow = True
     else:
-        has_more = len(found) > PAGE
-        rows = _rows(request, projects, found[:PAGE])
-    query = {"selectedSessions": ",".join(str(one.uuid) for one in projects)}
+        has_more = len(examples) > PAGE
+        rows = _rows(request, projects, examples[:PAGE])
+    query = {"selectedSessions": ",".join(str(project.uuid) for project in projects)}
     context = {
         "workspace": request.workspace,
         "dataset": dataset,
         **_figures(request, projects),
-        "others": every.exclude(pk__in=[one.pk for one in projects])[:50],
+        "others": every.exclude(pk__in=[project.pk for project in projects])[:50],
         "chosen": query["selectedSessions"],
         "rows": rows,
         "is_slow": is_slow,
@@ -79,39 +83,39 @@ def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
 
 
 def _figures(request: WebRequest, projects: list[Project]) -> dict[str, Any]:
-    """Return each experiment with its figures, and what the means rest on.
+    """Return each experiment with its figures and the coverage of its means.
 
-    No experiment is marked as the best: no test of the difference stands behind a mean.
+    No experiment is marked as the best: the means are not tested for a difference.
     """
-    ids = [one.pk for one in projects]
+    ids = [project.pk for project in projects]
     counted = stats.of_projects(request.workspace.pk, ids)
     judged = summary.project_stats(request.workspace.pk, ids)
     covered, n_common = experiments.coverage(request.workspace, projects)
     return {
         "experiments": [
             {
-                "project": one,
-                "stats": counted[one.pk],
-                "covered": covered[one.pk],
+                "project": project,
+                "stats": counted[project.pk],
+                "covered": covered[project.pk],
                 "judged": [
-                    {"key": key, "figures": figures, "scored": covered[one.pk].by_key.get(key)}
-                    for key, figures in judged.get(one.pk, {}).items()
+                    {"key": key, "figures": figures, "scored": covered[project.pk].by_key.get(key)}
+                    for key, figures in judged.get(project.pk, {}).items()
                 ],
             }
-            for one in projects
+            for project in projects
         ],
         "n_common": n_common,
-        "is_uneven": any(one.n_examples != n_common for one in covered.values()),
-        "has_trials": any(one.most_trials > 1 for one in covered.values()),
-        "has_errors": any(one.n_errors for one in covered.values()),
+        "is_uneven": any(project.n_examples != n_common for project in covered.values()),
+        "has_trials": any(project.most_trials > 1 for project in covered.values()),
+        "has_errors": any(project.n_errors for project in covered.values()),
     }
 
 
 def _rows(
-    request: WebRequest, projects: list[Project], found: list[ExampleRuns]
+    request: WebRequest, projects: list[Project], examples: list[ExampleRuns]
 ) -> list[dict[str, Any]]:
     runs = spending.with_subtree_usage(
-        request.workspace.pk, [run for one in found for run in one.runs]
+        request.workspace.pk, [run for example in examples for run in example.runs]
     )
     whole = {run.id: run for run in runs}
     judged = summary.feedback_stats(request.workspace.pk, list(whole))
@@ -125,13 +129,13 @@ def _rows(
 
     return [
         {
-            "example": one.revision.example,
-            "question": shapes.glance(one.revision.inputs, shapes.QUESTION_KEYS),
-            "reference": shapes.glance(one.revision.outputs, shapes.ANSWER_KEYS),
+            "example": example.revision.example,
+            "question": shapes.glance(example.revision.inputs, shapes.QUESTION_KEYS),
+            "reference": shapes.glance(example.revision.outputs, shapes.ANSWER_KEYS),
             "cells": [
-                (project, [shown(run) for run in one.runs if run.project_id == project.pk])
+                (project, [shown(run) for run in example.runs if run.project_id == project.pk])
                 for project in projects
             ],
         }
-        for one in found
+        for example in examples
     ]

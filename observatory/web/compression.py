@@ -1,10 +1,10 @@
-"""Pages go compressed: the longest shrink to a tenth.
+"""Compress pages: the longest shrink to a tenth.
 
-Only HTML: static files are compressed ahead, by brotli too, and the API's answers are left to a
-proxy, since most SDKs read them from near by. Why gzip: Django adds a random length to each answer,
-so that its length does not tell a secret in it to somebody who makes the browser ask many times
+Only HTML: static files are compressed ahead, by brotli too, and API responses are left to a proxy,
+since most SDKs are near by. Why gzip: Django adds a random length to each response, so that its
+length does not reveal a secret in it to an attacker who makes the browser request it many times
 (BREACH). The CSRF token is also masked anew in each page, and the secret of an API key is in one
-answer only.
+response only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Datasets: the list, and one dataset with its examples and where each came from."""
+"""Datasets: the list, and one dataset with its examples and their sources."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _example(revision: ExampleRevision) -> dict[str, Any]:
 def dataset_detail(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
     """Show the examples of the newest version: inputs, reference outputs, provenance.
 
-    `?example=` shows that one alone.
+    `?example=` shows that one only.
     """
     dataset = Dataset.objects.filter(workspace=request.workspace, uuid=dataset_uuid).first()
     if dataset is None:

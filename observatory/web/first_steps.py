@@ -1,4 +1,4 @@
-"""What the guide to a first trace shows, on every page that has nothing else to show yet."""
+"""The guide to a first trace, shown on every empty page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from observatory.workspaces.roles import Permission
 
 
 def first_steps(request: WebRequest, project: str = "") -> dict[str, Any]:
-    """Return what `_first_steps.html` draws; `project` is where the traces shall go."""
+    """Return the context of `_first_steps.html`; `project` receives the traces."""
     return {
         "endpoint": request.build_absolute_uri("/api"),
         "can_manage_keys": can(request, Permission.MANAGE_KEYS),

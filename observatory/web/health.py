@@ -1,4 +1,4 @@
-"""/livez, /readyz and /healthz: what a load balancer, an orchestrator and an operator ask."""
+"""/livez, /readyz and /healthz for load balancers, orchestrators and operators."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
 @require_safe
 @never_cache
 def livez(request: HttpRequest) -> HttpResponse:
-    """Return 200: the process serves requests. Nothing else is looked at."""
+    """Return 200: the process serves requests. Checks nothing else."""
     return JsonResponse({"status": "alive"})
 
 
@@ -41,7 +41,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Return 200 when runs can be stored, else 503 with the reasons.
 
-    The broker is not among them: storing a run needs none, and a sweeper routes it later.
+    The broker is not checked: storing a run needs none, and a sweeper routes it later.
     """
     reasons = obstacles()
     if reasons:
@@ -52,7 +52,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Return the detail: for an operator's session, or for an API key about its workspace."""
+    """Return the details: of everything for an operator, of its workspace for an API key."""
     try:
         is_allowed, workspace = _who_asks(request, timezone.now())
         if not is_allowed:
@@ -88,11 +88,11 @@ def _not_ready(reasons: list[str]) -> HttpResponse:
         status=503,
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
-    return without_a_log_line(response)  # asked every second, it would fill the log
+    return without_a_log_line(response)  # requested every second, it would fill the log
 
 
 def _who_asks(request: HttpRequest, now: datetime) -> tuple[bool, Workspace | None]:
-    """Return whether the caller may see the detail, and of which workspace (None: of all)."""
+    """Return whether the client may see the details, and of which workspace (None: of all)."""
     if token := request.headers.get("x-api-key"):
         key = keys.find(token, now)
         return key is not None, key.workspace if key is not None else None
@@ -104,19 +104,19 @@ def _unsafe_settings() -> list[str]:
     names = ["server_version_num", *MUST_BE_ON]
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [names])
-        found = dict(cursor.fetchall())
+        values = dict(cursor.fetchall())
     reasons = [
         f"the database has {name} = off: it could lose what was acknowledged"
         for name in MUST_BE_ON
-        if found[name] == "off"
+        if values[name] == "off"
     ]
-    if int(found["server_version_num"]) < OLDEST_POSTGRES:
+    if int(values["server_version_num"]) < OLDEST_POSTGRES:
         reasons.append("the database is older than PostgreSQL 15")
     return reasons
 
 
 class _Migrations:
-    """Whether all migrations were seen applied: then they stay so for this process's life."""
+    """Caches that all migrations are applied, for the life of this process."""
 
     are_applied = False
 
@@ -168,13 +168,13 @@ def _disk_free_bytes() -> int | None:
 
 
 def _broker_state() -> str:
-    """Return whether the broker can be reached: information, never a reason not to be ready."""
+    """Return whether the broker can be reached: information only, not part of readiness."""
     try:
         with current_app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=2)
             channel = broker.default_channel
-            if isinstance(channel, EmbeddedChannel):  # it has no server to connect to
+            if isinstance(channel, EmbeddedChannel):  # it has no server
                 channel.check()
-    except Exception as error:  # each transport has its own errors, and all mean the same here
+    except Exception as error:  # each transport has its own errors
         return f"does not answer ({type(error).__name__}): reviews and ingestion go on"
     return "answers"

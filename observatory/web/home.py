@@ -1,4 +1,4 @@
-"""Home: what needs me now, most urgent first."""
+"""Home: the user's open work, most urgent first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from observatory.workspaces.roles import Permission
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One reason to act, with its one action."""
+    """One piece of open work, with its one action."""
 
     icon: str
     title: str
@@ -39,7 +39,7 @@ class Card:
 @require_GET
 @require(Permission.VIEW)
 def workspace_home(request: WebRequest) -> HttpResponse:
-    """Show drafts I left, items held for me and queues that wait; polls answer 204 if unchanged."""
+    """Show the user's drafts, reservations and waiting queues; polls get 204 if unchanged."""
     now = timezone.now()
     queues = queue_cards.queue_cards(request.workspace, request.user, now)
     cards = []

@@ -1,4 +1,4 @@
-"""What every page shares: who asks, in which workspace, and how a page becomes an answer."""
+"""Shared by all pages: the user, the workspace, and rendering of responses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from observatory.workspaces.models import Membership, User, Workspace
 from observatory.workspaces.roles import PERMISSIONS, Permission, allows
 
 OUR_FETCH = "X-Obs-Fetch"
-OUR_USER = "X-Obs-User"  # our script says whose page it runs on
+OUR_USER = "X-Obs-User"  # the page's script sends the user the page was rendered for
 P = ParamSpec("P")
 
 
@@ -40,16 +40,16 @@ UrlView = Callable[..., HttpResponseBase]
 
 
 def is_ours(request: HttpRequest) -> bool:
-    """Return whether our own script sent this request and reads its answer."""
+    """Return whether the page's own script sent this request and reads the response."""
     return OUR_FETCH in request.headers
 
 
 def require(permission: Permission) -> Callable[[Page[P]], UrlView]:
-    """Let only members of the workspace in the URL pass whose role includes `permission`.
+    """Require that the user is a member of the URL's workspace with a role that has `permission`.
 
-    Not signed in: to the sign-in page (a script gets 401, also when somebody else has signed in
-    since its page was opened). Not a member: 404, as for a workspace
-    that does not exist. A member without the permission: 403, saying who can grant it.
+    Not signed in: to the sign-in page (a script gets 401, also when another user has signed in
+    since its page was opened). Not a member: 404, as for an unknown workspace. A member without the
+    permission: 403, naming the roles that may grant it.
     """
 
     def decorate(view: Page[P]) -> UrlView:
@@ -74,18 +74,18 @@ def require(permission: Permission) -> Callable[[Page[P]], UrlView]:
 
 
 def can(request: WebRequest, permission: Permission) -> bool:
-    """Return whether the member who asks holds `permission`."""
+    """Return whether the member has `permission`."""
     return allows(request.membership.role, permission)
 
 
 def public(view: UrlView) -> UrlView:
-    """Mark a view as open to people who have not signed in; the URL walk of the tests reads it."""
+    """Mark a view as open to visitors who are not signed in; the URL tests read the mark."""
     view.permission = "public"  # type: ignore[attr-defined]
     return view
 
 
 def signed_in(view: Page[P]) -> UrlView:
-    """Let only people pass who have signed in; what they may see is the view's to decide."""
+    """Require a signed-in user; the view itself checks further permissions."""
 
     @wraps(view)
     def guarded(request: WebRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -111,7 +111,7 @@ def _to_sign_in(request: WebRequest) -> HttpResponse:
 
 
 def page_before(request: HttpRequest) -> str:
-    """Return the path of the page whose form was sent: the address of a form may be no page."""
+    """Return the path of the page with the submitted form; the form's own URL may not be a page."""
     page = urlsplit(request.headers.get("Referer", ""))
     return "/" + page.path.lstrip("/") if page.netloc == request.get_host() else "/"
 
@@ -135,7 +135,7 @@ def _refusal(request: WebRequest, permission: Permission) -> HttpResponse:
 
 
 def shell(request: WebRequest, section: str) -> dict[str, Any]:
-    """Return what the frame around a page shows: workspace, role, and where we are."""
+    """Return the context of the frame around a page: workspace, role and navigation."""
     return {
         "workspace": request.workspace,
         "role": request.membership.role,
@@ -166,10 +166,10 @@ def render_page(
     section: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """Answer with `fragment` when htmx asks for a part, else with the whole `page` around it.
+    """Render `fragment` when htmx requests a part, else the whole `page` around it.
 
-    The one place that knows htmx's headers: a boosted visit and a restored history entry get
-    the whole page. Answers are never shared by a cache.
+    The only function that knows htmx's headers: a boosted visit and a restored history entry get
+    the whole page. Responses are never stored by a shared cache.
     """
     wants_part = (
         bool(request.htmx) and not request.htmx.boosted and not request.htmx.history_restore_request
@@ -187,17 +187,17 @@ def render_page(
 
 
 def privately(response: HttpResponse) -> HttpResponse:
-    """Say that `response` depends on htmx's headers and belongs to one person."""
+    """Mark `response` as dependent on htmx's headers and private to one user."""
     patch_vary_headers(response, ["HX-Request", "HX-Boosted", "HX-History-Restore-Request"])
     patch_cache_control(response, private=True, no_cache=True)
     return response
 
 
 def fingerprint(*parts: object) -> str:
-    """Return a short mark of `parts`: a poll that sends it back is answered 204 if it holds."""
+    """Return a short digest of `parts`: a poll that sends it back gets 204 if it is unchanged."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def unchanged() -> HttpResponse:
-    """Answer a poll: nothing to swap."""
+    """Respond to a poll without a change: 204."""
     return privately(HttpResponse(status=204))

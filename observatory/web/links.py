@@ -1,7 +1,7 @@
-"""The addresses that the SDKs print, and LangSmith's own: each leads to a page of ours.
+"""URLs that the SDKs print, and LangSmith's own: each redirects to a page.
 
 `/o/<tenant>/...` names a workspace by its id, `/prompts/...` and `/hub/...` a prompt by its name.
-Where the visitor is no member, or nothing is there, it is 404 like any unknown address.
+404 for an unknown object and for visitors who are not members.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from observatory.workspaces.models import Workspace
 
 
 def _workspace(request: WebRequest, tenant: UUID) -> Workspace:
-    found = Workspace.objects.filter(uuid=tenant, memberships__user=request.user).first()
-    if found is None:
+    workspace = Workspace.objects.filter(uuid=tenant, memberships__user=request.user).first()
+    if workspace is None:
         raise Http404("no such workspace")
-    return found
+    return workspace
 
 
 def _to_page(name: str) -> Callable[..., HttpResponseBase]:
-    """Return a view that sends members of the tenant in the URL to the page `name`."""
+    """Return a view that redirects members of the URL's tenant to the page `name`."""
 
     @require_GET
     @signed_in
@@ -53,7 +53,7 @@ _to_run = _to_page("run-detail")
 
 
 def to_run(request: HttpRequest, tenant: UUID, project_uuid: UUID, run_id: UUID) -> Any:
-    """Send members to a run; its project in the address does not matter."""
+    """Redirect members to a run; its project in the URL is ignored."""
     return _to_run(request, tenant=tenant, run_id=run_id)
 
 
@@ -65,7 +65,7 @@ to_run.permission = "signed in"  # type: ignore[attr-defined]
 def to_example(
     request: WebRequest, tenant: UUID, dataset_uuid: UUID, example_uuid: UUID
 ) -> HttpResponse:
-    """Send members to a dataset, with one example of it."""
+    """Redirect members to a dataset, with one example of it."""
     slug = _workspace(request, tenant).slug
     return redirect(
         f"{reverse('dataset-detail', args=[slug, dataset_uuid])}?example={example_uuid}"
@@ -75,9 +75,9 @@ def to_example(
 @require_GET
 @signed_in
 def to_prompt(request: WebRequest, handle: str, commit: str = "", owner: str = "") -> HttpResponse:
-    """Send members to a prompt, or to a commit of it: the workspace is `organizationId`.
+    """Redirect members to a prompt, or to a commit of it: the workspace is `organizationId`.
 
-    Without one it is the first of the visitor's workspaces that has a prompt of that name.
+    By default the first of the user's workspaces that has a prompt of that name.
     """
     mine = PromptRepo.objects.filter(workspace__memberships__user=request.user, handle=handle)
     tenant = request.GET.get("organizationId", "")
@@ -86,10 +86,10 @@ def to_prompt(request: WebRequest, handle: str, commit: str = "", owner: str = "
             mine = mine.filter(workspace__uuid=UUID(tenant))
         except ValueError:
             raise Http404("no such workspace") from None
-    found = mine.select_related("workspace").order_by("workspace__slug").first()
-    if found is None:
+    prompt = mine.select_related("workspace").order_by("workspace__slug").first()
+    if prompt is None:
         raise Http404("no such prompt")
-    slug = found.workspace.slug
+    slug = prompt.workspace.slug
     if commit:
         return redirect("prompt-commit", slug, handle, commit)
     return redirect("prompt", slug, handle)

@@ -1,4 +1,4 @@
-"""A database or a disk that is away is 503 with Retry-After everywhere, never 500."""
+"""Respond 503 with Retry-After, never 500, while the database or a disk is unavailable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class OutageMiddleware:
-    """Answers for views whose database or disk was away."""
+    """Responds for views whose database or disk was unavailable."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -31,8 +31,8 @@ class OutageMiddleware:
 
 
 def unavailable(request: HttpRequest, exception: BaseException, reason: str) -> HttpResponse:
-    """Return 503: a page for a browser, JSON for everything else. Touches no database."""
-    # One line: during an outage a traceback a request would fill the log.
+    """Return 503: a page for a browser, JSON for other clients. Does not use the database."""
+    # One line: during an outage a traceback per request would fill the log.
     logger.error("%s %s: %s (%s)", request.method, request.path, reason, exception)
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     if "text/html" in request.headers.get("accept", ""):
@@ -43,13 +43,13 @@ def unavailable(request: HttpRequest, exception: BaseException, reason: str) -> 
 
 
 def without_a_log_line(response: HttpResponse) -> HttpResponse:
-    """Return `response`, for which Django shall not log a second line."""
+    """Mark `response` so that Django does not log a second line."""
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer what no view answered: an outage met in a middleware, else a plain 500."""
+    """Respond to errors outside views: an outage met in a middleware, else a plain 500."""
     exception = sys.exc_info()[1]
     if exception is not None and (reason := reason_of_outage(exception)):
         return unavailable(request, exception, reason)

@@ -1,4 +1,4 @@
-"""A run's documents, facts and steps as the run page and the workbench draw them."""
+"""A run's documents, fields and steps for the run page and the workbench."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ RAW_FIELDS = ("inputs", "outputs", "events", "serialized")
 
 
 def payload_context(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
-    """Return what runs/_payload.html needs for `tab` of `run`."""
+    """Return the context of runs/_payload.html for `tab` of `run`."""
     if tab == "conversation":
         inputs, outputs = shapes.load(run.inputs), shapes.load(run.outputs)
         documents = shapes.documents_of(outputs) if run.run_type == "retriever" else []
-        asked = shapes.question_turns(inputs)
-        turns = asked if documents else asked + shapes.answer_turns(outputs, asked)
+        questions = shapes.question_turns(inputs)
+        turns = questions if documents else questions + shapes.answer_turns(outputs, questions)
         return {"turns": turns, "documents": documents}
     if tab in {"io", "inputs", "outputs"}:
         names = ("inputs", "outputs") if tab == "io" else (tab,)
@@ -52,7 +52,7 @@ def _part(request: WebRequest, run: Run, name: str, *, is_raw: bool) -> dict[str
 
 
 def facts(workspace: Workspace, run: Run) -> list[tuple[str, str]]:
-    """Return the plain fields of a run as (name, text), those that are set.
+    """Return the plain fields of a run that are set, as (name, text).
 
     Tokens and costs of a parent are the sum of the llm runs below, as everywhere.
     """
@@ -78,7 +78,7 @@ def facts(workspace: Workspace, run: Run) -> list[tuple[str, str]]:
 
 
 def spent(workspace: Workspace, run: Run) -> search.RunRow:
-    """Return the row of `run` with tokens and costs, a parent's summed over the runs below."""
+    """Return `run` with tokens and costs, a parent's summed over the runs below."""
     rows = search.by_ids(workspace, [run.id], payloads=()).values()
     return spending.with_subtree_usage(workspace.pk, rows)[0]
 
@@ -86,7 +86,7 @@ def spent(workspace: Workspace, run: Run) -> search.RunRow:
 def span_rows(
     request: WebRequest, steps: list[Run], *, chosen: UUID, tab: str
 ) -> list[traces.Span]:
-    """Return the tree's rows with the address of each run's pane."""
+    """Return the tree's rows with the URL of each run's pane."""
     spans = traces.arrange(steps)
     for span in spans:
         address = reverse("run-detail", args=[request.workspace.slug, span.id])

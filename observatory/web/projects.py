@@ -1,4 +1,4 @@
-"""Projects: the list with what happened in each."""
+"""Projects: the list, with recent figures of each."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def prompt_list(request: WebRequest) -> HttpResponse:
 @require_GET
 @require(Permission.VIEW)
 def prompt(request: WebRequest, handle: str, commit: str = "latest") -> HttpResponse:
-    """Show the manifest of a commit (by hash, its beginning or a tag) and the newest commits."""
+    """Show the manifest of a commit (by hash, hash prefix or tag) and the newest commits."""
     repo = PromptRepo.objects.filter(workspace=request.workspace, handle=handle).first()
     if repo is None:
         raise Http404("no such prompt")

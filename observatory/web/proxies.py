@@ -1,4 +1,4 @@
-"""The true address of a client, before anything asks for it."""
+"""Middleware that finds a client's real address."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from observatory.proxies import client_of, is_trusted
 
 
 class ProxyMiddleware:
-    """Puts the client's address into REMOTE_ADDR, and believes X-Forwarded-* of proxies only.
+    """Puts the client's address into REMOTE_ADDR, and trusts X-Forwarded-* of proxies only.
 
-    What anybody else sends under these names is removed. First of all middleware, because the
-    others ask whether the request came over TLS.
+    The headers of other peers are removed. First of all middleware, because the others check
+    whether the request came over TLS.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

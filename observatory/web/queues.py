@@ -1,4 +1,4 @@
-"""Queues: the list, and one queue with its progress, people, rules and items."""
+"""Queues: the list, and one queue with its progress, reviewers, rules and items."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from observatory.workspaces.roles import Permission
 
 
 def queue_or_404(request: WebRequest, queue_uuid: UUID) -> AnnotationQueue:
-    """Return the queue if this member may open it; otherwise it does not exist."""
+    """Return the queue if the member may open it; otherwise raise 404."""
     queue = access.visible_to(request.workspace, request.user).filter(uuid=queue_uuid).first()
     if queue is None:
         raise Http404("no such queue")
-    queue.workspace = request.workspace  # it is that one: no query for it later
+    queue.workspace = request.workspace  # saves a query later
     return queue
 
 
@@ -47,7 +47,7 @@ def item_or_404(queue: AnnotationQueue, item_uuid: UUID) -> QueueItem:
 @require_GET
 @require(Permission.VIEW)
 def queue_list(request: WebRequest) -> HttpResponse:
-    """List the queues, those with work for me first; polls answer 204 if unchanged."""
+    """List the queues, those with work for the user first; polls get 204 if unchanged."""
     cards = queue_cards.queue_cards(request.workspace, request.user, timezone.now())
     cards.sort(key=lambda card: (not card.n_for_me or card.queue.is_paused, card.queue.name))
     version = fingerprint(
@@ -80,7 +80,7 @@ STATES = [("", "All"), ("open", "Open"), ("completed", "Completed"), ("removed",
 @require_GET
 @require(Permission.VIEW)
 def queue_detail(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
-    """Show how far a queue is, who works on it, what feeds it, and its items with the reasons."""
+    """Show a queue's progress, reviewers and rules, and its items with the reasons."""
     queue = queue_or_404(request, queue_uuid)
     state = request.GET.get("state", "")
     items = Paginator(queue_items.items_of(queue, state), per_page=30)
@@ -124,7 +124,7 @@ def _is_running(queue: AnnotationQueue) -> bool:
 
 
 def _removed_now(request: WebRequest, queue: AnnotationQueue) -> QueueItem | None:
-    """Return the item that was removed a moment ago, for the page to offer the way back."""
+    """Return the item that was just removed, to offer an undo."""
     item_uuid = identifier(request.GET.get("removed"))
     if item_uuid is None or not can(request, Permission.MANAGE_QUEUES):
         return None
@@ -136,7 +136,7 @@ def _removed_now(request: WebRequest, queue: AnnotationQueue) -> QueueItem | Non
 def _bars(progress: queue_progress.Progress, *, is_reviewer: bool) -> list[dict[str, Any]]:
     """Return the stacked bar: each part with its words, its fill, and x and width in percent.
 
-    For somebody who does not review here nothing waits: what is left is open.
+    For users who do not review here nothing waits: what is left is open.
     """
     parts = [("completed", progress.completed, "ok")]
     if is_reviewer:
@@ -168,7 +168,7 @@ ACTIONS = {
 @require_POST
 @require(Permission.MANAGE_QUEUES)
 def item_action(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Release the reservations of an item, offer it to everybody again, remove it, or undo that."""
+    """Release an item's reservations, reopen it to all reviewers, remove it, or undo that."""
     queue = queue_or_404(request, queue_uuid)
     item = item_or_404(queue, item_uuid)
     action = request.POST.get("action", "")
@@ -192,9 +192,9 @@ def item_action(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
 @require_GET
 @require(Permission.VIEW)
 def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Show one item: why it is here, what the model said, and the answers side by side.
+    """Show one item: its reasons, the model's answer, and the reviewers' answers side by side.
 
-    In a blind queue others' answers appear when mine is in or the item is completed.
+    In a blind queue others' answers appear once the user's is in or the item is completed.
     """
     queue = queue_or_404(request, queue_uuid)
     item = item_or_404(queue, item_uuid)
@@ -236,28 +236,28 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
 def _answers(item: QueueItem, reviews: list[Review]) -> list[dict[str, Any]]:
     """Return a row per question with each reviewer's answer in words.
 
-    First the rubric, then what was answered under keys that it no longer has.
+    The rubric first, then answers under keys that it no longer has.
     """
     rows = []
-    asked = list(item.queue.rubric_items.all())
-    known = {question.feedback_key for question in asked}
+    questions = list(item.queue.rubric_items.all())
+    known = {question.feedback_key for question in questions}
     answered = dict.fromkeys(key for review in reviews for key in review.scores)
     past = [
         RubricItem(feedback_key=key, title=f"{key} (no longer asked)")
         for key in answered
         if key not in known
     ]
-    for question in (*asked, *past):
-        given = [review.scores.get(question.feedback_key) for review in reviews]
-        words = [answer_words(answer, question) for answer in given]
+    for question in (*questions, *past):
+        answers = [review.scores.get(question.feedback_key) for review in reviews]
+        words = [answer_words(answer, question) for answer in answers]
         if item.is_pair:
-            words = [pairs.letter_of(item, said) for said in words]
+            words = [pairs.letter_of(item, word) for word in words]
         rows.append({"question": question, "words": words, "differ": len(set(words)) > 1})
     return rows
 
 
 def answer_words(answer: dict[str, Any] | None, question: RubricItem) -> str:
-    """Return an answer {score, value, comment} as a person reads it; "-" for none."""
+    """Return an answer {score, value, comment} in words; "-" for none."""
     if not answer:
         return "-"
     words = kind_of(question).in_words(answer.get("score"), answer.get("value"))

@@ -1,8 +1,8 @@
-"""The only module that calls HTML safe. Everything models and users wrote passes through here.
+"""The only module that marks HTML safe. All text from models and users passes through here.
 
-Promise R1: such text runs no script and loads nothing remote. Markdown is rendered with HTML
-off and then cleaned by an allow-list of our own (no images, ids, styles or data attributes).
-Bidirectional and other invisible controls are shown, because they make text lie.
+Promise R1: such text runs no script and loads nothing remote. Markdown is rendered with HTML off
+and then cleaned by an allow-list (no images, ids, styles or data attributes). Bidirectional and
+other invisible controls are shown, because they make text misleading.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def _heading_close(
 def _parser(*, breaks: bool) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": breaks})
     parser.enable(["table", "strikethrough"]).disable("image")
-    # A page has its own headings: those of a payload are only styled as such.
+    # Headings in a payload are only styled: the page has its own outline.
     parser.add_render_rule("heading_open", _heading_open)
     parser.add_render_rule("heading_close", _heading_close)
     return parser
 
 
-_markdown = _parser(breaks=True)  # models end lines where they mean to
+_markdown = _parser(breaks=True)  # line breaks of models are intended
 _document = _parser(breaks=False)
 
 
@@ -82,9 +82,9 @@ def plain(text: str) -> SafeString:
     return mark_safe(_show_hidden(escape(_mark_hidden(text))))  # noqa: S308
 
 
-@lru_cache(maxsize=64)  # a queue's instructions stand beside every item
+@lru_cache(maxsize=64)  # a queue's instructions appear with every item
 def document(text: str) -> SafeString:
-    """Return what a person wrote in an editor as HTML: a line's end is only a space."""
+    """Return a user's Markdown as HTML; single line breaks become spaces."""
     return markdown(text, _document)
 
 
@@ -105,13 +105,13 @@ def markdown(text: str, parser: MarkdownIt = _markdown) -> SafeString:
 
 
 def _text_only_links(html: str) -> str:
-    """Drop relative links: inside our pages they would act on our own addresses."""
+    """Drop relative links: in these pages they would point to this application's own URLs."""
     return re.sub(r'<a (?![^>]*href="(?:https?:|mailto:))[^>]*>', "<a>", html)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A payload as the page shows it; `n_chars` counts the whole, `is_cut` says what is missing."""
+    """A payload to show; `n_chars` counts the whole, `is_cut` whether some is missing."""
 
     html: SafeString
     n_chars: int
@@ -135,7 +135,7 @@ def coloured_json(text: str) -> SafeString:
 def json_tree(value: Any) -> SafeString:
     """Return `value` as nested lists that open and close, the two upper levels open.
 
-    At most TREE_ROWS rows are drawn; the rest is counted, not dropped in silence.
+    At most TREE_ROWS rows are drawn; the number of others is shown.
     """
     rows = _Rows(TREE_ROWS)
     html = _branch(value, rows, depth=0)

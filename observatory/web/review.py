@@ -1,7 +1,7 @@
-"""The workbench: judge an item, correct it, go on to the next. Every step works without scripts.
+"""The workbench: review an item, correct it, continue. Every step works without scripts.
 
 A script sends `X-Obs-Fetch` and gets parts of the page, each with an id it replaces; a plain form
-gets a redirect or the page again with what was typed.
+gets a redirect or the page again with its input.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def review(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Show the next item, or the one `?item=` names, reserved."""
     frame = _frame(request, queue_uuid)
     now = timezone.now()
-    wanted = forms.identifier(request.GET.get("item"))
-    if wanted is None:
+    item_id = forms.identifier(request.GET.get("item"))
+    if item_id is None:
         return _page(request, frame, workbench.open_next(frame.queue, request.user, now))
-    item = item_or_404(frame.queue, wanted)
+    item = item_or_404(frame.queue, item_id)
     try:
         seat = reservations.reserve(item, request.user, now)
     except Unavailable as refusal:
@@ -92,7 +92,7 @@ def _page(
     status: int = 200,
     **typed: Any,
 ) -> HttpResponse:
-    """Render the whole workbench with the item that is open, or with why there is none."""
+    """Render the whole workbench with the open item, or with the reason why there is none."""
     now = timezone.now()
     diff = typed.pop("diff", None)
     if opened is not None:
@@ -109,7 +109,7 @@ def _page(
 
 
 def _same_page(request: WebRequest, item: QueueItem, **typed: Any) -> HttpResponse:
-    """Render the workbench with `item` again, and what was typed."""
+    """Render the workbench with `item` and the submitted input."""
     seat = Seat.objects.filter(item=item, reviewer=request.user, is_taken=False).first()
     frame = _frame(request, item.queue.uuid)
     return _page(request, frame, workbench.open_item(item, request.user, seat), **typed)
@@ -159,7 +159,7 @@ def review_context(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
 
 
 def _parts(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
-    """Answer a script: progress, rail, and the item after the one on the screen, in a template.
+    """Respond to a script: progress, rail, and the item after the current one, in a template.
 
     Read first, then drawn: docs/adr/0004.
     """
@@ -186,13 +186,13 @@ def review_next(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
 @require_POST
 @require(Permission.REVIEW)
 def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Store a review. The same form twice is one review; a refused one is kept as a draft."""
+    """Store a review, once for repeated submissions; a rejected one is kept as a draft."""
     form = _form(request, queue_uuid, item_uuid)
     item = form.item
     typed = forms.submitted_answers(request.POST, form.questions)
     try:
-        sent = forms.submission_of(request.POST, typed, form.outputs)
-        outcome = reviews.submit(item, request.user, sent, timezone.now())
+        submission = forms.submission_of(request.POST, typed, form.outputs)
+        outcome = reviews.submit(item, request.user, submission, timezone.now())
     except corrections.InvalidCorrection as error:
         where = f" (line {error.line}, column {error.column})"
         return _refused(request, item, typed, {"correction": f"{error.reason}{where}"})
@@ -213,7 +213,7 @@ def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Htt
 
 
 def _keep(item: QueueItem, request: WebRequest, typed: forms.Typed) -> None:
-    """Make what was typed the draft, so that opening the item again shows it."""
+    """Store the submitted input as the draft, so that opening the item again shows it."""
     writer = forms.writer_of(request.POST)
     drafts.keep(item, request.user, typed.as_draft(), timezone.now(), writer=writer)
 
@@ -226,7 +226,7 @@ def _refused(
     *,
     status: int = 422,
 ) -> HttpResponse:
-    """Answer a form that cannot be stored; nothing of it is lost."""
+    """Respond to a form that cannot be stored, without losing input."""
     _keep(item, request, typed)
     if is_ours(request):
         names = {row.feedback_key: str(row) for row in item.queue.rubric_items.all()}
@@ -253,7 +253,7 @@ def _clashed(
     return redirect("item-detail", request.workspace.slug, item.queue.uuid, item.uuid)
 
 
-# Passing over, taking back -----------------------------------------------------------------------
+# Skip, requeue and undo ---------------------------------------------------------------------------
 
 
 def _deferred(request: WebRequest, item: QueueItem, words: str) -> HttpResponse:
@@ -271,7 +271,7 @@ def _not_deferred(request: WebRequest, item: QueueItem, reason: Reason) -> HttpR
 
 
 def _form_left(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> QueueItem:
-    """Return the item that is passed over; what stands in its form is kept as a draft."""
+    """Return the skipped item after saving the input of its form as a draft."""
     form = _form(request, queue_uuid, item_uuid)
     if "submission_id" in request.POST:
         typed = forms.submitted_answers(request.POST, form.questions)
@@ -283,7 +283,7 @@ def _form_left(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> QueueI
 @require_POST
 @require(Permission.REVIEW)
 def review_skip(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Pass the item over for good, with a reason."""
+    """Skip the item for good, with a reason."""
     item = _form_left(request, queue_uuid, item_uuid)
     try:
         reviews.skip(item, request.user, request.POST.get("reason", ""), timezone.now())
@@ -297,7 +297,7 @@ def review_skip(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
 @require_POST
 @require(Permission.REVIEW)
 def review_requeue(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Put the item at the end of the reviewer's own order."""
+    """Move the item to the end of the reviewer's own order."""
     item = _form_left(request, queue_uuid, item_uuid)
     try:
         reviews.requeue(item, request.user, timezone.now())
@@ -323,16 +323,16 @@ def review_back(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
 @require_POST
 @require(Permission.REVIEW)
 def review_undo(request: WebRequest, queue_uuid: UUID, review_uuid: UUID) -> HttpResponse:
-    """Take a review back and open the item with its answers."""
+    """Undo a review and open the item with its answers."""
     queue = queue_or_404(request, queue_uuid)
-    found = (
+    review = (
         Review.objects.select_related("item", "queue")
         .filter(queue=queue, uuid=review_uuid, reviewer=request.user)
         .first()
     )
-    if found is None:
+    if review is None:
         raise Http404("no such review")
-    back = reviews.retract(found, request.user, timezone.now())
+    back = reviews.retract(review, request.user, timezone.now())
     back.item.queue = queue
     words = "Review reopened. Your answers are here again."
     return _opened_again(request, back.item, back.seat, words)
@@ -341,7 +341,7 @@ def review_undo(request: WebRequest, queue_uuid: UUID, review_uuid: UUID) -> Htt
 def _opened_again(
     request: WebRequest, item: QueueItem, seat: Seat | None, words: str
 ) -> HttpResponse:
-    """Answer an undo: the item, reserved again, comes next."""
+    """Respond to an undo: the item, reserved again, comes next."""
     if not is_ours(request) or seat is None:
         messages.success(request, words)
         address = reverse("review", args=[request.workspace.slug, item.queue.uuid])
@@ -358,7 +358,7 @@ def _opened_again(
 @require_POST
 @require(Permission.REVIEW)
 def review_draft(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Save a draft; 409 when another tab has saved meanwhile or the review is in."""
+    """Save a draft; 409 when another tab has saved meanwhile or the review is submitted."""
     form = _form(request, queue_uuid, item_uuid)
     item = form.item
     typed = forms.submitted_answers(request.POST, form.questions)
@@ -396,7 +396,7 @@ def _held(
 @require_POST
 @require(Permission.REVIEW)
 def review_heartbeat(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Hold the item longer; 409 when the reservation is over."""
+    """Extend the reservation; 409 when it is over."""
     seat, lease = _held(request, queue_uuid, item_uuid)
     now = timezone.now()
     try:
@@ -414,7 +414,7 @@ def review_heartbeat(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> 
 @require_POST
 @require(Permission.REVIEW)
 def review_release(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Give the item back when the page is left; an older lease changes nothing."""
+    """Release the item when the page is left; an older lease changes nothing."""
     seat, lease = _held(request, queue_uuid, item_uuid)
     if seat is not None:
         reservations.release(seat, request.user, lease)
@@ -424,7 +424,7 @@ def review_release(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Ht
 @require_POST
 @require(Permission.REVIEW)
 def review_diff(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpResponse:
-    """Compare the editor's text with the answer, where there is no script or too much text."""
+    """Diff the editor's text and the answer on the server, without a script or for long texts."""
     form = _form(request, queue_uuid, item_uuid)
     typed = forms.submitted_answers(request.POST, form.questions)
     diff = forms.shown_diff(typed, form.outputs)

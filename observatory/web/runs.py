@@ -33,7 +33,7 @@ TABS = [
     ("feedback", "Feedback"),
     ("raw", "Raw"),
 ]
-QUICK = [  # what a chip finds is what the rule preset of the same name routes
+QUICK = [  # each chip has the filter of the rule preset of the same name
     ("Errors", "circle-x", PRESETS["errors"].filter),
     ("Slow, over 10 s", "timer", "gt(latency, 10)"),
     ("Negative feedback", "thumbs-down", PRESETS["negative-feedback"].filter),
@@ -55,7 +55,7 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
     rows: list[dict[str, Any]] = []
     cursor, searched_to, is_slow = None, None, False
     if problem is None:
-        wanted = search.RunQuery(
+        run_query = search.RunQuery(
             projects=[project.uuid],
             is_root=None if shows_all else True,
             filter=node,
@@ -65,7 +65,7 @@ def run_list(request: WebRequest, project_uuid: UUID) -> HttpResponse:
             timeout_s=settings.PAGE_TIMEOUT_S,
         )
         try:
-            page = search.query(request.workspace, wanted)
+            page = search.query(request.workspace, run_query)
         except search.BadCursor:
             raise Http404("no such page") from None
         except search.TooSlow:
@@ -117,7 +117,7 @@ def _parsed(text: str) -> tuple[Node | None, dict[str, Any] | None]:
 
 
 def describe(text: str, error: FilterError) -> dict[str, Any]:
-    """Return a mistake of a filter with the piece of text around it and a caret below."""
+    """Return a filter error with the surrounding text and a caret below the position."""
     position = error.position
     problem: dict[str, Any] = {"message": error.message, "position": position}
     if position is not None:
@@ -151,7 +151,7 @@ def _rows(request: WebRequest, runs: list[search.RunRow]) -> list[dict[str, Any]
 
 
 def _figure(figures: dict[str, Any]) -> str:
-    """Return the one figure of a key that fits a table cell: its mean, or its first label."""
+    """Return the one figure of a key for a table cell: its mean, or its first label."""
     if figures["avg"] is not None:
         return f"{figures['avg']:.2f}".rstrip("0").rstrip(".")
     return str(next(iter(figures["values"]), ""))[:24]
@@ -167,7 +167,7 @@ def run_or_404(request: WebRequest, run_id: UUID) -> Run:
 @require_GET
 @require(Permission.VIEW)
 def run_detail(request: WebRequest, run_id: UUID) -> HttpResponse:
-    """Show a run inside its trace; htmx asks for the pane of another run or tab."""
+    """Show a run in its trace; htmx requests the pane of another run or tab."""
     run = run_or_404(request, run_id)
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else "conversation"
@@ -193,7 +193,7 @@ def run_detail(request: WebRequest, run_id: UUID) -> HttpResponse:
 
 
 def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
-    """Return what surrounds the pane: the trace's root, its tree, its queues."""
+    """Return the context around the pane: the trace's root, its tree, its queues."""
     steps = list(listing.steps_of(request.workspace, run.trace_id)[: listing.TRACE_ROWS])
     n_spans = len(steps)
     if n_spans == listing.TRACE_ROWS:
@@ -232,16 +232,16 @@ def _frame(request: WebRequest, run: Run, tab: str) -> dict[str, Any]:
 @require_POST
 @require(Permission.MANAGE_QUEUES)
 def run_enqueue(request: WebRequest, run_id: UUID) -> HttpResponse:
-    """Put a run into a queue because a person wants it there."""
+    """Add a run to a queue at a user's request."""
     run = run_or_404(request, run_id)
     try:
-        wanted = UUID(request.POST.get("queue", ""))
+        queue_uuid = UUID(request.POST.get("queue", ""))
     except ValueError:
         raise Http404("no such queue") from None
     singles = access.visible_to(request.workspace, request.user).filter(
         queue_type=AnnotationQueue.QueueType.SINGLE
     )
-    queue = singles.filter(uuid=wanted).first()
+    queue = singles.filter(uuid=queue_uuid).first()
     if queue is None:
         raise Http404("no such queue")
     queue_items.add_runs(

@@ -1,4 +1,4 @@
-"""My password, and the browsers in which I am signed in."""
+"""The user's password and browser sessions."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _page(request: WebRequest, form: forms.Form | None = None, status: int = 200
 @require_GET
 @require(Permission.VIEW)
 def security(request: WebRequest) -> HttpResponse:
-    """Show the form for a new password and where I am signed in."""
+    """Show the form for a new password and the user's sessions."""
     return _page(request)
 
 
@@ -80,7 +80,7 @@ def security(request: WebRequest) -> HttpResponse:
 @require_POST
 @require(Permission.VIEW)
 def password_change(request: WebRequest) -> HttpResponse:
-    """Give me a new password, and sign me out in every other browser."""
+    """Set a new password, and end the user's other sessions."""
     form = PasswordForm(request)
     if not form.is_valid():
         return _page(request, form, status=422)
@@ -94,7 +94,7 @@ def password_change(request: WebRequest) -> HttpResponse:
 @require_POST
 @require(Permission.VIEW)
 def session_end(request: WebRequest, session_uuid: UUID) -> HttpResponse:
-    """Sign me out in one browser."""
+    """End one of the user's sessions."""
     session = sessions.live(request.user, timezone.now()).filter(uuid=session_uuid).first()
     if session is None:
         raise Http404("no such session")
@@ -108,7 +108,7 @@ def session_end(request: WebRequest, session_uuid: UUID) -> HttpResponse:
 @require_POST
 @require(Permission.VIEW)
 def session_end_all(request: WebRequest) -> HttpResponse:
-    """Sign me out in all browsers, or in all but this one."""
+    """End all of the user's sessions, or all but the current one."""
     if request.POST.get("keep") == "this":
         sessions.end(request.user, keep=request.session.session_key)
         messages.success(request, "All other browsers are signed out.")

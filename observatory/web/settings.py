@@ -1,4 +1,4 @@
-"""Settings: how the pages look and react for me, and the workspace's API keys."""
+"""Settings: the user's profile and theme, and the workspace's API keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class KeyForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @require(Permission.VIEW)
 def profile(request: WebRequest) -> HttpResponse:
-    """Change my name, theme and whether single keys act."""
+    """Change the user's name, theme and single-key shortcuts."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -84,7 +84,7 @@ def key_list(request: WebRequest) -> HttpResponse:
 @require_POST
 @require(Permission.MANAGE_KEYS)
 def key_mint(request: WebRequest) -> HttpResponse:
-    """Create a key and show its secret, this once: nobody can come back to the answer."""
+    """Create a key and show its secret in this response only."""
     form = KeyForm(request.POST)
     if not form.is_valid():
         return _key_page(request, form, status=422)
@@ -97,7 +97,7 @@ def key_mint(request: WebRequest) -> HttpResponse:
 @require_POST
 @require(Permission.MANAGE_KEYS)
 def key_revoke(request: WebRequest, key_uuid: UUID) -> HttpResponse:
-    """Make a key useless from the next request on."""
+    """Revoke a key from the next request on."""
     key = ApiKey.objects.filter(workspace=request.workspace, uuid=key_uuid).first()
     if key is None:
         raise Http404("no such key")

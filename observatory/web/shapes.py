@@ -1,6 +1,6 @@
-"""Arithmetic: what a payload looks like to a reader. No Django, no clock.
+"""Arithmetic: interpret a payload for readers. No Django, no clock.
 
-Tried in order: chat messages (OpenAI, Anthropic, LangChain), one string in an envelope, anything.
+Tried in order: chat messages (OpenAI, Anthropic, LangChain), an object with one string, anything.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from observatory.runs.previews import preview
 
 PARSED_CHARS = 65_536
 """A longer document is not built as objects for one line: its preview is the line."""
-FILE_CHARS = 1_000  # a longer string in such a block is a file, not a text to read
+FILE_CHARS = 1_000  # a longer string in such a block is a file
 BLOCK_CHARS = 4_000
 """Characters of a block of a message that has a shape of its own; "..." says it was cut."""
 SHOWN_AS = {"developer": "system", "function": "tool"}
 """Roles that a page does not tell from another."""
 ITEMS = {"function_call", "custom_tool_call", "function_call_output", "reasoning"}
-DEPTH = 4  # messages lie no deeper
+DEPTH = 4  # deepest level of messages
 TEXT_CHARS = 65_536
 """Of a longer text a conversation shows the beginning."""
 ANSWER_KEYS = ("answer", "output", "response", "text", "content", "completion", "result", "reply")
@@ -32,8 +32,8 @@ QUESTION_KEYS = ("question", "input", "query", "prompt", "message", "text", "use
 class Message:
     """One turn. `role` is user, assistant, system or tool; `calls` are (name, arguments).
 
-    A turn that is no text has its JSON value: `has_value`, for None is one as well. `rest` is what
-    the document says besides, if anything.
+    A turn that is not text has its JSON value: `has_value`, for None is one as well. `rest` is the
+    remainder of the document, if any.
     """
 
     role: str
@@ -52,7 +52,7 @@ class Message:
 
     @property
     def head(self) -> str:
-        """Return the beginning of a long text; a page that holds all of it is not usable."""
+        """Return the beginning of a long text; a page with all of it is not usable."""
         return self.text[:TEXT_CHARS]
 
     @property
@@ -61,7 +61,7 @@ class Message:
 
 
 def load(document: str | None) -> Any:
-    """Return the value of a stored document; one that does not parse stays its text."""
+    """Return the value of a stored document, or its text if it does not parse."""
     if document is None:
         return None
     try:
@@ -71,9 +71,9 @@ def load(document: str | None) -> Any:
 
 
 def messages_of(value: Any) -> list[Message]:
-    """Return the chat messages in `value`, or an empty list when it holds none."""
-    found = list(_messages(value, depth=0))
-    return found if any(message.text or message.calls for message in found) else []
+    """Return the chat messages in `value`, or an empty list."""
+    messages = list(_messages(value, depth=0))
+    return messages if any(message.text or message.calls for message in messages) else []
 
 
 def _messages(value: Any, depth: int) -> Iterator[Message]:
@@ -122,7 +122,7 @@ def _message(entry: Any) -> Message | None:
 
 
 def _item(kind: str, entry: dict[str, Any]) -> Message:
-    """Return an item of OpenAI's Responses API that is no message."""
+    """Return an item of OpenAI's Responses API that is not a message."""
     if kind == "function_call_output":
         text, thinking, calls = _content(entry.get("output"))
         return Message("tool", text, calls, str(entry.get("call_id") or ""), thinking)
@@ -161,7 +161,7 @@ def _content(content: Any) -> tuple[str, str, list[tuple[str, str]]]:
 
 
 def _block(block: dict[str, Any]) -> str:
-    """Return a block of another shape as JSON text; of long strings, which are files, the size."""
+    """Return a block of another shape as JSON text; for long strings, which are files, the size."""
     text = exact.dumps(_shortened(block), indent=True).decode()
     return text if len(text) <= BLOCK_CHARS else f"{text[:BLOCK_CHARS]}..."
 
@@ -179,14 +179,14 @@ def _shortened(value: Any, depth: int = 0) -> Any:
 def _tool_calls(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     extra = body.get("additional_kwargs")
     calls = body.get("tool_calls") or (extra.get("tool_calls") if isinstance(extra, dict) else None)
-    found = []
+    name_and_arguments = []
     for call in calls if isinstance(calls, list) else []:
         if isinstance(call, dict):
             named = call.get("function")
             function = named if isinstance(named, dict) else call
             arguments = function.get("arguments", function.get("args"))
-            found.append((str(function.get("name")), _arguments(arguments)))
-    return found
+            name_and_arguments.append((str(function.get("name")), _arguments(arguments)))
+    return name_and_arguments
 
 
 def _arguments(value: Any) -> str:
@@ -201,10 +201,10 @@ _TEMPLATE_ROLES = {
 
 
 def templates_of(manifest: Any) -> list[Message]:
-    """Return the messages of a LangChain prompt as it is pushed, variables as they are written.
+    """Return the messages of a LangChain prompt as it is pushed, with its variables unfilled.
 
-    A prompt with its model is a sequence that begins with the prompt; one text is the user's.
-    Empty for a manifest of another shape.
+    A prompt with its model is a sequence that begins with the prompt; one text is the user's. Empty
+    for a manifest of another shape.
     """
     kwargs = _kwargs(manifest)
     if "first" in kwargs:
@@ -212,8 +212,8 @@ def templates_of(manifest: Any) -> list[Message]:
     if isinstance(kwargs.get("template"), str):
         return [Message("user", kwargs["template"])]
     listed = kwargs.get("messages")
-    found = [_template(one) for one in listed] if isinstance(listed, list) else []
-    return [message for message in found if message is not None]
+    templates = [_template(entry) for entry in listed] if isinstance(listed, list) else []
+    return [message for message in templates if message is not None]
 
 
 def _template(entry: Any) -> Message | None:
@@ -244,7 +244,7 @@ def _kind(value: Any) -> str:
 
 
 def line_of(value: Any, keys: tuple[str, ...]) -> str | None:
-    """Return the one text that stands for `value`: a message, a known key, an only string."""
+    """Return one text for `value`: a message, a known key, an only string."""
     chat = messages_of(value)
     if chat:
         role = "user" if keys is QUESTION_KEYS else "assistant"
@@ -266,26 +266,26 @@ def glance(document: str | None, keys: tuple[str, ...], limit: int = 160) -> str
 def conversation(inputs: Any, outputs: Any) -> list[Message]:
     """Return inputs and outputs as one conversation; it always ends with the outputs.
 
-    What is no text is a turn with a value. The last turn is marked final.
+    Parts that are not text are turns with a value. The last turn is marked final.
     """
-    asked = question_turns(inputs)
-    return asked + answer_turns(outputs, asked)
+    turns = question_turns(inputs)
+    return turns + answer_turns(outputs, turns)
 
 
 def question_turns(inputs: Any) -> list[Message]:
-    """Return the turns that the inputs are; none for inputs that say nothing."""
+    """Return the inputs as turns; none for empty inputs."""
     if inputs is None or inputs == {}:
         return []
     return _turns(inputs, QUESTION_KEYS, "user")
 
 
-def answer_turns(outputs: Any, asked: list[Message] | None = None) -> list[Message]:
-    """Return the turns that the outputs are, the last one marked final. Always one at least.
+def answer_turns(outputs: Any, before: list[Message] | None = None) -> list[Message]:
+    """Return the outputs as turns, the last one marked final. Always at least one.
 
-    `asked` are the turns before: some graphs put the whole history in their outputs.
+    `before` are the turns of the inputs: some graphs repeat the whole history in their outputs.
     """
     answers = _turns(outputs, ANSWER_KEYS, "assistant")
-    history = asked or []
+    history = before or []
     if history and len(answers) > len(history):
         head = [(turn.role, turn.text) for turn in answers[: len(history)]]
         if head == [(turn.role, turn.text) for turn in history]:
@@ -318,7 +318,7 @@ MESSAGE_FIELDS = {"role", "type", "content", "parts", "tool_calls", "name", "kwa
 
 
 def _beside_messages(document: Any) -> Any:
-    """Return what a document with messages holds besides, or None."""
+    """Return the rest of a document with messages, or None."""
     if isinstance(document, list):
         return None if _is_chat(document) else document
     if not isinstance(document, dict):
@@ -368,7 +368,7 @@ def _shows_all(turns: list[Message], document: Any) -> bool:
 
 
 def _named_text(value: Any, keys: tuple[str, ...]) -> tuple[str, str] | None:
-    """Return the one text that stands for `value`, with the key it is under ("": it is it)."""
+    """Return one text for `value`, with its key ("": the value itself)."""
     if isinstance(value, str):
         return ("", value) if value else None
     if not isinstance(value, dict):
@@ -386,7 +386,7 @@ def documents_of(value: Any) -> list[dict[str, Any]]:
         value = value.get("documents") or value.get("output") or value.get("docs")
     if not isinstance(value, list):
         return []
-    found = []
+    documents = []
     for entry in value:
         if isinstance(entry, dict):
             text = entry.get("page_content") or entry.get("content") or entry.get("text")
@@ -398,5 +398,5 @@ def documents_of(value: Any) -> list[dict[str, Any]]:
                 }
                 if isinstance(entry.get("metadata"), dict):
                     rest |= entry["metadata"]
-                found.append({"text": text, "metadata": rest})
-    return found
+                documents.append({"text": text, "metadata": rest})
+    return documents

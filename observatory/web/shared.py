@@ -1,4 +1,4 @@
-"""Pages that need no account: a run, thread or dataset that was shared, by the token."""
+"""Pages that need no account: a shared run, thread or dataset, by its token."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TURNS = 25
 
 
 def _answer(request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
-    """Answer with a page that no cache keeps and no search engine lists: sharing may end."""
+    """Respond with a page that is neither cached nor indexed: sharing may end."""
     response = render(request, page, context)
     response["Cache-Control"] = "no-store"
     response["X-Robots-Tag"] = "noindex"
@@ -39,28 +39,28 @@ def _answer(request: HttpRequest, page: str, context: dict[str, Any]) -> HttpRes
 @require_GET
 @public
 def shared_run(request: HttpRequest, token: UUID, run_id: UUID | None = None) -> HttpResponse:
-    """Show a shared run, or one below it, beside the tree of what is shared.
+    """Show a shared run, or one below it, with the tree of shared runs.
 
-    A token that shares a thread leads to the thread.
+    A token of a thread redirects to the thread.
     """
-    found = sharing.shared(token)
-    if found is None and run_id is None and thread_sharing.shared(token) is not None:
+    share = sharing.shared(token)
+    if share is None and run_id is None and thread_sharing.shared(token) is not None:
         return redirect("shared-thread-page", token)
-    row = None if found is None else sharing.read(found, run_id)
-    if found is None or row is None:
+    row = None if share is None else sharing.read(share, run_id)
+    if share is None or row is None:
         raise Http404("nothing is shared here")
-    ids, number = sharing.run_ids(found), _page(request)
+    ids, number = sharing.run_ids(share), _page(request)
     known = ids[: number * listing.TRACE_ROWS]
-    shown = query(found.workspace, RunQuery(ids=known, limit=len(known) or 1, payloads=()))
-    rows = [sharing.as_root(found, one) for one in shown.runs]
+    shown = query(share.workspace, RunQuery(ids=known, limit=len(known) or 1, payloads=()))
+    rows = [sharing.as_root(share, run) for run in shown.runs]
 
-    def address(one: UUID) -> str:
-        if one == found.run_id:
+    def address(run_id_: UUID) -> str:
+        if run_id_ == share.run_id:
             return reverse("shared-run-page", args=[token])
-        return reverse("shared-run-below", args=[token, one])
+        return reverse("shared-run-below", args=[token, run_id_])
 
     context = {
-        **_run(found.workspace, row),
+        **_run(share.workspace, row),
         **_tree(rows, number, len(ids), address),
         "what": "Shared runs",
     }
@@ -73,7 +73,7 @@ def _page(request: HttpRequest) -> int:
 
 
 def _run(workspace: Workspace, row: RunRow) -> dict[str, Any]:
-    """Return what a page tells of one run."""
+    """Return the context of one run."""
     run = spending.with_subtree_usage(workspace.pk, [row])[0]
     stats = feedback_stats(workspace.pk, [run.id]).get(run.id, {})
     return {
@@ -90,9 +90,9 @@ def _run(workspace: Workspace, row: RunRow) -> dict[str, Any]:
 def _tree(
     rows: list[RunRow], number: int, n_runs: int, address: Callable[[UUID], str]
 ) -> dict[str, Any]:
-    """Return page `number` of a tree, listing.TRACE_ROWS a page; `rows` are those up to its end.
+    """Return page `number` of a tree, listing.TRACE_ROWS per page; `rows` are those up to its end.
 
-    Each page is told as the whole tree would be: those before it are assembled, too.
+    A page is assembled with all pages before it, so that levels and parents are right.
     """
     size = listing.TRACE_ROWS
     first = (number - 1) * size
@@ -111,25 +111,25 @@ def _tree(
 @require_GET
 @public
 def shared_thread(request: HttpRequest, token: UUID) -> HttpResponse:
-    """Show the turns of a shared thread, oldest first, those that came since it was shared too."""
-    found = thread_sharing.shared(token)
-    if found is None:
+    """Show the turns of a shared thread, oldest first, including later ones."""
+    share = thread_sharing.shared(token)
+    if share is None:
         raise Http404("nothing is shared here")
     number = _page(request)
     first = (number - 1) * TURNS
-    rows, n_turns = thread_sharing.roots(found, slice(first, first + TURNS))
-    whole = spending.with_subtree_usage(found.project.workspace_id, rows)
+    rows, n_turns = thread_sharing.roots(share, slice(first, first + TURNS))
+    whole = spending.with_subtree_usage(share.project.workspace_id, rows)
     turns = [
         {
-            "number": place,
+            "number": position,
             "run": run,
             "messages": shapes.conversation(shapes.load(run.inputs), shapes.load(run.outputs)),
         }
-        for place, run in enumerate(whole, first + 1)
+        for position, run in enumerate(whole, first + 1)
     ]
     context = {
         "token": token,
-        "thread_id": found.thread_id,
+        "thread_id": share.thread_id,
         "turns": turns,
         "n_turns": n_turns,
         "page_number": number,
@@ -142,22 +142,22 @@ def shared_thread(request: HttpRequest, token: UUID) -> HttpResponse:
 @require_GET
 @public
 def shared_thread_run(request: HttpRequest, token: UUID, run_id: UUID) -> HttpResponse:
-    """Show one run of a shared thread, beside the runs of its trace."""
-    found = thread_sharing.shared(token)
-    row = None if found is None else thread_sharing.read(found, run_id)
-    if found is None or row is None:
+    """Show one run of a shared thread, with the runs of its trace."""
+    share = thread_sharing.shared(token)
+    row = None if share is None else thread_sharing.read(share, run_id)
+    if share is None or row is None:
         raise Http404("nothing is shared here")
     number = _page(request)
-    rows, n_runs = thread_sharing.trace(found, row.trace_id, number * listing.TRACE_ROWS)
+    rows, n_runs = thread_sharing.trace(share, row.trace_id, number * listing.TRACE_ROWS)
 
-    def address(one: UUID) -> str:
-        return reverse("shared-thread-run", args=[token, one])
+    def address(run_id_: UUID) -> str:
+        return reverse("shared-thread-run", args=[token, run_id_])
 
     context = {
-        **_run(found.project.workspace, thread_sharing.as_shared(row)),
-        **_tree([thread_sharing.as_shared(one) for one in rows], number, n_runs, address),
+        **_run(share.project.workspace, thread_sharing.as_shared(row)),
+        **_tree([thread_sharing.as_shared(run) for run in rows], number, n_runs, address),
         "what": "Runs of this turn",
-        "thread": found.thread_id,
+        "thread": share.thread_id,
         "thread_address": reverse("shared-thread-page", args=[token]),
     }
     return _answer(request, "public/run.html", context)
@@ -166,11 +166,11 @@ def shared_thread_run(request: HttpRequest, token: UUID, run_id: UUID) -> HttpRe
 @require_GET
 @public
 def shared_dataset(request: HttpRequest, token: UUID) -> HttpResponse:
-    """Show the examples of a shared dataset, as they are now."""
-    found = dataset_sharing.shared(token)
-    if found is None:
+    """Show the current examples of a shared dataset."""
+    dataset_share = dataset_sharing.shared(token)
+    if dataset_share is None:
         raise Http404("nothing is shared here")
-    page = Paginator(overview.current_examples(found.dataset), per_page=EXAMPLES).get_page(
+    page = Paginator(overview.current_examples(dataset_share.dataset), per_page=EXAMPLES).get_page(
         request.GET.get("page")
     )
     rows = [
@@ -183,14 +183,14 @@ def shared_dataset(request: HttpRequest, token: UUID) -> HttpResponse:
         }
         for revision in page
     ]
-    context = {"token": token, "dataset": found.dataset, "page": page, "rows": rows}
+    context = {"token": token, "dataset": dataset_share.dataset, "page": page, "rows": rows}
     return _answer(request, "public/dataset.html", context)
 
 
 @require_POST
 @require(Permission.MANAGE_QUEUES)
 def run_share(request: WebRequest, run_id: UUID) -> HttpResponse:
-    """Share a run by link, or end it: whoever had the link finds nothing from then on."""
+    """Share a run by link, or delete its link."""
     run = run_or_404(request, run_id)
     if request.POST.get("action") == "end":
         sharing.unshare(request.workspace, run.id)

@@ -1,4 +1,4 @@
-"""How static files are stored for the web server."""
+"""Storage of static files for the web server."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[
 class QuickStaticFilesStorage(StaticFilesStorage):
     """The same without brotli, which takes ten seconds of every first start.
 
-    `observatory up` uses it: browser and server are near each other. A production image is
-    built once and uses brotli too.
+    `observatory up` uses it: browser and server are near each other. A production image is built
+    once and uses brotli too.
     """
 
     def create_compressor(self, **kwargs: Any) -> Compressor:

@@ -1,4 +1,4 @@
-"""Settings: the words that feedback reasons and categories may be."""
+"""Settings: the allowed words of feedback reasons and categories."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _section(
 @require_http_methods(["GET", "POST"])
 @require(Permission.MANAGE_QUEUES)
 def taxonomy_page(request: WebRequest) -> HttpResponse:
-    """Show and change which words are allowed, one a line, and whether others are refused."""
+    """Show and change the allowed words, one per line, and whether others are rejected."""
     form = TaxonomyForm(request.POST) if request.method == "POST" else None
     if form is not None and form.is_valid():
         try:

@@ -1,6 +1,6 @@
-"""What an item is called in a list: the question that was asked, or the run's name.
+"""Titles of items in lists: the question in the inputs, or the run's name.
 
-All runs of an application share a name, so a list of names would tell nothing.
+All runs of an application share a name, so a list of names would be useless.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def titles_of(workspace: Workspace, run_ids: Iterable[UUID]) -> dict[UUID, str]:
 
 
 def title_of(name: str | None, opening: str | None) -> str:
-    """Return one line for a stored run, of its name and the first OPENING_CHARS of its inputs."""
+    """Return one line for a stored run, from its name and the first OPENING_CHARS of its inputs."""
     line = ""
     if opening is not None and len(opening) < OPENING_CHARS:
         question = shapes.line_of(shapes.load(opening), shapes.QUESTION_KEYS)
@@ -44,15 +44,15 @@ def title_of(name: str | None, opening: str | None) -> str:
 
 def titles_of_items(workspace: Workspace, items: Iterable[QueueItem]) -> dict[UUID, str]:
     """Return one line for each item by its `run_id`, in one query."""
-    wanted = list(items)
-    asked = {item.run_id: item.first_run_id or item.run_id for item in wanted}
-    titles = titles_of(workspace, asked.values())
-    found = {}
-    for item in wanted:
-        title = titles[asked[item.run_id]]
+    listed = list(items)
+    run_ids = {item.run_id: item.first_run_id or item.run_id for item in listed}
+    titles = titles_of(workspace, run_ids.values())
+    by_item = {}
+    for item in listed:
+        title = titles[run_ids[item.run_id]]
         if item.thread_id is not None:
             title = f"Thread {item.thread_id}"
         elif item.is_pair:
             title = "Pair" if title == NOT_RECEIVED else f"Pair: {title}"
-        found[item.run_id] = title
-    return found
+        by_item[item.run_id] = title
+    return by_item

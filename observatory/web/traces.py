@@ -21,7 +21,7 @@ DEEPEST_INDENT = 6
 
 
 class Step(Protocol):
-    """What a run must offer to be drawn."""
+    """The attributes of a run that are drawn."""
 
     id: UUID
     parent_run_id: UUID | None
@@ -98,7 +98,7 @@ def arrange(steps: Sequence[Step]) -> list[Span]:
                 stack.append((child, level + 1, len(below) - offset, len(below)))
 
     walk(children.get(None, []))
-    for step in steps:  # what only a cycle of parents holds
+    for step in steps:  # steps that only a cycle of parents leads to
         if step.id not in seen:
             walk([step])
     return spans

@@ -1,4 +1,4 @@
-"""The trends page: how feedback moves over time, a chart for each key."""
+"""The trends page: feedback over time, one chart per key."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from observatory.web.http import WebRequest, render_page, require
 from observatory.workspaces.roles import Permission
 
 SPANS = (7, 30, 90)  # days
-FEW = 30  # feedback a day below which a dot is hollow
-WIDTH, LEFT, RIGHT, TOP = 640, 40, 12, 10  # of the picture, in its own units
+FEW = 30  # feedback per day below which a dot is hollow
+WIDTH, LEFT, RIGHT, TOP = 640, 40, 12, 10  # of the picture, in SVG units
 PLOT, GAP, BARS = 130, 10, 34
-PARTS = 8  # fills of the answers of a nominal key: what comes later shares the last
+PARTS = 8  # fills of the answers of a nominal key: further answers share the last
 SOURCES = {
     Feedback.Source.APP: "people",
     Feedback.Source.API: "API",
@@ -31,7 +31,7 @@ SOURCES = {
 
 
 def _points(places: list[tuple[float, float | None]]) -> list[str]:
-    """Return the lines through what is known: a day without a figure breaks the line."""
+    """Return the lines through known figures: a day without one breaks the line."""
     lines: list[list[str]] = [[]]
     for x, value in places:
         if value is None:
@@ -42,11 +42,11 @@ def _points(places: list[tuple[float, float | None]]) -> list[str]:
 
 
 def _columns(trend: Trend, days: list[date], xs: list[float], step: float) -> list[dict[str, Any]]:
-    """Return the answers of a nominal key as one stacked column a day, 0 to 100 %."""
+    """Return the answers of a nominal key as one stacked column per day, 0 to 100 %."""
     parts = []
     for x, day in zip(xs, days, strict=True):
         below = 0.0
-        for place, share in enumerate(trend.days_shares.get(day, [])):
+        for index, share in enumerate(trend.days_shares.get(day, [])):
             if share.n:
                 below += share.share
                 parts.append(
@@ -55,20 +55,20 @@ def _columns(trend: Trend, days: list[date], xs: list[float], step: float) -> li
                         "y": f"{TOP + (1 - below) * PLOT:.1f}",
                         "width": f"{step * 0.7:.1f}",
                         "height": f"{share.share * PLOT:.1f}",
-                        "part": min(place, PARTS - 1),
+                        "part": min(index, PARTS - 1),
                     }
                 )
     return parts
 
 
 def picture(trend: Trend, days: list[date]) -> dict[str, Any]:
-    """Return the chart of a key: its share or shares from 0 to 100 %, the number a day as bars."""
+    """Return the chart of a key: shares from 0 to 100 % as lines, the number per day as bars."""
     step = (WIDTH - LEFT - RIGHT) / len(days)
     of_day = [trend.days.get(day, Figures(0)) for day in days]
-    xs = [LEFT + step * (place + 0.5) for place in range(len(days))]
+    xs = [LEFT + step * (index + 0.5) for index in range(len(days))]
     most = max(figures.n for figures in of_day) or 1
     base = TOP + PLOT + GAP + BARS
-    wanted = max(1, len(days) // 6)
+    interval = max(1, len(days) // 6)
     return {
         "width": WIDTH,
         "height": base + 18,
@@ -107,8 +107,8 @@ def picture(trend: Trend, days: list[date]) -> dict[str, Any]:
         ],
         "ticks": [
             {"x": f"{x:.1f}", "text": f"{day:%d %b}"}
-            for place, (x, day) in enumerate(zip(xs, days, strict=True))
-            if place % wanted == wanted // 2
+            for index, (x, day) in enumerate(zip(xs, days, strict=True))
+            if index % interval == interval // 2
         ],
     }
 
@@ -123,8 +123,8 @@ def _card(trend: Trend, days: list[date]) -> dict[str, Any]:
             if day in trend.days
         ],
         "shares": [
-            {"said": share, "part": min(place, PARTS - 1)}
-            for place, share in enumerate(trend.shares)
+            {"said": share, "part": min(index, PARTS - 1)}
+            for index, share in enumerate(trend.shares)
         ],
         "is_few": trend.whole.n_placed + sum(share.n for share in trend.shares) < FEW,
     }
@@ -135,17 +135,17 @@ def _project(request: WebRequest) -> Project | None:
     if not named:
         return None
     try:
-        found = Project.objects.filter(workspace=request.workspace, uuid=UUID(named)).first()
+        project = Project.objects.filter(workspace=request.workspace, uuid=UUID(named)).first()
     except ValueError:
-        found = None
-    if found is None:
+        project = None
+    if project is None:
         raise Http404("no such project")
-    return found
+    return project
 
 
 def _window(request: WebRequest, project: Project | None, now: datetime) -> tuple[Window, int]:
-    given = request.GET.get("days", "")
-    n_days = int(given) if given in {str(days) for days in SPANS} else SPANS[1]
+    option = request.GET.get("days", "")
+    n_days = int(option) if option in {str(days) for days in SPANS} else SPANS[1]
     source = request.GET.get("source", "")
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     window = Window(
@@ -161,19 +161,19 @@ def _window(request: WebRequest, project: Project | None, now: datetime) -> tupl
 @require_GET
 @require(Permission.VIEW)
 def trend_page(request: WebRequest) -> HttpResponse:
-    """Show, per key: positive share, mean place and number a day, and the commonest words.
+    """Show, per key: positive share, mean place and number per day, and the commonest words.
 
-    Answers that blind reviewing still hides are not counted (promise C4).
+    Answers that are still hidden by blind reviewing are not counted (promise C4).
     """
     project = _project(request)
     window, n_days = _window(request, project, timezone.now())
-    days = [(window.since + timedelta(days=place)).date() for place in range(n_days)]
-    found = trends.read(request.workspace, window)
+    days = [(window.since + timedelta(days=offset)).date() for offset in range(n_days)]
+    trends_by_key = trends.read(request.workspace, window)
     context = {
         "workspace": request.workspace,
         "project": project,
         "projects": Project.objects.filter(workspace=request.workspace).order_by("name")[:200],
-        "cards": [_card(trend, days) for trend in found],
+        "cards": [_card(trend, days) for trend in trends_by_key],
         "keys": trends.keys(request.workspace, window),
         "key": window.key or "",
         "source": window.source or "",

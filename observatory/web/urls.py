@@ -1,4 +1,4 @@
-"""The pages' URL table. Below /w/<workspace>/ the membership decides; see `http.require`."""
+"""The pages' URLs. Below /w/<workspace>/ the membership decides; see `http.require`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app import comparisons, experiments
-from datasets_app.experiments import Asked, ExampleRuns, Placed
+from datasets_app.experiments import ExampleRuns, ExampleRunsQuery, Placed
 from datasets_app.models import Comparison, Dataset
 from observatory import csv_lines, exact
 from observatory.api.datasets import schemas as shapes
@@ -61,11 +61,11 @@ def _sort_key(sorting: shapes.Sorting) -> str | None:
     raise Unprocessable(f"sort_params.sort_by: must be {', '.join(known)} or feedback.<key>")
 
 
-def asked_of(body: shapes.ExperimentRunsQuery, *, is_whole: bool) -> Asked:
+def asked_of(body: shapes.ExperimentRunsQuery, *, is_whole: bool) -> ExampleRunsQuery:
     """Return what the body of POST /datasets/{id}/runs asks; `is_whole`: no page. Raises 422."""
     sorting = body.sort_params or shapes.Sorting()
     limit = 100 if body.limit is None else body.limit
-    return Asked(
+    return ExampleRunsQuery(
         experiments=list(dict.fromkeys(body.session_ids)),
         filters=_filters(body),
         example_ids=None if body.example_ids is None else list(dict.fromkeys(body.example_ids)),

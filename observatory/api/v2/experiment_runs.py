@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from datasets_app import comparisons, experiments, files
-from datasets_app.experiments import Asked, ExampleRuns, Place
+from datasets_app.experiments import ExampleRuns, ExampleRunsQuery, Place
 from observatory.api.datasets.datasets import dataset_or_404
 from observatory.api.datasets.examples import shown as example_shown
 from observatory.api.kit import cursors, streamed
@@ -24,14 +24,14 @@ from observatory.runs import search
 PAGE = 20
 
 
-def asked_of(body: shapes.ExperimentRunQuery, limit: int) -> Asked:
+def asked_of(body: shapes.ExperimentRunQuery, limit: int) -> ExampleRunsQuery:
     """Return the query of a body, its cursor included, for `limit` examples. Raises ParseError."""
     sort_by, is_ascending = None, False
     if body.sort and body.sort.by:
         sort_by = f"feedback.{body.sort.by.removeprefix('feedback.')}"
         is_ascending = (body.sort.order or "").upper() == "ASC"
     place = cursors.read(body.cursor, float, datetime, int) if body.cursor else None
-    return Asked(
+    return ExampleRunsQuery(
         experiments=list(dict.fromkeys(body.experiment_ids or ())),
         filters={
             experiment: search.all_of([node for node in nodes if node is not None])

@@ -1,4 +1,4 @@
-"""`{% kept KEY .. %} .. {% endkept %}`: a part of a page that its keys alone decide, drawn once."""
+"""`{% kept KEY .. %} .. {% endkept %}`: cache a part of a page by keys, per process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django.template.context import Context
 from django.utils.safestring import SafeString
 
 register = template.Library()
-MOST = 256  # renderings of one part; then it begins anew
+MAX_RENDERINGS = 256  # renderings of one part; then the cache is cleared
 
 
 class KeptNode(template.Node):
     """Renders its body once for each combination of keys, in each process.
 
-    Nothing in the body may depend on anything else: not on who asks, not on the time. A key that
-    is None says that this rendering is not to be kept.
+    The body must not depend on anything else: not on the user, not on the time. A key that is None
+    disables the cache for this rendering.
     """
 
     def __init__(self, keys: list[FilterExpression], nodelist: NodeList) -> None:
@@ -30,12 +30,12 @@ class KeptNode(template.Node):
         key = tuple(expression.resolve(context) for expression in self.keys)
         if None in key or settings.DEBUG:
             return self.nodelist.render(context)
-        found = self.kept.get(key)
-        if found is None:
-            if len(self.kept) >= MOST:
+        rendered = self.kept.get(key)
+        if rendered is None:
+            if len(self.kept) >= MAX_RENDERINGS:
                 self.kept.clear()
-            found = self.kept[key] = self.nodelist.render(context)
-        return found
+            rendered = self.kept[key] = self.nodelist.render(context)
+        return rendered
 
 
 @register.tag("kept")

@@ -1,4 +1,4 @@
-"""Template tags: icons, payloads, numbers and times as people read them."""
+"""Template tags: icons, payloads, numbers and times in readable form."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ register.simple_tag(rendering.icon, name="icon")
 
 @register.simple_tag
 def csrf_cookie() -> str:
-    """Return the name of the cookie that holds the CSRF token, for our scripts."""
+    """Return the name of the cookie that holds the CSRF token, for the page's scripts."""
     return settings.CSRF_COOKIE_NAME
 
 
 @register.filter
 def markdown(text: str) -> SafeString:
-    """Return what a model wrote as safe HTML."""
+    """Return a model's text as safe HTML."""
     return rendering.markdown(text)
 
 
 @register.filter
 def document(text: str) -> SafeString:
-    """Return what a person wrote in an editor as safe HTML."""
+    """Return a user's Markdown as safe HTML."""
     return rendering.document(text)
 
 
@@ -45,13 +45,13 @@ NO_VALUE = "-"
 
 @register.filter
 def plain(value: Any) -> SafeString:
-    """Return a text (or what a value is called) escaped, its invisible controls shown."""
+    """Return a text (or the text of a value) escaped, its invisible controls shown."""
     return rendering.plain("" if value is None else str(value))
 
 
 @register.filter
 def shell(text: str) -> str:
-    """Return `text` as one word of a shell's command line."""
+    """Return `text` quoted as one word of a shell command."""
     return shlex.quote(text)
 
 
@@ -75,7 +75,7 @@ def duration(seconds: float | None) -> str:
 
 @register.filter
 def age(moment: datetime | None) -> SafeString | str:
-    """Return how long ago `moment` was, as a <time> that holds the exact one."""
+    """Return the age of `moment`, in a <time> with the exact time."""
     if moment is None:
         return NO_VALUE
     seconds = (timezone.now() - moment).total_seconds()
@@ -114,7 +114,7 @@ def number(value: float | None, places: int = 0) -> str:
     if value is None:
         return NO_VALUE
     if value and not 0.5 / 10**places <= abs(value) < 1e15:
-        return f"{value:.3g}"  # rounded to places it would be 0, or a line of digits
+        return f"{value:.3g}"  # rounded it would be 0, or a long line of digits
     text = f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -127,7 +127,7 @@ def digits(value: float | None) -> str:
 
 @register.filter
 def share(value: float | None) -> str:
-    """Return a share of 1 in percent."""
+    """Return a fraction in percent."""
     return NO_VALUE if value is None else f"{value * 100:.0f} %"
 
 
@@ -139,5 +139,5 @@ def at(mapping: dict[str, Any], key: str) -> Any:
 
 @register.filter
 def reason(clauses: list[dict[str, Any]]) -> SafeString:
-    """Return why a rule took a run, e.g. "confidence 56 %, below 70 %"."""
+    """Return why a rule matched a run, e.g. "confidence 56 %, below 70 %"."""
     return plain(reasons.said(clauses))

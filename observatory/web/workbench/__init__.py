@@ -1,4 +1,5 @@
-"""What the workbench draws: links, forms, questions, the subject of an item, the screen.
+"""Contexts of the workbench: links, forms, questions, the subject of an item, the screen.
 
-Reads what `annotations.reviewing.workbench` returned. Must not answer requests (web/review.py).
+Uses what `annotations.reviewing.workbench` returned. Must not respond to requests (web/review.py
+does).
 """

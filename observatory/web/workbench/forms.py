@@ -1,4 +1,4 @@
-"""The workbench's form: what a reviewer typed, read back from a request or a draft."""
+"""The workbench's form: a reviewer's input, read from a request or a draft."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EDITOR_CHARS = 200_000
 
 @dataclass
 class Typed:
-    """What stands in the form. `scores` are answers by feedback key, as `rubrics` reads them.
+    """The input in the form. `scores` are answers by feedback key, as `rubrics` reads them.
 
     `correction` is the text of the editor, or None: never touched.
     """
@@ -36,16 +36,16 @@ class Typed:
 
 
 def submitted_answers(post: QueryDict, questions: list[RubricItem]) -> Typed:
-    """Read a submitted form. An answer that was not given has no entry."""
+    """Read a submitted form. A question without an answer has no entry."""
     scores: dict[str, Any] = {}
     for question in questions:
         answer: dict[str, Any] = {}
-        sent = post.get(f"answer-{question.pk}", "").strip()
+        raw = post.get(f"answer-{question.pk}", "").strip()
         comment = post.get(f"comment-{question.pk}", "").strip()
         if post.get(f"cant-{question.pk}"):
             answer["cant_judge"] = True
-        elif sent:
-            answer["value" if kind_of(question).is_text else "score"] = sent
+        elif raw:
+            answer["value" if kind_of(question).is_text else "score"] = raw
         if comment:
             answer["comment"] = comment
         if answer:
@@ -57,7 +57,7 @@ def submitted_answers(post: QueryDict, questions: list[RubricItem]) -> Typed:
 
 
 def draft_answers(content: Mapping[str, Any]) -> Typed:
-    """Read a stored draft: one that was typed, or the answers of a review taken back."""
+    """Read a stored draft: a reviewer's input, or the answers of an undone review."""
     scores = content.get("scores") or {}
     text = content.get("correction_text")
     corrected = content.get("correction")
@@ -75,7 +75,7 @@ def writer_of(post: QueryDict) -> drafts.Writer | None:
 
 
 def is_typed(typed: Typed, document: str | None) -> bool:
-    """Return whether the form holds anything that a person would miss."""
+    """Return whether the form holds any input that would be missed."""
     if typed.scores or typed.note.strip():
         return True
     if typed.correction is None or _is_too_long(document):
@@ -99,10 +99,10 @@ def whole_number(text: str | None, most: int) -> int | None:
 
 
 def correction_of(typed: Typed, document: str | None) -> dict[str, Any] | None:
-    """Return {"outputs": ...} if the editor's text says something else than the run's outputs.
+    """Return {"outputs": ...} if the editor's text differs from the run's outputs.
 
-    `document` is their JSON text. Raises corrections.InvalidCorrection when the whole document
-    is edited and is no JSON.
+    `document` is their JSON text. Raises corrections.InvalidCorrection when the whole document is
+    edited and is not JSON.
     """
     if typed.correction is None or _is_too_long(document):
         return None
@@ -119,7 +119,7 @@ def _is_too_long(document: str | None) -> bool:
 
 
 def submission_of(post: QueryDict, typed: Typed, document: str | None) -> Submission:
-    """Return what the form submits; a form without a submission id gets one of its own."""
+    """Return the form's submission; a form without a submission id gets a new one."""
     return Submission(
         submission_id=identifier(post.get("submission_id")) or uuid4(),
         scores=typed.scores,
@@ -132,7 +132,7 @@ def submission_of(post: QueryDict, typed: Typed, document: str | None) -> Submis
 
 
 def editor(run: Run | None, typed: Typed) -> dict[str, Any]:
-    """Return what annotations/_correction.html draws: the answer's editable text, as typed."""
+    """Return the context of annotations/_correction.html: the answer's editable text."""
     document = run.outputs if run else None
     if _is_too_long(document):
         return {"is_too_long": True}
@@ -149,12 +149,12 @@ def shown_diff(typed: Typed, document: str | None) -> dict[str, Any] | None:
     if typed.correction is None or _is_too_long(document):
         return None
     original = corrections.editable_text(shapes.load(document))
-    found = corrections.diff(original, typed.correction)
+    parts = corrections.diff(original, typed.correction)
     return {
-        "html": rendering.diff_html([(span.kind, span.text) for span in found.spans]),
-        "n_inserted": found.n_inserted,
-        "n_deleted": found.n_deleted,
-        "similarity": found.similarity,
+        "html": rendering.diff_html([(span.kind, span.text) for span in parts.spans]),
+        "n_inserted": parts.n_inserted,
+        "n_deleted": parts.n_deleted,
+        "similarity": parts.similarity,
         "is_same": original == typed.correction,
     }
 

@@ -1,4 +1,4 @@
-"""The two sides of a pair, as A and B in the order that was drawn for the item."""
+"""The two sides of a pair, as A and B in the order drawn for the item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rubric as the form draws it: each question with its choices and what is typed in it."""
+"""The rubric as the form draws it: each question with its choices and its input."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NUMBER_KEYS = 9
 def drawn(
     questions: Sequence[RubricItem], item: QueueItem, typed: Typed, complaints: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Return what annotations/_question.html draws, a mapping per question.
+    """Return the context of annotations/_question.html, a mapping per question.
 
-    It depends on nothing else, so the page may keep the drawn questions by these four.
+    It depends on nothing else, so the page may cache the drawn questions by these four.
     """
     names = {question.feedback_key: str(question) for question in questions}
     return [
@@ -37,11 +37,11 @@ def _question(
     number: int,
     names: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return a rubric question with its choices and what is typed in it."""
+    """Return a rubric question with its choices and its input."""
     kind = kind_of(question)
     answer = typed.scores.get(question.feedback_key)
-    given: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
-    score, value = given.get("score"), given.get("value")
+    values: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
+    score, value = values.get("score"), values.get("value")
     choices = []
     for key, worth, label, note in _choices(question, item):
         choices.append(
@@ -64,8 +64,8 @@ def _question(
         "has_notes": any(choice["note"] for choice in choices),
         "text": value if value is not None else "" if score is None else score,
         "score": exact.digits_of(score) if isinstance(score, int | float) else score or "",
-        "comment": given.get("comment") or "",
-        "cant_judge": "cant_judge" in given,
+        "comment": values.get("comment") or "",
+        "cant_judge": "cant_judge" in values,
         "error": complaints.get(question.feedback_key, ""),
         **_conditions(question, names),
     }
@@ -77,20 +77,20 @@ _SAID = {"is_empty": "is not answered", "is_not_empty": "is answered"}
 
 def _conditions(question: RubricItem, names: Mapping[str, str]) -> dict[str, Any]:
     """Return the question's conditions as the script reads them, and in words, and its pattern."""
-    found: dict[str, Any] = {"pattern": question.extra.get("regex_validator") or ""}
+    conditions: dict[str, Any] = {"pattern": question.extra.get("regex_validator") or ""}
     for name in question_conditions.FIELDS:
         condition = question.extra.get(name)
-        found[name] = exact.dumps(condition).decode() if condition else ""
-        found[f"{name}_words"] = _words(condition, names) if condition else ""
-    return found
+        conditions[name] = exact.dumps(condition).decode() if condition else ""
+        conditions[f"{name}_words"] = _words(condition, names) if condition else ""
+    return conditions
 
 
 def _words(condition: Mapping[str, Any], names: Mapping[str, str]) -> str:
     parts = []
     for rule in condition["rules"]:
         values = " or ".join(exact.digits_of(value) for value in rule.get("values", ()))
-        said = _SAID.get(rule["op"]) or f"is {values}"
-        parts.append(f"{names.get(rule['key'], rule['key'])} {said}")
+        operator = _SAID.get(rule["op"]) or f"is {values}"
+        parts.append(f"{names.get(rule['key'], rule['key'])} {operator}")
     return _JOINED[condition["join"]].join(parts)
 
 

@@ -1,6 +1,6 @@
-"""The workbench's screen: the frame around an item, and the item, from what was read.
+"""The workbench's screen: the frame around an item, and the item.
 
-Reads nothing from the database but what a tab of the context pane needs.
+Makes no query except for a tab of the context pane.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from observatory.web.http import WebRequest
 from observatory.web.titles import NOT_RECEIVED, title_of
 from observatory.web.workbench import forms, questions, subject
 from observatory.web.workbench.forms import Typed
-from observatory.web.workbench.links import NOBODY, item_links, links_of
+from observatory.web.workbench.links import PLACEHOLDER_ITEM, item_links, links_of
 
 REASONS = list(zip(range(1, 10), Deferral.Reason.choices, strict=False))
 
@@ -33,9 +33,9 @@ def context(
     complaints: Mapping[str, str] | None = None,
     tab: str = "conversation",
 ) -> dict[str, Any]:
-    """Return all that annotations/_bench.html or _bench_parts.html draws: frame and item.
+    """Return the context of annotations/_bench.html or _bench_parts.html: frame and item.
 
-    `typed` is what a refused form held; without it the form shows the draft.
+    `typed` is the input of a rejected form; without it the form shows the draft.
     """
     item, seat, draft = opened.item, opened.seat, opened.draft
     if typed is None:
@@ -52,7 +52,7 @@ def context(
         "expires_at": seat.expires_at.isoformat() if seat and seat.expires_at else "",
         "decisions": opened.decisions,
         "questions": questions.drawn(frame.questions, item, typed, complaints),
-        # The questions as they are drawn depend on nothing else: see the template.
+        # The drawn questions depend on nothing else: see the template.
         "questions_key": repr(
             (frame.rubric, item.item_type, item.is_swapped, typed.scores, complaints)
         ),
@@ -72,7 +72,7 @@ def context(
 
 
 def frame_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
-    """Return the frame around an item: the reviewer's progress and their last steps."""
+    """Return the frame around an item: the reviewer's progress and last steps."""
     total = frame.n_done + frame.n_left
     links = links_of(request.workspace.slug, frame.queue.uuid)
     return {
@@ -89,12 +89,12 @@ def frame_context(request: WebRequest, frame: Frame) -> dict[str, Any]:
 
 def _recent(recent: Recent, links: Mapping[str, str]) -> dict[str, Any]:
     is_stored = recent.is_stored
-    undo = links["undo"].replace(NOBODY, str(recent.uuid))
-    back = links["back"].replace(NOBODY, str(recent.item_uuid))
+    undo = links["undo"].replace(PLACEHOLDER_ITEM, str(recent.uuid))
+    back = links["back"].replace(PLACEHOLDER_ITEM, str(recent.item_uuid))
     return {
         "kind": recent.kind,
         "is_corrected": recent.is_corrected,
         "name": title_of(recent.name, recent.opening) if is_stored else NOT_RECEIVED,
-        "href": links["item"].replace(NOBODY, str(recent.item_uuid)),
+        "href": links["item"].replace(PLACEHOLDER_ITEM, str(recent.item_uuid)),
         "undo_href": undo if recent.kind == "review" else back,
     }

@@ -1,6 +1,6 @@
 """What an item shows beside its form: a run in tabs, a thread turn by turn, a pair as A and B.
 
-A pair is shown in the order that was drawn for it, without the names of runs or experiments.
+A pair is shown in the order drawn for it, without the names of runs or experiments.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TABS = [
 def drawn(
     request: WebRequest, item: QueueItem, shown: Shown, tab: str, chosen: UUID | None = None
 ) -> dict[str, Any]:
-    """Return what the context pane draws of an item, its title included.
+    """Return the context pane of an item, its title included.
 
     `tab` is one of TABS, else the first; `chosen` is the step that the trace's tab opens.
     """
@@ -65,7 +65,7 @@ def _title(item: QueueItem, run: Run | None) -> str:
 
 
 def _trace(request: WebRequest, item: QueueItem, run: Run, chosen: UUID | None) -> dict[str, Any]:
-    """Return the steps of the run's trace and the payload of the one that is chosen."""
+    """Return the steps of the run's trace and the payload of the chosen one."""
     steps = list(listing.steps_of(request.workspace, run.trace_id)[: listing.TRACE_ROWS])
     step = listing.stored(request.workspace, chosen) if chosen else None
     if step is None or step.trace_id != run.trace_id:
