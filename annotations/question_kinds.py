@@ -1,8 +1,8 @@
-"""The kinds of questions a rubric may ask: how an answer is read, counted, drawn and put in words.
+"""The kinds of rubric questions: how an answer is read, counted, drawn and put in words.
 
 A kind is one class here, in KINDS. It is drawn by the template of its `input`, in
-templates/annotations/answers/. Nothing else asks which kind a question is of: the readers of
-answers, agreement, the API, the admin and the workbench ask the kind.
+templates/annotations/answers/. No other module distinguishes kinds: the readers of answers,
+agreement, the API, the admin and the workbench call the kind.
 
 Arithmetic: no table is read.
 """
@@ -22,7 +22,7 @@ MAX_STEPS: Final = 20  # of a rating
 
 
 class Question(Protocol):
-    """What a kind reads of a rubric item."""
+    """The fields of a rubric item that a kind reads."""
 
     @property
     def kind(self) -> str: ...
@@ -37,12 +37,12 @@ class Question(Protocol):
 
 
 class Complaint(ValueError):
-    """Why an answer cannot be taken, for the person who gave it."""
+    """Why an answer is rejected, in words for its reviewer."""
 
 
 @dataclass(frozen=True)
 class Rated:
-    """An answer in numbers: place on the declared scale (0-based), or a number."""
+    """An answer in numbers: position on the declared scale (0-based), or a number."""
 
     code: int | None = None
     number: float | None = None
@@ -50,7 +50,7 @@ class Rated:
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice as the form offers it: the number it sends, its label and its description."""
+    """A choice in the form: the number it sends, its label and its description."""
 
     value: str
     label: str
@@ -62,17 +62,17 @@ class Kind:
 
     name: ClassVar[str]
     label: ClassVar[str]
-    level: ClassVar[str]  # of measurement, unless the question says otherwise
+    level: ClassVar[str]  # of measurement, unless the question has its own
     input: ClassVar[Literal["choices", "number", "text"]]
     wire_type: ClassVar[str]  # of its feedback config
-    is_of_wire: ClassVar[bool] = True  # what a config of `wire_type` declares
+    is_of_wire: ClassVar[bool] = True  # kinds declared by a config of `wire_type`
     is_text: ClassVar[bool] = False  # not counted in agreement
     is_number: ClassVar[bool] = False  # agreement takes the numbers, not places on a scale
-    has_categories: ClassVar[bool] = False  # as the question lists them
+    has_categories: ClassVar[bool] = False  # in the question's own order
     has_bounds: ClassVar[bool] = False
 
     def read(self, question: Question, score: Any, value: Any) -> dict[str, Any] | None:
-        """Return what was sent as a canonical answer, None for none. Raises Complaint."""
+        """Return the input as a canonical answer, None for none. Raises Complaint."""
         raise NotImplementedError
 
     def pairs(self, question: Question) -> list[tuple[float, str]]:
@@ -93,7 +93,7 @@ class Kind:
         return tuple(label for _, label in self.pairs(question))
 
     def distances(self, question: Question) -> list[float] | None:
-        """Return the numbers of an interval scale, None where its places are as far apart."""
+        """Return the numbers of an interval scale, None where its places are equidistant."""
         return None
 
     def wire_categories(self, question: Question) -> list[dict[str, Any]] | None:
@@ -106,13 +106,13 @@ class Kind:
         return {"type": self.wire_type, "categories": categories, "level": question.level}
 
     def in_words(self, score: float | None, value: Any) -> str:
-        """Return an answer as a person reads it; "-" for none."""
+        """Return an answer in words; "-" for none."""
         if value not in (None, ""):
             return str(value)
         return "-" if score is None else digits_of(score)
 
     def errors(self, fields: Mapping[str, Any]) -> dict[str, str]:
-        """Return what is wrong with the `fields` of a rubric item of this kind, by field."""
+        """Return the errors in the `fields` of a rubric item of this kind, by field."""
         return {}
 
 
@@ -243,7 +243,7 @@ class Continuous(Kind):
 
 
 class Rating(Kind):
-    """A whole number from the least to the greatest, 1 to 5 unless the question says otherwise."""
+    """A whole number from the least to the greatest, 1 to 5 by default."""
 
     name, label, level = "rating", "Rating", "ordinal"
     input = "choices"
@@ -305,7 +305,7 @@ KINDS: Final[dict[str, Kind]] = {
 
 
 def choices() -> list[tuple[str, str]]:
-    """Return the kinds as the choices of a model's field."""
+    """Return the choices of the form, in display order."""
     return [(kind.name, kind.label) for kind in KINDS.values()]
 
 
@@ -321,26 +321,26 @@ def of_wire(wire_type: str) -> Kind:
 # Values ---------------------------------------------------------------------------------------
 
 
-def finite(sent: Any) -> float | None:
-    """Return `sent` as a number if it is one, or a text of one; booleans are not."""
-    if isinstance(sent, bool) or not isinstance(sent, int | float | str):
+def finite(value: Any) -> float | None:
+    """Return `value` as a number if it is one, or a text of one; booleans are not."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(sent)
+        number = float(value)
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
 
-def clean(sent: Any, what: str) -> str:
+def clean(value: Any, what: str) -> str:
     """Return a text without spaces around it, "" for None. Raises Complaint about `what`."""
-    if sent is None:
+    if value is None:
         return ""
-    if not isinstance(sent, str):
+    if not isinstance(value, str):
         raise Complaint(f"{what} must be a text.")
-    if len(sent) > MAX_TEXT:
+    if len(value) > MAX_TEXT:
         raise Complaint(f"{what} is longer than {MAX_TEXT:,} characters.")
-    return sent.strip()
+    return value.strip()
 
 
 def _categories(question: Question) -> list[tuple[float, str | None]]:
@@ -348,8 +348,8 @@ def _categories(question: Question) -> list[tuple[float, str | None]]:
     categories: Sequence[Mapping[str, Any]] = question.categories or []
     numbers = [category.get("value") for category in categories]
     return [
-        (float(place if number is None else number), category.get("label"))
-        for place, (number, category) in enumerate(zip(numbers, categories, strict=True))
+        (float(position if number is None else number), category.get("label"))
+        for position, (number, category) in enumerate(zip(numbers, categories, strict=True))
     ]
 
 

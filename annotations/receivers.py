@@ -1,4 +1,4 @@
-"""What this room does when rooms below announce something: raise a flag, nothing more."""
+"""Signals from lower rooms: they only start this room's tasks early."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from observatory.nudges import Nudger, is_backlogged
 
 
 def _send() -> None:
-    """Have the changes routed now: what the sweep would find in five seconds."""
+    """Route the changes now instead of within five seconds."""
     if not is_backlogged():
-        # A message older than this says nothing that the sweeper has not found.
+        # The sweeper has already found the changes of an older message.
         tasks.drain_changes.apply_async(retry=False, expires=60, ignore_result=True)
 
 
@@ -19,5 +19,5 @@ nudger = Nudger(_send)
 
 
 def nudge(**_: Any) -> None:
-    """Have the changed runs routed soon. Never waits and never fails: the rows are stored."""
+    """Route the changed runs soon. Never waits and never fails: the rows are stored."""
     nudger.nudge()

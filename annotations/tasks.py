@@ -1,4 +1,4 @@
-"""What a worker does in the background. The rows are the truth; a message is only a nudge."""
+"""Background tasks. The rows are the queue; a message only starts the work early."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from annotations.routing.routing import BATCH, drain
 
 log = logging.getLogger(__name__)
 
-MIN_BATCH, MAX_BATCH = 25, 4_000  # Change rows a transaction
+MIN_BATCH, MAX_BATCH = 25, 4_000  # Change rows per transaction
 SLOW_S = 1.0  # a transaction should not hold its claims for longer
-BUDGET_S = 45.0  # of a task; whatever is left is found by the next nudge or sweep
+BUDGET_S = 45.0  # of a task; the next nudge or sweep continues
 SWEEP_EVERY_S = 5.0
 SWEEP_LOCK = 0x0B5E_0001  # pg_advisory lock: one sweep at a time, over all workers and beats
 
@@ -33,9 +33,9 @@ SWEEP_LOCK = 0x0B5E_0001  # pg_advisory lock: one sweep at a time, over all work
     max_retries=3,
 )
 def drain_changes() -> int:
-    """Route whatever is due, and return how many changes that was.
+    """Route all due changes; return how many there were.
 
-    Running twice, late, or beside others equals running once: changes are claimed with SKIP
+    Running twice, late, or at the same time equals running once: changes are claimed with SKIP
     LOCKED and deleted in the transaction that acted on them, and (queue, run) is unique.
     """
     return _repeat(lambda limit: drain(limit, timezone.now()))
@@ -52,9 +52,9 @@ def sweep_changes() -> int:
 
 
 def sweep() -> int:
-    """Do what `sweep_changes` says, in this thread and without a broker.
+    """Run `sweep_changes` in this thread, without a broker.
 
-    Queues that ask everybody are recounted as well: no signal reports members who come and go.
+    Also recounts queues that ask all reviewers: no signal reports members who join or leave.
     """
     follow_all(timezone.now())
     return _repeat(_sweep_once)
@@ -69,16 +69,16 @@ def _sweep_once(limit: int) -> int:
 
 
 def _repeat(step: Callable[[int], int]) -> int:
-    """Take batches until none is due or the budget is spent; return how many changes it was.
+    """Process batches until none is due or the budget is spent; return the number of changes.
 
-    A change names one run or a hundred, so the batch grows while it is quick and shrinks when
-    it is slow: a backlog of small changes costs no more statements than one of large ones.
+    A change names one run or a hundred, so the batch grows while it is quick and shrinks when it is
+    slow: a backlog of small changes costs no more statements than one of large ones.
     """
-    taken, limit = 0, BATCH
+    n_changes, limit = 0, BATCH
     ends_at = time.monotonic() + BUDGET_S
     while (begun_at := time.monotonic()) < ends_at:
         n = step(limit)
-        taken += n
+        n_changes += n
         if n == 0:
             break
         took_s = time.monotonic() - begun_at
@@ -86,7 +86,7 @@ def _repeat(step: Callable[[int], int]) -> int:
             limit = max(limit // 2, MIN_BATCH)
         elif n == limit and took_s < SLOW_S / 4:
             limit = min(limit * 2, MAX_BATCH)
-    return taken
+    return n_changes
 
 
 # Every worker sweeps on its own as well, so that neither a single beat nor a broker is needed:
@@ -101,7 +101,7 @@ def _sweep_for_ever() -> None:
             close_old_connections()
             sweep()
         except Exception:
-            # Any failure: the next round tries again, and a thread that died would not.
+            # Any failure: the next round retries, which a dead thread would not.
             log.exception("the sweep failed; the next one is in %s s", SWEEP_EVERY_S)
             connection.close()
     connection.close()

@@ -1,6 +1,6 @@
 """Admin of queues, rules, items and reviews.
 
-Every action calls the verb that pages call. Must not show answers that are hidden still.
+Every action calls the verb that pages call. Must not show answers that are still hidden.
 """
 
 from annotations.admin.items import QueueItemAdmin, ReviewAdmin

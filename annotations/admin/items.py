@@ -1,4 +1,4 @@
-"""Items and reviews: where they stand, why they are here, who holds them."""
+"""Admin of items and reviews: their state, reasons and holders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANAGE = Permission.MANAGE_QUEUES
 
 
 class DecisionInline(WorkspaceInline):
-    """Why the item is here, as it was decided."""
+    """The stored routing decisions of the item."""
 
     model = RoutingDecision
     workspace_path = "item__workspace"
@@ -51,9 +51,9 @@ class SeatInline(WorkspaceInline):
 
 @admin.register(QueueItem)
 class QueueItemAdmin(WorkspaceAdmin):
-    """Items: where they stand, why they are here and who holds them."""
+    """Items with their state, reasons and holders."""
 
-    may_change = MANAGE  # for the actions; no field can be typed over
+    may_change = MANAGE  # for the actions; all fields are read-only
     list_display = (
         "about",
         "queue",
@@ -101,14 +101,14 @@ class QueueItemAdmin(WorkspaceAdmin):
 
     @admin.display(description="why")
     def why(self, item: QueueItem) -> str:
-        """Say which rules put it here and why: `Low confidence: confidence 63 %, below 70 %`."""
-        said = [
+        """Return the rules that added it, as `Low confidence: confidence 63 %, below 70 %`."""
+        lines = [
             f"{decision.rule_name}: {reasons.said(decision.clauses)}".rstrip(": ")[:200]
             for decision in item.decisions.all()
         ]
-        if not said:
+        if not lines:
             return "added by hand" if item.source == "person" else "added by the API"
-        return " | ".join(said)
+        return " | ".join(lines)
 
     @admin.display(description="held by")
     def held_by(self, item: QueueItem) -> str:
@@ -147,8 +147,8 @@ class QueueItemAdmin(WorkspaceAdmin):
 def _visible_reviews(request: HttpRequest) -> QuerySet[Review]:
     """Return the reviews whose answers the visitor may read now.
 
-    An operator is no exception: who is no member of a workspace sees none of its answers, and
-    who may be the next reviewer of a blind item does not see the others' before.
+    Operators are no exception: a user who is not a member of a workspace sees none of its answers,
+    and a possible next reviewer of a blind item does not see the others' before.
     """
     user = request.user
     assert isinstance(user, User)

@@ -57,12 +57,12 @@ class QueueForm(QueueModelForm):
         }
 
     def clean(self) -> dict[str, Any]:
-        """Refuse reviewers who are not members of the queue's workspace."""
-        sent = super().clean() or {}
-        workspace = sent.get("workspace") or getattr(self.instance, "workspace", None)
-        if workspace is None:  # the field says itself that it is needed
-            return sent
-        reviewers = sent.get("assigned_reviewers") or []
+        """Reject reviewers who are not members of the queue's workspace."""
+        cleaned = super().clean() or {}
+        workspace = cleaned.get("workspace") or getattr(self.instance, "workspace", None)
+        if workspace is None:  # the field's own error says that it is required
+            return cleaned
+        reviewers = cleaned.get("assigned_reviewers") or []
         members = set(
             Membership.objects.filter(workspace=workspace, user__in=reviewers).values_list(
                 "user_id", flat=True
@@ -73,7 +73,7 @@ class QueueForm(QueueModelForm):
             raise ValidationError(
                 {"assigned_reviewers": f"Not in {workspace}: {', '.join(strangers)}"}
             )
-        return sent
+        return cleaned
 
 
 def _count_of(state: str) -> Coalesce:
@@ -149,7 +149,7 @@ class AnnotationQueueAdmin(WorkspaceAdmin):
         return () if obj is None else ("workspace", "queue_type")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Create the queue, or have the verb store what the form changed."""
+        """Create the queue, or pass the changed fields to the verb."""
         if not change:
             super().save_model(request, obj, form, change)
             return

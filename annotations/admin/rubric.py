@@ -30,7 +30,7 @@ KEPT = ("is_assertion", "regex_validator", *question_conditions.FIELDS)
 
 
 class RubricItemForm(QuestionModelForm):
-    """One question. What has no column of its own is kept in `extra`, as the SDKs send it."""
+    """One question. Settings without a column are kept in `extra`, as the SDKs send them."""
 
     is_assertion = forms.BooleanField(
         required=False, help_text="A statement that the answer must live up to"
@@ -66,34 +66,35 @@ class RubricItemForm(QuestionModelForm):
         self.initial.update({name: kept[name] for name in KEPT if name in kept})
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a scale nobody could answer on, and a condition or pattern that says nothing."""
-        sent = super().clean() or {}
-        categories = sent.get("categories") or []
+        """Reject an unusable scale, and an invalid condition or pattern."""
+        cleaned = super().clean() or {}
+        categories = cleaned.get("categories") or []
         is_read = isinstance(categories, list) and all(
-            isinstance(one, dict) and (one.get("label") or one.get("value") is not None)
-            for one in categories
+            isinstance(category, dict)
+            and (category.get("label") or category.get("value") is not None)
+            for category in categories
         )
         if not is_read:
             self.add_error("categories", "An array of objects, each with a value or a label")
-        elif kind := KINDS.get(sent.get("kind") or ""):
-            for name, complaint in kind.errors(sent).items():
+        elif kind := KINDS.get(cleaned.get("kind") or ""):
+            for name, complaint in kind.errors(cleaned).items():
                 self.add_error(name, complaint)
-        low, high = sent.get("minimum"), sent.get("maximum")
+        low, high = cleaned.get("minimum"), cleaned.get("maximum")
         if low is not None and high is not None and low >= high:
             self.add_error("maximum", "Must be greater than the minimum")
-        self._read_extra(sent)
-        return sent
+        self._read_extra(cleaned)
+        return cleaned
 
-    def _read_extra(self, sent: dict[str, Any]) -> None:
-        read: dict[str, Any] = {"is_assertion": sent.get("is_assertion") or None}
+    def _read_extra(self, cleaned: dict[str, Any]) -> None:
+        read: dict[str, Any] = {"is_assertion": cleaned.get("is_assertion") or None}
         for name in ("regex_validator", *question_conditions.FIELDS):
             try:
                 if name == "regex_validator":
                     read[name] = question_conditions.parse_pattern(
-                        sent.get(name), sent.get("kind") or ""
+                        cleaned.get(name), cleaned.get("kind") or ""
                     )
                 else:
-                    read[name] = question_conditions.parse(name, sent.get(name))
+                    read[name] = question_conditions.parse(name, cleaned.get(name))
             except InvalidCondition as error:
                 self.add_error(name, str(error))
         extra = {**(self.instance.extra or {}), **read}
@@ -102,29 +103,29 @@ class RubricItemForm(QuestionModelForm):
 
 class RubricFormSet(QuestionFormSet):
     def clean(self) -> None:
-        """Refuse conditions on questions that are not there, or that go in a circle."""
+        """Reject conditions on missing questions, and cycles of conditions."""
         super().clean()
-        asked = [
+        questions = [
             (form.cleaned_data.get("feedback_key") or "", form.instance.extra or {})
             for form in self.forms
             if form.is_valid() and form.cleaned_data and not form.cleaned_data.get("DELETE")
         ]
         try:
-            question_conditions.check(asked)
+            question_conditions.check(questions)
         except InvalidCondition as error:
-            place, _, field = error.field.partition(".")
+            position, _, field = error.field.partition(".")
             raise ValidationError(
-                f"{asked[int(place)][0]}, {field.partition('.')[0]}: {error.reason}"
+                f"{questions[int(position)][0]}, {field.partition('.')[0]}: {error.reason}"
             ) from None
 
     def delete_existing(self, obj: RubricItem, commit: bool = True) -> None:
-        """Retire a question that is taken out, so that its ratings are kept."""
+        """Retire a removed question, so that its ratings are kept."""
         if commit:
             obj.retired_at = timezone.now()
             obj.save(update_fields=["retired_at"])
 
     def save_new(self, form: QuestionModelForm, commit: bool = True) -> RubricItem:
-        """Bring a retired question back when its key is added again, with its ratings."""
+        """Restore a retired question, with its ratings, when its key is added again."""
         kept = rubric_editing.retired(self.instance, form.instance.feedback_key)
         if kept is not None:
             form.instance.pk = kept.pk

@@ -1,4 +1,4 @@
-"""Rules: presets, versions, on and off."""
+"""Admin of rules: presets, versions, on and off."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RuleForm(RuleModelForm):
         )
 
     def clean_filter(self) -> str:
-        """Refuse what cannot be run, and point at the place."""
+        """Reject an invalid filter, with the position of the error."""
         text = str(self.cleaned_data["filter"])
         try:
             routing_rules.check_filter(text)
@@ -73,23 +73,23 @@ class RuleForm(RuleModelForm):
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a queue or a project of another workspace."""
-        sent = super().clean() or {}
-        workspace = sent.get("workspace") or getattr(self.instance, "workspace", None)
-        if workspace is None:  # the field says itself that it is needed
-            return sent
-        queue = sent.get("queue")
+        """Reject a queue or a project of another workspace."""
+        cleaned = super().clean() or {}
+        workspace = cleaned.get("workspace") or getattr(self.instance, "workspace", None)
+        if workspace is None:  # the field's own error says that it is required
+            return cleaned
+        queue = cleaned.get("queue")
         if queue is not None and queue.workspace_id != workspace.pk:
             self.add_error("queue", f"This queue is not in {workspace}")
         elif queue is not None and queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
             self.add_error("queue", routing_rules.NO_PAIRS)
-        if any(project.workspace_id != workspace.pk for project in sent.get("projects") or []):
+        if any(project.workspace_id != workspace.pk for project in cleaned.get("projects") or []):
             self.add_error("projects", f"Choose projects of {workspace}")
-        return sent
+        return cleaned
 
 
 class PresetForm(forms.Form):
-    """Which presets go to which queue."""
+    """Which presets to install for which queue."""
 
     queue = forms.ModelChoiceField(AnnotationQueue.objects.none())
     presets = forms.MultipleChoiceField(
@@ -104,7 +104,7 @@ class PresetForm(forms.Form):
 
 @admin.register(RoutingRule)
 class RoutingRuleAdmin(WorkspaceAdmin):
-    """Rules, kept by version. A change counts for what changes from now on."""
+    """Rules, kept by version. A change applies to runs that change from now on."""
 
     may_add = may_change = may_delete = MANAGE
     form = RuleForm

@@ -21,7 +21,7 @@ LOW_COVERAGE = 0.1
 
 
 class Metric(StrEnum):
-    """How far apart two values are: the squared difference function delta."""
+    """The squared difference function delta between two values."""
 
     NOMINAL = "nominal"
     ORDINAL = "ordinal"
@@ -84,7 +84,7 @@ def _patterns(counts: Any, values: Any) -> tuple[Floats, Counts, Floats]:
     paired = table[table.sum(1) >= 2]
     # 333,334 units of 3 ratings on 5 values are 35 patterns: everything after is small.
     base = int(paired.max(initial=0)) + 1
-    if base**k < 2**53:  # one number a unit sorts ten times faster than a row
+    if base**k < 2**53:  # one number per unit sorts ten times faster than a row
         codes = (paired @ float(base) ** np.arange(k)).astype(np.int64)
         _, first, multiplicity = np.unique(codes, return_index=True, return_counts=True)
         patterns = paired[first]
@@ -98,7 +98,7 @@ def of_group(
 ) -> Agreement:
     """Return alpha of all reviewers on a categorical scale with an interval over items.
 
-    counts (units, k) as in `alpha`. `percent_agreement` is the mean share of agreeing pairs of a
+    counts (units, k) as in `alpha`. `percent_agreement` is the mean fraction of agreeing pairs per
     unit.
     """
     table = np.asarray(counts, dtype=np.float64)
@@ -122,7 +122,7 @@ def of_group(
         return _from_coincidences(sums.reshape(*sums.shape[:-1], k, k), metric, scale)
 
     features = coincidences.reshape(len(patterns), k * k)
-    # Two answers at random: each pair of categories as often, as heavy as an item of the data.
+    # Two random answers: all pairs of categories equally often, weighted like an item of the data.
     each_rated = float(multiplicity @ m / base.n_overlap)
     prior = np.eye(k * k) + np.eye(k * k).reshape(k, k, k * k).swapaxes(0, 1).reshape(k * k, k * k)
     return _finish(base, features, multiplicity, of, prior=prior * each_rated / 2)
@@ -135,8 +135,8 @@ def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agre
     are taken per item, so the cost is linear in the ratings.
     """
     values = np.asarray(numbers, dtype=np.float64)
-    _, place = np.unique(np.asarray(units), return_inverse=True)
-    m = np.bincount(place).astype(np.float64)
+    _, unit_index = np.unique(np.asarray(units), return_inverse=True)
+    m = np.bincount(unit_index).astype(np.float64)
     base = Agreement(
         "krippendorff_alpha",
         n_items=len(m),
@@ -147,8 +147,8 @@ def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agre
     if base.n_overlap == 0:
         return replace(base, reason=Reason.NO_OVERLAP if base.n_ratings else Reason.NO_RATINGS)
     shifted = values - values.mean()  # the metric is invariant; the sums stay small
-    first = np.bincount(place, shifted).astype(np.float64)
-    second = np.bincount(place, shifted**2).astype(np.float64)
+    first = np.bincount(unit_index, shifted).astype(np.float64)
+    second = np.bincount(unit_index, shifted**2).astype(np.float64)
     paired = m >= 2
     m, first, second = m[paired], first[paired], second[paired]
 
@@ -184,25 +184,25 @@ def _finish(
     value = float(of(multiplicity @ features))
     if np.isnan(value):
         return replace(base, reason=Reason.NO_VARIATION, warnings=_sizes(base))
-    found = coefficients.resampled_interval(
+    resampled = coefficients.resampled_interval(
         features, multiplicity, of, prior=prior, seed=base.params["seed"]
     )
     warnings = _sizes(base)
-    if found is not None and found[0].half_width > coefficients.WIDE_HALF_WIDTH:
+    if resampled is not None and resampled[0].half_width > coefficients.WIDE_HALF_WIDTH:
         warnings += (Warn.WIDE_CI,)
     return replace(
         base,
         value=value,
-        ci=found[0] if found else None,
-        se=found[1] if found else None,
+        ci=resampled[0] if resampled else None,
+        se=resampled[1] if resampled else None,
         warnings=warnings,
     )
 
 
 def _sizes(base: Agreement) -> tuple[Warn, ...]:
-    found: tuple[Warn, ...] = ()
+    warnings: tuple[Warn, ...] = ()
     if base.n_overlap < coefficients.FEW_ITEMS:
-        found += (Warn.FEW_ITEMS,)
+        warnings += (Warn.FEW_ITEMS,)
     if base.n_overlap < LOW_COVERAGE * base.n_items:
-        found += (Warn.LOW_COVERAGE,)
-    return found
+        warnings += (Warn.LOW_COVERAGE,)
+    return warnings

@@ -1,10 +1,10 @@
-"""How far the reviewers of a queue agree, key by key, from the ratings they gave.
+"""How far the reviewers of a queue agree, key by key, from their ratings.
 
 Only ratings of settled items, on the question's present scale and made blind, are compared: an
-answer given after seeing another's is no second opinion, one given on another scale is no
-answer to this question, and a blind item that is open tells nobody its answers (`blindness`). A
-new version of the rubric that leaves the scale alone (another question, a better wording) starts
-no new series. What is left out is counted and shown.
+answer given after seeing another's is no second opinion, one given on another scale answers another
+question, and the answers on an open blind item must not be revealed (`blindness`). A new version of
+the rubric with the same scale (another question, a better wording) starts no new series. Ratings
+left out are counted and shown.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from annotations.queues import blindness
 from observatory.db import prepared
 from observatory.workspaces.models import User
 
-SEED = 20_260_000  # of every bootstrap: the same ratings give the same interval
+SEED = 20_260_000  # for every bootstrap: the same ratings give the same interval
 WEAK_BELOW = 0.6
 FULL_MATRIX_UP_TO = 30  # reviewers; with more, pairs without a common item are not listed
 
@@ -42,7 +42,7 @@ class Reviewer:
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """Two reviewers on one key. `table[i][j]`: how often the first said i and the second j."""
+    """Two reviewers on one key. `table[i][j]`: how often the first answered i and the second j."""
 
     first: Reviewer
     second: Reviewer
@@ -62,7 +62,7 @@ class PairAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """Ratings of the key that were not compared, and why."""
+    """Ratings of the key that were not compared, by reason."""
 
     other_scale: int = 0
     not_blind: int = 0
@@ -71,7 +71,7 @@ class Excluded:
 
     @property
     def words(self) -> str:
-        """Say how many were set aside for which reason; "" for none."""
+        """Return how many ratings were set aside for which reason; "" for none."""
         counts = (
             (self.other_scale, "given on another scale of this question"),
             (self.not_blind, "given when another's answer could be seen"),
@@ -83,10 +83,10 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class KeyAgreement:
-    """Everything the agreement page shows of one rubric key.
+    """Everything the agreement page shows for one rubric key.
 
-    `headline` is the figure the gate holds against the target: Cohen's kappa when exactly one
-    pair of reviewers has common items, else Krippendorff's alpha of all.
+    `headline` is the figure the gate compares with the target: Cohen's kappa when exactly one pair
+    of reviewers has common items, else Krippendorff's alpha of all.
     """
 
     rubric_item: RubricItem
@@ -144,7 +144,7 @@ def report(
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """A question and the rubric versions that asked it on its present scale."""
+    """A question and the rubric versions that have its present scale."""
 
     item: RubricItem
     versions: frozenset[int]
@@ -157,8 +157,8 @@ def _scales(queue: AnnotationQueue, questions: list[RubricItem]) -> list[_Scale]
         now = _scale_of({name: getattr(question, name) for name in _SCALE_FIELDS})
         same = {
             version
-            for version, asked in kept
-            for old in asked
+            for version, questions_of_version in kept
+            for old in questions_of_version
             if old.get("id") == question.pk and _scale_of(old) == now
         }
         scales.append(_Scale(question, frozenset(same | {queue.rubric_version})))
@@ -176,7 +176,7 @@ def _scale_of(question: dict[str, Any]) -> tuple[Any, ...]:
 def compared(
     queue: AnnotationQueue, rubric_item: RubricItem, since: datetime | None = None
 ) -> QuerySet[Rating]:
-    """Return the ratings of a key that count: its present scale, blind, in the window."""
+    """Return the ratings of a key that count: on its present scale, blind, in the window."""
     [scale] = _scales(queue, [rubric_item])
     return _compared(scale, since)
 
@@ -232,7 +232,7 @@ def _in_scale(item: RubricItem) -> Q:
 def _tallies(
     queue: AnnotationQueue, scales: list[_Scale], since: datetime | None
 ) -> dict[int, dict[str, Any]]:
-    """Return, per rubric item id, how many ratings there are and what leaves each out."""
+    """Return, per rubric item id, how many ratings there are and how many each reason excludes."""
     is_current, is_blind = Q(pk__in=[]), Q(is_blind=True)
     for scale in scales:
         is_current |= Q(rubric_item=scale.item, rubric_version__in=scale.versions)
@@ -254,7 +254,7 @@ def _tallies(
 
 
 def _read(scale: _Scale, since: datetime | None) -> tuple[_Ratings, tuple[int, ...]]:
-    """Return the compared ratings with reviewers numbered 0.., and whose number is whose."""
+    """Return the compared ratings with reviewers numbered 0.., and the reviewer of each number."""
     rows = _compared(scale, since).values_list(
         "item_id",
         "reviewer_id",
@@ -337,16 +337,16 @@ def _n_invalid(item: RubricItem, tally: dict[str, Any], n_compared: int) -> int:
 
 
 def _exclusion_warnings(excluded: Excluded) -> tuple[Warn, ...]:
-    found: tuple[Warn, ...] = ()
+    warnings: tuple[Warn, ...] = ()
     if excluded.not_blind:
-        found += (Warn.NON_BLIND_EXCLUDED,)
+        warnings += (Warn.NON_BLIND_EXCLUDED,)
     if excluded.invalid:
-        found += (Warn.INVALID_VALUES,)
-    return found
+        warnings += (Warn.INVALID_VALUES,)
+    return warnings
 
 
 def _n_disputed(ratings: _Ratings, *, is_continuous: bool) -> int:
-    """Return on how many items the answers differ."""
+    """Return the number of items whose answers differ."""
     if len(ratings.items) == 0:
         return 0
     answers = ratings.numbers if is_continuous else ratings.codes.astype(np.float64)
@@ -369,7 +369,7 @@ def _categorical_group(item: RubricItem, ratings: _Ratings) -> Agreement:
 
 
 def _scale_values(item: RubricItem, metric: alpha.Metric) -> list[float] | None:
-    """Return the declared numbers of an interval scale, or None: then the places are used."""
+    """Return the declared numbers of an interval scale, or None: then positions are used."""
     return kind_of(item).distances(item) if metric == alpha.Metric.INTERVAL else None
 
 
@@ -379,7 +379,7 @@ def pair_tables(items: Ints, columns: Ints, k: int) -> tuple[Ints, Counts]:
     `columns[i]` is reviewer * k + code of rating i. Returns pairs (p, 2) of reviewer numbers,
     first < second, and tables (p, k, k). A loop over pairs would cost hundreds of times more.
     """
-    from scipy.sparse import csr_array  # 0.1 s and 40 MB that no other page needs
+    from scipy.sparse import csr_array  # takes 0.1 s and 40 MB, which other pages do not need
 
     ones = np.ones(len(items), dtype=np.int64)
     shape = (items.max(initial=-1) + 1, columns.max() + 1)
@@ -389,8 +389,8 @@ def pair_tables(items: Ints, columns: Ints, k: int) -> tuple[Ints, Counts]:
     kept = row // k < column // k
     row, column = row[kept], column[kept]
     n_reviewers = int(columns.max()) // k + 1
-    coded, place = np.unique((row // k) * n_reviewers + column // k, return_inverse=True)
-    cells = place * k * k + (row % k) * k + column % k
+    coded, cell_index = np.unique((row // k) * n_reviewers + column // k, return_inverse=True)
+    cells = cell_index * k * k + (row % k) * k + column % k
     counted = np.bincount(cells, weights=product.data[kept], minlength=len(coded) * k * k)
     pairs = np.stack([coded // n_reviewers, coded % n_reviewers], axis=1)
     return pairs, counted.astype(np.int64).reshape(-1, k, k)
@@ -426,10 +426,10 @@ def _categorical_pairs(
 def _with_empty_pairs(pairs: Ints, tables: Counts, n_reviewers: int) -> tuple[Ints, Counts]:
     k = tables.shape[-1]
     first, second = np.triu_indices(n_reviewers, 1)
-    place = np.zeros((n_reviewers, n_reviewers), dtype=np.int64)
-    place[first, second] = np.arange(len(first))
+    position = np.zeros((n_reviewers, n_reviewers), dtype=np.int64)
+    position[first, second] = np.arange(len(first))
     full = np.zeros((len(first), k, k), dtype=np.int64)
-    full[place[pairs[:, 0], pairs[:, 1]]] = tables
+    full[position[pairs[:, 0], pairs[:, 1]]] = tables
     return np.stack([first, second], axis=1), full
 
 
@@ -448,9 +448,13 @@ def _continuous_pairs(
             )
             if len(here) == 0 and len(reviewers) > FULL_MATRIX_UP_TO:
                 continue
-            found = continuous.of_pair(
+            agreement = continuous.of_pair(
                 columns[first][1][here], columns[second][1][there], seed=SEED
             )
             yield PairAgreement(
-                reviewers[first], reviewers[second], found, None, found.companions.get("bias")
+                reviewers[first],
+                reviewers[second],
+                agreement,
+                None,
+                agreement.companions.get("bias"),
             )

@@ -23,8 +23,8 @@ Counts = NDArray[np.int64]
 LEVEL = 0.90  # two-sided: either end alone is a one-sided 95 % bound
 Z = 1.6448536269514722  # standard normal quantile at .95
 DRAWS = 2000
-PRIOR_ITEMS = 2.0  # items' worth of ratings given at random, added before drawing
-MAX_RESAMPLED = 2000  # distinct units; above, a jackknife says the same and costs one pass
+PRIOR_ITEMS = 2.0  # number of randomly rated items added before drawing
+MAX_RESAMPLED = 2000  # distinct units; above, a jackknife gives the same at the cost of one pass
 _TINY = 1e-12
 
 MIN_MARGINAL = 5
@@ -102,7 +102,7 @@ class Agreement:
     computed_at: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as plain values, fit for JSON."""
+        """Return the result as plain values for JSON."""
         plain = asdict(self)
         plain["warnings"] = [str(code) for code in self.warnings]
         plain["reason"] = str(self.reason) if self.reason else None
@@ -117,8 +117,8 @@ def weights(k: int, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
     """
     if weighting == Weighting.UNWEIGHTED or k == 1:
         return np.eye(k)
-    place = np.arange(k, dtype=np.float64)
-    apart = np.abs(place[:, None] - place[None, :]) / (k - 1)
+    position = np.arange(k, dtype=np.float64)
+    apart = np.abs(position[:, None] - position[None, :]) / (k - 1)
     return 1 - (apart if weighting == Weighting.LINEAR else apart**2)
 
 
@@ -133,7 +133,7 @@ def _checked(tables: Any) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Shares:
-    """The proportions kappa is made of; each has the shape of the stack, plus its own axes."""
+    """The proportions in kappa; each has the shape of the stack, plus its own axes."""
 
     n: Floats
     joint: Floats
@@ -156,7 +156,7 @@ def _kappa(shares: _Shares) -> Floats:
     rest = 1 - shares.expected
     defined = rest > _TINY
     value = (shares.observed - shares.expected) / np.where(defined, rest, np.nan)
-    # A reviewer who used one category only agrees exactly as chance would: 0, not 1e-17.
+    # A reviewer with a single category agrees exactly as chance would: 0, not 1e-17.
     constant = ((shares.first > 0).sum(-1) == 1) | ((shares.second > 0).sum(-1) == 1)
     return np.where(defined & constant, 0.0, value)
 
@@ -191,8 +191,8 @@ def kappa_standard_error(tables: Any, weighting: Weighting = Weighting.UNWEIGHTE
     spread = (shares.joint * inner**2).sum(axis=(-2, -1))
     centre = shares.observed * shares.expected - 2 * shares.expected + shares.observed
     variance = (spread - centre**2) / (shares.n * rest**4)
-    found: Floats = np.sqrt(np.maximum(variance, 0))
-    return found
+    error: Floats = np.sqrt(np.maximum(variance, 0))
+    return error
 
 
 def gwet(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
@@ -209,8 +209,8 @@ def gwet(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
         return np.full(shares.n.shape, np.nan)
     share = (shares.first + shares.second) / 2
     expected = weight.sum() / (k * (k - 1)) * (share * (1 - share)).sum(-1)
-    found: Floats = (shares.observed - expected) / (1 - expected)
-    return found
+    coefficient: Floats = (shares.observed - expected) / (1 - expected)
+    return coefficient
 
 
 def brennan_prediger(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
@@ -226,8 +226,8 @@ def brennan_prediger(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -
     if k == 1:
         return np.full(shares.n.shape, np.nan)
     expected = weight.sum() / k**2
-    found: Floats = (shares.observed - expected) / (1 - expected)
-    return found
+    coefficient: Floats = (shares.observed - expected) / (1 - expected)
+    return coefficient
 
 
 def kappa_max(tables: Any) -> Floats:
@@ -235,20 +235,20 @@ def kappa_max(tables: Any) -> Floats:
     counts = _checked(tables)
     shares = _shares(counts, np.eye(counts.shape[-1]))
     rest = np.where(1 - shares.expected > _TINY, 1 - shares.expected, np.nan)
-    found: Floats = (np.minimum(shares.first, shares.second).sum(-1) - shares.expected) / rest
-    return found
+    greatest: Floats = (np.minimum(shares.first, shares.second).sum(-1) - shares.expected) / rest
+    return greatest
 
 
 def bias(tables: Any) -> Floats:
     """Return half the L1 distance of the two marginals, in [0, 1]; |p10 - p01| when k = 2."""
     counts = _checked(tables)
     shares = _shares(counts, np.eye(counts.shape[-1]))
-    found: Floats = np.abs(shares.first - shares.second).sum(-1) / 2
-    return found
+    distance: Floats = np.abs(shares.first - shares.second).sum(-1) / 2
+    return distance
 
 
 def exact_agreement(tables: Any) -> Floats:
-    """Return the share of items on which both chose the same category; nan when empty."""
+    """Return the fraction of items in the same category for both; nan when empty."""
     counts = _checked(tables)
     return _shares(counts, np.eye(counts.shape[-1])).observed
 
@@ -285,8 +285,8 @@ def resampled_interval(
 
 def _dirichlet(counts: Floats, seed: int, draws: int) -> Floats:
     drawn = np.random.default_rng(seed).standard_gamma(counts, size=(draws, len(counts)))
-    found: Floats = drawn / drawn.sum(axis=1, keepdims=True)
-    return found
+    fractions: Floats = drawn / drawn.sum(axis=1, keepdims=True)
+    return fractions
 
 
 def _quantiles(value: float, drawn: Floats, seed: int) -> tuple[Interval, float] | None:
@@ -323,9 +323,9 @@ def interval(
     """Return the interval of kappa of one (k, k) table and its standard error.
 
     Quantiles of kappa over draws of the cells' Dirichlet posterior. The prior weighs PRIOR_ITEMS,
-    spread evenly over the cells: with two categories it is Jeffreys' 1/2 a cell. The same for one
-    table and for many. None when kappa is undefined, or is 0 by a reviewer's constancy, where no
-    interval means anything.
+    spread evenly over the cells: with two categories it is Jeffreys' 1/2 per cell. The same for one
+    table and for many. None when kappa is undefined, or is 0 because a reviewer used one category,
+    where an interval is meaningless.
     """
     counts = _checked(table)
     shares = _shares(counts, weights(len(counts), weighting))
@@ -352,8 +352,8 @@ def _posterior(
 def of_pair(table: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0) -> Agreement:
     """Return Cohen's kappa of two reviewers with its interval, companions and warnings.
 
-    table[i, j] is the number of items the first put in category i and the second in j, over
-    the items both judged.
+    table[i, j] is the number of items that the first put in category i and the second in j, over
+    the items both rated.
     """
     return of_pairs(_checked(table)[None], weighting, seed=seed)[0]
 
@@ -413,8 +413,8 @@ def _assembled(
         "categories": len(table),
         "seed": seed,
     }
-    found = None if value is None else interval(table, weighting, seed=seed)
-    ci = found[0] if found else None
+    estimated = None if value is None else interval(table, weighting, seed=seed)
+    ci = estimated[0] if estimated else None
     reason = None
     if value is None:
         reason = Reason.NO_VARIATION if n else Reason.NO_OVERLAP
@@ -426,7 +426,7 @@ def _assembled(
         n_ratings=2 * n,
         n_overlap=n,
         ci=ci,
-        se=found[1] if found else None,
+        se=estimated[1] if estimated else None,
         percent_agreement=_number(figures["observed"]),
         companions={name: _number(figures[name]) for name in _COMPANIONS} if n else {},
         warnings=_warnings(figures, ci) if n else (),

@@ -37,9 +37,9 @@ def _correlation(x: Floats, y: Floats) -> float | None:
 
 def _ranks(values: Floats) -> Floats:
     """Return ranks from 1, ties sharing their mean."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    _, value_index, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
-    return (last - (count - 1) / 2)[place]
+    return (last - (count - 1) / 2)[value_index]
 
 
 def _features(x: Floats, y: Floats) -> Floats:
@@ -87,16 +87,19 @@ def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
     value = float(icc(features.sum(0)))
     if np.isnan(value):
         return replace(base, reason=Reason.NO_VARIATION)
-    # Two answers at random, each one standard deviation above or below the mean.
+    # Two random answers, each one standard deviation above or below the mean.
     spread = float(np.concatenate([x, y]).std())
     prior = _features(
         *(spread * np.array(signs, float) for signs in ((1, 1, -1, -1), (1, -1, 1, -1)))
     )
-    found = coefficients.resampled_interval(features, np.ones(n), icc, prior=prior, seed=seed)
-    if found is not None and found[0].half_width > coefficients.WIDE_HALF_WIDTH:
+    resampled = coefficients.resampled_interval(features, np.ones(n), icc, prior=prior, seed=seed)
+    if resampled is not None and resampled[0].half_width > coefficients.WIDE_HALF_WIDTH:
         base = replace(base, warnings=(*base.warnings, Warn.WIDE_CI))
     # Of very few items the estimate may fall below every value that the coefficient can have.
     value = max(value, -1.0)
     return replace(
-        base, value=value, ci=found[0] if found else None, se=found[1] if found else None
+        base,
+        value=value,
+        ci=resampled[0] if resampled else None,
+        se=resampled[1] if resampled else None,
     )

@@ -1,4 +1,4 @@
-"""Arithmetic: what an agreement result means in words, and whether it passes the gate."""
+"""Arithmetic: an agreement result in words, and whether it passes the gate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from annotations.agreement.coefficients import FEW_ITEMS, LEVEL, Agreement, Reason
 
 TARGET = 0.70
-GREYED_BELOW = 20  # items; a value is shown grey, has no label and no verdict
+GREYED_BELOW = 20  # items; with fewer, a value is shown grey, without label and verdict
 _SAME = 1e-9  # figures closer than this are equal: 7/10 is not above 0.7, however it was computed
 _MOST_DIGITS = 6
 
@@ -37,10 +37,10 @@ _NAMES = {
 
 
 class Verdict(StrEnum):
-    """Where the interval of a result lies, seen from the target."""
+    """Where the interval of a result lies relative to the target."""
 
     UNDEFINED = "undefined"
-    FEW = "few"  # not enough items to say
+    FEW = "few"  # not enough items
     MET = "met"  # the whole interval is above the target
     BELOW = "below"  # the whole interval is below it
     OPEN = "open"  # the target is within it
@@ -81,11 +81,11 @@ def label(value: float) -> str:
 
 
 def gate(result: Agreement, target: float = TARGET) -> Gate:
-    """Hold `result` against `target`.
+    """Compare `result` with `target`.
 
-    Strict: the lower end of the interval > target, which is the one-sided 95 % bound. Point:
-    value > target with at least 50 items. Both compare > and not >=; undefined or fewer than 20
-    items never passes.
+    Strict: the lower end of the interval > target, which is the one-sided 95 % bound. Point: value
+    > target with at least 50 items. Both compare > and not >=; undefined or fewer than 20 items
+    never passes.
     """
     is_above = result.value is not None and result.value > target + _SAME
     return Gate(
@@ -100,7 +100,7 @@ def gate(result: Agreement, target: float = TARGET) -> Gate:
 
 
 def name_of(statistic: str) -> str:
-    """Return the reader's name of a statistic."""
+    """Return the display name of a statistic."""
     return _NAMES.get(statistic, statistic)
 
 
@@ -116,7 +116,7 @@ def why_undefined(reason: Reason | None, *, n_set_aside: int = 0) -> str:
 
 
 def figure(value: float, target: float = TARGET) -> str:
-    """Return `value` with two digits, or as many as tell it apart from the target."""
+    """Return `value` with two digits, or as many as distinguish it from the target."""
     if abs(value - target) <= _SAME:
         return f"{target:.2f}"
     for digits in range(2, _MOST_DIGITS):
@@ -127,12 +127,11 @@ def figure(value: float, target: float = TARGET) -> str:
 
 
 def sentence(result: Agreement, target: float = TARGET, *, set_aside: str = "") -> str:
-    """Return the verdict in one sentence, e.g.
+    """Return the verdict in one sentence.
 
     "Substantial agreement: kappa 0.71 (90 % interval 0.65 to 0.76) on 412 items rated by two or
-    more; whether it is above 0.70 is not shown yet."
-
-    `set_aside` says in words which ratings were not compared; it is said when no value is left.
+    more; whether it is above 0.70 is not shown yet." `set_aside` has in words which ratings were
+    not compared; it is included when no value is left.
     """
     if result.value is None:
         why = why_undefined(result.reason, n_set_aside=1 if set_aside else 0)

@@ -69,7 +69,7 @@ class AnnotationQueue(models.Model):
 
 
 class AskedQuestions(models.Manager["RubricItem"]):
-    """The questions of the rubrics as they are now, without those taken out of them."""
+    """The current questions of the rubrics, without retired ones."""
 
     def get_queryset(self) -> models.QuerySet[RubricItem]:
         return super().get_queryset().filter(retired_at=None)
@@ -130,9 +130,9 @@ class RubricItem(models.Model):
 
 
 class RubricVersion(models.Model):
-    """The rubric as it stood: every review names the version it answered.
+    """A version of the rubric; every review names the version it answered.
 
-    `items` are the fields of each question with the `id` of its row, which a new key leaves.
+    `items` are the fields of each question with the `id` of its row, which a new key keeps.
     """
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="rubric_versions")
@@ -242,11 +242,11 @@ class QueueItem(models.Model):
 
     @property
     def judged_runs(self) -> list[UUID]:
-        """The runs that a review judges; a thread's change, so it names none."""
+        """The runs that a review is about; a thread's change, so it names none."""
         pair = [run_id for run_id in (self.first_run_id, self.second_run_id) if run_id]
         return [self.run_id] if self.item_type == self.ItemType.RUN else pair
 
     @property
     def is_pair(self) -> bool:
-        """Whether the item asks which of two runs is better."""
+        """Whether the item compares two runs."""
         return self.item_type == self.ItemType.PAIR

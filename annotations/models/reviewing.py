@@ -1,4 +1,4 @@
-"""What reviewers hold, put off, type and submit."""
+"""Tables of reviewers' seats, deferrals, drafts and reviews."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ class Seat(models.Model):
 
 
 class Bookmark(models.Model):
-    """How far one reviewer is in one queue, and the lock that makes their steps come one by one.
+    """A reviewer's progress in a queue, and the lock that serialises their verbs.
 
-    `places` maps a priority (as text) to an item id: every item of that priority up to it is
-    done by this reviewer or closed, save for returned seats: there the next search starts.
+    `places` maps a priority (as text) to an item id: every item of that priority up to it is done
+    by this reviewer or closed, except returned seats; the next search starts there.
     """
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="+", db_index=False)
@@ -91,7 +91,7 @@ class Bookmark(models.Model):
 
 
 class Deferral(models.Model):
-    """A reviewer passed an item over: skipped it for good, or put it at the end of their order."""
+    """An item that a reviewer has skipped for good, or moved to the end of their order."""
 
     class Kind(models.TextChoices):
         SKIP = "skip"
@@ -168,9 +168,9 @@ class Review(models.Model):
 
 
 class Rating(models.Model):
-    """One current answer in numbers: what agreement is computed from. Narrow; one index serves it.
+    """One current answer in numbers: the input of agreement. Narrow; one index serves it.
 
-    `code` is the place of a category on the declared scale (0-based), 0/1 for boolean; `number`
+    `code` is the position of a category on the declared scale (0-based), 0/1 for boolean; `number`
     the answer on a continuous scale. Free text has no rating.
     """
 
@@ -196,7 +196,7 @@ class Rating(models.Model):
 
 
 class ReviewDraft(models.Model):
-    """What a reviewer has typed and not submitted; restored when the item is opened again."""
+    """A reviewer's unsubmitted input; restored when the item is opened again."""
 
     item = models.ForeignKey(QueueItem, models.CASCADE, related_name="drafts", db_index=False)
     reviewer = models.ForeignKey(User, models.CASCADE, related_name="+")

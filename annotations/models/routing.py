@@ -1,4 +1,4 @@
-"""Rules that put runs into queues, and why they did."""
+"""Tables of rules that add runs to queues, and of their decisions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RoutingRule(models.Model):
 
 
 class RuleVersion(models.Model):
-    """A rule as it stood, so that an old decision can be read after the rule was edited."""
+    """A version of a rule, so that old decisions stay readable after the rule was edited."""
 
     rule = models.ForeignKey(RoutingRule, models.CASCADE, related_name="versions")
     version = models.PositiveIntegerField()
@@ -61,7 +61,7 @@ class RuleVersion(models.Model):
 
 
 class RoutingDecision(models.Model):
-    """Why an item is in its queue. None of this can be rebuilt later, so it is kept."""
+    """Why an item is in its queue. This cannot be recomputed later, so it is stored."""
 
     item = models.ForeignKey(QueueItem, models.CASCADE, related_name="decisions")
     rule = models.ForeignKey(RoutingRule, models.SET_NULL, null=True, related_name="+")

@@ -1,6 +1,6 @@
-"""Who may open a queue, and who is invited to review in it.
+"""Which members may open a queue, and which are invited to review in it.
 
-sql/conditions/is_invited.sql says `is_invited` to PostgreSQL.
+sql/conditions/is_invited.sql is `is_invited` for PostgreSQL.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from observatory.workspaces.roles import Permission, allows
 
 
 def is_invited(user: User) -> Q:
-    """Return the condition of a queue that is open to any reviewer or has `user` assigned."""
+    """Return the condition on queues that are open to any reviewer or have `user` assigned."""
     assigned = AnnotationQueue.assigned_reviewers.through.objects.filter(
         annotationqueue_id=OuterRef("pk"), user_id=user.pk
     )
@@ -22,7 +22,7 @@ def is_invited(user: User) -> Q:
 
 
 def is_reviewer(queue: AnnotationQueue, user: User, role: str) -> bool:
-    """Return whether `user`, a member with `role`, is asked to review items of `queue`."""
+    """Return whether `user`, a member with `role`, is invited to review items of `queue`."""
     if not allows(role, Permission.REVIEW):
         return False
     return AnnotationQueue.objects.filter(is_invited(user), pk=queue.pk).exists()
@@ -31,8 +31,8 @@ def is_reviewer(queue: AnnotationQueue, user: User, role: str) -> bool:
 def visible_to(workspace: Workspace, user: User) -> QuerySet[AnnotationQueue]:
     """Return the queues of `workspace` that `user` may open, archived ones included.
 
-    Who manages queues sees all of them; other members see those they are invited to. A person
-    who is not a member sees none.
+    Members who manage queues see all of them; other members see those they are invited to. Users
+    who are not members see none.
     """
     queues = AnnotationQueue.objects.filter(workspace=workspace)
     role = (

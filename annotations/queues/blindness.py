@@ -1,18 +1,17 @@
-"""Which reviews, and the feedback they wrote, may a reader read: the one rule (promise C4).
+"""Which reviews, and the feedback they wrote, a reader may read (promise C4).
 
-An item is *settled* when its queue is not blind, or it was completed and is not open again.
-Answers on an item that is not settled are read by two kinds of people only: their author, and
-reviewers whose own review of the item stands. Managers and operators are no exception, for they
-may be the next reviewer. Every other reader has no answers that are not settled: API keys,
-shared pages, rules, filters, figures, orders, agreement and exports.
+An item is *settled* when its queue is not blind, or it was completed and is not open again. Answers
+on an item that is not settled are only visible to their author and to reviewers whose own review of
+the item stands. Managers and operators are no exception, for they may be the next reviewer. No
+other reader gets them: not API keys, shared pages, rules, filters, figures, orders, agreement or
+exports.
 
-Feedback repeats the rule as `Feedback.is_sealed`, so that rooms below and statements over
-millions of rows read it without knowing items: see `feedback/sealed.py`. `follow` keeps it in
-step, and must be called by each verb that changes an item's state or a queue's blindness.
+Feedback repeats the rule as `Feedback.is_sealed`, so that rooms below and statements over millions
+of rows read it without knowing items: see `feedback/sealed.py`. `follow` keeps it in step, and must
+be called by each verb that changes an item's state or a queue's blindness.
 
-Feedback that a person sends with an API key, under a key of the rubric and while the item is
-open, is an answer as well: setting the item to completed makes it their review. It is sealed
-like one.
+Feedback that a user sends with an API key, under a key of the rubric and while the item is open, is
+an answer as well: setting the item to completed makes it their review. It is sealed like one.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from observatory.workspaces.roles import Permission, allows
 OPEN: Final = QueueItem.State.OPEN
 _OF_PEOPLE: Final = (Feedback.Source.API, Feedback.Source.APP)
 
-# Of an item `i` and its queue `q`; `settled` says the same to Django.
+# Of an item `i` and its queue `q`; `settled` is the same for Django.
 _SETTLED = """
 (NOT q.is_blind OR i.state = 'completed' OR (i.state = 'removed' AND i.completed_at IS NOT NULL))
 """
@@ -65,9 +64,9 @@ def unsettled_items(queue: AnnotationQueue) -> QuerySet[QueueItem]:
 
 
 def reviews_visible_to(user: User, workspace_id: int) -> QuerySet[Review]:
-    """Return all reviews of a workspace that `user` may read now, retracted ones of theirs too.
+    """Return the reviews of a workspace that `user` may read now, with their own retracted ones.
 
-    A person who is not a member reads none.
+    Users who are not members read none.
     """
     role = (
         Membership.objects.filter(workspace_id=workspace_id, user=user)
@@ -91,7 +90,7 @@ def answers_visible_to(user: User, item: QueueItem) -> QuerySet[Review]:
 def hides_answers(user: User, workspace_id: int, subjects: Sequence[UUID]) -> bool:
     """Return whether there are reviews of these runs or threads that `user` may not read now.
 
-    The reviews decide, not the feedback: a review may have none, and its absence tells.
+    The reviews decide, not the feedback: a review may have none, and its absence would reveal that.
     """
     of_subjects = (
         Q(item__run_id__in=subjects)
@@ -105,14 +104,14 @@ def hides_answers(user: User, workspace_id: int, subjects: Sequence[UUID]) -> bo
 def feedback_visible_to(user: User, workspace_id: int) -> Q:
     """Return the condition of the feedback of a workspace that `user` may read now."""
     reviews = reviews_visible_to(user, workspace_id).values("uuid")
-    sent = Q(review_uuid=None, api_key__created_by=user)
-    return Q(is_sealed=False) | Q(review_uuid__in=reviews) | sent
+    sent_by_user = Q(review_uuid=None, api_key__created_by=user)
+    return Q(is_sealed=False) | Q(review_uuid__in=reviews) | sent_by_user
 
 
 # Feedback in step -------------------------------------------------------------------------------
 
-# Feedback `f` that a person sent while an item waited for their answer under that key. What is
-# sealed stays so until the item is settled, also while the item is out of its queue.
+# Feedback `f` that a user sent while an item waited for their answer under that key. Sealed rows
+# stay sealed until the item is settled, also while the item is out of its queue.
 _IS_ANSWER = f"""
 f.source_type IN ('api', 'app') AND NOT f.is_error AND NOT f.is_attribute
 AND NOT coalesce(jsonb_exists(f.source_metadata, '{MADE_BY}'), false)
@@ -162,23 +161,23 @@ _FOLLOW_ROWS = _FOLLOW.format(feedback="SELECT unnest(%(rows)s::bigint[])")
 
 
 def seal(workspace: Workspace, stored: Sequence[Feedback]) -> None:
-    """Seal what was just stored and answers an open item of a blind queue."""
-    sent = {
+    """Seal new feedback that answers an open item of a blind queue."""
+    feedback_by_subject = {
         row.pk: row
         for row in stored
         if row.api_key_id and row.run_id and not row.review_uuid and row.source_type in _OF_PEOPLE
     }
-    if not sent:
+    if not feedback_by_subject:
         return
-    for pk in sealed.seal(_SEALED_AS_STORED, {"rows": list(sent)}):
-        sent[pk].is_sealed = True
+    for pk in sealed.seal(_SEALED_AS_STORED, {"rows": list(feedback_by_subject)}):
+        feedback_by_subject[pk].is_sealed = True
 
 
 @transaction.atomic
 def follow(workspace: Workspace, item_ids: Sequence[int]) -> None:
-    """Seal or open the feedback on these items, as their state asks for now.
+    """Seal or open the feedback on these items, according to their state.
 
-    A Change names the runs of what was opened, so that rules see it from now on.
+    A Change names the runs of opened feedback, so that rules see it from now on.
     """
     if item_ids:
         _follow(workspace, _FOLLOW_ITEMS, {"items": list(item_ids)})
@@ -194,8 +193,7 @@ def _follow(workspace: Workspace, condition: str, parameters: dict[str, list[int
 def set_blind(queue: AnnotationQueue, is_blind: bool, *, now: datetime) -> None:
     """Make `queue` blind, or show all answers in it.
 
-    Answers that were readable until now have been seen: reviews of those items that come later
-    are not blind.
+    Answers that were readable until now have been seen: later reviews of those items are not blind.
     """
     locked = lock_queue(queue)
     if locked.is_blind != is_blind:
@@ -211,7 +209,7 @@ def set_blind(queue: AnnotationQueue, is_blind: bool, *, now: datetime) -> None:
 
 @transaction.atomic
 def delete(queue: AnnotationQueue) -> None:
-    """Delete `queue` with its items and reviews. The feedback stays, for everybody to read."""
+    """Delete `queue` with its items and reviews. The feedback stays, readable for all members."""
     items = list(QueueItem.objects.filter(queue=queue).values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute(_OF_ITEMS, {"items": items})
@@ -230,7 +228,7 @@ WHERE id = ANY(%(items)s) AND state = 'open' AND completed_at IS NOT NULL
 
 
 def reopen(workspace: Workspace, item_ids: Sequence[int], now: datetime) -> None:
-    """Note of items that are open again that their answers were readable, and seal those."""
+    """Record that the answers on reopened items were readable, and seal them again."""
     with connection.cursor() as cursor:
         cursor.execute(_REOPEN, {"items": list(item_ids), "now": now})
     follow(workspace, item_ids)

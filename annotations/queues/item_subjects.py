@@ -1,6 +1,6 @@
-"""What an item is about when it is not one run: a thread, or a pair of experiment runs.
+"""Items whose subject is not one run: a thread, or a pair of experiment runs.
 
-Both get an id made of what they are as the item's `run_id`, so that "once in a queue", removal
+Both get an id derived from their subject as the item's `run_id`, so that "once in a queue", removal
 and reviews work as for a run. The runs themselves are found from the item when they are shown.
 """
 
@@ -25,7 +25,7 @@ from observatory.workspaces.models import User, Workspace
 
 Side = TypeVar("Side")
 
-_THREADS = UUID("6f0c2a4e-9b7d-5a51-8c0e-2d1f6e7a9b30")  # namespaces of the made ids
+_THREADS = UUID("6f0c2a4e-9b7d-5a51-8c0e-2d1f6e7a9b30")  # namespaces of the derived ids
 _PAIRS = UUID("b1d3c7f2-4e86-5d0a-9f6b-7c2e8a1d5f43")
 
 TURNS = 30  # of a thread: the newest
@@ -40,9 +40,9 @@ run: the order on the screen is drawn at random and means nothing across items."
 
 
 def preferences(rubric: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the questions of a pairwise queue: each but free text asks which run is better.
+    """Return the questions of a pairwise queue: all but free text ask which run is better.
 
-    Without any question there is one, PREFERENCE, and it needs an answer.
+    Without any question there is one, PREFERENCE, which is required.
     """
     which = {"feedback_key": PREFERENCE, "title": "Which is better?", "is_required": True}
     return [
@@ -68,13 +68,13 @@ class Thread:
 
     @property
     def run_id(self) -> UUID:
-        """The id that stands for the thread in a queue."""
+        """The thread's id in a queue."""
         return uuid5(_THREADS, f"{self.project_uuid}/{self.thread_id}")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs of one example; `first` is of the experiment that was named first."""
+    """Two runs of one example; `first` belongs to the experiment named first."""
 
     first: UUID
     second: UUID
@@ -82,15 +82,15 @@ class Pair:
 
     @property
     def run_id(self) -> UUID:
-        """The id that stands for the pair in a queue, whichever of the two comes first."""
+        """The pair's id in a queue, the same in either order."""
         low, high = sorted((self.first, self.second))
         return uuid5(_PAIRS, f"{low}/{high}")
 
 
 # Putting in -------------------------------------------------------------------------------------
 
-# Only rows that were added just now are still of type run with a made id. The toss is the
-# database's: one for each item, and never drawn again.
+# Only rows added just now are still of type run with a derived id. The order of a pair is drawn
+# by the database, once per item.
 _DESCRIBE = """
 UPDATE annotations_queueitem i SET item_type = s.item_type, project_uuid = s.project_uuid,
     thread_id = s.thread_id, first_run_id = s.first, second_run_id = s.second,
@@ -132,10 +132,10 @@ def add(
     added_by: User | None = None,
     comparison_id: UUID | None = None,
 ) -> list[QueueItem]:
-    """Put threads or pairs into a queue, each once, and return their items in that order.
+    """Add threads or pairs to a queue, each once, and return their items in that order.
 
-    What `queue_items.add_runs` says of runs holds for them. `comparison_id` is the comparative
-    experiment that pairs are judged for.
+    Works like `queue_items.add_runs`. `comparison_id` is the comparative experiment for the pairs'
+    feedback.
     """
     if not subjects:
         return []
@@ -151,11 +151,11 @@ def add(
             },
         )
     rows = QueueItem.objects.filter(queue=queue, run_id__in=run_ids)
-    found = {item.run_id: item for item in rows}
-    return [found[run_id] for run_id in dict.fromkeys(run_ids)]
+    items_by_run = {item.run_id: item for item in rows}
+    return [items_by_run[run_id] for run_id in dict.fromkeys(run_ids)]
 
 
-# The n-th run of an example in one experiment is judged against its n-th in another.
+# The n-th run of an example in one experiment is compared with its n-th in another.
 _PAIRS_OF = """
 WITH run AS (
     SELECT r.id, r.reference_example_id AS example,
@@ -176,7 +176,7 @@ def pairs_of(workspace: Workspace, experiments: Sequence[Project]) -> list[Pair]
     """Return the pairs of runs on one example, for every two of `experiments`, in their order."""
     parameters: dict[str, Any] = {
         "workspace": workspace.pk,
-        "projects": [one.pk for one in experiments],
+        "projects": [experiment.pk for experiment in experiments],
     }
     with connection.cursor() as cursor:
         cursor.execute(_PAIRS_OF, parameters)
@@ -209,11 +209,11 @@ CROSS JOIN LATERAL (
 
 
 def shown_runs(workspace_id: int, items: Iterable[QueueItem]) -> dict[int, list[UUID]]:
-    """Return item -> ids of its runs: itself, a thread's newest root, a pair as it is shown.
+    """Return item -> ids of its runs: itself, a thread's newest root, a pair in display order.
 
     A thread without a run is left out. One query if there are threads, else none.
     """
-    found: dict[int, list[UUID]] = {}
+    runs_by_item: dict[int, list[UUID]] = {}
     threads = []
     for item in items:
         if item.item_type == QueueItem.ItemType.THREAD:
@@ -221,28 +221,28 @@ def shown_runs(workspace_id: int, items: Iterable[QueueItem]) -> dict[int, list[
                 {"item": item.pk, "project": str(item.project_uuid), "thread": item.thread_id}
             )
         elif item.first_run_id is not None and item.second_run_id is not None:
-            found[item.pk] = in_order(item, item.first_run_id, item.second_run_id)
+            runs_by_item[item.pk] = in_order(item, item.first_run_id, item.second_run_id)
         else:
-            found[item.pk] = [item.run_id]
+            runs_by_item[item.pk] = [item.run_id]
     if threads:
         with connection.cursor() as cursor:
             cursor.execute(_NEWEST, {"workspace": workspace_id, "threads": exact.jsonb(threads)})
-            found |= {pk: [run_id] for pk, run_id in cursor.fetchall()}
-    return found
+            runs_by_item |= {pk: [run_id] for pk, run_id in cursor.fetchall()}
+    return runs_by_item
 
 
 def in_order(item: QueueItem, first: Side, second: Side) -> list[Side]:
-    """Return what belongs to the first and the second run as A and B."""
+    """Return the values of the first and the second run as A and B."""
     return [second, first] if item.is_swapped else [first, second]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a reviewer sees of an item, whichever of the three kinds it is.
+    """The content of an item for a reviewer, of any of the three kinds.
 
-    `run` is the item's run, of a thread the newest; None: not received, or a pair. `turns` are
-    the root runs of a thread, oldest first, at most TURNS of the newest. `pair` holds the two
-    runs of a pair as A and B, None for one that is not stored.
+    `run` is the item's run, of a thread the newest; None: not received, or a pair. `turns` are the
+    root runs of a thread, oldest first, at most TURNS of the newest. `pair` holds the two runs of a
+    pair as A and B, None for one that is not stored.
     """
 
     run: Run | None = None
@@ -251,7 +251,7 @@ class Shown:
 
 
 def shown_of(workspace: Workspace, item: QueueItem) -> Shown:
-    """Read what is shown of `item`: a run, a thread and its turns, or both runs of a pair."""
+    """Read the content of `item`: a run, a thread and its turns, or both runs of a pair."""
     if item.item_type == QueueItem.ItemType.RUN:
         return Shown(listing.stored(workspace, item.run_id))
     run_ids = shown_runs(workspace.pk, [item]).get(item.pk, [])
@@ -262,12 +262,12 @@ def shown_of(workspace: Workspace, item: QueueItem) -> Shown:
 
 
 def threads_of(workspace_id: int, run_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    """Return the ids that stand for the threads of these runs in a queue, each with its runs."""
+    """Return the queue ids of the threads of these runs, each with its runs."""
     threads: dict[UUID, list[UUID]] = {}
-    found = Run.objects.filter(
+    threaded = Run.objects.filter(
         workspace_id=workspace_id, id__in=run_ids, thread_id__isnull=False
     ).values_list("id", "project__uuid", "thread_id")
-    for run_id, project, thread in found:
+    for run_id, project, thread in threaded:
         threads.setdefault(Thread(project, thread or "").run_id, []).append(run_id)
     return threads
 

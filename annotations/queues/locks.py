@@ -1,4 +1,4 @@
-"""The lock on a queue for changes of what it asks."""
+"""The lock on a queue for changes of its questions and settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from annotations.models import AnnotationQueue
 def lock_queue(queue: AnnotationQueue) -> AnnotationQueue:
     """Lock `queue` against every reviewer until the transaction ends; return its current row.
 
-    For changes of what the queue asks. Waits for reviewers' transactions in progress; later
+    For changes of its questions and settings. Waits for reviewers' transactions in progress; later
     ones wait for this lock (the shared side is `reviewer_sessions.open_session`).
     """
     with connection.cursor() as cursor:

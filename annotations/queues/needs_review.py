@@ -1,8 +1,8 @@
-"""Which items of a queue need a person's review: the one definition.
+"""Which items of a queue need a reviewer's review: the one definition.
 
-An item needs it while it is open, the person has no standing review of it, and they have not
-skipped it. An item they requeued still needs it. Everything that lists, counts or hands out
-such items builds on this module or on sql/conditions, which says the same to PostgreSQL.
+An item needs it while it is open, the reviewer has no standing review of it, and they have not
+skipped it. An item they requeued still needs it. All code that lists, counts or hands out such
+items uses this module or sql/conditions, the same rule for PostgreSQL.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def skipped_by(user: User, item: str = "pk") -> Exists:
 
 
 def requeued_by(user: User, item: str = "pk") -> Exists:
-    """Return whether `user` has put the item at the end of their order."""
+    """Return whether `user` has moved the item to the end of their order."""
     return Exists(
         Deferral.objects.filter(item=OuterRef(item), reviewer=user, kind=Deferral.Kind.REQUEUE)
     )
@@ -50,7 +50,7 @@ KEEPS_FROM_REVIEWER = "d.kind = 'skip' AND i.state = 'open' AND " + condition(
     "annotations", "is_unreviewed", {"s.item_id": "i.id", "p_reviewer": "d.reviewer_id"}
 )
 # How many items of the queue `{queue}` need the review of `%(me)s`. By subtraction: what a
-# person has done is few rows beside what is open.
+# reviewer has done is few rows compared with what is open.
 N_NEEDING_MINE = f"""
 ((SELECT count(*) FROM annotations_queueitem WHERE queue_id = {{queue}} AND state = 'open')
  - (SELECT count(*) FROM annotations_review r JOIN annotations_queueitem i ON i.id = r.item_id

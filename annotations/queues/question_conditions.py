@@ -1,8 +1,8 @@
-"""Arithmetic: when a rubric question is asked, when it needs an answer, what its text must match.
+"""Arithmetic: when a question is visible, when required, and what its text must match.
 
-A condition is the wire's `{join: all|any, rules: [{key, op, values}]}`. A rule looks at the score
-of another question of the rubric: `is` one number, `is_one_of` several, `is_empty`,
-`is_not_empty`. A question that is not asked, an answer of "can't judge" and no answer are empty.
+A condition is the wire's `{join: all|any, rules: [{key, op, values}]}`. A rule reads the score of
+another question of the rubric: `is` one number, `is_one_of` several, `is_empty`, `is_not_empty`. A
+hidden question, an answer of "can't judge" and no answer are empty.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FIELDS = ("visible_if", "required_if")
 
 
 class InvalidCondition(ValueError):
-    """A condition or pattern that cannot be kept; `field` says where in the question."""
+    """A condition or pattern that cannot be stored; `field` is its place in the question."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
@@ -29,7 +29,7 @@ class InvalidCondition(ValueError):
 
 
 class Question(Protocol):
-    """What this module reads of a rubric item. `extra` holds the conditions, if there are any."""
+    """The fields of a rubric item that this module reads. `extra` holds the conditions, if any."""
 
     @property
     def feedback_key(self) -> str: ...
@@ -55,7 +55,7 @@ def parse(field: str, raw: Any) -> dict[str, Any] | None:
         raise InvalidCondition(f"{field}.join", "must be all or any")
     if not isinstance(rules, list) or not 1 <= len(rules) <= MAX_RULES:
         raise InvalidCondition(f"{field}.rules", f"must be an array of 1 to {MAX_RULES} rules")
-    read = [_rule(f"{field}.rules.{place}", rule) for place, rule in enumerate(rules)]
+    read = [_rule(f"{field}.rules.{position}", rule) for position, rule in enumerate(rules)]
     return {"join": join, "rules": read}
 
 
@@ -70,7 +70,7 @@ def _rule(field: str, raw: Any) -> dict[str, Any]:
     if op in {"is_empty", "is_not_empty"}:
         return {"key": key, "op": op}
     is_read = isinstance(values, list) and all(
-        isinstance(one, int | float) and not isinstance(one, bool) for one in values
+        isinstance(value, int | float) and not isinstance(value, bool) for value in values
     )
     if not is_read or not values:
         raise InvalidCondition(f"{field}.values", f"{op} needs an array of numbers")
@@ -98,18 +98,18 @@ def parse_pattern(raw: Any, kind: str, field: str = "regex_validator") -> str | 
 
 
 def check(questions: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Check that the conditions of a rubric, as (key, extra), name its questions and end.
+    """Check that the conditions of a rubric, as (key, extra), name its questions and have no cycle.
 
-    Raises InvalidCondition, its field beginning with the place: a key that no question has, or
-    questions that are visible only if each other are.
+    Raises InvalidCondition, its field beginning with the position, for a key without a question,
+    and for questions that are visible only if each other are.
     """
     rubric = list(questions)
-    places = {key: place for place, (key, _) in enumerate(rubric)}
+    places = {key: position for position, (key, _) in enumerate(rubric)}
     waits: dict[str, set[str]] = {}
-    for place, (key, extra) in enumerate(rubric):
+    for position, (key, extra) in enumerate(rubric):
         for name in FIELDS:
             for number, rule in enumerate((extra.get(name) or {}).get("rules", [])):
-                field = f"{place}.{name}.rules.{number}.key"
+                field = f"{position}.{name}.rules.{number}.key"
                 if rule["key"] not in places:
                     raise InvalidCondition(field, f"no question of the rubric is {rule['key']!r}")
                 if rule["key"] == key:
@@ -120,8 +120,8 @@ def check(questions: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         for key in free:
             del waits[key]
     if waits:
-        place = min(places[key] for key in waits)
-        raise InvalidCondition(f"{place}.visible_if", "the conditions go in a circle")
+        position = min(places[key] for key in waits)
+        raise InvalidCondition(f"{position}.visible_if", "the conditions go in a circle")
 
 
 # Asking -----------------------------------------------------------------------------------------
@@ -136,7 +136,9 @@ def asked(
 
     def is_visible(key: str) -> bool:
         if key not in known:
-            known[key] = False  # a circle, from before they were refused: nothing of it shows
+            known[key] = (
+                False  # a cycle, stored before they were rejected: its questions stay hidden
+            )
             condition = (by_key[key].extra or {}).get("visible_if")
             known[key] = condition is None or holds(condition, answer_of)
         return known[key]
@@ -156,7 +158,7 @@ def asked(
 def holds(
     condition: Mapping[str, Any], answer_of: Callable[[str], Mapping[str, Any] | None]
 ) -> bool:
-    """Return whether a condition holds; `answer_of` gives the answer of a key, None for none."""
+    """Return whether a condition holds; `answer_of` returns the answer of a key, None for none."""
     results = [_holds(rule, answer_of(rule["key"])) for rule in condition["rules"]]
     return all(results) if condition["join"] == "all" else any(results)
 
@@ -169,11 +171,11 @@ def _holds(rule: Mapping[str, Any], answer: Mapping[str, Any] | None) -> bool:
         return is_empty
     if rule["op"] == "is_not_empty":
         return not is_empty
-    return any(one in rule["values"] for one in chosen)
+    return any(number in rule["values"] for number in chosen)
 
 
 def mismatch(extra: Mapping[str, Any] | None, text: str) -> str | None:
-    """Return why `text` does not fit the question's pattern, None when it does or has none."""
+    """Return why `text` does not match the question's pattern, None when it does or has none."""
     pattern = (extra or {}).get("regex_validator")
     if not pattern:
         return None

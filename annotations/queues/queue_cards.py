@@ -1,4 +1,4 @@
-"""The list of queues as its reader sees it, in a fixed number of queries."""
+"""The list of queues for a member, in a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from observatory.workspaces.roles import Permission
 
 @dataclass(frozen=True, slots=True)
 class QueueCard:
-    """One queue as a list shows it to a person.
+    """One queue in a member's list.
 
-    Counts are of items, except `n_done_today`: the person's reviews.
+    Counts are of items, except `n_done_today`: the member's reviews.
     """
 
     queue: AnnotationQueue
@@ -35,14 +35,14 @@ class QueueCard:
 
     @property
     def share_completed(self) -> float:
-        """Return completed of all, in percent."""
+        """Return the completed items in percent of all."""
         return 100 * self.n_completed / self.n_items if self.n_items else 0.0
 
 
 def queue_cards(workspace: Workspace, user: User, now: datetime) -> list[QueueCard]:
-    """Return the queues `user` may open, archived ones left out, in a fixed number of queries.
+    """Return the queues `user` may open, without archived ones, in a fixed number of queries.
 
-    Nothing waits for someone who may not review: a viewer, or a person who is not assigned to a
+    Nothing waits for members who may not review: a viewer, or a member who is not assigned to a
     queue of assigned reviewers.
     """
     queues = list(

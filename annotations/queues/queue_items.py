@@ -1,7 +1,7 @@
 """The items of a queue: add runs, remove, restore, read.
 
-An item and its seats are one statement, so no reader ever sees an item without seats. A
-removed item stays as a tombstone: only a person who adds it again brings it back.
+An item and its seats are one statement, so no reader ever sees an item without seats. A removed
+item stays as a tombstone: it only comes back when a user adds it again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ seated AS (
 )
 """
 
-# For items that came back or whose queue asks for more reviews: reviewers may have passed them.
+# For restored items or a raised number of reviews: bookmarks may be past them.
 _MISSING_SEATS = """
 INSERT INTO annotations_seat (queue_id, item_id, number, priority, is_taken, is_returned)
 SELECT i.queue_id, i.id, number, i.priority, false, true
@@ -70,14 +70,14 @@ def add_runs(
     added_by: User | None = None,
     priority: int = 0,
 ) -> list[QueueItem]:
-    """Put runs into a queue, each once, and return the items of all of them in that order.
+    """Add runs to a queue, each once, and return all their items in that order.
 
     A run need not be stored yet. One that is in the queue already keeps its item as it is. A
-    removed item comes back only when `source` is a person: rules and the API leave a person's
-    removal standing, and the returned item then says state `removed`.
+    removed item comes back only when `source` is a user: rules and the API leave a user's removal
+    in place, and the returned item then has the state `removed`.
     """
-    wanted = list(dict.fromkeys(run_ids))
-    if not wanted:
+    ids = list(dict.fromkeys(run_ids))
+    if not ids:
         return []
     parameters: dict[str, Any] = {
         "queue": queue.pk,
@@ -86,7 +86,7 @@ def add_runs(
         "priority": priority,
         "now": now,
         "added_by": added_by.pk if added_by else None,
-        "runs": wanted,
+        "runs": ids,
     }
     with connection.cursor() as cursor:
         cursor.execute(
@@ -106,12 +106,12 @@ def add_runs(
             )
             revived = [row[0] for row in cursor.fetchall()]
             _reseat(queue.workspace, cursor, revived, now)
-    found = {item.run_id: item for item in QueueItem.objects.filter(queue=queue, run_id__in=wanted)}
-    return [found[run_id] for run_id in wanted]
+    items = {item.run_id: item for item in QueueItem.objects.filter(queue=queue, run_id__in=ids)}
+    return [items[run_id] for run_id in ids]
 
 
 def _reseat(workspace: Workspace, cursor: Any, item_ids: list[int], now: datetime) -> None:
-    """Give items that came back the seats they lack; one with enough reviews is complete."""
+    """Add the missing seats of restored items; one with enough reviews is complete."""
     if not item_ids:
         return
     cursor.execute(
@@ -150,10 +150,10 @@ def remove_many(queue: AnnotationQueue, item_ids: Sequence[int], *, now: datetim
 
 @transaction.atomic
 def requeue_for_all(item: QueueItem, now: datetime) -> None:
-    """Offer `item` to everybody again: skips and postponements are forgotten.
+    """Offer `item` to all reviewers again: skips and requeues are deleted.
 
-    A removed item comes back, too: a person asked for it. Reviews stand; their reviewers are
-    not asked again.
+    A removed item is restored, too, since a user requested it. Reviews stand; their reviewers do
+    not get it again.
     """
     QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     Deferral.objects.filter(item=item).delete()
@@ -166,7 +166,7 @@ def requeue_for_all(item: QueueItem, now: datetime) -> None:
 def restore(item: QueueItem, now: datetime) -> bool:
     """Undo `remove`: the item is open again, or completed if it has its reviews.
 
-    Return False when it was not removed. Skips and postponements stand.
+    Return False when it was not removed. Skips and requeues stand.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -183,14 +183,14 @@ def restore(item: QueueItem, now: datetime) -> bool:
 
 
 def release(item: QueueItem) -> int:
-    """End every live reservation of `item`; return how many. What was typed stays a draft."""
+    """End every live reservation of `item`; return how many. Unsubmitted input stays a draft."""
     return Seat.objects.filter(item=item, is_taken=False, reviewer__isnull=False).update(
         reviewer=None, lease=None, reserved_at=None, expires_at=None
     )
 
 
 def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
-    """Return the items of `queue` as a manager reads them, their reasons and holders loaded."""
+    """Return the items of `queue` for a manager, with their reasons and holders loaded."""
     items = QueueItem.objects.filter(queue=queue)
     if state in QueueItem.State.values:
         items = items.filter(state=state)
@@ -200,21 +200,21 @@ def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
 
 
 def items_by_run(workspace: Workspace, run_ids: Iterable[object]) -> QuerySet[QueueItem]:
-    """Return the standing items of `run_ids`, their queues loaded; pairs with one of them, too."""
-    wanted = list(run_ids)
+    """Return the standing items of `run_ids`, including pairs with one of them, queues loaded."""
+    ids = list(run_ids)
     return (
         QueueItem.objects.filter(
-            Q(run_id__in=wanted) | Q(first_run_id__in=wanted) | Q(second_run_id__in=wanted),
+            Q(run_id__in=ids) | Q(first_run_id__in=ids) | Q(second_run_id__in=ids),
             workspace=workspace,
         )
         .exclude(state=QueueItem.State.REMOVED)
         .select_related("queue")
-        .order_by("queue__name", "pk")  # else the order would follow who judged last
+        .order_by("queue__name", "pk")  # else the order would follow the latest feedback
     )
 
 
 def last_added(workspace: Workspace, run_ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    """Return when each of `run_ids` was last put in a queue that still holds it. One query."""
+    """Return when each of `run_ids` was last added to a queue that still holds it. One query."""
     held = QueueItem.objects.filter(workspace=workspace, run_id__in=run_ids).exclude(
         state=QueueItem.State.REMOVED
     )

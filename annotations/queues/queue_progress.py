@@ -1,4 +1,4 @@
-"""How far a queue is: counts of its items, in total and per reviewer."""
+"""Progress of a queue: counts of its items, in total and per reviewer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from observatory.workspaces.models import User
 
 @dataclass(frozen=True)
 class ReviewerProgress:
-    """What one reviewer did in a queue: standing reviews, skips of items still open."""
+    """A reviewer's standing reviews and skips of open items in a queue."""
 
     user_id: int
     username: str
@@ -28,14 +28,14 @@ class ReviewerProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a queue is, in items, for one person (None: `needs_mine` counts all open items).
+    """Counts of a queue's items for one member (None: `needs_mine` counts all open items).
 
     The first four add up to the items that were not removed.
     """
 
     needs_mine: int = 0
-    needs_others: int = 0  # open, and the person has reviewed it
-    skipped: int = 0  # open, and the person has skipped it
+    needs_others: int = 0  # open, and the member has reviewed it
+    skipped: int = 0  # open, and the member has skipped it
     completed: int = 0
     removed: int = 0
     reviewers: list[ReviewerProgress] = field(default_factory=list)
@@ -73,7 +73,7 @@ GROUP BY i.queue_id, d.reviewer_id, u.username
 
 
 def progress(queue: AnnotationQueue, user: User | None = None) -> Progress:
-    """Count the items of `queue` as `user` sees them, with every reviewer's share."""
+    """Count the items of `queue` for `user`, with every reviewer's part."""
     return progress_of([queue.pk], user)[queue.pk]
 
 
@@ -124,9 +124,10 @@ DONE_BY_ME = """
 
 @dataclass(frozen=True, slots=True)
 class ReviewerRow:
-    """One reviewer's share in a queue; `mean_dwell_s` is null until a dwell was measured.
+    """A reviewer's work in a queue; `mean_dwell_s` is null until a dwell was measured.
 
-    Corrections are counted on settled items only: a count tells the answer of a single review.
+    Corrections are counted on settled items only: a count would reveal the answer of a single
+    review.
     """
 
     user: User
@@ -138,7 +139,7 @@ class ReviewerRow:
 
 
 def reviewers_of(queue: AnnotationQueue) -> list[ReviewerRow]:
-    """Return who reviewed, skipped or is assigned in `queue`, the most active first."""
+    """Return who has reviewed, skipped or is assigned in `queue`, the most active first."""
     reviews = {
         row["reviewer_id"]: row
         for row in Review.objects.filter(queue=queue, retracted_at=None)

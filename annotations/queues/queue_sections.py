@@ -1,7 +1,7 @@
-"""The sections of a queue for one person: needs their review, needs others', completed.
+"""The sections of a queue for one member: needs their review, needs others', completed.
 
-Items come in the order in which the workbench hands them out: by priority, then oldest first,
-requeued ones last. An item the person skipped needs others. Each open item is in one section.
+Items are in the order of the workbench: by priority, then oldest first, requeued ones last. An item
+the member skipped needs others. Each open item is in one section.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MINE, OTHERS, DONE = "needs_my_review", "needs_others_review", "completed"
 
 @dataclass(frozen=True)
 class Place:
-    """Where an item is in a section: its phase, and its key there. `is_inside`: it comes next."""
+    """The position of an item in a section: phase and key there. `is_inside`: it comes next."""
 
     phase: int
     key: Any
@@ -48,7 +48,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Section:
-    """Items in order, in phases that follow each other; each is one index scan for a page.
+    """Items in order, in consecutive phases; each is one index scan per page.
 
     `by_state` are the parts of the only phase, where it spans states: an index has each in order.
     """
@@ -65,44 +65,44 @@ class Section:
             first, *others = (_ordered(part)[:stop] for part in self.by_state)
             heads = first.union(*others, all=True)
             return list(heads.order_by("-priority", "id")[start:stop])
-        found: list[QueueItem] = []
-        skip, wanted = start, stop - start
+        items: list[QueueItem] = []
+        skip, n_items = start, stop - start
         for phase in self.phases:
-            rows = list(_ordered(phase)[skip : skip + wanted - len(found)])
-            found += rows
-            if len(found) >= wanted:
+            rows = list(_ordered(phase)[skip : skip + n_items - len(items)])
+            items += rows
+            if len(items) >= n_items:
                 break
             skip = skip - phase.count() if skip and not rows else 0
-        return found
+        return items
 
     def after(self, place: Place | None, n: int) -> list[QueueItem]:
-        """Return at most `n` items that come after `place`, from the front for None."""
-        found: list[QueueItem] = []
+        """Return at most `n` items after `place`, from the front for None."""
+        items: list[QueueItem] = []
         for number, phase in enumerate(self.phases):
             if place is not None and number < place.phase:
                 continue
             is_here = place is not None and number == place.phase
             rows = phase.filter(_beyond(place)) if is_here and place else phase
-            found += _ordered(rows)[: n - len(found)]
-            if len(found) >= n:
+            items += _ordered(rows)[: n - len(items)]
+            if len(items) >= n:
                 break
-        return found
+        return items
 
     def before(self, place: Place, n: int) -> list[QueueItem]:
         """Return the `n` items before `place`, in order."""
-        found: list[QueueItem] = []
+        items: list[QueueItem] = []
         for number in range(place.phase, -1, -1):
             rows = self.phases[number]
             if number == place.phase:
                 rows = rows.filter(_short_of(place))
             rows = _ordered(rows).reverse()
-            found += rows[: n - len(found)]
-            if len(found) >= n:
+            items += rows[: n - len(items)]
+            if len(items) >= n:
                 break
-        return found[::-1]
+        return items[::-1]
 
     def position(self, place: Place) -> int:
-        """Return how many items come before the one at `place`."""
+        """Return the number of items before `place`."""
         earlier = sum(phase.count() for phase in self.phases[: place.phase])
         return earlier + self.phases[place.phase].filter(_short_of(place)).count()
 
@@ -131,7 +131,7 @@ def _short_of(place: Place) -> Q:
 
 
 def place_of(item: QueueItem, *, is_inside: bool = False) -> Place:
-    """Return where `item`, read from a section, is in it."""
+    """Return the place of `item`, read from a section, in it."""
     requeued_at: datetime | None = getattr(item, "requeued_at", None)
     if requeued_at is not None:
         return Place(1, requeued_at, item.pk, is_inside)
@@ -144,9 +144,9 @@ def section(
     person: User | None,
     condition: Q | None = None,
 ) -> Section:
-    """Return a part of `queue` as `person` sees it; None: all that was not removed.
+    """Return a part of `queue` as `person` sees it; None: all items that were not removed.
 
-    For no person (None) every open item needs review. `condition` narrows it further.
+    Without a person (None) every open item needs review. `condition` narrows it further.
     """
     items = QueueItem.objects.filter(queue=queue)
     if condition is not None:
@@ -176,20 +176,20 @@ def section(
 def whereabouts(
     queue: AnnotationQueue, item: QueueItem, person: User | None
 ) -> tuple[str, QueueItem] | None:
-    """Return the section that holds `item` and the item as read from it; None if removed."""
+    """Return the section of `item` and the item as read from it; None if removed."""
     for name in (MINE, OTHERS, DONE):
         for phase in section(queue, name, person).phases:
-            if (found := phase.filter(pk=item.pk).first()) is not None:
-                return name, found
+            if (located := phase.filter(pk=item.pk).first()) is not None:
+                return name, located
     return None
 
 
 def with_start(items: QuerySet[QueueItem], queue: AnnotationQueue) -> QuerySet[QueueItem]:
     """Return items with `started_at`: their run's start, else the one they were added with."""
     run = Run.objects.filter(workspace=queue.workspace_id, id=OuterRef("run_id"))
-    sent = Cast(KeyTextTransform("start_time", F("extra")), DateTimeField())
+    start_time = Cast(KeyTextTransform("start_time", F("extra")), DateTimeField())
     return items.annotate(
-        started_at=Coalesce(Subquery(run.values("start_time")[:1]), sent, Value(None))
+        started_at=Coalesce(Subquery(run.values("start_time")[:1]), start_time, Value(None))
     )
 
 

@@ -14,7 +14,7 @@ from observatory.workspaces.models import User, Workspace
 
 
 class QueueChanges(TypedDict, total=False):
-    """What `change` may set, each with the values of its field; what is absent stays as it is."""
+    """The fields that `change` may set, each with its values; absent fields stay."""
 
     name: str
     description: str
@@ -31,7 +31,7 @@ class QueueChanges(TypedDict, total=False):
     rubric: Sequence[Mapping[str, Any]]  # see `create_queue`
 
 
-# Stored as they are; the other changes have verbs of their own.
+# Stored directly; the other changes have their own verbs.
 _SETTINGS = frozenset(
     {
         *("name", "description", "instructions", "metadata", "access", "is_reserving"),
@@ -52,7 +52,7 @@ def create_queue(
 ) -> AnnotationQueue:
     """Create a queue with its rubric at version 1.
 
-    `rubric` holds one mapping a question, in order, with the fields of `RubricItem`; `settings`
+    `rubric` holds one mapping per question, in order, with the fields of `RubricItem`; `settings`
     are fields of `AnnotationQueue` (uuid, instructions, reviewers_per_item ...). Raises
     IntegrityError when the uuid is taken in the workspace.
     """
@@ -67,12 +67,12 @@ def create_queue(
 
 @transaction.atomic
 def change(queue: AnnotationQueue, changes: QueueChanges, *, now: datetime) -> None:
-    """Change a queue while people may be reviewing in it; all of `changes` or nothing.
+    """Change a queue, even during reviews; all of `changes` or nothing.
 
-    `queue` must be as it is stored, and is up to date afterwards. Open items follow a new number
-    of reviewers (`reviewer_count`), answers a new blindness (`blindness`), questions a new rubric
-    (`rubric_editing`). A queue that stops asking everybody, without a number, asks for one review
-    per item. Raises ValueError for a number outside 1 to 20.
+    `queue` must be as it is stored, and is up to date afterwards. Open items follow a new number of
+    reviewers (`reviewer_count`), answers a new blindness (`blindness`), questions a new rubric
+    (`rubric_editing`). A queue that no longer asks all reviewers, without a number, asks for one
+    review per item. Raises ValueError for a number outside 1 to 20.
     """
     stops_asking = queue.asks_everybody and changes.get("asks_everybody") is False
     number = changes.get("reviewers_per_item", 1 if stops_asking else None)
@@ -93,12 +93,12 @@ def change(queue: AnnotationQueue, changes: QueueChanges, *, now: datetime) -> N
 
 
 def archive(queue: AnnotationQueue, *, now: datetime) -> None:
-    """Take the queue out of the way: rules no longer feed it and no item is handed out."""
+    """Archive the queue: rules no longer feed it and no item is handed out."""
     AnnotationQueue.objects.filter(pk=queue.pk, archived_at=None).update(archived_at=now)
     queue.refresh_from_db(fields=["archived_at"])
 
 
 def unarchive(queue: AnnotationQueue) -> None:
-    """Bring an archived queue back, with its items as they were."""
+    """Restore an archived queue, with its items unchanged."""
     AnnotationQueue.objects.filter(pk=queue.pk).update(archived_at=None)
     queue.archived_at = None

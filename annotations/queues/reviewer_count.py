@@ -1,4 +1,4 @@
-"""How many reviews an item needs, changed while people are reviewing."""
+"""Change the number of reviews per item, even during reviews."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UPDATE annotations_queueitem SET state = 'completed', completed_at = %(now)s
 WHERE queue_id = %(queue)s AND state = 'open' AND n_reviews >= %(n)s
 RETURNING id, run_id
 """
-# Live reservations keep their seats, the earliest first, as long as there are seats.
+# Live reservations keep their seats, the earliest first, while there are seats.
 _DROP = """
 DELETE FROM annotations_seat WHERE id IN (
     SELECT id FROM (
@@ -37,7 +37,7 @@ DELETE FROM annotations_seat WHERE id IN (
     WHERE place > %(n)s AND NOT is_taken)
 RETURNING item_id
 """
-# In two steps, for a number is unique in its item at every moment.
+# In two steps, because a number must be unique in its item at every moment.
 _RENUMBER = (
     """
     UPDATE annotations_seat s SET number = -ranked.place FROM (
@@ -60,16 +60,16 @@ _ADD_TO_ITEM = _ADD + " AND i.id = %(item)s"
 
 @transaction.atomic
 def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> None:
-    """Ask for `n` reviews (1 to 20) of every item that is still open.
+    """Set the number of reviews (1 to 20) of every item that is still open to `n`.
 
-    Fewer: an open item that has enough counted reviews completes (`item_completed`), and
-    surplus seats go, free ones first. A reviewer who held one may still submit; that review is
-    kept, not counted. More: open items get seats; completed items stay completed. Counted
-    reviews are never uncounted. Raises ValueError outside 1 to 20.
+    Fewer: an open item that has enough counted reviews completes (`item_completed`), and surplus
+    seats are deleted, free ones first. A reviewer who held one may still submit; that review is
+    kept, not counted. More: open items get seats; completed items stay completed. Counted reviews
+    are never uncounted. Raises ValueError outside 1 to 20.
     """
     if not 1 <= n <= MAX_REVIEWERS:
         raise ValueError("an item needs 1 to 20 reviewers")
-    locked = lock_queue(queue)  # without `add_runs`, too: it shares a lock on the queue's row
+    locked = lock_queue(queue)  # also excludes `add_runs`, which shares a lock on the queue's row
     is_more = n > locked.reviewers_per_item
     locked.reviewers_per_item = queue.reviewers_per_item = n
     locked.save(update_fields=["reviewers_per_item", "updated_at"])
@@ -83,7 +83,7 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
             cursor.execute(statement, {"items": changed})
         if is_more:
             cursor.execute(_ADD, parameters)
-            # The new seats are of old items: everybody begins at the front once more.
+            # The new seats belong to old items: all bookmarks start at the front again.
             cursor.execute(
                 "UPDATE annotations_bookmark SET places = '{}' WHERE queue_id = %(queue)s",
                 parameters,
@@ -95,7 +95,7 @@ def set_reviewers_per_item(queue: AnnotationQueue, n: int, now: datetime) -> Non
 
 
 def everybody(queue: AnnotationQueue) -> int:
-    """Return how many reviewers "all" means today, 1 to 20: those assigned, else all who may."""
+    """Return the number behind "all", 1 to 20: assigned reviewers, else all who may review."""
     n_assigned = queue.assigned_reviewers.count()
     return _at_least_one(n_assigned or n_reviewers(queue.workspace_id))
 
@@ -111,9 +111,10 @@ def _at_least_one(n: int) -> int:
 
 
 def follow_all(now: datetime) -> int:
-    """Let every queue that asks everybody follow its reviewers; return how many changed.
+    """Update every queue that asks all reviewers; return how many changed.
 
-    Members and assignments change in other rooms, which do not know of seats: the sweeper asks.
+    Members and assignments change in other rooms, which do not know of seats, so the sweeper calls
+    this.
     """
     n = 0
     for queue in AnnotationQueue.objects.filter(asks_everybody=True).order_by("pk"):
@@ -125,13 +126,13 @@ def follow_all(now: datetime) -> int:
 
 @transaction.atomic
 def follow_everybody(queue: AnnotationQueue, now: datetime) -> None:
-    """Let a queue that asks everybody need as many reviews as there are reviewers today."""
+    """Set the number of reviews in a queue that asks all reviewers to their current number."""
     if queue.asks_everybody and (n := everybody(queue)) != queue.reviewers_per_item:
         set_reviewers_per_item(queue, n, now)
 
 
 def fill_up(item: QueueItem) -> None:
-    """Give an open item the seats it lacks.
+    """Add the missing seats of an open item.
 
     It was complete, and so left alone, when its queue began to ask for more reviews.
     """

@@ -37,14 +37,14 @@ def write_first(
 def set_rubric(
     queue: AnnotationQueue, rubric: Sequence[Mapping[str, Any]], *, now: datetime
 ) -> bool:
-    """Make `rubric` the queue's rubric; return whether it differs from what it was.
+    """Make `rubric` the queue's rubric; return whether it differs from the previous one.
 
-    A question keeps its row, and so its ratings, while its feedback key stays and when it is
-    only renamed (see `renamed`). One that is left out is retired: its ratings are kept, and it
-    has them again when its key comes back. A change bumps `rubric_version`; earlier reviews go
-    on naming the version they answered.
+    A question keeps its row, and so its ratings, while its feedback key stays and when it is only
+    renamed (see `renamed`). One that is left out is retired: its ratings are kept, and it is
+    restored with them when its key returns. A change bumps `rubric_version`; earlier reviews still
+    name the version they answered.
     """
-    locked = lock_queue(queue)  # no review may answer half of each rubric
+    locked = lock_queue(queue)  # no review may mix two rubrics
     before = snapshot(locked)
     _write(locked, rubric, now)
     if snapshot(locked) == before:
@@ -57,7 +57,7 @@ def set_rubric(
 
 
 def snapshot(queue: AnnotationQueue) -> list[dict[str, Any]]:
-    """Return the rubric as plain values, in order: what `RubricVersion.items` keeps."""
+    """Return the rubric as plain values, in order, for `RubricVersion.items`."""
     return [
         {"id": item.pk, **{name: getattr(item, name) for name in RUBRIC_FIELDS}}
         for item in RubricItem.objects.filter(queue=queue)
@@ -89,15 +89,15 @@ def _without_ids(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def renamed(
     questions: Iterable[RubricItem], rubric: Sequence[Mapping[str, Any]]
 ) -> dict[str, RubricItem]:
-    """Return the questions of which `rubric` changes nothing but the key, by their new key.
+    """Return the questions of which `rubric` only changes the key, by their new key.
 
-    The wire names a question by its key alone, so it must be at the same place, with the same
-    words and the same scale. A question without a description has no words to recognise it by.
+    The wire names a question by its key alone, so it must be at the same position, with the same
+    description and the same scale. A question without a description cannot be recognised.
     """
     old = list(questions)
     known = {question.feedback_key for question in old}
     kept = {question["feedback_key"] for question in rubric}
-    found: dict[str, RubricItem] = {}
+    renamed_questions: dict[str, RubricItem] = {}
     for before, after in zip(old, rubric, strict=False):
         is_new = before.feedback_key not in kept and after["feedback_key"] not in known
         is_same = before.description and all(
@@ -105,13 +105,13 @@ def renamed(
             for name in ("description", "kind", "categories", "minimum", "maximum")
         )
         if is_new and is_same:
-            found[after["feedback_key"]] = before
-    return found
+            renamed_questions[after["feedback_key"]] = before
+    return renamed_questions
 
 
 def _write(queue: AnnotationQueue, rubric: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    asked = list(queue.rubric_items.all())
-    rows = {question.feedback_key: question for question in asked} | renamed(asked, rubric)
+    questions = list(queue.rubric_items.all())
+    rows = {question.feedback_key: question for question in questions} | renamed(questions, rubric)
     keys = {question["feedback_key"] for question in rubric}
     kept = [rows[key].pk for key in keys & rows.keys()]
     queue.rubric_items.exclude(pk__in=kept).update(retired_at=now)
@@ -121,13 +121,13 @@ def _write(queue: AnnotationQueue, rubric: Sequence[Mapping[str, Any]], now: dat
         row = rows.get(key) or retired(queue, key) or RubricItem(queue=queue)
         row.position, row.retired_at = position, None
         for name in RUBRIC_FIELDS:
-            # Absent means the default again: an edit that drops a bound drops it.
+            # Absent resets to the default: an edit without a bound removes it.
             setattr(row, name, question.get(name, getattr(blank, name)))
         row.save()
 
 
 def retired(queue: AnnotationQueue, feedback_key: str) -> RubricItem | None:
-    """Return the question that was last asked under this key and is asked no more."""
+    """Return the retired question that last had this key."""
     rows = RubricItem.every.filter(queue=queue, feedback_key=feedback_key)
     return rows.exclude(retired_at=None).order_by("-retired_at", "-pk").first()
 

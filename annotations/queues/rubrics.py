@@ -1,12 +1,11 @@
-"""Arithmetic: are these answers complete and on their scales, and what are they in numbers.
+"""Arithmetic: check that answers are complete and on their scales, and convert them to numbers.
 
-An answer is an object under its question's feedback key: `score` or `value`, as its kind reads
-them (see question_kinds), `comment`, and instead of an answer `cant_judge` (true, or the reason
-as text): an explicit null, which satisfies a required question and counts as missing in
-agreement.
+An answer is an object under its question's feedback key: `score` or `value`, as its kind reads them
+(see question_kinds), `comment`, and instead of an answer `cant_judge` (true, or the reason as
+text): an explicit null, which satisfies a required question and counts as missing in agreement.
 
-A bare number, text or boolean stands for the answer itself. Null, and an object that answers
-nothing, is no answer.
+A bare number, text or boolean is the answer itself. Null, and an object without an answer, is no
+answer.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ __all__ = ["MAX_TEXT", "Question", "Rated", "check", "rate", "scale_of", "settle
 
 
 class Question(question_kinds.Question, Protocol):
-    """What this module reads of a rubric item."""
+    """The fields of a rubric item that this module reads."""
 
     @property
     def feedback_key(self) -> str: ...
@@ -33,20 +32,20 @@ class Question(question_kinds.Question, Protocol):
 
 
 def check(questions: Iterable[Question], scores: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is wrong with `scores`, by feedback key; empty when they can be submitted."""
+    """Return the complaints about `scores`, by feedback key; empty when they can be submitted."""
     return settle(questions, scores)[1]
 
 
 def settle(
     questions: Iterable[Question], scores: Mapping[str, Any]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Return the answers in one canonical form, in the order of the questions, and complaints.
+    """Return the answers in canonical form, in the order of the questions, and complaints.
 
     Canonical: categorical `{"score": number, "value": label}`, boolean `{"score": 0.0 | 1.0}`,
     continuous `{"score": number}`, freeform `{"value": text}`, can't judge `{"score": None,
-    "value": None, "cant_judge": reason}`; each with `comment` if there is one. Settling
-    canonical answers again changes nothing. A question that its condition hides is not asked:
-    what was sent for it is dropped, and no complaint.
+    "value": None, "cant_judge": reason}`; each with `comment` if there is one. Settling canonical
+    answers again changes nothing. Answers to a question that its condition hides are dropped
+    without a complaint.
     """
     answers: dict[str, dict[str, Any]] = {}
     complaints: dict[str, str] = {}
@@ -83,8 +82,8 @@ def scale_of(question: Question) -> dict[str, Any]:
     return kind_of(question).scale(question)
 
 
-def _settle_one(question: Question, sent: Any) -> dict[str, Any] | None:
-    kind, members = kind_of(question), _as_object(sent)
+def _settle_one(question: Question, raw: Any) -> dict[str, Any] | None:
+    kind, members = kind_of(question), _as_object(raw)
     comment = question_kinds.clean(members.get("comment"), "The comment")
     extra = {"comment": comment} if comment else {}
     if members.get("cant_judge") not in (None, False):
@@ -103,13 +102,13 @@ def _settle_one(question: Question, sent: Any) -> dict[str, Any] | None:
     return {**answer, **extra}
 
 
-def _as_object(sent: Any) -> Mapping[str, Any]:
-    if sent is None:
+def _as_object(raw: Any) -> Mapping[str, Any]:
+    if raw is None:
         return {}
-    if isinstance(sent, Mapping):
-        return sent
-    if isinstance(sent, bool | str):
-        return {"value": sent}
-    if isinstance(sent, int | float):
-        return {"score": sent}
+    if isinstance(raw, Mapping):
+        return raw
+    if isinstance(raw, bool | str):
+        return {"value": raw}
+    if isinstance(raw, int | float):
+        return {"score": raw}
     raise Complaint("This is not an answer.")

@@ -1,4 +1,4 @@
-"""What a reviewer does: reserve an item, draft, submit, skip, take back.
+"""Reviewers' verbs: reserve an item, draft, submit, skip, undo.
 
-Stands on `queues`. Must not import agreement or routing, nor decide which runs enter a queue.
+Builds on `queues`. Must not import agreement or routing, nor decide which runs enter a queue.
 """

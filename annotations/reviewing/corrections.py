@@ -1,7 +1,7 @@
-"""Arithmetic: what of a run's outputs a person edits, and what their edit changed.
+"""Arithmetic: the editable text of a run's outputs, and the difference that an edit made.
 
-`outputs` is a JSON value as Python reads it, or None when the run has none. Only one text of it
-is edited when that is clear; the envelope around it stays as it was.
+`outputs` is a JSON value as Python reads it, or None when the run has none. Only one text of it is
+edited when that is clear; the rest of the document stays as it was.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Shape(StrEnum):
     TEXT = "text"  # one string of the outputs
     CHAT = "chat"  # the content of the last assistant message
     JSON = "json"  # the whole document
-    RAW = "raw"  # there are no outputs: whatever is typed
+    RAW = "raw"  # there are no outputs: any text
 
 
 @dataclass(frozen=True)
 class Editable:
-    """What the editor starts with. `path` leads from the outputs to the edited text."""
+    """The editor's initial text. `path` leads from the outputs to the edited text."""
 
     shape: Shape
     path: Path
@@ -40,7 +40,7 @@ class Editable:
 
 
 class InvalidCorrection(ValueError):
-    """An edit that is no JSON where JSON is needed. `line` and `column` count from 1."""
+    """An edit that is not JSON where JSON is required. `line` and `column` count from 1."""
 
     def __init__(self, reason: str, line: int = 1, column: int = 1) -> None:
         super().__init__(reason)
@@ -49,12 +49,12 @@ class InvalidCorrection(ValueError):
         self.column = column
 
 
-# Names under which applications keep their answer, the likelier first.
+# Usual keys of an application's answer, the likelier first.
 ANSWER_KEYS = ("output", "answer", "response", "text", "content", "result", "completion", "message")
 
 
 def editable(outputs: Any) -> Editable:
-    """Return the part of `outputs` that a person corrects, as text."""
+    """Return the part of `outputs` that a reviewer corrects, as text."""
     if outputs is None:
         return Editable(Shape.RAW, (), "")
     path = _chat_path(outputs)
@@ -96,10 +96,10 @@ def apply(outputs: Any, edited: str) -> Any:
 
 
 def differs(outputs: Any, corrected: Any) -> bool:
-    """Return whether `corrected` says anything else than `outputs`.
+    """Return whether `corrected` differs in meaning from `outputs`.
 
-    Line ends, space at the end of lines and of texts, the Unicode form of a character, the order
-    of keys and 1 against 1.0 make no difference.
+    Line ends, space at the end of lines and of texts, the Unicode form of a character, the order of
+    keys and 1 against 1.0 make no difference.
     """
     return bool(_normal(outputs) != _normal(corrected))
 
@@ -112,7 +112,7 @@ def _read_json(edited: str) -> Any:
         return exact.loads(mend_surrogates(edited.encode(errors="replace")))
     except exact.NotJSON as error:
         reason = str(error)
-    try:  # only the usual reader says where the mistake is
+    try:  # only Python's json reports the position of the error
         json.loads(edited, parse_constant=refuse, parse_int=len)
     except json.JSONDecodeError as error:
         raise InvalidCorrection(error.msg, error.lineno, error.colno) from None
@@ -140,7 +140,7 @@ def _replaced(document: Any, path: Path, text: str) -> Any:
 
 
 def _text_path(outputs: Any) -> Path | None:
-    """Lead to the only string of `outputs`, or to the one under a usual name."""
+    """Return the path to the only string of `outputs`, or to the one under a usual key."""
     if isinstance(outputs, str):
         return ()
     if not isinstance(outputs, dict):
@@ -152,7 +152,7 @@ def _text_path(outputs: Any) -> Path | None:
 
 
 def _chat_path(outputs: Any) -> Path | None:
-    """Lead to the content of the last assistant message in the usual chat shapes."""
+    """Return the path to the content of the last assistant message in the usual chat shapes."""
     for path, answer in _answers(outputs, ()):
         content = _content_path(answer)
         if content is not None:
@@ -172,12 +172,12 @@ def _answers(node: Any, path: Path) -> Iterator[tuple[Path, Message]]:
         if not isinstance(children, list):
             continue
         order = reversed(range(len(children))) if key == "messages" else range(len(children))
-        for place in order:
-            child = children[place]
+        for field in order:
+            child = children[field]
             if isinstance(child, list) and child:  # generations: [[{...}]]
-                yield from _answers(child[0], (*path, key, place, 0))
+                yield from _answers(child[0], (*path, key, field, 0))
             else:
-                yield from _answers(child, (*path, key, place))
+                yield from _answers(child, (*path, key, field))
     for key in ("message", "output"):
         if isinstance(node.get(key), dict):
             yield from _answers(node[key], (*path, key))
@@ -189,8 +189,8 @@ def _content_path(message: Message) -> Path | None:
         return (*message.path, "content")
     if isinstance(content, list):
         texts = [
-            place
-            for place, part in enumerate(content)
+            position
+            for position, part in enumerate(content)
             if isinstance(part, dict) and isinstance(part.get("text"), str)
         ]
         if len(texts) == 1:
@@ -220,7 +220,7 @@ _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of text that stayed, went or came."""
+    """A piece of text that was kept, deleted or inserted."""
 
     kind: Literal["equal", "delete", "insert"]
     text: str
@@ -228,11 +228,12 @@ class Span:
 
 @dataclass(frozen=True)
 class Diff:
-    """What an edit changed. The spans without `insert` are the old text, without `delete` the new.
+    """The difference that an edit made, as spans.
 
-    `similarity` in [0, 1] is the share of words (or lines, `unit`) that both have in common, in
-    order; `n_deleted` and `n_inserted` count words. `unit` is "text" when both sides were too
-    large to align: one span went, one came.
+    Those without `insert` are the old text, those without `delete` the new. `similarity` in [0, 1]
+    is the fraction of words (or lines, `unit`) that both have in common, in order; `n_deleted` and
+    `n_inserted` count words. `unit` is "text" when both sides were too large to align: one span is
+    deleted, one inserted.
     """
 
     spans: list[Span]
@@ -290,7 +291,7 @@ def _align(old: Sequence[str], new: Sequence[str]) -> list[Span]:
             between = ""
 
     for code in Indel.opcodes(old, new):
-        gone, came = old[code.src_start : code.src_end], new[code.dest_start : code.dest_end]
+        gone, added = old[code.src_start : code.src_end], new[code.dest_start : code.dest_end]
         if code.tag == "equal":
             same = "".join(gone)
             if (deleted or inserted) and same.isspace() and "\n" not in same:
@@ -308,6 +309,6 @@ def _align(old: Sequence[str], new: Sequence[str]) -> list[Span]:
         if code.tag == "delete":
             deleted.extend(gone)
         else:
-            inserted.extend(came)
+            inserted.extend(added)
     flush()
     return spans

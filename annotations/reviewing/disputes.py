@@ -1,4 +1,4 @@
-"""Arithmetic: on what the reviewers of one item differ."""
+"""Arithmetic: the answers in which the reviewers of one item differ."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CORRECTION = "correction"
 
 
 class Reviewed(Protocol):
-    """What this module reads of a review."""
+    """The fields of a review that this module reads."""
 
     @property
     def scores(self) -> Mapping[str, Any]: ...
@@ -22,23 +22,27 @@ class Reviewed(Protocol):
 def differing(reviews: Iterable[Reviewed]) -> list[str]:
     """Return the feedback keys whose answers differ, and CORRECTION if the corrections do.
 
-    Only answers with a number count: two free texts are never the same, and a reviewer who
-    cannot judge or was not asked gives no answer. One who corrects nothing does not say how to
-    correct it either, so two corrections must differ.
+    Only answers with a number count: two free texts are never the same, and a reviewer who cannot
+    judge or did not see the question gives no answer. A review without a correction does not
+    disagree with one, so two corrections must differ.
     """
-    given: dict[str, list[float]] = {}
+    scores_by_key: dict[str, list[float]] = {}
     corrected: list[Any] = []
     for review in reviews:
         for key, answer in review.scores.items():
             score = answer.get("score") if isinstance(answer, Mapping) else None
             if isinstance(score, int | float):
-                given.setdefault(key, []).append(score)
+                scores_by_key.setdefault(key, []).append(score)
         if review.correction is not None:
             corrected.append(outputs_of(review.correction))
-    found = [key for key, scores in given.items() if any(one != scores[0] for one in scores)]
-    if any(corrections.differs(corrected[0], one) for one in corrected):
-        found.append(CORRECTION)
-    return found
+    keys = [
+        key
+        for key, scores in scores_by_key.items()
+        if any(other_score != scores[0] for other_score in scores)
+    ]
+    if any(corrections.differs(corrected[0], other_score) for other_score in corrected):
+        keys.append(CORRECTION)
+    return keys
 
 
 def outputs_of(correction: Any) -> Any:

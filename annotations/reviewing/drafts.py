@@ -1,4 +1,4 @@
-"""What a reviewer has typed and not submitted: kept while they type, restored later."""
+"""Drafts: a reviewer's unsubmitted input, saved while they type and restored later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from observatory.workspaces.models import User, Workspace
 
 
 class DraftConflict(Exception):
-    """Another tab saved meanwhile. `current` is what is stored (None: gone), `typed` what came."""
+    """Another tab has saved. `current` is the stored draft (None: gone), `typed` the other."""
 
     def __init__(self, current: ReviewDraft | None, typed: dict[str, Any]) -> None:
         super().__init__("the draft was changed elsewhere")
@@ -29,8 +29,8 @@ class DraftConflict(Exception):
 class Writer:
     """Which tab of a browser sends a draft, and when its text was typed by that browser's clock.
 
-    A tab that is reloaded sends what was typed last as it closes, and ignores the response.
-    By the writer the next save of the same tab knows that version as its own.
+    A tab that is reloaded sends its last input as it closes, and ignores the response. The writer
+    lets the next save of the same tab recognise that version as its own.
     """
 
     tab: str
@@ -69,12 +69,12 @@ def save(
     *,
     writer: Writer | None = None,
 ) -> ReviewDraft:
-    """Keep `content` as `reviewer`'s draft of `item` and return it with its new version.
+    """Store `content` as `reviewer`'s draft of `item` and return it with its new version.
 
-    `version` is that of the draft the form was opened with or last saved; 0 when there was
-    none. It does not matter when the stored draft is an earlier text of the same `writer`.
-    Raises DraftConflict when it is not the stored one, keeping both texts; Unavailable
-    (REVIEWED) when the review has been submitted meanwhile; InvalidFeedback when it is too large.
+    `version` is that of the draft the form was opened with or last saved; 0 when there was none. It
+    is ignored when the stored draft is an earlier text of the same `writer`. Raises DraftConflict
+    when it is not the stored one, keeping both texts; Unavailable (REVIEWED) when the review has
+    been submitted meanwhile; InvalidFeedback when it is too large.
     """
     if Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists():
         raise Unavailable(Reason.REVIEWED)
@@ -101,23 +101,23 @@ def keep(
     *,
     writer: Writer | None = None,
 ) -> None:
-    """Make a form that was refused or passed over the draft, unless it is too large for one."""
+    """Store the input of a rejected or skipped form as the draft, unless it is too large."""
     try:
         cleaned = clean_document("draft", signed(content, writer))
     except InvalidFeedback:
-        return  # the browser keeps the text, and the answer said what is wrong with it
+        return  # the browser keeps the text, and the response names the error
     put_back(item, reviewer, cleaned, now)
 
 
 def signed(content: dict[str, Any], writer: Writer | None) -> dict[str, Any]:
-    """Return `content` with who wrote it, as it is stored."""
+    """Return `content` with its writer, as it is stored."""
     if writer is None:
         return content
     return {**content, "writer": {"tab": writer.tab, "typed_at_ms": writer.typed_at_ms}}
 
 
 def drafts_of(workspace: Workspace, user: User) -> QuerySet[ReviewDraft]:
-    """Return what `user` typed and did not submit on items that are still open, newest first."""
+    """Return the drafts of `user` on items that are still open, newest first."""
     return (
         ReviewDraft.objects.filter(
             reviewer=user, item__workspace=workspace, item__state=QueueItem.State.OPEN
@@ -128,14 +128,14 @@ def drafts_of(workspace: Workspace, user: User) -> QuerySet[ReviewDraft]:
 
 
 def load(item: QueueItem, reviewer: User) -> ReviewDraft | None:
-    """Return what `reviewer` had typed on `item`, if anything."""
+    """Return the draft of `reviewer` on `item`, if any."""
     return ReviewDraft.objects.filter(item=item, reviewer=reviewer).first()
 
 
 def put_back(
     item: QueueItem, reviewer: User, content: dict[str, Any], now: datetime
 ) -> ReviewDraft:
-    """Make `content` the draft whatever was there: the answers of a review taken back."""
+    """Replace any draft by `content`: the answers of a review that was undone."""
     draft, _ = ReviewDraft.objects.update_or_create(
         item=item,
         reviewer=reviewer,
@@ -146,5 +146,5 @@ def put_back(
 
 
 def discard(item: QueueItem, reviewer: User) -> None:
-    """Forget the draft."""
+    """Delete the draft."""
     ReviewDraft.objects.filter(item=item, reviewer=reviewer).delete()

@@ -1,7 +1,7 @@
-"""A reviewer's standing on an item, set by the API: viewed, completed, or shown again.
+"""Set a reviewer's status on an item by the API: viewed, completed, or needs review.
 
-They are the workbench's own verbs: to view is to reserve, to complete is to submit a review whose
-answers are the feedback the reviewer gave by the API, to show again is to take it back.
+These call the workbench's own verbs: viewed reserves, completed submits a review whose answers are
+the feedback the reviewer sent by the API, needs review undoes it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def review_of(item: QueueItem, person: User) -> Review | None:
 
 
 def view(item: QueueItem, person: User, now: datetime) -> None:
-    """Hold `item` for `person`, as opening it does. A person who has reviewed it holds nothing.
+    """Reserve `item` for `person`, as opening it does. Does nothing after their review.
 
     Raises Unavailable.
     """
@@ -42,38 +42,38 @@ def view(item: QueueItem, person: User, now: datetime) -> None:
 
 
 def complete(item: QueueItem, person: User, now: datetime) -> Review:
-    """Submit `person`'s review of `item` from the feedback they gave under the rubric's keys.
+    """Submit `person`'s review of `item` from their feedback under the rubric's keys.
 
-    Twice is once. Raises InvalidReview when the rubric is not answered by that feedback,
-    Unavailable (NO_ACCESS).
+    Repeating it changes nothing. Raises InvalidReview when that feedback does not answer the
+    rubric, Unavailable (NO_ACCESS).
     """
     if (known := review_of(item, person)) is not None:
         return known
     rubric = {question.feedback_key: question for question in item.queue.rubric_items.all()}
-    given = _given(item, person, rubric)
-    sent = reviews.Submission(
+    answers = _given(item, person, rubric)
+    submission = reviews.Submission(
         submission_id=uuid4(),
-        scores={key: _answer(rubric[key], row) for key, row in given.items()},
+        scores={key: _answer(rubric[key], row) for key, row in answers.items()},
         is_recorded=True,
-        recorded=tuple(row.pk for row in given.values()),
+        recorded=tuple(row.pk for row in answers.values()),
     )
     try:
-        review = reviews.submit(item, person, sent, now).review
+        review = reviews.submit(item, person, submission, now).review
     except reviews.Conflict as conflict:
         if conflict.clash is reviews.Clash.REVIEWED and conflict.standing is not None:
             return conflict.standing  # the same call, sent twice at once
         raise
-    for key, row in given.items():  # they answer the rubric, so they are on its scale
+    for key, row in answers.items():  # they answer the rubric, so they are on its scale
         row.scale = scales.kept(rubrics.scale_of(rubric[key]))
-    Feedback.objects.bulk_update(given.values(), ["scale"])
+    Feedback.objects.bulk_update(answers.values(), ["scale"])
     return review
 
 
 def show_again(item: QueueItem, person: User, now: datetime, at: datetime | None) -> None:
-    """Let `item` wait for `person` again: their review is taken back, a skip forgotten.
+    """Set `item` to need `person`'s review again: their review is undone, a skip deleted.
 
-    With `at` it goes to the end of their order, among others put there by that time. Raises
-    Unavailable (NO_ACCESS).
+    With `at` it goes to the end of their order, sorted by that time. Raises Unavailable
+    (NO_ACCESS).
     """
     if (known := review_of(item, person)) is not None:
         reviews.retract(known, person, now)
@@ -84,7 +84,7 @@ def show_again(item: QueueItem, person: User, now: datetime, at: datetime | None
 
 
 def of(item: QueueItem, person: User, now: datetime) -> tuple[str | None, datetime | None]:
-    """Return `person`'s status on `item`, and the time they put it at the end by."""
+    """Return `person`'s status on `item`, and the time by which it is ordered at the end."""
     put_at = (
         Deferral.objects.filter(item=item, reviewer=person, kind=Deferral.Kind.REQUEUE)
         .values_list("created_at", flat=True)
@@ -97,14 +97,14 @@ def of(item: QueueItem, person: User, now: datetime) -> tuple[str | None, dateti
 
 
 def _given(item: QueueItem, person: User, rubric: Mapping[str, RubricItem]) -> dict[str, Feedback]:
-    """Return the newest judgement of `person` on the item under each key of its rubric.
+    """Return the newest feedback of `person` on the item under each key of its rubric.
 
-    What a model or an evaluator sent with the person's key is no judgement of theirs.
+    Feedback of a model or an evaluator that was sent with the person's key does not count.
     """
     run_id, is_pair = _judged(item), item.is_pair
     if run_id is None:
         return {}
-    found = Feedback.objects.filter(
+    rows = Feedback.objects.filter(
         sources.of_people(),
         Q(user=person) | Q(user=None, api_key__created_by=person),
         workspace=item.workspace_id,
@@ -113,22 +113,24 @@ def _given(item: QueueItem, person: User, rubric: Mapping[str, RubricItem]) -> d
         key__in=list(rubric),
         feedback_group_id__isnull=not is_pair,
     )
-    return {row.key: row for row in found.order_by("modified_at", "pk")}
+    return {row.key: row for row in rows.order_by("modified_at", "pk")}
 
 
 def _judged(item: QueueItem) -> UUID | None:
-    """Return the run that feedback on `item` is read from: of a pair, the first."""
+    """Return the run that has the feedback on `item`: of a pair, the first."""
     if item.is_pair:
         return item.first_run_id
     newest = item_subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
     return newest[0] if newest else None
 
 
-def _answer(question: RubricItem, given: Feedback) -> dict[str, Any]:
+def _answer(question: RubricItem, feedback: Feedback) -> dict[str, Any]:
     if kind_of(question).is_text:
-        return {"value": given.value if isinstance(given.value, str) else given.comment}
-    value = given.value if isinstance(given.value, str) else None
-    answer: dict[str, Any] = {"value": value} if given.score is None else {"score": given.score}
-    if given.comment and (given.score is not None or value):
-        answer["comment"] = given.comment[: rubrics.MAX_TEXT]
+        return {"value": feedback.value if isinstance(feedback.value, str) else feedback.comment}
+    value = feedback.value if isinstance(feedback.value, str) else None
+    answer: dict[str, Any] = (
+        {"value": value} if feedback.score is None else {"score": feedback.score}
+    )
+    if feedback.comment and (feedback.score is not None or value):
+        answer["comment"] = feedback.comment[: rubrics.MAX_TEXT]
     return answer

@@ -1,4 +1,4 @@
-"""What a submitted review writes: itself, its seat and ratings, and its feedback."""
+"""Write a submitted review: itself, its seat and ratings, and its feedback."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from observatory.runs import changes
 from observatory.runs.models import Change
 
 NOTE_KEY = "note"  # the reviewer's note is feedback under this key, as LangSmith has it
-CORRECTION_KEY = "correction"  # of a correction without any score to carry it
+CORRECTION_KEY = "correction"  # the key of a correction without any score
 
 
-# A seat of the item if there is one, the review, its ratings, the item's count; and what is
-# finished by it. One statement, for each would cost a round trip and a plan.
+# A seat of the item if there is one, the review, its ratings, the item's count, and completion.
+# One statement, because each would cost a round trip and a plan.
 _STORE = f"""
 WITH seat AS (
     UPDATE annotations_seat t SET reviewer_id = %(reviewer)s, is_taken = true,
@@ -80,9 +80,9 @@ def store(
     questions: list[RubricItem],
     now: datetime,
 ) -> UUID | None:
-    """Write `review` and everything that follows from it; `item` is locked, both are updated.
+    """Write `review` and its consequences; `item` is locked, both are updated.
 
-    Returns the lease its seat was still held by until now, if any.
+    Returns the lease by which its seat was still held, if any.
     """
     n_reviews = item.n_reviews + 1
     completes = n_reviews >= item.queue.reviewers_per_item
@@ -132,13 +132,12 @@ def record_feedback(
 ) -> dict[str, str]:
     """Store the answers as feedback of the run: source app, its author the reviewer.
 
-    One row a scored question (free text as its comment), with the scale of the question as it is
-    now; the correction on the first of them,
-    the note under its own key. What cannot be judged is no feedback. A thread's feedback is its
-    newest run's; a pair's is comparative: see `_sides`. It is sealed as the item will want it,
-    and `blindness.follow` sees to the rest. A Change names the run in any case. The ids derive
-    from the review's, so that taking it back finds them. Returns complaints by key: where the
-    workspace enforces another scale, and then the caller must roll back.
+    One row per scored question (free text as its comment), with the question's current scale; the
+    correction on the first of them, the note under its own key. "Can't judge" is not stored. A
+    thread's feedback is its newest run's; a pair's is comparative: see `_sides`. It is sealed
+    according to the item, and `blindness.follow` updates the rest. A Change names the run in any
+    case. The ids derive from the review's, so that undoing it finds them. Returns complaints by key
+    where the workspace enforces another scale; then the caller must roll back.
     """
     extra = {
         "queue": str(item.queue.uuid),
@@ -191,16 +190,16 @@ def record_feedback(
         changes.note(workspace, Change.Kind.RUN, [item.run_id])
         return {}
     recorded = record.record_many(workspace, rows, now=now, user=review.reviewer)
-    return {sent.key: error.reason for sent, error in recorded.refused}
+    return {refused_row.key: error.reason for refused_row, error in recorded.refused}
 
 
 def adopt(review: Review, feedback: Sequence[int]) -> None:
-    """Let `review` keep the feedback (primary keys) that its answers were read from."""
+    """Let `review` own the feedback (primary keys) that its answers were read from."""
     Feedback.objects.filter(pk__in=feedback).update(review_uuid=review.uuid)
 
 
 def _target(item: QueueItem) -> dict[str, Any]:
-    """Return what the feedback on `item` is about; a thread without a run yet: its project."""
+    """Return the subject of the feedback on `item`; for a thread without a run its project."""
     if item.item_type != QueueItem.ItemType.THREAD:
         return {"run_id": item.run_id}
     newest = item_subjects.shown_runs(item.workspace_id, [item]).get(item.pk)
@@ -243,7 +242,7 @@ def feedback_id(review: Review, key: str) -> UUID:
 
 
 def delete_feedback(item: QueueItem, review: Review) -> None:
-    """Delete what `record_feedback` stored; what `adopt` took is the sender's again."""
+    """Delete the feedback of `record_feedback`; adopted feedback belongs to its sender again."""
     keys = [*review.scores, NOTE_KEY, CORRECTION_KEY]
     keys += [f"{key}/second" for key in keys]
     written = [feedback_id(review, key) for key in keys]

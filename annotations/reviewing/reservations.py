@@ -1,8 +1,8 @@
-"""Who holds which item: the next one, a certain one, longer, no longer.
+"""Reserve items: the next one or a given one, extend and release reservations.
 
 Every verb of a reviewer in a queue first locks that reviewer's bookmark, so the steps of one
-person (two tabs, a double click) come one by one, while different people never wait for each
-other: a seat is claimed by one statement that skips what others are claiming.
+reviewer (two tabs, a double click) run one by one, while different reviewers never wait for each
+other: a seat is claimed by one statement that skips seats others are claiming.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WIDE_SEARCH_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Nothing:
-    """Why `reserve_next` had nothing. `next_free_at`: when the first reservation runs out."""
+    """Why `reserve_next` returned nothing. `next_free_at`: when the first reservation expires."""
 
     reason: Reason
     n_reserved: int = 0
@@ -60,21 +60,21 @@ def reserve_next(
 ) -> Seat | None:
     """Return a seat for `reviewer`, held until `seat.expires_at`, or None (see `why_nothing`).
 
-    First the oldest reservation they still hold, made longer; else the free or lapsed seat with
-    the highest priority, then the oldest item, of an item they neither reviewed nor skipped;
-    last the items they requeued, in that order. Items in `exclude` (ids of QueueItem) are
-    passed over: give the item on the screen to fetch the one after it. Two people never get the
-    same seat and one person never two seats of an item, however many ask at once. It is one
-    statement, a transaction of its own unless one is open.
+    First the oldest reservation they still hold, extended; else the free or lapsed seat with the
+    highest priority, then the oldest item, of an item they neither reviewed nor skipped; last the
+    items they requeued, in that order. Items in `exclude` (ids of QueueItem) are skipped: pass the
+    current item to fetch the one after it. Two reviewers never get the same seat and one reviewer
+    never two seats of an item, however many requests run at once. It is one statement, a
+    transaction of its own unless one is open.
 
     In a queue with `is_reserving` off nothing is held: the seat comes without a lease.
     """
     with prepared.cursor() as cursor:
         cursor.execute(_NEXT_SEAT, reserve_parameters(queue, reviewer, now, exclude))
-        found = cursor.fetchone()
-    if found is None:
+        row = cursor.fetchone()
+    if row is None:
         return None
-    seat: Seat = _SEAT.instance(_SEAT.take(list(found)))
+    seat: Seat = _SEAT.instance(_SEAT.take(list(row)))
     return seat
 
 
@@ -99,7 +99,7 @@ def _first(sql: str, parameters: dict[str, Any]) -> Seat | None:
 
 
 def why_nothing(queue: AnnotationQueue, reviewer: User, now: datetime) -> Nothing:
-    """Say why `reserve_next` returned None, for the page that then has nothing to show."""
+    """Return why `reserve_next` returned None, for the page that has nothing to show."""
     with transaction.atomic():
         refusal = open_session(queue, reviewer).refusal
     if refusal is not None:
@@ -117,7 +117,7 @@ def why_nothing(queue: AnnotationQueue, reviewer: User, now: datetime) -> Nothin
     return Nothing(Reason.NOTHING_LEFT)
 
 
-# A certain item ---------------------------------------------------------------------------------
+# A given item -----------------------------------------------------------------------------------
 
 _CLAIM = """
 UPDATE annotations_seat SET reviewer_id = %(reviewer)s, lease = %(lease)s,
@@ -137,10 +137,9 @@ ORDER BY (s.reviewer_id = %(reviewer)s) DESC NULLS LAST, s.number LIMIT 1
 
 @transaction.atomic
 def reserve(item: QueueItem, reviewer: User, now: datetime) -> Seat:
-    """Hold `item` for `reviewer` ("take it again", a link to it), or raise Unavailable.
+    """Reserve `item` for `reviewer` ("take it again", a link to it), or raise Unavailable.
 
-    A seat the reviewer holds already gets a new lease. A skip or requeue of the item is
-    forgotten.
+    A seat the reviewer holds already gets a new lease. A skip or requeue of the item is deleted.
     """
     session = open_session(item.queue, reviewer)
     if session.refusal is not None:
@@ -170,25 +169,25 @@ def hold(session: ReviewerSession, item: QueueItem, now: datetime) -> Seat | Non
     }
     if not session.queue.is_reserving:
         return _first(_OFFER.format(choice=OF_ITEM), parameters)
-    # It waits for a claim in progress instead of skipping it: then it knows.
+    # Waits for a claim in progress instead of skipping its seat.
     return _first(_CLAIM.format(choice=OF_ITEM), parameters)
 
 
 def mark_returned(item_ids: Collection[int]) -> None:
-    """Let bookmarks no longer hide the open seats of these items."""
+    """Mark the open seats of these items, so that bookmarks do not hide them."""
     Seat.objects.filter(item_id__in=item_ids, is_taken=False, is_returned=False).update(
         is_returned=True
     )
 
 
-# Longer, no longer ------------------------------------------------------------------------------
+# Extend and release -----------------------------------------------------------------------------
 
 
 def extend(seat: Seat, reviewer: User, lease: UUID | None, now: datetime) -> Seat:
-    """Hold `seat` for another length from `now`, at most MAX_LENGTHS in all. Returns it as it is.
+    """Extend `seat` by another length from `now`, at most MAX_LENGTHS in all; return it.
 
-    Raises Unavailable(LOST) when the reservation that `lease` names is over. Without a lease
-    (a queue that does not reserve) there is nothing to extend and the seat comes back as it was.
+    Raises Unavailable(LOST) when the reservation with `lease` is over. Without a lease (a queue
+    that does not reserve) the seat is returned unchanged.
     """
     if lease is None and not seat.queue.is_reserving:
         return seat
@@ -216,9 +215,9 @@ def extend(seat: Seat, reviewer: User, lease: UUID | None, now: datetime) -> Sea
 
 
 def release(seat: Seat, reviewer: User, lease: UUID | None) -> bool:
-    """Give `seat` back; return whether `reviewer` held it by `lease`.
+    """Release `seat`; return whether `reviewer` held it by `lease`.
 
-    An old tab that closes cannot end a newer reservation: that has another lease.
+    An old tab that closes cannot end a newer reservation, which has another lease.
     """
     held = Q(pk=seat.pk, reviewer=reviewer, lease=lease, is_taken=False)
     freed = (
@@ -237,7 +236,7 @@ def release_mine(item: QueueItem, reviewer: User) -> None:
 
 
 def held_by(workspace: Workspace, user: User, now: datetime) -> QuerySet[Seat]:
-    """Return the live reservations of `user`, the one that ends first ahead."""
+    """Return the live reservations of `user`, the first to expire first."""
     return (
         Seat.objects.filter(
             item__workspace=workspace, reviewer=user, is_taken=False, expires_at__gt=now

@@ -1,4 +1,4 @@
-"""A reviewer's session in a queue: the lock of their verbs, and where their search begins."""
+"""A reviewer's session in a queue: the lock of their verbs, and their bookmark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from observatory.db import prepared, stored_functions
 from observatory.workspaces.models import User
 from observatory.workspaces.roles import Permission, allows
 
-MIN_ITEM_AGE = timedelta(minutes=5)  # of items a bookmark may pass: see `move_bookmark`
+MIN_ITEM_AGE = timedelta(minutes=5)  # age of items a bookmark may pass: see `move_bookmark`
 
 
 class Reason(StrEnum):
@@ -24,15 +24,15 @@ class Reason(StrEnum):
     PAUSED = "paused"
     ARCHIVED = "archived"
     NO_ACCESS = "no_access"  # not a reviewer of the workspace, or not assigned to the queue
-    ALL_RESERVED = "all_reserved"  # others hold all items that need this person's review
+    ALL_RESERVED = "all_reserved"  # other reviewers hold all items that need this reviewer
     NOTHING_LEFT = "nothing_left"
-    REVIEWED = "reviewed"  # the person has a standing review of it: undo that one
+    REVIEWED = "reviewed"  # the reviewer has a standing review of it: undo that one
     CLOSED = "closed"  # completed or removed
     LOST = "lost"  # the reservation ran out or was released
 
 
 class Unavailable(Exception):
-    """This item cannot be had now; `reason` says why."""
+    """The item is unavailable now; `reason` has the cause."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
@@ -48,7 +48,7 @@ class ReviewerSession:
     bookmark_id: int
     places: dict[str, int]
     searched_at: datetime | None
-    refusal: Reason | None  # why nothing may be reserved; None: come in
+    refusal: Reason | None  # why nothing may be reserved; None: reserving is allowed
 
     @property
     def length(self) -> timedelta:
@@ -67,11 +67,11 @@ _FRESH = (
 
 
 def open_session(queue: AnnotationQueue, reviewer: User) -> ReviewerSession:
-    """Lock `reviewer`'s bookmark in `queue` until the transaction ends, and read the queue anew.
+    """Lock `reviewer`'s bookmark in `queue` until the transaction ends, and refresh the queue.
 
-    To be called first in every transaction of a reviewer: bookmark, then item, then seats is
-    the order of locks everywhere, so that two verbs never wait for each other in a circle.
-    `queue` is refreshed in the fields that decide about reviewing, and keeps them so long.
+    Must be called first in every transaction of a reviewer: bookmark, then item, then seats is the
+    order of locks everywhere, so that no two verbs deadlock. `queue` is refreshed in the fields
+    that decide about reviewing, which stay locked.
     """
     with prepared.cursor() as cursor:  # sql/open_session.sql
         cursor.execute("SELECT * FROM annotations_open_session(%s, %s)", [queue.pk, reviewer.pk])
@@ -117,11 +117,11 @@ WHERE b.id = %(bookmark)s
 
 
 def move_bookmark(session: ReviewerSession, item: QueueItem, now: datetime) -> None:
-    """Move the bookmark over the items at its front that `reviewer` is done with, `item` now too.
+    """Move the bookmark over the items at its front that `reviewer` has done, including `item`.
 
-    It walks only over what was done since the last time. An item another person holds stops it,
+    It only walks over items done since the last time. An item another reviewer holds stops it,
     since the hold may lapse. So does an item younger than `MIN_ITEM_AGE`: another transaction may
-    have taken a smaller id and not committed yet.
+    have a smaller id and not be committed yet.
     """
     with connection.cursor() as cursor:
         cursor.execute(MOVE_BOOKMARK, bookmark_parameters(session, item, now))

@@ -1,4 +1,4 @@
-"""A reviewer's answers on an item: submit, take back, skip, put at the end."""
+"""Reviews: submit, undo, skip, requeue."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from observatory.workspaces.models import User
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What a reviewer sends.
+    """The content of a review form.
 
-    `submission_id` is issued with the form: the same one twice is one review. `scores` are
-    answers by feedback key in any form `rubrics` reads. `correction` is `{"outputs": ...}` or
-    None; one that changes nothing is dropped. `lease` is the reservation the form was opened
-    under. `rubric_version`, if given, is the rubric the form showed. `replaces` is the uuid of
-    the reviewer's standing review when the form edits it. `is_recorded`: the scores were read
-    from feedback that is stored already, `recorded` (primary keys), so none is written.
+    `submission_id` is issued with the form: repeating it does not store a second review. `scores`
+    are answers by feedback key in any form `rubrics` reads. `correction` is `{"outputs": ...}` or
+    None; one that changes nothing is dropped. `lease` is the reservation under which the form was
+    opened. `rubric_version`, if given, is the rubric the form showed. `replaces` is the uuid of the
+    reviewer's standing review when the form edits it. `is_recorded`: the scores were read from
+    stored feedback, `recorded` (primary keys), so none is written.
     """
 
     submission_id: UUID
@@ -53,12 +53,12 @@ class Submission:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a submission.
+    """The result of a submission.
 
-    `review.is_counted` is False for a late extra: it is kept, and the item's reviews are by
-    others. `is_repeat`: this submission had arrived before, and this is what became of it then
-    (`review.retracted_at` is set if it was taken back since). `had_lapsed`: the reservation had
-    run out or was another one, and the review counts all the same.
+    `review.is_counted` is False for a late extra: it is kept, but the item was completed by other
+    reviews. `is_repeat`: this submission had arrived before, with this result
+    (`review.retracted_at` is set if it was undone since). `had_lapsed`: the reservation had expired
+    or was another one; the review counts nevertheless.
     """
 
     review: Review
@@ -73,7 +73,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Retracted:
-    """A review taken back: its answers as a draft, and the seat held again, if any."""
+    """An undone review: its answers as a draft, and the seat held again, if any."""
 
     review: Review
     item: QueueItem
@@ -84,11 +84,11 @@ class Retracted:
 class Clash(StrEnum):
     REVIEWED = "reviewed"  # another standing review by the reviewer, from another tab
     RUBRIC_CHANGED = "rubric_changed"
-    OTHER_FORM = "other_form"  # the submission id belongs to another item or person
+    OTHER_FORM = "other_form"  # the submission id belongs to another item or reviewer
 
 
 class Conflict(Exception):
-    """The form is stale. Nothing was stored; `submission` is what was typed, to be shown again."""
+    """The form is stale. Nothing was stored; `submission` is its content, to be shown again."""
 
     def __init__(self, clash: Clash, submission: Submission, standing: Review | None = None):
         super().__init__(clash.value)
@@ -98,7 +98,7 @@ class Conflict(Exception):
 
 
 class InvalidReview(ValueError):
-    """Answers that cannot be taken; `complaints` says why by feedback key ("" : the whole)."""
+    """Rejected answers; `complaints` has the reasons by feedback key ("": the whole review)."""
 
     def __init__(self, complaints: dict[str, str]) -> None:
         super().__init__("; ".join(f"{key}: {text}" for key, text in complaints.items()))
@@ -112,13 +112,13 @@ class InvalidReview(ValueError):
 def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetime) -> Outcome:
     """Store a review of `item`: answers, correction, their feedback and ratings; all or nothing.
 
-    The same `submission_id` again returns the first outcome. A review counts if its reviewer
-    holds a seat, or one is free or lapsed, however late it is; else it is kept, uncounted. The
-    review that fills the last seat completes the item and announces `item_completed`. A pause,
-    an archived queue or a removed item do not refuse it: a submitted review is never lost.
+    The same `submission_id` again returns the first outcome. A review counts if its reviewer holds
+    a seat, or one is free or lapsed, however late it is; else it is kept, uncounted. The review
+    that fills the last seat completes the item and announces `item_completed`. A paused or archived
+    queue or a removed item still accept it: a submitted review is never lost.
 
-    Raises InvalidReview (answers), Conflict (a stale form, nothing stored), Unavailable
-    (NO_ACCESS only).
+    Raises InvalidReview (answers), Conflict (a stale form, nothing stored), Unavailable (NO_ACCESS
+    only).
     """
     session = reviewer_sessions.open_session(item.queue, reviewer)
     item, questions, known = _open(item, submission.submission_id)
@@ -172,7 +172,7 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
 
 
 def _seal(item: QueueItem, review: Review, submission: Submission) -> None:
-    """Let the feedback on `item` follow what `review` made of it."""
+    """Update the sealing of the feedback on `item` after `review`."""
     is_settled = item.state != QueueItem.State.OPEN
     if submission.is_recorded:
         recording.adopt(review, submission.recorded)
@@ -183,7 +183,7 @@ def _seal(item: QueueItem, review: Review, submission: Submission) -> None:
 
 @dataclass(frozen=True)
 class _Earlier:
-    """What `submit` asks of a review that is there already."""
+    """The fields of an existing review that `submit` reads."""
 
     id: int
     submission_id: UUID
@@ -210,30 +210,30 @@ FROM annotations_queueitem i WHERE i.id = %(item)s FOR NO KEY UPDATE OF i
 def _open(
     item: QueueItem, submission_id: UUID
 ) -> tuple[QueueItem, list[RubricItem], list[_Earlier]]:
-    """Lock `item` as `_lock` does; return it, its questions, and the reviews `submit` asks for.
+    """Lock `item` as `_lock` does; return it, its questions, and the reviews that `submit` needs.
 
-    Those are the reviews of the item and the one that `submission_id` made. One statement:
-    three would cost as many round trips, and this runs for every review.
+    Those are the reviews of the item and the one with `submission_id`. One statement: three would
+    cost as many round trips, and this runs for every review.
     """
     with prepared.cursor() as cursor:
         cursor.execute(_OPEN, {"item": item.pk, "submission_id": submission_id})
-        found = cursor.fetchone()
-    if found is None:
+        fetched = cursor.fetchone()
+    if fetched is None:
         raise QueueItem.DoesNotExist
-    row = list(found)
+    row = list(fetched)
     locked: QueueItem = _ITEM.instance(_ITEM.take(row))
     locked.queue = item.queue
-    asked, earlier = row
-    questions = [RubricItem(**question) for question in exact.loads(asked or "[]")]
+    rubric, earlier = row
+    questions = [RubricItem(**question) for question in exact.loads(rubric or "[]")]
     known = [
-        _Earlier(pk, UUID(sent), item_id, reviewer_id, is_standing)
-        for pk, sent, item_id, reviewer_id, is_standing in exact.loads(earlier or "[]")
+        _Earlier(pk, UUID(submission_uuid), item_id, reviewer_id, is_standing)
+        for pk, submission_uuid, item_id, reviewer_id, is_standing in exact.loads(earlier or "[]")
     ]
     return locked, questions, known
 
 
 def _lock(item: QueueItem) -> QueueItem:
-    """Return `item` as it is now, locked against other reviews of it, with its queue at hand."""
+    """Return the current row of `item` with its queue, locked against other reviews of it."""
     locked = QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     locked.queue = item.queue
     return locked
@@ -264,7 +264,7 @@ def _settled(submission: Submission, questions: list[RubricItem]) -> Submission:
 def _is_blind(item: QueueItem, reviewer: User, reviews: list[_Earlier]) -> bool:
     """Return whether `reviewer` cannot have seen another's answers on `item` before now."""
     if all(review.reviewer_id == reviewer.pk for review in reviews):
-        return True  # there was nothing to see
+        return True  # there were no answers to see
     was_shown_them = any(review.reviewer_id == reviewer.pk for review in reviews)
     return item.queue.is_blind and item.reopened_at is None and not was_shown_them
 
@@ -280,26 +280,26 @@ def outputs_of(item: QueueItem) -> Any:
 
 
 def _real_correction(item: QueueItem, correction: Mapping[str, Any] | None) -> Any:
-    """Return the correction if it really differs from the run's outputs."""
+    """Return the correction if it differs from the run's outputs."""
     if correction is None or correction["outputs"] is None:
         return None
-    if item.item_type != QueueItem.ItemType.RUN:  # a thread or a pair has no one answer
+    if item.item_type != QueueItem.ItemType.RUN:  # a thread or a pair has no single answer
         return None
     if not corrections.differs(outputs_of(item), correction["outputs"]):
         return None
     return dict(correction)
 
 
-# Take back, skip, requeue -----------------------------------------------------------------------
+# Undo, skip, requeue ----------------------------------------------------------------------------
 
 
 @transaction.atomic
 def retract(review: Review, reviewer: User, now: datetime) -> Retracted:
-    """Take a review back: its feedback and ratings go, its answers become the reviewer's draft.
+    """Undo a review: its feedback and ratings are deleted, its answers become a draft.
 
     The seat it filled is reserved again. An item that was complete is open again, and
-    `item_reopened` announced. Taking back twice is taking back once. Raises Unavailable
-    (NO_ACCESS) for another person's review.
+    `item_reopened` announced. Repeating it changes nothing. Raises Unavailable (NO_ACCESS) for
+    another user's review.
     """
     if review.reviewer_id != reviewer.pk:
         raise Unavailable(Reason.NO_ACCESS)
@@ -318,7 +318,7 @@ def retract(review: Review, reviewer: User, now: datetime) -> Retracted:
 
 
 def _withdraw(item: QueueItem, review: Review, now: datetime) -> None:
-    """Undo what `submit` did for `review`; `item` is locked. The row stays, marked retracted."""
+    """Undo `submit` for `review`; `item` is locked. The row stays, marked retracted."""
     review.retracted_at = now
     review.save(update_fields=["retracted_at"])
     Rating.objects.filter(review=review).delete()
@@ -346,7 +346,7 @@ def _withdraw(item: QueueItem, review: Review, now: datetime) -> None:
         return
     # It was removed, or has enough reviews without this one: the seat is not needed.
     Seat.objects.filter(item=item, is_taken=False).delete()
-    if item.state == QueueItem.State.COMPLETED:  # by other reviews than when it was announced
+    if item.state == QueueItem.State.COMPLETED:  # by other reviews than announced
         announce(signals.item_reopened, QueueItem, item_ids=[item.pk])
         announce(signals.item_completed, QueueItem, item_ids=[item.pk])
 
@@ -354,10 +354,10 @@ def _withdraw(item: QueueItem, review: Review, now: datetime) -> None:
 def skip(
     item: QueueItem, reviewer: User, reason: str, now: datetime, *, note: str = ""
 ) -> Deferral:
-    """Pass `item` over for good: it is not offered to `reviewer` again. Frees their seat.
+    """Skip `item` for good: it is not offered to `reviewer` again. Frees their seat.
 
     `reason` is one of Deferral.Reason. Raises ValueError for another, Unavailable (NO_ACCESS,
-    REVIEWED). What was typed stays a draft.
+    REVIEWED). Unsubmitted input stays a draft.
     """
     if reason not in Deferral.Reason.values:
         raise ValueError(f"reason must be one of {', '.join(Deferral.Reason.values)}")
@@ -367,17 +367,16 @@ def skip(
 def requeue(
     item: QueueItem, reviewer: User, now: datetime, *, at: datetime | None = None
 ) -> Deferral:
-    """Put `item` at the end of `reviewer`'s own order. Frees their seat; the draft stays.
+    """Move `item` to the end of `reviewer`'s own order. Frees their seat; the draft stays.
 
-    What is put there comes in the order of `at` (none: now). Raises Unavailable (NO_ACCESS,
-    REVIEWED).
+    Items at the end are sorted by `at` (None: now). Raises Unavailable (NO_ACCESS, REVIEWED).
     """
     return _defer(item, reviewer, now, at=at, kind=Deferral.Kind.REQUEUE)
 
 
 @transaction.atomic
 def want_again(item: QueueItem, reviewer: User) -> None:
-    """Forget that `reviewer` skipped `item` or put it at the end; it comes in its place again."""
+    """Delete `reviewer`'s skip or requeue of `item`, which returns to its place in the order."""
     reviewer_sessions.open_session(item.queue, reviewer)
     if Deferral.objects.filter(item=item, reviewer=reviewer).delete()[0]:
         reservations.mark_returned([item.pk])

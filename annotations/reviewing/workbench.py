@@ -1,6 +1,6 @@
-"""What the workbench shows, in two statements: the frame around an item, and the item.
+"""Read the workbench in two statements: the frame around an item, and the item.
 
-A page of the ORM's making took nine, and building them cost more than running them.
+Through the ORM a page took nine, and building them cost more than running them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from observatory.workspaces.models import Membership, User
 from observatory.workspaces.roles import Permission, allows
 
 N_RECENT = 10
-N_PASSED = 200  # of the newest skips and postponements in any queue, those of this one are shown
+N_PASSED = 200  # newest skips and requeues in all queues, of which those of this queue are shown
 EXACT_COUNT_LIMIT = 1_000
 """Of items and reviews: above it a count may be reused, since counting grows with them."""
 COUNT_REUSE_FACTOR = 50  # a reused count is valid for this many times as long as it took
@@ -43,7 +43,7 @@ _QUEUE = Columns(AnnotationQueue, "q")
 _ITEM = Columns(QueueItem, "i")
 _SEAT = Columns(Seat, "s")
 _DRAFT = Columns(ReviewDraft, "d")
-# What the first tab and the editor show. The other tabs are another request.
+# Columns of the first tab and the editor. Other tabs are another request.
 _RUN = Columns(
     Run,
     "r",
@@ -70,7 +70,7 @@ def _asked(text: str | None) -> list[RubricItem]:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """An item the reviewer is done with: reviewed, skipped or requeued. The newest is undone first.
+    """An item the reviewer has reviewed, skipped or requeued. The newest is undone first.
 
     `kind` is "review", "skip" or "requeue"; only a review has a `uuid`. Name and opening are those
     of the run, None when it is not stored.
@@ -88,12 +88,12 @@ class Recent:
 
 @dataclass(slots=True)
 class Frame:
-    """A queue as one reviewer works in it.
+    """A queue for one reviewer.
 
-    `rubric` is the rubric as the text it was read as: the same text, the same questions.
-    `n_done` are the reviewer's standing reviews, `n_left` the items that need theirs; above
-    EXACT_COUNT_LIMIT it may miss what others did within the last second or so. `n_at_work` are
-    the people who hold an item now; `shown_id` the item `showing` names.
+    `rubric` is the rubric as its raw text: the same text, the same questions. `n_done` are the
+    reviewer's standing reviews, `n_left` the items that need theirs; above EXACT_COUNT_LIMIT it may
+    miss others' reviews of the last second or so. `n_at_work` are the reviewers who hold an item
+    now; `shown_id` is the id of the item `showing`.
     """
 
     queue: AnnotationQueue
@@ -106,7 +106,7 @@ class Frame:
     recent: list[Recent] = field(default_factory=list)
 
     def has_room(self) -> bool:
-        """Return whether one person may hold two of what is left and leave enough for others."""
+        """Whether a reviewer may hold two of the remaining items and leave enough for others."""
         return self.n_left > 2 * max(1, self.n_at_work)
 
 
@@ -147,7 +147,7 @@ SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
          AND r.id = coalesce(i.first_run_id, i.run_id))
 FROM annotations_annotationqueue q WHERE {_MAY_OPEN}
 """
-# Two texts: one that may count is planned anew each time, for its plan of all cases is dear.
+# Two texts: one that may count is planned anew each time, because its generic plan is slow.
 _COUNTING = _FRAME.format(n_left=N_NEEDING_MINE.format(queue="q.id"))
 _NOT_COUNTING = _FRAME.format(n_left="NULL::bigint")
 
@@ -201,13 +201,13 @@ def frame_of(
     }
     with prepared.cursor() as cursor:
         cursor.execute(_COUNTING if is_counting else _NOT_COUNTING, parameters)
-        found = cursor.fetchone()
-    if found is None:
+        fetched = cursor.fetchone()
+    if fetched is None:
         return None
-    row = list(found)
+    row = list(fetched)
     queue = _QUEUE.instance(_QUEUE.take(row))
     queue.workspace = member.workspace
-    asked, n_done, n_left, n_at_work, shown_id, recent = row
+    questions, n_done, n_left, n_at_work, shown_id, recent = row
     if n_left is None:
         assert counted is not None
         n_left = max(0, counted.n_left + counted.n_done - n_done)
@@ -216,8 +216,8 @@ def frame_of(
         _keep(key, _Count(n_done, n_left, ended + COUNT_REUSE_FACTOR * (ended - begun)))
     return Frame(
         queue,
-        _asked(asked),
-        asked or "",
+        _asked(questions),
+        questions or "",
         n_done,
         n_left,
         n_at_work,
@@ -241,7 +241,7 @@ def frame_of(
 
 @dataclass(slots=True)
 class Opened:
-    """An item as its reviewer sees it. `run` has what the first tab shows; the rest loads later."""
+    """An item for its reviewer. `run` has the columns of the first tab; the rest loads later."""
 
     item: QueueItem
     seat: Seat | None
@@ -250,7 +250,7 @@ class Opened:
     decisions: list[RoutingDecision]
 
 
-# LIMIT tells the planner that there is one seat, so that nothing is hashed to meet it.
+# LIMIT makes the planner expect one seat, so that it does not hash whole tables.
 # The function's seat comes from its own snapshot, what is joined to it from the statement's.
 _OPEN = f"""
 SELECT {_ITEM.sql}, {_SEAT.sql}, {_RUN.sql}, {_DRAFT.sql},
@@ -272,15 +272,15 @@ _OPEN_THIS = (
 def open_next(
     queue: AnnotationQueue, reviewer: User, now: datetime, *, exclude: Collection[int] = ()
 ) -> Opened | None:
-    """Reserve as `reservations.reserve_next` does and return the item, opened. One statement."""
+    """Reserve as `reservations.reserve_next` does and return the opened item. One statement."""
     return _opened(queue, _OPEN_NEXT, reserve_parameters(queue, reviewer, now, exclude))
 
 
 def open_after(frame: Frame, reviewer: User, now: datetime) -> Opened | None:
-    """Reserve and open the item after the one on the screen, so that it can be shown at once.
+    """Reserve and open the item after the current one, so that it can be shown at once.
 
-    None when there is no other, or when holding two would take one of the last from others.
-    With nothing on the screen it is what comes next in any case.
+    None when there is no other, or when holding two would take one of the last from others. Without
+    a current item, opens the next one in any case.
     """
     if frame.shown_id is None:
         return open_next(frame.queue, reviewer, now)
@@ -290,7 +290,7 @@ def open_after(frame: Frame, reviewer: User, now: datetime) -> Opened | None:
 
 
 def open_item(item: QueueItem, reviewer: User, seat: Seat | None) -> Opened:
-    """Return `item` opened under `seat`, as both are now. One statement."""
+    """Return `item` opened under `seat`, both refreshed. One statement."""
     opened = _opened(
         item.queue,
         _OPEN_THIS,
@@ -303,10 +303,10 @@ def open_item(item: QueueItem, reviewer: User, seat: Seat | None) -> Opened:
 def _opened(queue: AnnotationQueue, sql: str, parameters: dict[str, Any]) -> Opened | None:
     with prepared.cursor() as cursor:
         cursor.execute(sql, parameters)
-        found = cursor.fetchone()
-    if found is None:
+        fetched = cursor.fetchone()
+    if fetched is None:
         return None
-    row = list(found)
+    row = list(fetched)
     item = _ITEM.instance(_ITEM.take(row))
     item.queue = queue
     seat, run, draft = (
@@ -319,7 +319,7 @@ def _opened(queue: AnnotationQueue, sql: str, parameters: dict[str, Any]) -> Ope
 
 
 def shown(opened: Opened, *, is_whole: bool = False) -> item_subjects.Shown:
-    """Return what is shown of the item: what it was opened with, unless that is not enough.
+    """Return the content of the item: as it was opened, or read in full if that is not enough.
 
     Threads and pairs are read here, and with `is_whole` a run in all its columns.
     """
@@ -329,7 +329,7 @@ def shown(opened: Opened, *, is_whole: bool = False) -> item_subjects.Shown:
     return item_subjects.shown_of(item.queue.workspace, item)
 
 
-# A form that comes back -------------------------------------------------------------------------
+# Submitted forms --------------------------------------------------------------------------------
 
 _FORM = f"""
 SELECT {_QUEUE.sql}, {_ITEM.sql}, r.outputs::text, {_ASKED}
@@ -342,7 +342,7 @@ WHERE {_MAY_OPEN}
 
 @dataclass(slots=True)
 class Form:
-    """What a form of the workbench is about. `outputs` is the run's document, None: none."""
+    """The subject of a submitted form. `outputs` is the run's document, None: none."""
 
     item: QueueItem
     questions: list[RubricItem]
@@ -350,16 +350,16 @@ class Form:
 
 
 def form_of(member: Membership, queue_uuid: UUID, item_uuid: UUID) -> Form | None:
-    """Return what a form sent for this item is about; None when `member` may not open it."""
+    """Return the subject of a form for this item; None when `member` may not open it."""
     with prepared.cursor() as cursor:
         cursor.execute(_FORM, {**_who(member, queue_uuid), "item": item_uuid})
-        found = cursor.fetchone()
-    if found is None:
+        fetched = cursor.fetchone()
+    if fetched is None:
         return None
-    row = list(found)
+    row = list(fetched)
     queue = _QUEUE.instance(_QUEUE.take(row))
     queue.workspace = member.workspace
     item = _ITEM.instance(_ITEM.take(row))
     item.queue = queue
-    outputs, asked = row
-    return Form(item, _asked(asked), outputs)
+    outputs, questions = row
+    return Form(item, _asked(questions), outputs)

@@ -1,4 +1,4 @@
-"""How runs become items: rules, sampling, decisions, and the status runs get back.
+"""How runs become items: rules, sampling, decisions, and the runs' annotation status.
 
-Stands on `queues`. Must not import reviewing or agreement, nor touch reviews and seats.
+Builds on `queues`. Must not import reviewing or agreement, nor touch reviews and seats.
 """

@@ -1,8 +1,8 @@
-"""The rules that ship: what teams route to people first. Each is an ordinary, editable rule.
+"""The rules that ship with Observatory. Each is an ordinary, editable rule.
 
-Confidence is looked for under the key `confidence` in the metadata, in the outputs and in the
-feedback. A number up to 1 is read on the scale 0-1, above 1 on the scale 0-100; so exactly 1
-is certainty, and one per cent must be written 0.01.
+Confidence is read under the key `confidence` in the metadata, in the outputs and in the feedback. A
+number up to 1 is on the scale 0-1, above 1 on the scale 0-100; so exactly 1 is certainty, and one
+per cent must be written 0.01.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HIGH_STAKES_WORDS = ("legal", "medical", "refund", "terminate")
 
 
 def _confidence_below(percent: int) -> str:
-    """Return the filter that holds where a confidence is below `percent` of 100."""
+    """Return the filter for a confidence below `percent` of 100."""
     terms = []
     for key, value in _PAIRS:
         terms.append(f'and(eq({key}, "confidence"), lt({value}, {percent / 100}))')
@@ -36,17 +36,17 @@ def _confidence_below(percent: int) -> str:
 
 
 def _tier_is(tier: str) -> str:
-    """Return the filter that holds where the user's tier, sent as metadata or input, is `tier`."""
+    """Return the filter for a user's tier, sent as metadata or input, equal to `tier`."""
     terms = [
-        f'and(eq({place}_key, "{key}"), eq({place}_value, "{tier}"))'
-        for place in ("metadata", "input")
+        f'and(eq({family}_key, "{key}"), eq({family}_value, "{tier}"))'
+        for family in ("metadata", "input")
         for key in ("user_tier", "customer_tier")
     ]
     return f"or({', '.join(terms)})"
 
 
 def _inputs_say(words: Iterable[str]) -> str:
-    """Return the filter that holds where the inputs contain one of `words`, in any case."""
+    """Return the filter for inputs that contain one of `words`, in any case."""
     terms = [f'search(inputs, "{word}")' for word in words]
     return f"or({', '.join(terms)})"
 
@@ -149,19 +149,18 @@ def install_presets(
     by: User | None = None,
     is_enabled: bool = True,
 ) -> list[RoutingRule]:
-    """Give `queue` the rules of the named presets (all, if None) and return them in that order.
+    """Install the named presets (all, if None) as rules of `queue`; return them in that order.
 
-    They look at `projects`; without any, at all but experiments and the project of evaluators.
-
-    A preset the queue has already is left as it is, however it was edited. Raises KeyError for
-    a name that is none.
+    They apply to `projects`; without any, to all but experiments and the project of evaluators. A
+    preset the queue has already is left as it is, however it was edited. Raises KeyError for an
+    unknown name.
     """
-    wanted = [PRESETS[name] for name in (PRESETS if names is None else names)]
+    presets = [PRESETS[name] for name in (PRESETS if names is None else names)]
     present = {
         rule.preset: rule
         for rule in RoutingRule.objects.filter(workspace=workspace, queue=queue).exclude(preset="")
     }
-    for preset in wanted:
+    for preset in presets:
         if preset.name not in present:
             definition = RuleDefinition(
                 name=_free_name(workspace, queue, preset.title),
@@ -175,14 +174,14 @@ def install_presets(
             present[preset.name] = set_rule(
                 workspace, definition, now=now, by=by, is_enabled=is_enabled
             )
-    return [present[preset.name] for preset in wanted]
+    return [present[preset.name] for preset in presets]
 
 
 def _free_name(workspace: Workspace, queue: AnnotationQueue, title: str) -> str:
     """Return `title`, with the queue's name and a number added where it is taken."""
-    taken = set(RoutingRule.objects.filter(workspace=workspace).values_list("name", flat=True))
+    names = set(RoutingRule.objects.filter(workspace=workspace).values_list("name", flat=True))
     name, number = title, 1
-    while name in taken:
+    while name in names:
         name = f"{title} ({queue.name[:120]})" + (f" {number}" if number > 1 else "")
         number += 1
     return name

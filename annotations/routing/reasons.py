@@ -1,8 +1,7 @@
-"""Arithmetic: why a rule took a run, in the words of a person.
+"""Arithmetic: why a rule matched a run, in words.
 
-A decision keeps every clause of the filter that held. Most of them only lead there: that the run
-is a root, under which key a value stands, or on which scale a confidence is read. The reason is
-the clause that decided.
+A decision keeps every clause of the filter that matched. Most are only context: that the run is a
+root, the key of a value, or the scale of a confidence. The reason is the clause that decided.
 """
 
 from __future__ import annotations
@@ -21,10 +20,9 @@ Clause = Mapping[str, Any]
 
 
 def said(clauses: Sequence[Clause]) -> str:
-    """Return the clause that decided, e.g. "confidence 56 %, below 70 %"; "" if none says more.
+    """Return the clause that decided, e.g. "confidence 56 %, below 70 %"; "" if none is specific.
 
-    Of the bounds that a value lies within it is the nearest. A key alone says that the run has
-    it.
+    Of several bounds on a value it is the nearest. A key alone means that the run has it.
     """
     named = list(_named(clauses))
     bounds = [(name, clause) for name, clause in named if _distance(clause) is not None]
@@ -41,7 +39,7 @@ def said(clauses: Sequence[Clause]) -> str:
 
 
 def _named(clauses: Sequence[Clause]) -> Iterator[tuple[str, Clause]]:
-    """Yield the clauses on values with the name of each: a key names what comes after it."""
+    """Yield the clauses on values with the name of each: a key names the value after it."""
     key, family = "", ""
     for clause in clauses:
         field = str(clause.get("field", ""))
@@ -63,7 +61,7 @@ def _number(value: Any) -> float | None:
 
 
 def _distance(clause: Clause) -> float | None:
-    """Return how far the value is from the bound of a clause that is one."""
+    """Return how far the value is from the bound of a clause with one."""
     actual, expected = _number(clause.get("actual")), _number(clause.get("expected"))
     if clause.get("operator") not in _BOUNDS or actual is None or expected is None:
         return None
@@ -71,7 +69,7 @@ def _distance(clause: Clause) -> float | None:
 
 
 def _deciding(clauses: Sequence[Clause]) -> Clause:
-    """Return the nearest of several bounds. That a percentage is above 1 only says it is one."""
+    """Return the nearest of several bounds, without the one that only identifies a percentage."""
     telling = [
         clause
         for clause in clauses

@@ -1,13 +1,12 @@
-"""Runs that changed -> items in queues, each with the reason why.
+"""Route changed runs to items in queues, each with the reason.
 
-`drain` takes Change rows, asks every active rule of their workspaces in one statement a rule
-which of the runs it holds on, and adds the sampled ones to the queues in one statement. The
-claimed rows are deleted in the same transaction, so a crash anywhere repeats the whole step and
-repeating it changes nothing: (queue, run) is unique, the draw is a hash, a decision is written
-once a rule and item.
+`drain` claims Change rows, evaluates every active rule of their workspaces in one statement per
+rule, and adds the sampled runs to the queues in one statement. The claimed rows are deleted in the
+same transaction, so a crash anywhere repeats the whole step and repeating it changes nothing:
+(queue, run) is unique, the draw is a hash, a decision is written once per rule and item.
 
-Asking and adding are apart because the inclusion probability of an item needs to know all rules
-that held, also those that did not take the run; and because one ordered insert for all queues
+Evaluating and adding are separate because the inclusion probability of an item depends on all rules
+that matched, also those that did not select the run; and because one ordered insert for all queues
 cannot deadlock with the insert of another worker.
 """
 
@@ -39,11 +38,11 @@ from observatory.workspaces.models import Workspace
 
 log = logging.getLogger(__name__)
 
-BATCH = 250  # Change rows a transaction
-CHUNK = 5_000  # runs a statement
+BATCH = 250  # Change rows per transaction
+CHUNK = 5_000  # runs per statement
 MAX_FAILING_RUNS = 16  # bad runs found one by one before a rule may be given up for the chunk
 
-# Of a rule's filter, not of the server's state: a statement cancelled for taking too long.
+# Caused by a rule's filter, not by the server's state: a statement that timed out.
 _QUERY_CANCELED = "57014"
 
 Pair = tuple[int, UUID]  # queue, run
@@ -51,7 +50,7 @@ _ROOTS = Term("eq", "is_root", True)
 
 
 class Runs:
-    """Some run ids, written for SQL once however many rules are asked about them."""
+    """Some run ids, encoded for SQL once for all rules."""
 
     def __init__(self, ids: list[UUID]) -> None:
         self.ids = ids
@@ -63,7 +62,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class ActiveRule:
-    """A rule that is on, ready to be asked. `projects` None means every application's."""
+    """An enabled rule, ready to be evaluated. `projects` None means every application's."""
 
     rule: RoutingRule
     node: Node
@@ -71,13 +70,13 @@ class ActiveRule:
 
     @property
     def is_of_roots(self) -> bool:
-        """Return whether the filter says outright that it holds on roots only."""
+        """Return whether the filter explicitly requires roots."""
         return _ROOTS in (self.node.args if isinstance(self.node, And) else (self.node,))
 
 
 @dataclass(frozen=True)
 class Held:
-    """A rule's filter held on a run. `draw` decides whether the rule takes it."""
+    """A rule's filter matched a run. `draw` decides whether the rule selects it."""
 
     rule: ActiveRule
     run_id: UUID
@@ -90,7 +89,7 @@ class Held:
 
 @dataclass
 class Standing:
-    """An open item, as the database has it, with the sampling rates of its decisions."""
+    """The stored row of an open item, with the sampling rates of its decisions."""
 
     id: int
     priority: int
@@ -99,11 +98,11 @@ class Standing:
 
 
 def drain(limit: int, now: datetime) -> int:
-    """Route the runs of up to `limit` due Change rows; return how many rows were taken.
+    """Route the runs of up to `limit` due Change rows; return how many rows were claimed.
 
-    0 means that nothing is due (or that others hold what is). May be called by any number of
-    workers at once. A rule that fails on some runs delays no other: those runs are tried
-    again later, five times, and then wait in the dead letters for `redrive`.
+    0 means that nothing is due (or claimed by other workers). May be called by any number of
+    workers at once. A rule that fails on some runs delays no other: those runs are tried again
+    later, five times, and then wait in the dead letters for `redrive`.
     """
     with transaction.atomic():
         claimed = changes.claim(limit)
@@ -120,7 +119,7 @@ def drain(limit: int, now: datetime) -> int:
 
 
 def _settle(group: Sequence[Change], failures: dict[UUID, str], now: datetime) -> list[int]:
-    """Put off what failed, only the failing runs of it, and return the rows that are done."""
+    """Postpone the failing runs of failed changes, and return the rows that are done."""
     done = []
     for change in group:
         bad = [run_id for run_id in change.run_ids if run_id in failures]
@@ -136,8 +135,8 @@ def _settle(group: Sequence[Change], failures: dict[UUID, str], now: datetime) -
 def route(workspace_id: int, run_ids: Sequence[UUID], now: datetime) -> dict[UUID, str]:
     """Apply the workspace's rules to these runs, in the caller's transaction.
 
-    Only runs that have ended are looked at. Returns the runs on which a rule could not be
-    asked, with the error; everything else is in its queue.
+    Only runs that have ended are evaluated. Returns the runs on which a rule failed, with the
+    error; everything else is in its queue.
     """
     workspace = Workspace.objects.get(pk=workspace_id)
     record.attach(workspace, run_ids, is_thorough=True)
@@ -151,8 +150,8 @@ def route(workspace_id: int, run_ids: Sequence[UUID], now: datetime) -> dict[UUI
         ended, roots = _ended(workspace_id, list(run_ids[start : start + CHUNK]))
         held: list[Held] = []
         for rule in active:
-            found, failed = _ask(rule, workspace_id, roots if rule.is_of_roots else ended)
-            held += found
+            matches, failed = _ask(rule, workspace_id, roots if rule.is_of_roots else ended)
+            held += matches
             failures.update(failed)
         _place(workspace_id, held, now)
     return failures
@@ -172,10 +171,10 @@ def _parsed(text: str) -> Node:
 
 
 def _active_rules(workspace_id: int) -> tuple[list[ActiveRule], str]:
-    """Return the rules that are on and feed a queue that is in use; and what is wrong with one.
+    """Return the enabled rules with a queue in use, and the error of a rule, if any.
 
-    A rule whose stored text cannot be read is no reason to lose runs: it is reported as the
-    error, the runs are put off, and they are routed once the rule is mended or switched off.
+    A rule whose stored text cannot be read must not lose runs: it is reported as the error, the
+    runs are postponed, and they are routed once the rule is fixed or switched off.
     """
     rows = (
         RoutingRule.objects.filter(
@@ -211,18 +210,18 @@ def _ended(workspace_id: int, run_ids: list[UUID]) -> tuple[Runs, Runs]:
 
 
 def _ask(rule: ActiveRule, workspace_id: int, runs: Runs) -> tuple[list[Held], dict[UUID, str]]:
-    """Return on which runs the rule holds, and on which asking failed, found by halving.
+    """Return the runs that match the rule, and those on which it failed, found by bisection.
 
-    A rule that fails on nearly everything is given up early, and its runs are put off together.
+    A rule that fails on nearly everything is given up early, and its runs are postponed together.
     """
-    found: list[Held] = []
+    matches: list[Held] = []
     failed: dict[UUID, str] = {}
     waiting = [runs] if runs.ids else []
     n_answered = 0
     while waiting:
         part = waiting.pop()
         try:
-            found += _ask_once(rule, workspace_id, part)
+            matches += _ask_once(rule, workspace_id, part)
             n_answered += len(part.ids)
         except DatabaseError as error:
             if not _is_of_the_rule(error):
@@ -234,18 +233,18 @@ def _ask(rule: ActiveRule, workspace_id: int, runs: Runs) -> tuple[list[Held], d
             else:
                 middle = len(part.ids) // 2
                 waiting += [Runs(part.ids[middle:]), Runs(part.ids[:middle])]
-    return found, failed
+    return matches, failed
 
 
 def _is_of_the_rule(error: DatabaseError) -> bool:
-    """Return whether the filter or a run is to blame, not the connection, a deadlock, a disk."""
+    """Return whether the filter or a run caused the error, not the connection or the server."""
     if not isinstance(error, OperationalError):
         return True
     return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
 
 
-# A rule that names no project is about what applications do: experiments answer examples again,
-# and evaluators judge. A rule that names such a project takes their runs.
+# A rule without projects covers applications only: experiments repeat examples, and evaluators
+# judge. A rule that names such a project covers their runs.
 _OF_APPLICATIONS = """
  AND NOT EXISTS (SELECT FROM runs_project p WHERE p.id = r.project_id
                  AND (p.reference_dataset_id IS NOT NULL OR p.name = %s))
@@ -288,24 +287,24 @@ WHERE i.state = 'open'
 
 
 def _place(workspace_id: int, held: Iterable[Held], now: datetime) -> None:
-    """Put what was sampled into the queues, with the decisions, and raise what is open there."""
+    """Add sampled runs to the queues, with the decisions, and raise the priority of open items."""
     by_pair: dict[Pair, list[Held]] = defaultdict(list)
-    for one in held:
-        by_pair[one.rule.rule.queue_id, one.run_id].append(one)
-    wanted = {
-        pair: max(one.rule.rule.priority for one in several if one.is_selected)
+    for match in held:
+        by_pair[match.rule.rule.queue_id, match.run_id].append(match)
+    new_items = {
+        pair: max(match.rule.rule.priority for match in several if match.is_selected)
         for pair, several in sorted(by_pair.items())
-        if any(one.is_selected for one in several)
+        if any(match.is_selected for match in several)
     }
-    if wanted:
+    if new_items:
         with connection.cursor() as cursor:
             cursor.execute(
                 _ADD,
                 {
-                    "wanted_queues": [queue_id for queue_id, _ in wanted],
-                    "wanted_runs": [run_id for _, run_id in wanted],
-                    "wanted_priorities": list(wanted.values()),
-                    "queues": sorted({queue_id for queue_id, _ in wanted}),
+                    "wanted_queues": [queue_id for queue_id, _ in new_items],
+                    "wanted_runs": [run_id for _, run_id in new_items],
+                    "wanted_priorities": list(new_items.values()),
+                    "queues": sorted({queue_id for queue_id, _ in new_items}),
                     "source": QueueItem.Source.RULE,
                     "now": now,
                     "added_by": None,
@@ -318,31 +317,31 @@ def _place(workspace_id: int, held: Iterable[Held], now: datetime) -> None:
     _raise_priority(
         {
             standing[pair].id: priority
-            for pair, priority in wanted.items()
+            for pair, priority in new_items.items()
             if pair in standing and priority > standing[pair].priority
         }
     )
 
 
 def _standing(pairs: Iterable[Pair]) -> dict[Pair, Standing]:
-    """Return the open items among `pairs`; reviewed and removed ones are left in peace."""
+    """Return the open items among `pairs`; reviewed and removed ones are not touched."""
     ordered = list(pairs)
     if not ordered:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, [[q for q, _ in ordered], [r for _, r in ordered]])
-        found = {
+        open_items = {
             (queue_id, run_id): Standing(item_id, priority)
             for item_id, queue_id, run_id, priority in cursor.fetchall()
         }
-    by_id = {item.id: item for item in found.values()}
+    by_id = {item.id: item for item in open_items.values()}
     for item_id, rule_id, rate, probability in RoutingDecision.objects.filter(
         item__in=list(by_id)
     ).values_list("item", "rule_uuid", "sampling_rate", "inclusion_probability"):
         item = by_id[item_id]
         item.rates[rule_id] = rate
         item.inclusion_probability = max(item.inclusion_probability, probability)
-    return found
+    return open_items
 
 
 def _decide(
@@ -351,23 +350,23 @@ def _decide(
     standing: dict[Pair, Standing],
     now: datetime,
 ) -> None:
-    """Write the decisions that are new, and what they mean for the items' probabilities."""
+    """Write the new decisions, and the items' probabilities."""
     new: list[tuple[Standing, Held, float]] = []
     raised: dict[int, float] = {}
     for pair, item in standing.items():
         rates = item.rates | {
-            one.rule.rule.uuid: one.rule.rule.sampling_rate for one in by_pair[pair]
+            match.rule.rule.uuid: match.rule.rule.sampling_rate for match in by_pair[pair]
         }
         probability = sampling.inclusion_probability(sorted(rates.values()))
         new += [
-            (item, one, probability)
-            for one in by_pair[pair]
-            if one.is_selected and one.rule.rule.uuid not in item.rates
+            (item, match, probability)
+            for match in by_pair[pair]
+            if match.is_selected and match.rule.rule.uuid not in item.rates
         ]
         if item.rates and probability > item.inclusion_probability + 1e-12:
             raised[item.id] = probability
     if new:
-        facts = facts_of(workspace_id, sorted({one.run_id for _, one, _ in new}))
+        facts = facts_of(workspace_id, sorted({match.run_id for _, match, _ in new}))
         RoutingDecision.objects.bulk_create(
             [_decision(*each, facts.get(each[1].run_id), now) for each in new],
             ignore_conflicts=True,
@@ -402,10 +401,10 @@ def _decision(
 
 
 def explain(node: Node, facts: Facts) -> list[dict[str, Any]]:
-    """Return the clauses of a filter that held on a run, with the actual values, as JSON.
+    """Return the clauses of a filter that matched a run, with the actual values, as JSON.
 
-    Should the explanation itself fail, the run is routed all the same: one clause then says
-    so, and the log says why.
+    If the explanation itself fails, the run is still routed: one clause then states the failure,
+    and the log has the error.
     """
     try:
         held = clauses(node, facts)
@@ -421,14 +420,14 @@ def _storable(value: Any) -> Any:
         text = value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
         return text.encode("utf-8", "replace").decode()
     if isinstance(value, list):
-        return [_storable(one) for one in value]
+        return [_storable(item) for item in value]
     if isinstance(value, dict):
-        return {_storable(name): _storable(one) for name, one in value.items()}
+        return {_storable(name): _storable(item) for name, item in value.items()}
     return value
 
 
 def _raise_priority(raised: dict[int, int]) -> None:
-    """Move open items (id -> priority) forward: a later, graver rule took them, too.
+    """Raise the priority of open items (id -> priority) that a graver rule has selected later.
 
     The seats count as returned: at the new priority, reviewers' bookmarks may be past them.
     """

@@ -1,4 +1,4 @@
-"""Rules as people edit them: checked before they are stored, every change a version."""
+"""Create and edit rules: validated before they are stored, every change a version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_PAIRS = "a pairwise queue is filled from experiments, not by rules"
 
 @dataclass(frozen=True)
 class RuleDefinition:
-    """What a rule says. `sampling_rate` is a share [0, 1].
+    """The content of a rule. `sampling_rate` is a fraction in [0, 1].
 
     No `projects` means all but experiments and the project of evaluators.
     """
@@ -36,9 +36,9 @@ class RuleDefinition:
 
 
 def check_filter(text: str) -> None:
-    """Raise FilterError, with the position, unless `text` is a filter that can be run.
+    """Raise FilterError, with the position, unless `text` is a valid filter.
 
-    Blank is an error, too: a rule for every run says `eq(is_root, true)` and means it.
+    Blank is an error, too: a rule for every run must be explicit, as `eq(is_root, true)`.
     """
     where(parse(text))
 
@@ -53,13 +53,12 @@ def set_rule(
     by: User | None = None,
     is_enabled: bool | None = None,
 ) -> RoutingRule:
-    """Create a rule, or make `rule` say what `definition` says; return it.
+    """Create a rule, or set the content of `rule` to `definition`; return it.
 
-    A new rule is off unless `is_enabled`; None leaves an old one as it is. The change counts
-    for whatever changes from now on: runs that were looked at before are not looked at again.
-    Raises FilterError for a filter that cannot be read, ValueError for a rate outside [0, 1],
-    a pairwise queue, or a queue or project of another workspace, IntegrityError for a name
-    already taken.
+    A new rule is off unless `is_enabled`; None leaves an existing one as it is. The change applies
+    to runs that change from now on: earlier runs are not evaluated again. Raises FilterError for an
+    invalid filter, ValueError for a rate outside [0, 1], a pairwise queue, or a queue or project of
+    another workspace, IntegrityError for a name already taken.
     """
     check_filter(definition.filter)
     if not 0 <= definition.sampling_rate <= 1:
@@ -88,17 +87,17 @@ def set_rule(
 def keep_version(rule: RoutingRule, *, now: datetime, by: User | None = None) -> bool:
     """Write a version of `rule` if it differs from the newest one; return whether it does.
 
-    To be called after every save of a rule and its projects (the admin saves them itself).
-    Switching a rule on or off is no change of what it says.
+    Must be called after every save of a rule and its projects (the admin saves them itself).
+    Switching a rule on or off does not change its content.
     """
     locked = RoutingRule.objects.select_for_update(no_key=True).get(pk=rule.pk)
     newest = RuleVersion.objects.filter(rule=locked).order_by("-version").first()
-    said = definition_of(locked)
-    if newest is not None and newest.definition == said:
+    content = definition_of(locked)
+    if newest is not None and newest.definition == content:
         return False
     version = 1 if newest is None else newest.version + 1
     RuleVersion.objects.create(
-        rule=locked, version=version, definition=said, created_by=by, created_at=now
+        rule=locked, version=version, definition=content, created_by=by, created_at=now
     )
     RoutingRule.objects.filter(pk=rule.pk).update(version=version)
     rule.version = version
@@ -106,7 +105,7 @@ def keep_version(rule: RoutingRule, *, now: datetime, by: User | None = None) ->
 
 
 def definition_of(rule: RoutingRule) -> dict[str, Any]:
-    """Return what `rule` says as plain values: what `RuleVersion.definition` keeps."""
+    """Return the content of `rule` as plain values, for `RuleVersion.definition`."""
     return {
         "name": rule.name,
         "filter": rule.filter,

@@ -1,10 +1,9 @@
-"""`annotation_status` of a run: what became of it in the queues, as an attribute of the run.
+"""`annotation_status` of a run: its state in the queues, as an attribute of the run.
 
-`filled` once it is reviewed and no queue waits for it any more, `empty` while one waits that
-had been reviewed. The last statement counts: a review completed or taken back, or the
-application that sets the attribute itself. Setting it from outside is a statement about the run
-only: it neither closes an open item nor opens a completed one. A run that waits for its first
-review has no status but the one it was sent with.
+`filled` once it is reviewed and no queue waits for it any more, `empty` while a queue waits that
+had been reviewed. The last write counts: a review completed or undone, or the application that sets
+the attribute itself. Setting it by the API only changes the run: it neither closes an open item nor
+opens a completed one. A run that waits for its first review keeps the status it was sent with.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ HAVING bool_or(i.state <> 'removed' AND (i.completed_at IS NOT NULL OR i.reopene
 
 
 def sync_annotation_status(workspace: Workspace, run_ids: Sequence[UUID], now: datetime) -> int:
-    """Set the status of those of these runs that were reviewed; return how many changed.
+    """Set the status of the reviewed runs among these; return how many changed.
 
-    Notes no Change: the caller is acting on one.
+    Writes no Change row: the caller is already handling one.
     """
     with connection.cursor() as cursor:
         scope: dict[str, Any] = {

@@ -30,19 +30,19 @@ DRAW_SQL = (
 
 
 def draw(rule_id: UUID, run_id: UUID) -> float:
-    """Return the draw of a rule on a run: uniform in [0, 1), the same for ever.
+    """Return the draw of a rule on a run: uniform in [0, 1), always the same.
 
-    It is the first 52 bits of SHA-256 over the 16 bytes of the rule's id and the 16 of the
-    run's, divided by 2^52. Draws of two rules on one run are independent.
+    It is the first 52 bits of SHA-256 over the 16 bytes of the rule's id and the 16 of the run's,
+    divided by 2^52. Draws of two rules on one run are independent.
     """
     digest = hashlib.sha256(rule_id.bytes + run_id.bytes).digest()
     return (int.from_bytes(digest[:8], "big") >> (64 - DRAW_BITS)) / _UNIT
 
 
 def is_selected(rule_id: UUID, run_id: UUID, sampling_rate: float) -> bool:
-    """Return whether the rule takes the run: rate 0 takes none, rate 1 every one.
+    """Return whether the rule selects the run: rate 0 selects none, rate 1 every one.
 
-    `sampling_rate` is a share in [0, 1]. Raising the rate never drops a run that was taken.
+    `sampling_rate` is a fraction in [0, 1]. Raising the rate never drops a run that was selected.
     Raises ValueError for a rate outside [0, 1] or nan.
     """
     if not 0 <= sampling_rate <= 1:
@@ -51,12 +51,12 @@ def is_selected(rule_id: UUID, run_id: UUID, sampling_rate: float) -> bool:
 
 
 def inclusion_probability(sampling_rates: Iterable[float]) -> float:
-    """Return the probability that at least one of several independent rules takes a run.
+    """Return the probability that at least one of several independent rules selects a run.
 
-    `sampling_rates` are the rates of the rules of one queue whose filter held on the run, each
-    in [0, 1]: 1 - product of (1 - rate). 0 without any rule. Its inverse is the item's design
-    weight. Raises ValueError for a rate outside [0, 1] or nan.
-    Source: D. G. Horvitz, D. J. Thompson (1952), JASA 47(260), 663-685.
+    `sampling_rates` are the rates of the rules of one queue whose filter matched the run, each in
+    [0, 1]: 1 - product of (1 - rate). 0 without any rule. Its inverse is the item's design weight.
+    Raises ValueError for a rate outside [0, 1] or nan. Source: D. G. Horvitz, D. J. Thompson
+    (1952), JASA 47(260), 663-685.
     """
     logarithm = 0.0
     for rate in sampling_rates:

@@ -1,4 +1,4 @@
-"""observatory redrive: try the dead letters of routing again."""
+"""`observatory redrive`: retry the dead letters of routing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Revive every dead change, or list them: one line each."""
+        """Revive every dead change, or list them, one per line."""
         if options["list"]:
             for change in Change.objects.filter(is_dead=True).order_by("pk"):
                 self.stdout.write(
