@@ -3,7 +3,7 @@
 A CSV file has a column for each key of the inputs and of the outputs. How the cells are read
 back is in the column's name, so that nothing is lost: `input_question` holds texts as they are,
 `input_note:optional` texts that may be missing (an empty cell), `input_n:json` JSON, and
-`inputs:json` the whole document where an example's cannot be told by keys.
+`inputs:json` the whole document where an example's cannot be identified by keys.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def cells_read(columns: Sequence[Column], cells: Sequence[str]) -> dict[str, byt
             sides[member][key] = msgspec.json.encode(text)
     for side, parts in sides.items():
         if parts and side in members:
-            raise BadLine(f"{side}{JSON} and {side[:-1]}_ columns tell the same document")
+            raise BadLine(f"{side}{JSON} and {side[:-1]}_ columns contain the same document")
         if parts:
             members[side] = _composed(side, parts)
     return members

@@ -222,7 +222,7 @@ def problem(schema: dict[str, Any], document: str, budget: Budget) -> str | None
     try:
         errors = _errors(schema, exact.loads(document), budget)
     except Unresolvable as error:
-        return f"$: the schema refers to what it does not hold: {error}"[:MAX_MESSAGE]
+        return f"$: the schema has a reference without a target: {error}"[:MAX_MESSAGE]
     except RecursionError:
         return "$: nested too deeply, or the schema refers to itself without end"
     except TooMuch as error:

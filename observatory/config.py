@@ -197,7 +197,7 @@ class Environment:
             return None
         password = unquote(url.password or "")
         if password.lower() in KNOWN_PASSWORDS:
-            self.mistakes.append(f"{name}: its password is one that everybody tries first")
+            self.mistakes.append(f"{name}: its password is commonly guessed")
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(url.path.strip("/")),

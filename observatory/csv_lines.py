@@ -94,7 +94,7 @@ def read(content: bytes, *, is_guarded: bool = False) -> tuple[list[str], Iterat
     if is_guarded:
         names = [unguarded(name) for name in names]
     if not names:
-        raise BadFile(1, "there is no header with the names of the columns")
+        raise BadFile(1, "the header with the column names is missing")
     for column, name in enumerate(names):
         if not name.strip():
             raise BadFile(1, f"column {column + 1} has no name")
@@ -140,7 +140,7 @@ def _decoded(content: bytes) -> str:
             line, f"is not {encoding.removesuffix('-sig').upper()}; save the file as UTF-8"
         ) from None
     if (position := text.find("\x00")) >= 0:
-        raise BadFile(text.count("\n", 0, position) + 1, "holds a NUL character")
+        raise BadFile(text.count("\n", 0, position) + 1, "contains a NUL character")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Calls go down, events go up: how a lower room tells the rooms above that rows changed."""
+"""Signals from lower rooms to the rooms above: which rows changed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""JSON read and written without changing a number.
+"""Read and write JSON without changing a number.
 
-The usual readers turn 2**64 into a double, and the usual writers refuse it. Everything that
-reads or writes JSON which a client sent uses this module, so that each number leaves as it
-came: integers of any size are `int`, and a fraction that a double would print differently is
-a `Number`, a float that remembers its digits.
+The usual readers turn 2**64 into a double, and the usual writers refuse it. All code that reads or
+writes JSON from a client uses this module, so that each number leaves as it came: integers of any
+size are `int`, and a fraction that a double would print differently is a `Number`, a float that
+remembers its digits.
 
 A number has at most MAX_DIGITS digits in a row and an exponent of at most MAX_EXPONENT that a
 double can hold; `loads` refuses others and says where they are.
@@ -42,7 +42,7 @@ __all__ = [
 
 Fragment = orjson.Fragment  # JSON text that `dumps` embeds without parsing it
 
-MAX_DIGITS: Final = 4_300  # what Python's int() takes
+MAX_DIGITS: Final = 4_300  # the limit of Python's int()
 MAX_EXPONENT: Final = 324  # of the smallest double, 5e-324
 _LONG: Final = 25  # characters: no double is printed with more
 _NESTED: Final = 200  # levels; orjson writes at most 254
@@ -56,7 +56,7 @@ _TOKEN = re.compile(
 
 
 class NotJSON(ValueError):
-    """A text that is not JSON, or holds a number out of range; `path` says where, if known."""
+    """A text that is not JSON, or has a number out of range; `path` is its place, if known."""
 
     def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
@@ -96,7 +96,7 @@ class _OutOfRange(ValueError):
 
 
 def _number(digits: str) -> float:
-    """Return the fraction or exponent that `digits` spell. Raises _OutOfRange."""
+    """Return the number with the fraction or exponent in `digits`. Raises _OutOfRange."""
     value = float(digits)
     if repr(value) == digits:
         return value
@@ -129,7 +129,7 @@ def loads(document: bytes | str) -> Any:
 
 
 def _out_of_range(document: bytes | str) -> NotJSON:
-    """Return the error that names the first number of `document` which is out of range."""
+    """Return the error for the first number of `document` that is out of range."""
     bad = object()
 
     def read(digits: str) -> Any:
@@ -160,7 +160,7 @@ def _is_exact(double: float, value: Decimal) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """Return what orjson can write for a `value` it does not know."""
+    """Return `value`, of a type unknown to orjson, as one that it can write."""
     if isinstance(value, Number):
         return Fragment(value.digits)
     if isinstance(value, Decimal):
@@ -244,7 +244,7 @@ def _written_out(match: re.Match[bytes]) -> bytes:
 
 
 def double(number: float) -> float:
-    """Return the double that `number` is. Raises ValueError for an integer that no double equals.
+    """Return `number` as a double. Raises ValueError for an integer that no double equals.
 
     A fraction becomes the nearest double.
     """
@@ -266,22 +266,22 @@ def digits_of(number: float) -> str:
 
 
 def spelled(value: Any, **options: Any) -> str:
-    """Return `value` as `json.dumps(value, **options)` spells it, unless that changes a number.
+    """Return `value` as `json.dumps(value, **options)` writes it, unless that changes a number.
 
-    For texts that others compare: arguments of tool calls, what a digest is made of.
+    For texts that are compared elsewhere: arguments of tool calls, input of a digest.
     """
     text = json.dumps(value, **options)
     return text if loads(text) == value else dumps(value, sort_keys=True).decode()
 
 
 def has_nul(document: bytes) -> bool:
-    r"""Return whether a text of a JSON document holds \u0000, which PostgreSQL cannot store."""
+    r"""Return whether a text of a JSON document contains \u0000, which PostgreSQL cannot store."""
     return rb"\u0000" in _ESCAPE.findall(document)
 
 
-def is_same(one: Any, other: Any) -> bool:
-    """Return whether two JSON values are written alike: neither 1 and true, nor 1 and 1.0 are."""
-    return dumps(one, sort_keys=True) == dumps(other, sort_keys=True)
+def is_same(left: Any, right: Any) -> bool:
+    """Return whether two JSON values are written alike; 1 differs from true and from 1.0."""
+    return dumps(left, sort_keys=True) == dumps(right, sort_keys=True)
 
 
 def _mended(match: re.Match[bytes]) -> bytes:
@@ -289,7 +289,7 @@ def _mended(match: re.Match[bytes]) -> bytes:
 
 
 def jsonb(value: Any) -> str:
-    """Return `value` as JSON for a jsonb column or parameter; NUL, which none holds, is U+FFFD."""
+    """Return `value` as JSON for a jsonb column or parameter, with NUL replaced by U+FFFD."""
     document = dumps(value)
     if b"\\u0000" in document:
         document = _ESCAPE.sub(_mended, document)
@@ -297,14 +297,14 @@ def jsonb(value: Any) -> str:
 
 
 class Encoder(json.JSONEncoder):
-    """What `JSONField(encoder=...)` takes: the text for a jsonb column."""
+    """For `JSONField(encoder=...)`: writes the text of a jsonb column."""
 
     def encode(self, o: Any) -> str:
         return jsonb(o)
 
 
 class Decoder(json.JSONDecoder):
-    """What `JSONField(decoder=...)` takes."""
+    """For `JSONField(decoder=...)`."""
 
     def decode(self, s: str, _w: Any = None) -> Any:
         return loads(s)

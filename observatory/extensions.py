@@ -1,8 +1,8 @@
 """Declared extension points: where a room above adds to what a room below does.
 
-The lower room declares the place and its type, and calls what stands in it. The upper room fills
-it, in `AppConfig.ready` or, for the admin, beside the class it registers. Nothing else of a room
-is changed from another one.
+The lower room declares the point and its type, and calls the registered part. The upper room
+registers it, in `AppConfig.ready` or, for the admin, beside the class it registers. A room changes
+nothing else in another one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Additions(Generic[T]):
-    """A place for any number of parts, in the order in which they were added."""
+    """An extension point for any number of parts, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._parts: list[T] = []
@@ -31,14 +31,14 @@ class Additions(Generic[T]):
 
 
 class Slot(Generic[T]):
-    """A place for exactly one part. `purpose` completes "no room has registered ..."."""
+    """An extension point for exactly one part. `purpose` completes "no room has registered ..."."""
 
     def __init__(self, purpose: str) -> None:
         self._purpose = purpose
         self._part: T | None = None
 
     def fill(self, part: T) -> None:
-        """Set the part. Raises ImproperlyConfigured when another one is set already."""
+        """Set the part. Raises ImproperlyConfigured when a different one is set already."""
         if self._part is not None and self._part != part:
             raise ImproperlyConfigured(f"two rooms have registered {self._purpose}")
         self._part = part

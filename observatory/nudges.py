@@ -1,8 +1,8 @@
-"""Tell a worker that there is something to do, without ever waiting for the broker.
+"""Send messages to a worker without waiting for the broker.
 
-Receivers run after the commit but before the answer is sent, so they only raise a flag here; a
-thread of the process publishes. One nudge covers every change before it, so while one is on
-its way the next are the same one. A lost nudge costs seconds: each task has a sweeper.
+Receivers run after the commit but before the response is sent, so they only set a flag here; a
+thread of the process publishes. One nudge covers every change before it, so while one is on its way
+further ones are dropped. A lost nudge costs seconds: each task has a sweeper.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_UNREAD_FILES = 200  # of the filesystem broker, which reads its whole folder
 
 
 class Nudger:
-    """Publishes from a thread of its own: `nudge` never blocks and never raises."""
+    """Publishes from its own thread: `nudge` never blocks and never raises."""
 
     def __init__(self, publish: Callable[[], None]) -> None:
         self._publish = publish
@@ -32,7 +32,7 @@ class Nudger:
         self._pid = 0
 
     def nudge(self) -> None:
-        """Ask for one message to be sent soon."""
+        """Request that one message is sent soon."""
         self._is_wanted.set()
         if self._thread is None or self._pid != os.getpid() or not self._thread.is_alive():
             self._start()
@@ -41,7 +41,7 @@ class Nudger:
         with self._lock:
             if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive():
                 return
-            self._pid = os.getpid()  # a forked worker has the flag, but not the thread
+            self._pid = os.getpid()  # a forked worker inherits the flag, but not the thread
             self._thread = threading.Thread(target=self._run, name="nudges", daemon=True)
             self._thread.start()
 
@@ -54,14 +54,14 @@ class Nudger:
             try:
                 self._publish()
             except Exception as error:
-                # Whatever the broker's library raises: the sweeper finds the rows all the same.
+                # Any error of the broker's library: the sweeper finds the rows anyway.
                 if not is_failing:
-                    log.warning("the broker takes no nudge (the sweeper goes on): %s", error)
+                    log.warning("the broker accepts no nudge (the sweeper continues): %s", error)
                 is_failing = True
                 pause.wait(PAUSE_S)
                 continue
             if is_failing:
-                log.warning("the broker takes nudges again")
+                log.warning("the broker accepts nudges again")
             is_failing = False
             pause.wait(SPACING_S)
 

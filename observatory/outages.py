@@ -1,4 +1,4 @@
-"""Which exceptions are the fault of the machine, so that the client should try again later."""
+"""Recognise exceptions that are outages, so that clients retry later."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from django.db import InterfaceError, OperationalError
 from django.http import UnreadablePostError
 from psycopg.errors import ReadOnlySqlTransaction
 
-# The SDKs keep a batch on 503 with Retry-After and send it again; on a 500 they hammer and drop it.
+# The SDKs keep a batch on 503 with Retry-After and send it again; on a 500 they drop it.
 RETRY_AFTER_S: Final = 20
 _OF_THE_CLIENT = (UnreadablePostError, ConnectionError)
 
 
 def reason_of_outage(exception: BaseException) -> str | None:
-    """Return what is not available because of `exception`, or None: it is no outage.
+    """Return what is unavailable because of `exception`, or None if it is not an outage.
 
-    The database is away, full or takes no writes (a standby); or the disk is full, read-only or
-    gone, also for the file in which the server keeps a request's body. An OSError of the
-    connection to the client is neither.
+    The database is unreachable, full or read-only (a standby); or the disk is full, read-only or
+    gone, also for the file in which the server keeps a request's body. An OSError of the connection
+    to the client is not an outage.
     """
     cause = exception.__cause__
     if isinstance(exception, UnreadablePostError) and isinstance(cause, OSError) and cause.errno:

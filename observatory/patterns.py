@@ -1,6 +1,6 @@
-r"""Regular expressions that clients write: of schemas and rubrics, in bounded time and memory.
+r"""Regular expressions from clients, in schemas and rubrics, in bounded time and memory.
 
-Patterns are read as JSON Schema has them (ECMA-262): `\d`, `\w` and `\b` know ASCII only, `\s`
+Patterns have the semantics of JSON Schema (ECMA-262): `\d`, `\w` and `\b` know ASCII only, `\s`
 every space, `$` is the very end, and a match may be anywhere in the text. They run on RE2, whose
 time is linear in the text. What RE2 cannot run (lookaround, backreferences, counts above 1,000)
 runs on a backtracking engine with a time limit, on texts of at most MAX_BACKTRACKED characters.
@@ -18,7 +18,7 @@ import re2
 import regex
 
 MAX_PATTERN: Final = 1_000  # characters
-MAX_TEXT: Final = 1_000_000  # characters of a text that a pattern is held against
+MAX_TEXT: Final = 1_000_000  # characters of a text to match
 MAX_BACKTRACKED: Final = 100_000  # characters
 MAX_MEMORY: Final = 1 << 18  # bytes of a compiled pattern
 MATCH_S: Final = 0.2
@@ -35,11 +35,11 @@ _ESCAPE: Final = re.compile(
 
 
 class BadPattern(ValueError):
-    """A text that is not a regular expression, or one that cannot be run; says why."""
+    """A text that is not a regular expression, or that cannot be run; has the reason."""
 
 
 class TooSlow(Exception):
-    """A pattern did not come to an end in time, or the text is too long for it; says which."""
+    """A pattern exceeded its time limit, or the text is too long for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Pattern:
         longest = MAX_TEXT if self.is_linear else MAX_BACKTRACKED
         if len(text) > longest:
             raise TooSlow(
-                f"The pattern {self.source} is not held against more than {longest:,} characters."
+                f"The pattern {self.source} is matched against {longest:,} characters at most."
             )
         if self.is_linear:
             return self.program.search(text.encode("utf-8", "replace")) is not None
@@ -67,7 +67,7 @@ class Pattern:
 
 @lru_cache(maxsize=512)
 def like(pattern: str) -> Callable[[str], bool]:
-    """Return whether a text is as the SQL LIKE `pattern` has it, in time linear in the text."""
+    """Return a predicate: whether a text matches the SQL LIKE `pattern`, in linear time."""
     parts = []
     letters = iter(pattern)
     for letter in letters:
@@ -83,7 +83,7 @@ def like(pattern: str) -> Callable[[str], bool]:
 
 @lru_cache(maxsize=512)
 def compiled(source: str) -> Pattern:
-    """Return the pattern of `source`. Raises BadPattern."""
+    """Return the compiled pattern of `source`. Raises BadPattern."""
     if len(source) > MAX_PATTERN:
         raise BadPattern(f"is longer than {MAX_PATTERN:,} characters")
     options = re2.Options()
@@ -93,7 +93,7 @@ def compiled(source: str) -> Pattern:
         program = re2.compile(_translated(source, end=r"\z").encode(), options)
         return Pattern(source, program, is_linear=True)
     except UnicodeEncodeError:
-        raise BadPattern("holds half a surrogate pair") from None
+        raise BadPattern("contains an unpaired surrogate") from None
     except re2.error:
         pass  # not a pattern, or one that needs backtracking
     try:
@@ -108,17 +108,17 @@ def compiled(source: str) -> Pattern:
 def _translated(source: str, *, end: str, is_backtracked: bool = False) -> str:
     """Return an ECMA-262 pattern in the syntax of the engine; `end` is its end of the text."""
     parts: list[str] = []
-    place, in_set = 0, False
-    while place < len(source):
-        letter = source[place]
-        if letter == "\\" and (match := _ESCAPE.match(source, place)):
+    position, in_set = 0, False
+    while position < len(source):
+        letter = source[position]
+        if letter == "\\" and (match := _ESCAPE.match(source, position)):
             parts.append(_escape(match, in_set=in_set))
-            place = match.end()
+            position = match.end()
             continue
-        if not in_set and source.startswith(("[]", "[^]"), place):
-            is_any = source[place + 1] == "^"
+        if not in_set and source.startswith(("[]", "[^]"), position):
+            is_any = source[position + 1] == "^"
             parts.append(_ANY if is_any else f"[^{_ANY[1:]}")
-            place += 3 if is_any else 2
+            position += 3 if is_any else 2
             continue
         if letter == "[" and in_set:
             letter = r"\["
@@ -127,7 +127,7 @@ def _translated(source: str, *, end: str, is_backtracked: bool = False) -> str:
         elif letter == "$" and not in_set:
             letter = end
         parts.append(letter)
-        place += 1
+        position += 1
     text = "".join(parts)
     return re.sub(r"\\x\{([0-9a-f]+)\}", _long_escape, text) if is_backtracked else text
 

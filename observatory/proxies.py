@@ -1,4 +1,4 @@
-"""Arithmetic: who a client is, when proxies that are trusted stand before it."""
+"""Arithmetic: the address of a client behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
 
 
 def is_trusted(address: str, proxies: Sequence[Network]) -> bool:
-    """Return whether what the peer at `address` says of its client is believed.
+    """Return whether the forwarding headers of the peer at `address` are trusted.
 
-    An empty address is a Unix socket, behind which there is a proxy of this machine; it is
-    trusted as soon as any proxy is.
+    An empty address is a Unix socket, behind which there is a proxy of this machine; it is trusted
+    as soon as any proxy is.
     """
     return bool(proxies) and (not address or _is_in(address, tuple(proxies)))
 
@@ -31,8 +31,8 @@ def is_trusted(address: str, proxies: Sequence[Network]) -> bool:
 def client_of(peer: str, forwarded_for: str, proxies: Sequence[Network]) -> str:
     """Return the address of the client behind `peer`.
 
-    That is the last in X-Forwarded-For that is not a trusted proxy itself: what stands before
-    it may be made up by the client.
+    That is the last address in X-Forwarded-For that is not a trusted proxy itself: the client may
+    have made up the ones before.
     """
     client = peer
     for hop in reversed(forwarded_for.split(",")):

@@ -1,7 +1,7 @@
-"""Django settings. Every knob is an environment variable, read once, typed and checked here.
+"""Django settings. Every setting is an environment variable, read once, typed and checked here.
 
-Without DATABASE_URL, Observatory runs its embedded PostgreSQL in OBSERVATORY_DATA: same code,
-same migrations. docs/reference/settings.md lists the knobs.
+Without DATABASE_URL, Observatory runs its embedded PostgreSQL in OBSERVATORY_DATA: same code, same
+migrations. docs/reference/settings.md lists the variables.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ DATABASES["default"] |= {
     "DISABLE_SERVER_SIDE_CURSORS": env.flag("OBSERVATORY_PGBOUNCER", False),
 }
 STATEMENT_TIMEOUT_S = env.integer("OBSERVATORY_STATEMENT_TIMEOUT_S", 10, 1, 3_600)
-PAGE_TIMEOUT_S = min(5, STATEMENT_TIMEOUT_S)  # of a search on a page: a person waits for it
+PAGE_TIMEOUT_S = min(5, STATEMENT_TIMEOUT_S)  # of a search on a page, whose user waits
 # A database that is down, or behind a cut network, is noticed within 2-3 s: then the API answers
 # 503 with Retry-After and the SDKs keep their batches.
 _options: dict[str, object] = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
 if not env.flag("OBSERVATORY_PGBOUNCER", False):
-    # PgBouncer refuses start-up options, and its servers do not know each other's statements.
+    # PgBouncer refuses start-up options, and its servers do not share prepared statements.
     _options["options"] = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s"
     _options["prepare_threshold"] = 0  # of observatory/db/prepared.py alone
 DATABASES["default"]["OPTIONS"] = _options | cast(
@@ -96,7 +96,7 @@ elif _broker_kind in {"redis", "rediss"}:
 elif _broker_kind in {"amqp", "amqps"}:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
-    # A task put off waits in RabbitMQ instead of in the worker; that needs a topic exchange.
+    # A delayed task waits in RabbitMQ instead of in the worker; that needs a topic exchange.
     CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
     CELERY_WORKER_DETECT_QUORUM_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "observatory"
@@ -104,14 +104,14 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 120
-CELERY_TASK_PUBLISH_RETRY = False  # a nudge that cannot leave at once is the sweeper's business
+CELERY_TASK_PUBLISH_RETRY = False  # the sweeper replaces a nudge that cannot be sent at once
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BEAT_SCHEDULE = {
-    # `expires`: without a worker, no mountain of messages that all say the same.
+    # `expires`: without a worker, equal messages must not pile up.
     "sweep-changes": {
         "task": "annotations.tasks.sweep_changes",
         "schedule": 5.0,
@@ -260,13 +260,13 @@ SESSION_COOKIE_AGE = 7 * 86_400
 SESSION_IDLE_MINUTES = env.integer("OBSERVATORY_SESSION_IDLE_MINUTES", 720, 5, 10_080)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-# Our scripts read the token's cookie: it changes when one signs in again in another tab.
+# The pages' scripts read the token's cookie: signing in in another tab changes it.
 CSRF_COOKIE_HTTPONLY = False
 CSRF_FAILURE_VIEW = "observatory.web.account.csrf_failure"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-# TLS ends at a proxy; it says so in X-Forwarded-Proto, which it must not pass on from outside.
+# TLS ends at a proxy, which sets X-Forwarded-Proto and must not pass on a client's.
 SECURE_SSL_REDIRECT = env.flag("OBSERVATORY_SSL_REDIRECT", IS_HTTPS)
-SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz)$"]  # asked from inside, without TLS
+SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz)$"]  # requested from inside, without TLS
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -297,7 +297,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 REST_FRAMEWORK = {
-    "URL_FORMAT_OVERRIDE": None,  # ?format=csv is the view's to read
+    "URL_FORMAT_OVERRIDE": None,  # views read ?format=csv themselves
     "DEFAULT_AUTHENTICATION_CLASSES": ["observatory.api.kit.auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["observatory.api.kit.rendering.OrjsonRenderer"],

@@ -1,4 +1,4 @@
-"""Where each face is mounted."""
+"""URLs of the three faces: API, pages and admin."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ class InvalidField(ValueError):
 
 
 def is_storable(text: str) -> bool:
-    """Return whether PostgreSQL can store `text`: it has no NUL and no lone surrogate."""
+    """Return whether PostgreSQL can store `text`: without NUL and lone surrogates."""
     return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def clean_text(text: str) -> str:
-    """Return `text` as PostgreSQL can store it: NUL and lone surrogates become U+FFFD."""
+    """Return `text` with NUL and lone surrogates replaced by U+FFFD, as PostgreSQL can store it."""
     if "\x00" in text:
         text = text.replace("\x00", REPLACEMENT)
     try:

@@ -1,4 +1,4 @@
-"""The WSGI entry point, with the shim without which chunked uploads arrive empty."""
+"""The WSGI entry point, with a shim that makes chunked uploads readable."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _UNTIL_THE_END = str(1 << 62)
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Serve one request.
 
-    Django reads CONTENT_LENGTH bytes and takes a missing one as zero, so a chunked body (the
-    JavaScript SDK's) would read as empty. Where the server ends the input itself, a huge
-    length makes Django read to that end; the API counts what it reads against its own limit.
+    Django reads CONTENT_LENGTH bytes and treats a missing one as zero, so a chunked body (the
+    JavaScript SDK's) would read as empty. Where the server ends the input itself, a huge length
+    makes Django read to that end; the API counts what it reads against its own limit.
     """
     if (
         environ.get("wsgi.input_terminated")

@@ -103,4 +103,4 @@ def test_the_example_environment_has_settings_only_and_needs_two_secrets() -> No
     assert env.database("DATABASE_URL") is not None
     assert env.broker("CELERY_BROKER_URL", "").startswith("redis://")
     # Not filled in, it does not start.
-    assert env.mistakes == ["DATABASE_URL: its password is one that everybody tries first"]
+    assert env.mistakes == ["DATABASE_URL: its password is commonly guessed"]

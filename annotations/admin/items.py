@@ -124,7 +124,7 @@ class QueueItemAdmin(WorkspaceAdmin):
         n = sum(queue_items.release(item) for item in queryset)
         self.message_user(request, f"{n} reservations ended", messages.SUCCESS)
 
-    @admin.action(description="Requeue: offer to everybody again", permissions=["change"])
+    @admin.action(description="Requeue: offer to every reviewer again", permissions=["change"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         n = 0
         for item in queryset:
@@ -132,7 +132,7 @@ class QueueItemAdmin(WorkspaceAdmin):
             n += 1
         self.message_user(request, f"{n} items offered again", messages.SUCCESS)
 
-    @admin.action(description="Remove: take out of the queue for good", permissions=["change"])
+    @admin.action(description="Remove from the queue for good", permissions=["change"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         by_queue: dict[AnnotationQueue, list[int]] = defaultdict(list)
         for item in queryset:

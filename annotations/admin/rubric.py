@@ -39,11 +39,9 @@ class RubricItemForm(QuestionModelForm):
         required=False, help_text="A free text must contain a match of this regular expression"
     )
     visible_if = forms.JSONField(
-        required=False, widget=SMALL, help_text=f"Asked only if this holds: {CONDITION}"
+        required=False, widget=SMALL, help_text=f"Shown only if this holds: {CONDITION}"
     )
-    required_if = forms.JSONField(
-        required=False, widget=SMALL, help_text="Needs an answer if this holds"
-    )
+    required_if = forms.JSONField(required=False, widget=SMALL, help_text="Required if this holds")
 
     class Meta:
         model = RubricItem

@@ -73,8 +73,8 @@ class Excluded:
     def words(self) -> str:
         """Return how many ratings were set aside for which reason; "" for none."""
         counts = (
-            (self.other_scale, "given on another scale of this question"),
-            (self.not_blind, "given when another's answer could be seen"),
+            (self.other_scale, "rated on another scale of this question"),
+            (self.not_blind, "rated when another's answer was visible"),
             (self.invalid, "outside the scale"),
             (self.before_window, "older than the window"),
         )

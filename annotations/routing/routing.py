@@ -409,8 +409,8 @@ def explain(node: Node, facts: Facts) -> list[dict[str, Any]]:
     try:
         held = clauses(node, facts)
     except Exception:
-        log.exception("run %s was routed, but its reason could not be told", facts.id)
-        return [{"text": "the reason could not be told: see the log"}]
+        log.exception("run %s was routed, but its reason could not be computed", facts.id)
+        return [{"text": "the reason could not be computed: see the log"}]
     return [{name: _storable(value) for name, value in each.as_dict().items()} for each in held]
 
 

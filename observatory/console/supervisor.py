@@ -70,7 +70,7 @@ class Child:
         """Start the process and return the descriptor of its output."""
         program = self.program
         account = program.account
-        self.process = subprocess.Popen(  # noqa: S603 - our own programs
+        self.process = subprocess.Popen(  # noqa: S603 - Observatory's own programs
             list(program.command),
             env=dict(program.environment),
             cwd="/" if account else None,

@@ -91,7 +91,7 @@ def connection_settings(data: Path) -> dict[str, object]:
 
 
 SETTINGS = """
-# Written by Observatory. Durability is not ours to relax: fsync, full_page_writes and
+# Written by Observatory. Durability must not be relaxed: fsync, full_page_writes and
 # synchronous_commit stay on, and readiness fails if they are not.
 listen_addresses = ''
 max_connections = 100
@@ -146,7 +146,7 @@ def run_as_server(
 ) -> subprocess.CompletedProcess[str]:
     """Run a PostgreSQL binary under the server's account. Raises CalledProcessError."""
     account = server_user()
-    return subprocess.run(  # noqa: S603 - our own binaries, our own arguments
+    return subprocess.run(  # noqa: S603 - fixed binaries and arguments
         [str(word) for word in command],
         check=True,
         capture_output=True,
@@ -261,7 +261,7 @@ def is_running(data: Path) -> bool:
 
 
 def start(data: Path) -> bool:
-    """Start the server in the background and make the database. Return False if it ran already."""
+    """Start the server in the background and create the database; False if it ran already."""
     prepare(data)
     if is_running(data):
         return False
@@ -293,8 +293,8 @@ def make_database(data: Path) -> None:
         dbname="postgres",
         autocommit=True,
     ) as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-        if found.fetchone() is None:
+        row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+        if row.fetchone() is None:
             connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
@@ -307,8 +307,8 @@ def stop(data: Path, mode: str = "fast") -> None:
 # Sharing one server ---------------------------------------------------------------------------
 #
 # `up.lock` is held by `observatory up` for its life: then commands wait for its server instead
-# of starting one. `users.lock` is held shared by everyone who uses the server. `turn.lock` is
-# held for moments, while a command starts or stops one. Whoever leaves last stops a server that
+# of starting one. `users.lock` is held shared by every process that uses it. `turn.lock` is
+# held briefly, while a command starts or stops one. The last process stops a server that
 # a command had started (`pg/for_commands`).
 
 
@@ -329,7 +329,7 @@ def _is_up(data: Path) -> bool:
 
 @contextlib.contextmanager
 def borrowed(data: Path, *, patience_s: float = 30.0) -> Iterator[None]:
-    """The running server of `data` for one command: started if need be, and stopped after it.
+    """Yield with the server of `data` running for one command: started and stopped if needed.
 
     Raises InUse when `observatory up` runs but its server does not answer in `patience_s`.
     """
@@ -353,15 +353,15 @@ def borrowed(data: Path, *, patience_s: float = 30.0) -> Iterator[None]:
 
 
 class InUse(Exception):
-    """Somebody else uses this data directory."""
+    """Another process uses this data directory."""
 
 
 @contextlib.contextmanager
 def owned(data: Path, *, patience_s: float = 15.0) -> Iterator[None]:
-    """The data directory for `observatory up`, with no server running in it.
+    """Hold the data directory for `observatory up`, with no server running in it.
 
-    A server that nobody uses (its starter was killed) is stopped; one that is stopping is
-    waited for. Raises InUse when another `up` or a command is using it.
+    A server without users (its starter was killed) is stopped; one that is stopping is waited for.
+    Raises InUse when another `up` or a command is using it.
     """
     prepare(data)
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What models were asked: prompts, their commits, tags and likes.
+"""Prompts, their commits, tags and likes.
 
-Stands beside `runs`. Must not import it, nor run a prompt.
+On the same floor as `runs`, which it must not import. Must not run a prompt.
 """

@@ -21,7 +21,7 @@ class StaleParent(Exception):
 
 
 class Unchanged(Exception):
-    """The newest commit holds the same manifest."""
+    """The newest commit has the same manifest."""
 
 
 def latest(repo: PromptRepo) -> Commit | None:
@@ -29,14 +29,14 @@ def latest(repo: PromptRepo) -> Commit | None:
 
 
 def resolve(repo: PromptRepo, reference: str) -> Commit | None:
-    """Return the commit of a tag, `latest`, or a hash of at least 8 digits that fits only one."""
+    """Return the commit of a tag, `latest`, or a unique hash prefix of at least 8 digits."""
     if reference == LATEST:
         return latest(repo)
     tagged = repo.commits.filter(tags__name=reference).first()
     if tagged is not None or not _PREFIX.fullmatch(reference):
         return tagged
-    found = list(repo.commits.filter(commit_hash__startswith=reference)[:2])
-    return found[0] if len(found) == 1 else None
+    commits = list(repo.commits.filter(commit_hash__startswith=reference)[:2])
+    return commits[0] if len(commits) == 1 else None
 
 
 @transaction.atomic
@@ -70,7 +70,7 @@ def push(
 
 
 def tag(commit: Commit, name: str) -> Tag:
-    """Point a tag at `commit`, wherever it pointed before."""
+    """Point a tag at `commit`, moving it if it exists."""
     moved, _ = Tag.objects.update_or_create(
         repo_id=commit.repo_id, name=name, defaults={"commit": commit}
     )

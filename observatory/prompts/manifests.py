@@ -1,4 +1,4 @@
-"""Manifests: their canonical form, their hash, and the prompt in one that carries a model."""
+"""Manifests: their canonical form, their hash, and the prompt in a manifest with a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def digest(manifest: dict[str, Any]) -> str:
 
 
 def commit_hash(digest: str, parent: str | None) -> str:
-    """Return the hash of a commit: its manifest and everything before it."""
+    """Return the hash of a commit: of its manifest and its history."""
     return hashlib.sha256(f"{parent or ''}:{digest}".encode()).hexdigest()
 
 
@@ -29,10 +29,10 @@ def _kind(part: Any) -> str:
 
 
 def loadable(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest as LangChain loads it: a PromptPlayground is a sequence of its members.
+    """Return the manifest as LangChain loads it: a PromptPlayground becomes a sequence.
 
-    The hosted service's playground stores a prompt and its model under a class of its own, which
-    no client knows. One without a model is its prompt.
+    The hosted service's playground stores a prompt and its model under a class of its own, which no
+    client knows. Without a model it becomes its prompt.
     """
     parts = manifest.get("kwargs")
     if _kind(manifest) != PLAYGROUND or not isinstance(parts, dict):

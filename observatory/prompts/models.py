@@ -1,4 +1,4 @@
-"""Prompts under version: a repository of commits, each a manifest that is never edited."""
+"""Tables of versioned prompts: a repository of commits with immutable manifests."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Tag(models.Model):
 
 
 class Like(models.Model):
-    """Of the person whose key it is; all keys without a person are one."""
+    """A like by the key's owner; all keys without an owner count as one."""
 
     repo = models.ForeignKey(PromptRepo, models.CASCADE, related_name="likes")
     user = models.ForeignKey(User, models.CASCADE, null=True, related_name="+")

@@ -16,9 +16,9 @@ FIELDS: Final = {
     for field in (
         Field("id", Kind.UUID, "the project"),
         Field("name", Kind.TEXT, "its name"),
-        Field("description", Kind.TEXT, "what it says of itself"),
-        Field("start_time", Kind.TIME, "when it was begun"),
-        Field("end_time", Kind.TIME, "when it was ended; missing while it goes on"),
+        Field("description", Kind.TEXT, "its description"),
+        Field("start_time", Kind.TIME, "when it started"),
+        Field("end_time", Kind.TIME, "when it ended; missing while it runs"),
         Field("reference_dataset_id", Kind.UUID, "the dataset of an experiment"),
         Field("metadata", Kind.DOCUMENT, "metadata as a whole"),
         Field("metadata_key", Kind.TEXT, "a key of the metadata", "metadata"),

@@ -56,7 +56,7 @@ _EXPRESSIONS = {
     )
 }
 FIELDS = tuple(_EXPRESSIONS)
-"""What can be told of a set of runs; percentiles of latency and first token in seconds."""
+"""The figures of a set of runs; percentiles of latency and first token in seconds."""
 OF_A_PROJECT = (
     *("run_count", "latency_p50", "latency_p99", "first_token_p50", "first_token_p99"),
     *("median_tokens", *sums.USAGE),

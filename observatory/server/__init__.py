@@ -1,4 +1,4 @@
-"""The web server's worker: a request takes a thread only once it has arrived as a whole.
+"""The web server's worker: a request gets a thread only once it has arrived completely.
 
-Must not import a room or a face: it hands a WSGI application what it has read.
+Must not import a room or a face: it passes complete requests to a WSGI application.
 """

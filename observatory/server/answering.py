@@ -1,4 +1,4 @@
-"""Run the application for a request that has arrived as a whole; in a thread of the worker."""
+"""Run the application for a complete request, in a thread of the worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGE_ANSWER: Final = 8 << 20
 
 
 def answer(worker: Any, connection: Connection) -> bool:
-    """Answer the request of `connection`; return whether the client may send another."""
+    """Respond to the request of `connection`; return whether the client may send another."""
     request, outbox = connection.request, connection.outbox
     try:
         return _answer(worker, connection, request)
@@ -30,7 +30,7 @@ def answer(worker: Any, connection: Connection) -> bool:
 def _answer(worker: Any, connection: Connection, request: Any) -> bool:
     body, outbox = connection.body, connection.outbox
     assert body is not None
-    if isinstance(request.body.reader, ChunkedReader):  # from here on as if its length was sent
+    if isinstance(request.body.reader, ChunkedReader):  # from here on as if it had a Content-Length
         request.headers = [h for h in request.headers if h[0] != "TRANSFER-ENCODING"]
         request.headers.append(("CONTENT-LENGTH", str(body.size)))
     worker.cfg.pre_request(worker, request)
@@ -52,7 +52,7 @@ def _answer(worker: Any, connection: Connection, request: Any) -> bool:
         if not response.headers_sent:
             raise
         worker.log.exception("Error handling request")
-        outbox.abandon()  # the client must not take a part for the whole
+        outbox.abandon()  # the client must not mistake a part for the whole
         return False
     finally:
         stream.close()  # Django's request and response refer to each other, and to this

@@ -1,4 +1,4 @@
-"""One connection, as the event loop of its worker sees it."""
+"""One connection in the event loop of its worker."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from observatory.proxies import is_trusted
 from observatory.server.framing import Framing
 from observatory.server.spool import Body, Outbox, Room
 
-PROGRESS: Final = 64 << 10  # bytes a body or an answer must move within STALL_TIMEOUT_S
+PROGRESS: Final = 64 << 10  # bytes of a body or a response that must move within STALL_TIMEOUT_S
 
 
 class State(enum.IntEnum):
-    """What a connection is at; the first go first when there are too many of one address."""
+    """The phase of a connection; the first are evicted first when one address has too many."""
 
-    LINGERING = 0  # its last answer is sent: until the client closes, what it sends is dropped
+    LINGERING = 0  # its last response is sent: input is dropped until the client closes
     READING_HEAD = 1
     READING_BODY = 2
-    CLOSING = 3  # its last answer is being sent
+    CLOSING = 3  # its last response is being sent
     WORKING = 4  # a thread has its request, or it waits for one
 
 
@@ -46,16 +46,16 @@ class Connection:
         self.is_from_proxy = is_trusted(
             "" if self.is_local else self.peer_name, settings.TRUSTED_PROXIES
         )
-        self.client = self.peer_name  # behind a trusted proxy: the one that it names
+        self.client = self.peer_name  # behind a trusted proxy: the address in its header
         self.outbox = Outbox(connection, room, partial(has_pending, self))
         self.state = State.READING_HEAD
         self.since = time.monotonic()
         self.deadline = float("inf")
         self.mask = 0
         self.received = bytearray()
-        self.n_searched = 0  # bytes of `received` in which no head ends
+        self.n_searched = 0  # bytes of `received` already searched for the end of the head
         self.n_requests = 0
-        self.n_moved = 0  # bytes since the deadline was last put off
+        self.n_moved = 0  # bytes since the deadline was last extended
         self.request: Any = None
         self.framing: Framing | None = None
         self.body: Body | None = None
@@ -71,20 +71,20 @@ class Connection:
         return self.state in {State.CLOSING, State.LINGERING}
 
     def wanted_events(self) -> int:
-        """Return what the selector shall report."""
+        """Return the events for the selector."""
         if self.outbox.is_pending:
-            return selectors.EVENT_WRITE  # a client must take its answer before it asks more
+            return selectors.EVENT_WRITE  # a client must read its response before the next request
         return 0 if self.state in {State.WORKING, State.CLOSING} else selectors.EVENT_READ
 
     def moved(self, n_bytes: int) -> None:
-        """Put the deadline off after every PROGRESS bytes that went in or out."""
+        """Extend the deadline after every PROGRESS bytes in or out."""
         self.n_moved += n_bytes
         if self.n_moved >= PROGRESS:
             self.n_moved = 0
             self.deadline = time.monotonic() + settings.STALL_TIMEOUT_S
 
     def forget_request(self) -> None:
-        """Give back what the request took."""
+        """Release the request's memory and files."""
         self.request = self.framing = None
         if self.body is not None:
             self.body.close()

@@ -1,4 +1,4 @@
-"""Requests that wait for a thread: every client in turn, and a thread left for the others."""
+"""A queue of requests for threads: clients take turns, and one thread is left for others."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class FairQueue(Generic[Job]):
     def __init__(self, n_for_one: int) -> None:
         self._n_for_one = n_for_one
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[Job]] = {}  # of clients in their turn
+        self._waiting: dict[str, deque[Job]] = {}  # of clients in their order
         self._n_running: Counter[str] = Counter()
-        self._idle: list[threading.Lock] = []  # a held lock of each thread that waits
+        self._idle: list[threading.Lock] = []  # one held lock per waiting thread
 
     def put(self, client: str, job: Job) -> None:
         """Add a request of `client`."""
@@ -30,7 +30,7 @@ class FairQueue(Generic[Job]):
             self._wake_one()
 
     def get(self) -> tuple[str, Job]:
-        """Wait for a request whose turn it is; say `done` when it is answered."""
+        """Wait for the next request; call `done` when it is answered."""
         bell = threading.Lock()
         bell.acquire()
         while True:
@@ -42,7 +42,7 @@ class FairQueue(Generic[Job]):
             bell.acquire()
 
     def done(self, client: str) -> None:
-        """Count one thread less for `client`."""
+        """Release one thread of `client`."""
         with self._lock:
             self._n_running[client] -= 1
             if not self._n_running[client]:

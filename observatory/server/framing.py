@@ -14,7 +14,7 @@ _SIZE: Final = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 
 class BadFraming(ValueError):
-    """The body is not framed as its head says; where it ends is unknown."""
+    """The body's framing does not match its head; its end is unknown."""
 
 
 class Framing(Protocol):
@@ -31,7 +31,7 @@ class Framing(Protocol):
 
 
 class Counted:
-    """A body of a length stated beforehand, in bytes."""
+    """A body with a Content-Length, in bytes."""
 
     def __init__(self, length: int) -> None:
         self.missing = length
@@ -50,7 +50,7 @@ class Counted:
 
 
 class Chunked:
-    """A body in chunks, each with its size before it. Extensions and trailers are dropped."""
+    """A chunked body. Extensions and trailers are dropped."""
 
     def __init__(self) -> None:
         self.is_complete = False

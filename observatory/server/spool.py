@@ -1,4 +1,4 @@
-"""What waits on one side of a connection: a body until it is whole, an answer until it is read.
+"""Buffers of a connection: a body until it is complete, a response until it is read.
 
 Little is kept in memory, the rest in an unnamed file of the temporary folder.
 """
@@ -17,17 +17,17 @@ from typing import IO, Final
 BODY_IN_MEMORY: Final = 2 << 20  # a longer body goes to a file
 ANSWER_IN_MEMORY: Final = 256 << 10
 ANSWER_IN_FILE: Final = 256 << 20  # of a longer one the thread waits for the client
-AT_LEAST: Final = 64 << 10  # of an answer is kept even when there is no room
-MEMORY: Final = 32 << 20  # of all bodies and answers that wait in one worker
+AT_LEAST: Final = 64 << 10  # of a response, kept even when there is no room
+MEMORY: Final = 32 << 20  # of all waiting bodies and responses of one worker
 FLUSH_AT_MOST: Final = 4 << 20  # to one client before the next has its turn
 
 
 class NoRoom(OSError):
-    """The files of this worker take as much as they may, or the disk is full."""
+    """The files of this worker have reached their limit, or the disk is full."""
 
 
 class Room:
-    """How much all connections of one worker keep, in memory and in files. Thread-safe."""
+    """What all connections of one worker buffer, in memory and in files. Thread-safe."""
 
     def __init__(self, in_files: int) -> None:
         self._lock = threading.Lock()
@@ -111,7 +111,7 @@ class Body:
 
 
 class _Kept:
-    """A part of an answer that the client has not read: bytes, or a range of a file."""
+    """A part of a response that the client has not read: bytes, or a range of a file."""
 
     __slots__ = ("at", "content", "descriptor", "end")
 
@@ -133,7 +133,7 @@ class _Kept:
 
 
 class Outbox:
-    """The answers of one connection. Threads write, the event loop sends what did not go at once.
+    """The responses of one connection. Threads write; the event loop sends what did not go at once.
 
     It has the methods of a socket that gunicorn's Response calls.
     """
@@ -211,7 +211,7 @@ class Outbox:
         return n_sent
 
     def abandon(self) -> None:
-        """Forget what is kept and take no more: the event loop is about to close the connection."""
+        """Drop what is kept and accept no more: the event loop is about to close the connection."""
         with self._changed:
             self.is_closed = True
             while self._kept:

@@ -1,8 +1,8 @@
-"""A worker of gunicorn in which a slow client holds a socket and never a thread.
+"""A gunicorn worker in which a slow client holds a socket and never a thread.
 
-The event loop of each worker reads heads and bodies under deadlines and sends what a client
-does not take at once; a thread is taken only for a request that has arrived as a whole, and is
-free again when its answer is written here. Parsing and answering are gunicorn's.
+The event loop of each worker reads heads and bodies under deadlines and sends what a client does
+not read at once; a request gets a thread only once it has arrived completely, and the thread is
+free again when the response is written here. Parsing and responding are gunicorn's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from observatory.server.spool import Body, Room
 
 RECEIVE: Final = 1 << 20
 MAX_HEAD: Final = 64 << 10
-LINGER_S: Final = 5.0  # how long a refused body is read and dropped, so that its answer arrives
+LINGER_S: Final = 5.0  # how long a refused body is read and dropped, so that the response arrives
 LINGER_BYTES: Final = 32 << 20
 LAST_REQUEST_S: Final = 2.0  # of an idle connection when the worker stops
 REASONS: Final = {
@@ -49,7 +49,7 @@ REASONS: Final = {
 
 
 class BufferedWorker(Worker):  # type: ignore[misc]
-    """Reads requests and writes answers in an event loop, and computes answers in threads."""
+    """Reads requests and writes responses in an event loop, and runs the application in threads."""
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -73,7 +73,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
     # The event loop -------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Serve until asked to stop, then finish what has begun."""
+        """Serve until a stop signal arrives, then finish the requests in hand."""
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._woken)
         for listener in self.sockets:
             listener.setblocking(False)
@@ -127,7 +127,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
                 self._selector.unregister(listener)
 
     def _accept(self, listener: Any, events: int) -> None:
-        try:  # one at a time, so that the other workers have their share
+        try:  # one at a time, so that other workers get their share
             accepted, peer = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
@@ -141,7 +141,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
         self._admit(accepted, peer, listener.getsockname())
 
     def _admit(self, accepted: socket.socket, peer: Any, server: Any) -> None:
-        """Take a connection in; the slowest of its address goes when there are too many."""
+        """Accept a connection; evict the slowest of its address when there are too many."""
         accepted.setblocking(False)
         connection = Connection(accepted, peer, server, self._room, self._has_pending)
         name = connection.peer_name
@@ -162,7 +162,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
         self._listen_to(connection)
 
     def _evict(self, candidates: Any) -> bool:
-        """Close one of `candidates` that waits for its client, the one that has done so longest."""
+        """Close the one of `candidates` that has waited longest for its client."""
         waiting = [c for c in candidates if c.state is not State.WORKING]
         if not waiting:
             return False
@@ -170,7 +170,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
         return True
 
     def _drop(self, connection: Connection) -> None:
-        """Close `connection`; a thread that answers it meets a closed outbox."""
+        """Close `connection`; a thread that responds gets an error from its outbox."""
         if connection not in self._connections:
             return
         del self._connections[connection]
@@ -233,7 +233,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
             self._after_answer(connection)
 
     def _after_answer(self, connection: Connection) -> None:
-        """Go on when an answer has left: with the next request, or to the end."""
+        """Continue after a response has been sent: with the next request, or close."""
         now = time.monotonic()
         connection.since = now
         if connection.state is State.CLOSING:
@@ -248,7 +248,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
 
     def _expire(self, connection: Connection) -> None:
         if connection.outbox.is_pending or connection.is_idle or connection.is_leaving:
-            self._drop(connection)  # it does not read its answer, or has nothing to say
+            self._drop(connection)  # it does not read its response, or is idle
             return
         if connection.state is State.WORKING:
             connection.deadline = float("inf")
@@ -261,7 +261,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
             self._drop(connection)
 
     def _refuse(self, connection: Connection, status: int, code: str, detail: str) -> None:
-        """Answer a request that no view will see, and close the connection after it."""
+        """Respond to a request without the application, and close the connection."""
         content = json.dumps({"detail": detail, "code": code}).encode()
         retry = f"Retry-After: {RETRY_AFTER_S}\r\n" if status == 503 else ""
         head = (
@@ -358,7 +358,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
         connection.since = time.monotonic()
         connection.deadline = connection.since + settings.STALL_TIMEOUT_S
         if request._expected_100_continue:
-            request._expected_100_continue = False  # or gunicorn would say it again, later
+            request._expected_100_continue = False  # or gunicorn would send it again, later
             if not connection.framing.is_complete:
                 connection.outbox.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True

@@ -25,7 +25,7 @@ N_DISPUTED = 25
 WARNINGS = {
     Warn.FEW_ITEMS: "Fewer than 50 items were rated twice: the figure can still move a lot.",
     Warn.FEW_PER_CATEGORY: "Some answers are rare; agreement on them is uncertain.",
-    Warn.SKEWED_PREVALENCE: "One answer dominates. Kappa is low then even when people agree; "
+    Warn.SKEWED_PREVALENCE: "One answer dominates. Kappa is then low even when reviewers agree; "
     "read it beside AC1 and percent agreement.",
     Warn.RATER_BIAS: "The two reviewers differ in how often they pick each answer.",
     Warn.CONSTANT_RATER: "One reviewer gave the same answer every time.",

@@ -104,7 +104,7 @@ def _held(request: WebRequest, now: datetime) -> list[Card]:
                 figure=str(minutes),
                 unit="min left",
                 name=seat.item.queue.name,
-                note="Nobody else can take this item until then.",
+                note="No other reviewer can take this item until then.",
                 moment=None,
                 action="Open",
                 href=f"{address}?item={seat.item.uuid}",

@@ -345,7 +345,7 @@ def _is_chat(entries: list[Any], depth: int = 0) -> bool:
 
 
 UNSHOWN = {"role", "type", "id", "lc"}
-"""What is under these in a message names it; nobody reads it."""
+"""What is under these in a message names it; it is not shown."""
 
 
 def _shows_all(turns: list[Message], document: Any) -> bool:

@@ -194,7 +194,7 @@ def run_share(request: WebRequest, run_id: UUID) -> HttpResponse:
     run = run_or_404(request, run_id)
     if request.POST.get("action") == "end":
         sharing.unshare(request.workspace, run.id)
-        messages.success(request, "Not shared any more. The link leads nowhere from now on.")
+        messages.success(request, "Not shared any more. The link no longer works.")
     else:
         sharing.share(request.workspace, run.id)
         words = "Shared. Anyone with the link can view this run and its child runs."

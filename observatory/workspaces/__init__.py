@@ -1,4 +1,4 @@
-"""Who is asking: users, workspaces, roles, API keys, sessions.
+"""Users, workspaces, roles, API keys and sessions.
 
-The lowest room. Must not know what a workspace holds, nor import another room.
+The lowest room. Must not know what a workspace contains, nor import another room.
 """

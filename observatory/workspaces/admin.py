@@ -1,4 +1,4 @@
-"""Admin of workspaces, people and keys, and what every other admin of ours starts from."""
+"""Admin of workspaces, users and keys, and the base classes of every other admin."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ else:
 def workspace_ids(request: HttpRequest, permission: Permission) -> set[int] | None:
     """Return the workspaces in which the visitor has `permission`; None: all (a superuser).
 
-    Read once a request, so a role that was lowered counts from the next request on.
+    Read once per request, so a lowered role counts from the next request on.
     """
     if request.user.is_superuser:
         return None
@@ -51,14 +51,14 @@ def workspace_ids(request: HttpRequest, permission: Permission) -> set[int] | No
 
 def is_allowed(request: HttpRequest, permission: Permission, workspace_id: int | None) -> bool:
     """Return whether the visitor has `permission` there; without a workspace: anywhere."""
-    found = workspace_ids(request, permission)
-    if found is None:
+    ids = workspace_ids(request, permission)
+    if ids is None:
         return True
-    return bool(found) if workspace_id is None else workspace_id in found
+    return bool(ids) if workspace_id is None else workspace_id in ids
 
 
 class ScopedFilter(admin.RelatedFieldListFilter):
-    """A filter by a relation that offers only what the visitor may see."""
+    """A filter by a relation that only offers what the visitor may see."""
 
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
@@ -69,11 +69,11 @@ class ScopedFilter(admin.RelatedFieldListFilter):
 
 
 class Scoped:
-    """What admins and inlines share: rows and choices of the visitor's workspaces only.
+    """Common base of admins and inlines: rows and choices of the visitor's workspaces only.
 
-    `workspace_path` is the lookup from the model to its workspace. Permissions come from the
-    role in that workspace, never from rows of Django's permission table; a permission that is
-    None is nobody's, not even a superuser's.
+    `workspace_path` is the lookup from the model to its workspace. Permissions come from the role
+    in that workspace, never from rows of Django's permission table; a permission that is None is
+    denied to all, even superusers.
     """
 
     model: Any
@@ -92,8 +92,8 @@ class Scoped:
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        found = workspace_ids(request, self.may_view)
-        return rows if found is None else rows.filter(**{f"{self.workspace_path}__in": found})
+        ids = workspace_ids(request, self.may_view)
+        return rows if ids is None else rows.filter(**{f"{self.workspace_path}__in": ids})
 
     def _has(self, request: HttpRequest, permission: Permission | None, obj: Any) -> bool:
         if permission is None:
@@ -136,7 +136,7 @@ class Scoped:
 
 
 class WorkspaceAdmin(Scoped, ModelAdmin):
-    """What every admin of ours starts from. Read-only unless a subclass says who may do more."""
+    """Base of every admin. Read-only unless a subclass names the permission to change rows."""
 
     show_full_result_count = False
     list_per_page = 50
@@ -168,7 +168,7 @@ class MembershipInline(WorkspaceInline):
 
 @admin.register(Workspace)
 class WorkspacesAdmin(WorkspaceAdmin):
-    """Workspaces are made by `observatory workspace create`; here they are named and staffed."""
+    """Edit names and members. `observatory workspace create` creates workspaces."""
 
     workspace_path = "pk"
     may_change = Permission.MANAGE_MEMBERS
@@ -197,7 +197,7 @@ class WorkspacesAdmin(WorkspaceAdmin):
 
 
 class NewUserForm(UserForm):
-    """A person and their first role."""
+    """A new user and their first role."""
 
     workspace = forms.ModelChoiceField(Workspace.objects.none())
     role = forms.ChoiceField(choices=Role.choices, initial=Role.REVIEWER)
@@ -216,10 +216,10 @@ class NewUserForm(UserForm):
 
 @admin.register(User)
 class PeopleAdmin(Scoped, PersonAdmin):
-    """People. An owner adds people and gives roles; only an operator changes an account.
+    """Users. An owner adds users and assigns roles; only an operator changes an account.
 
-    An account may belong to several workspaces, so the owner of one must not be able to take
-    it over: passwords and names are the person's, or an operator's.
+    An account may belong to several workspaces, so the owner of one must not be able to take it
+    over: only the user and operators change passwords and names.
     """
 
     workspace_path = "memberships__workspace"
@@ -251,10 +251,10 @@ class PeopleAdmin(Scoped, PersonAdmin):
     def _has(self, request: HttpRequest, permission: Permission | None, obj: Any) -> bool:
         if permission is None:
             return False
-        wanted = workspace_ids(request, permission)
-        if wanted is None or not isinstance(obj, User):
-            return wanted is None or bool(wanted)
-        return Membership.objects.filter(user=obj, workspace__in=wanted).exists()
+        ids = workspace_ids(request, permission)
+        if ids is None or not isinstance(obj, User):
+            return ids is None or bool(ids)
+        return Membership.objects.filter(user=obj, workspace__in=ids).exists()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -317,7 +317,7 @@ class NewKeyForm(KeyForm):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(WorkspaceAdmin):
-    """Keys are made here, shown once and revoked; the digest is never shown."""
+    """Create, show once and revoke keys; the digest is never shown."""
 
     may_view = may_add = Permission.MANAGE_KEYS
     form = NewKeyForm
@@ -366,7 +366,7 @@ class ApiKeyAdmin(WorkspaceAdmin):
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the secret: in this answer, and nowhere else, ever."""
+        """Show the secret, in this response only."""
         context = {
             **self.admin_site.each_context(request),
             "title": "API key created",

@@ -1,4 +1,4 @@
-"""Makes `admin.site` ours. Apart from the site itself: this is read before any model."""
+"""Set `admin.site`. Separate from the site itself: this is imported before any model."""
 
 from __future__ import annotations
 

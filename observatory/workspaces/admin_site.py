@@ -1,4 +1,4 @@
-"""The operator's console: Django's admin, entered through our login page and by role."""
+"""Django's admin for operators and managers, with the common login page and roles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def roles_with(permission: Permission) -> list[str]:
 
 
 class ConsoleSite(AdminSite):
-    """Open to operators (superusers) and to whoever manages a workspace, as of this request."""
+    """Open to operators (superusers) and to managers of a workspace, checked per request."""
 
     site_title = "Observatory admin"
     site_header = "Observatory"
@@ -40,7 +40,7 @@ class ConsoleSite(AdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Send the visitor to the one login page; somebody signed in has no business here."""
+        """Redirect to the login page; a signed-in user without access gets an error."""
         if request.user.is_authenticated:
             raise PermissionDenied("The admin is for managers and owners of a workspace")
         return redirect_to_login(request.GET.get("next") or "/admin/")

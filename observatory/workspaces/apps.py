@@ -14,9 +14,9 @@ class WorkspacesConfig(AppConfig):
 
 
 def read_times_quickly(connection: Any, **_: Any) -> None:
-    """Read times four times as fast as Django's loader does, with the same result.
+    """Load times four times as fast as Django does, with the same result.
 
-    A list of a hundred rows holds four hundred times, a third of what it took to read them.
+    A list of a hundred rows has four hundred times, a third of the time to read them.
     """
     from observatory.db.times import TimeLoader
 

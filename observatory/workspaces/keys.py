@@ -1,6 +1,6 @@
 """API keys: mint, find, revoke. The secret is shown once; only its SHA-256 digest is stored.
 
-A key is 256 random bits, so a plain digest is enough: there is nothing to guess.
+A key is 256 random bits, so a plain digest is enough: it cannot be guessed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ LAST_USED_EVERY = timedelta(minutes=1)
 
 _KEY_FIELDS = [field.attname for field in ApiKey._meta.concrete_fields]
 _WORKSPACE_FIELDS = [field.attname for field in Workspace._meta.concrete_fields]
-# Plain SQL: every API request asks this, and the ORM takes longer to write it than
-# PostgreSQL to answer.
+# Plain SQL: every API request runs this, and the ORM takes longer to build it than
+# PostgreSQL to run it.
 _FIND = (
     f"SELECT {', '.join(f'k.{field.column}' for field in ApiKey._meta.concrete_fields)}, "
     + ", ".join(f"w.{field.column}" for field in Workspace._meta.concrete_fields)
@@ -46,8 +46,8 @@ def mint(
 ) -> tuple[ApiKey, str]:
     """Create a key of `workspace` and return it with its secret, which cannot be read again.
 
-    The secret is `obs_`, 43 random characters and 8 hex digits of CRC-32 over them, by which a
-    secret scanner knows it from a look-alike.
+    The secret is `obs_`, 43 random characters and 8 hex digits of CRC-32 over them, by which secret
+    scanners recognise it.
     """
     body = secrets.token_urlsafe(32)
     token = f"{PREFIX}{body}_{zlib.crc32(body.encode()):08x}"
@@ -65,8 +65,8 @@ def mint(
 def find(token: str, now: datetime) -> ApiKey | None:
     """Return the live key of `token` with its workspace, or None: unknown, revoked or expired.
 
-    Nothing is cached, so a revoked key fails on the next request. The time of use is written
-    at most once a minute.
+    Nothing is cached, so a revoked key fails on the next request. The time of use is written at
+    most once per minute.
     """
     if not token:
         return None
@@ -89,5 +89,5 @@ def is_live(uuid: UUID, workspace_id: int, now: datetime) -> bool:
 
 
 def revoke(key: ApiKey, now: datetime) -> None:
-    """Make `key` useless from the next request on. Revoking twice changes nothing."""
+    """Revoke `key` from the next request on. Revoking twice changes nothing."""
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now)

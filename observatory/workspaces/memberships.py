@@ -1,4 +1,4 @@
-"""What a user is and may do in each of their workspaces."""
+"""Memberships of a user and the permissions that follow from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from observatory.workspaces.roles import Permission, allows
 def memberships_of(user: User) -> list[Membership]:
     """Return the memberships of `user` with their workspaces, ordered by the workspaces' names.
 
-    Those of the signed-in user were read with the user: see people.Backend.
+    Those of the signed-in user were loaded with the user: see people.Backend.
     """
     if user.memberships_read is not None:
         return user.memberships_read

@@ -1,4 +1,4 @@
-"""Who is asking: people, workspaces, their roles and API keys."""
+"""Tables of users, workspaces, roles and API keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Role(models.TextChoices):
 
 
 class User(AbstractUser):
-    """A person who signs in. What they may do is decided per workspace by `Membership`."""
+    """A user who signs in. `Membership` decides per workspace what they may do."""
 
     class Theme(models.TextChoices):
         SYSTEM = "system"
@@ -93,7 +93,7 @@ class ApiKey(models.Model):
 
 
 class BrowserSession(AbstractBaseSession):
-    """A browser in which a person is signed in. `expire_date` moves on with their activity."""
+    """A browser session of a user. `expire_date` moves on with their activity."""
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     user = models.ForeignKey(
@@ -105,13 +105,13 @@ class BrowserSession(AbstractBaseSession):
     agent = models.CharField(max_length=300, blank=True, help_text="What the browser calls itself")
 
     def save(self, *, force_update: bool = False, **how: Any) -> None:
-        """Write the row; one that is there keeps its times, which activity alone moves."""
+        """Write the row; an existing one keeps its times, which only activity moves."""
         fields = ["session_data", "user", "address", "agent"] if force_update else None
         super().save(force_update=force_update, update_fields=fields, **how)
 
 
 class SignInFailure(models.Model):
-    """A wrong password, kept for as long as it slows the next attempt down."""
+    """A wrong password, kept as long as it slows the next attempt down."""
 
     mark = models.BinaryField(max_length=32, help_text="SHA-256 of user name and address")
     failed_at = models.DateTimeField()

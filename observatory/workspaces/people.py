@@ -1,6 +1,6 @@
-"""The authentication backend: the signed-in user of a page, with their memberships.
+"""Authentication backend: session user and membership lookup with prepared statements.
 
-Stored sessions name `people.Backend` by its path: moving it signs everybody out.
+Stored sessions name `people.Backend` by its path: moving it signs all users out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from observatory.workspaces.models import Membership, User, Workspace
 _USER = Columns(User, "u")
 _MEMBERSHIP = Columns(Membership, "m")
 _WORKSPACE = Columns(Workspace, "w")
-# One row for each workspace of the person; one row without any for who has none.
+# One row per workspace of the user; a user without any gets one row without workspace.
 _FIND_USER = f"""
 SELECT {_USER.sql}, {_MEMBERSHIP.sql}, {_WORKSPACE.sql}
 FROM workspaces_user u
@@ -33,10 +33,10 @@ def _rows(sql: str, parameters: list[Any]) -> list[list[Any]]:
 
 
 class Backend(ModelBackend):
-    """Django's own, with the lookup that every page of a signed-in person makes."""
+    """Django's backend, with a faster lookup of the session user."""
 
     def get_user(self, user_id: int) -> User | None:
-        """Return the person with their memberships at hand for `memberships_of`."""
+        """Return the user with their memberships loaded for `memberships_of`."""
         rows = _rows(_FIND_USER, [user_id])
         if not rows:
             return None
@@ -47,8 +47,8 @@ class Backend(ModelBackend):
 
 
 def _memberships(user: User, rows: list[list[Any]]) -> list[Membership]:
-    """Return what `user` is in each workspace, by its name; `rows` without the user's columns."""
-    found = []
+    """Return the memberships of `user`, by workspace name; `rows` have no columns of the user."""
+    memberships = []
     for row in rows:
         membership_values, workspace_values = _MEMBERSHIP.take(row), _WORKSPACE.take(row)
         if membership_values[0] is None:
@@ -56,5 +56,5 @@ def _memberships(user: User, rows: list[list[Any]]) -> list[Membership]:
         membership: Membership = _MEMBERSHIP.instance(membership_values)
         membership.workspace = _WORKSPACE.instance(workspace_values)
         membership.user = user
-        found.append(membership)
-    return found
+        memberships.append(membership)
+    return memberships

@@ -1,4 +1,4 @@
-"""Arithmetic: which role may do what."""
+"""Arithmetic: the permissions of each role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where people are signed in. A session ends when it was idle, when it is old, or when it is ended.
+"""Browser sessions. A session ends when it has been idle too long, is too old, or is ended.
 
 SESSION_ENGINE names this module.
 """
@@ -36,7 +36,7 @@ def idle_limit() -> timedelta:
 
 
 class SessionStore(DatabaseSessionStore):
-    """Django's own, over rows that know whose they are, with the lookup that every page makes.
+    """Django's store, over rows with a user column, with a faster lookup for pages.
 
     `seen_at` is when the session was last active, None when it was not read from the database.
     """
@@ -72,14 +72,14 @@ class SessionStore(DatabaseSessionStore):
 
 
 def describe(session: SessionBase, *, address: str, agent: str) -> None:
-    """Keep from where a person signs in, for the list of their sessions."""
+    """Store the address and browser of a sign-in, for the user's list of sessions."""
     session[ABOUT] = {"address": address[:64], "agent": agent[:300]}
 
 
 def note_activity(session: SessionBase, now: datetime) -> None:
-    """Let the session live on from `now`, up to its greatest age. Writes every few minutes only.
+    """Extend the session from `now`, up to its maximum age. Writes every few minutes only.
 
-    A database that takes no writes at the moment does not fail the page.
+    A read-only database does not fail the page.
     """
     seen_at = getattr(session, "seen_at", None)
     if seen_at is None or session.session_key is None or now - seen_at < NOTED_EVERY:
@@ -88,14 +88,14 @@ def note_activity(session: SessionBase, now: datetime) -> None:
         BrowserSession.objects.filter(session_key=session.session_key).update(
             seen_at=now,
             expire_date=Least(models.F("created_at") + LONGEST, now + idle_limit()),
-            user_id=session.get(USER_ID),  # of rows from before it was kept
+            user_id=session.get(USER_ID),  # of rows older than this column
         )
     except DatabaseError as error:
         logger.warning("activity of a session was not noted: %s", error)
 
 
 def live(user: User, now: datetime) -> models.QuerySet[BrowserSession]:
-    """Return the sessions `user` is signed in with, the last active first."""
+    """Return the live sessions of `user`, the last active first."""
     sessions = BrowserSession.objects.filter(user=user, expire_date__gt=now)
     return sessions.order_by("-seen_at", "session_key")
 
@@ -106,6 +106,6 @@ def forget_ended(now: datetime) -> None:
 
 
 def end(user: User, *, keep: str | None = None) -> int:
-    """End the sessions of `user`, but for the one with the key `keep`; return how many ended."""
+    """End the sessions of `user`, except the one with the key `keep`; return how many ended."""
     ended, _ = BrowserSession.objects.filter(user=user).exclude(session_key=keep or "").delete()
     return ended

@@ -1,8 +1,8 @@
-"""Slowing down people who guess passwords: per user name and address, per address, and in all.
+"""Slow down password guessing: per user name and address, per address, and in total.
 
-Attempts are rows, so that every web process and a restart see the same count. An attempt is
-counted before its password is looked at, one attempt at a time, so that many at once are not
-looked at in the meantime. The answer is the same for a name that does not exist.
+Attempts are rows, so that every web process and a restart see the same count. An attempt is counted
+before its password is checked, one attempt at a time, so that concurrent attempts cannot exceed the
+limit. The response is the same for a name that does not exist.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _mark(username: str, address: str) -> bytes:
 
 
 def _limits(username: str, address: str) -> dict[bytes, int]:
-    """Return how many failures are allowed by mark."""
+    """Return the number of failures allowed per mark."""
     return {
         _mark(username, address): PER_NAME_AND_ADDRESS,
         _digest("address", _network(address)): PER_ADDRESS,
@@ -41,7 +41,7 @@ def _limits(username: str, address: str) -> dict[bytes, int]:
 
 
 def _network(address: str) -> str:
-    """Return what one client holds: an IPv4 address, or the first half of an IPv6 one."""
+    """Return the network of one client: an IPv4 address, or the first half of an IPv6 one."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -51,10 +51,9 @@ def _network(address: str) -> str:
 
 @transaction.atomic
 def begin(username: str, address: str, now: datetime) -> timedelta | None:
-    """Count an attempt as a failure, until `succeed` says otherwise.
+    """Count an attempt as a failure, until `succeed` clears it.
 
-    Return None when the password may be looked at, else how long to wait; then nothing is
-    counted.
+    Return None when the password may be checked, else how long to wait; then nothing is counted.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -82,7 +81,7 @@ def _wait(mark: bytes, limit: int, now: datetime) -> timedelta | None:
 
 @transaction.atomic
 def succeed(username: str, address: str, now: datetime) -> None:
-    """Start counting anew for the name at this address, after a right password."""
+    """Clear the failures of the name at this address, after a right password."""
     pair, *others = _limits(username, address)
     SignInFailure.objects.filter(mark=pair).delete()
     for mark in others:
@@ -91,5 +90,5 @@ def succeed(username: str, address: str, now: datetime) -> None:
 
 
 def reset() -> int:
-    """Let everybody try again; return how many failures were forgotten."""
+    """Clear all failures; return how many there were."""
     return SignInFailure.objects.all().delete()[0]

@@ -1,4 +1,4 @@
-"""Periodic work on people's sessions."""
+"""Periodic work on sessions."""
 
 from __future__ import annotations
 

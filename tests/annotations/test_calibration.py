@@ -135,7 +135,7 @@ def test_nothing_rated_is_said_so(queue) -> None:
     assert first.headline.reason == Reason.NO_RATINGS
     assert second.headline.reason == Reason.UNSUPPORTED_SCALE
     assert third.headline.reason == Reason.NO_RATINGS
-    assert first.sentence == "No figure yet: nobody has rated this yet."
+    assert first.sentence == "No figure yet: there are no ratings yet."
     assert first.n_disputed == 0
 
 

@@ -248,7 +248,7 @@ def test_one_free_seat_goes_to_one_of_two_and_the_other_is_told(
     watch.follow(other)
     sign_in(other.context, alan)
     other.goto(address)
-    expect(other.locator("h2", has_text="Others hold what is left")).to_be_visible()
+    expect(other.locator("h2", has_text="Other reviewers hold the remaining items")).to_be_visible()
     page.keyboard.press("3")
     page.keyboard.press("1")
     submit_last = page.locator("h2", has_text="Nothing is left for you here")

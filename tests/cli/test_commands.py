@@ -96,7 +96,7 @@ def test_people_get_roles_passwords_and_only_leads_the_admin(data) -> None:
         (["apikey", "revoke", "none"], "0 keys are called 'none'"),
         (["workspace", "create", "default"], "there is a workspace 'default' already"),
         (["workspace", "create", "not a slug"], "valid “slug”"),
-        (["user", "password", "nobody"], "there is nobody called 'nobody'"),
+        (["user", "password", "nobody"], "there is no user called 'nobody'"),
         (["user", "create", "eve", "--role", "viewer", "--password-stdin"], "too short"),
     ],
 )

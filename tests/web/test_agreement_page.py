@@ -56,7 +56,7 @@ def test_after_a_change_of_scale_the_ratings_are_set_aside_and_counted(
     text = text_of(queue)
     assert "nobody has rated" not in text
     assert "No figure yet: no rating is left to compare" in text
-    assert "30 given on another scale of this question" in text
+    assert "30 rated on another scale of this question" in text
 
 
 def test_in_a_queue_that_is_not_blind_it_is_said_whose_ratings_do_not_count(
@@ -82,7 +82,7 @@ def test_one_item_is_no_verdict_and_has_a_wide_interval(acme, ada, grace, text_o
 
 
 def test_nobody_has_rated_is_said_when_it_is_so(acme, text_of) -> None:
-    assert "No figure yet: nobody has rated this yet." in text_of(made(acme))
+    assert "No figure yet: there are no ratings yet." in text_of(made(acme))
 
 
 def test_one_item_tells_nothing_about_how_its_reviewers_answer(acme, ada, grace, text_of) -> None:
@@ -102,4 +102,4 @@ def test_what_was_set_aside_is_counted_once_on_the_page(acme, ada, grace, text_o
     judged(queue, ada, grace, n=3)
     rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]
     rubric_editing.set_rubric(queue, rubric, now=NOON)
-    assert text_of(queue).count("6 given on another scale of this question") == 1
+    assert text_of(queue).count("6 rated on another scale of this question") == 1

@@ -189,7 +189,7 @@ def test_a_comparison_shows_what_its_means_rest_on_and_names_no_winner(
     assert ">best<" not in text
     assert "2 runs of 2 examples" in text
     assert "2 runs of 1 example<" in text
-    assert "up to 3 an example" in text
+    assert "up to 3 per example" in text
     assert "did not run the same examples: 1 is common to all" in text
     assert "missing from the means" in text
     covered = {one["project"].name: one["covered"] for one in answer.context["experiments"]}

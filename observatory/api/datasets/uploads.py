@@ -101,7 +101,7 @@ def _text(name: str, raw: bytes) -> str:
     except UnicodeDecodeError:
         raise Unprocessable(f"{name[:60]}: is not UTF-8") from None
     if "\x00" in text:
-        raise Unprocessable(f"{name[:60]}: holds a NUL character")
+        raise Unprocessable(f"{name[:60]}: contains a NUL character")
     return text
 
 

@@ -105,7 +105,7 @@ def _run() -> dict[str, Any]:
 def _worker(environment: dict[str, str]) -> Iterator[None]:
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "observatory", "worker"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=ERROR"]
-    process = subprocess.Popen(  # noqa: S603 - our own program
+    process = subprocess.Popen(  # noqa: S603 - Observatory's own program
         [*celery, "--pool=threads", "--concurrency=4", *quiet],
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -27,7 +27,7 @@ class Sender:
     def __init__(self, url: str, key: str, patience_s: float | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise Refused(f"{url!r} is no http:// or https:// address")
+            raise Refused(f"{url!r} is not an http:// or https:// address")
         kind = (
             http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         )

@@ -93,7 +93,7 @@ def _reviewer(workspace: Workspace, username: str, first_name: str) -> User:
         user.set_unusable_password()
         user.save(update_fields=["password"])
     if not user.is_demo:
-        raise ValueError(f"there is a person called {username} who is no demo reviewer")
+        raise ValueError(f"there is a user called {username} who is not a demo reviewer")
     Membership.objects.get_or_create(
         workspace=workspace, user=user, defaults={"role": Role.REVIEWER}
     )

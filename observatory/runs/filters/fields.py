@@ -81,14 +81,14 @@ _ALL = [
     Field(
         "prompt_tokens",
         Kind.NUMBER,
-        "tokens sent to the model; of a parent that says none, those below it",
+        "tokens sent to the model; for a parent without any, those below it",
     ),
     Field("completion_tokens", Kind.NUMBER, "tokens it answered; of a parent likewise"),
     Field("total_tokens", Kind.NUMBER, "both together; of a parent likewise"),
     Field(
         "prompt_cost",
         Kind.NUMBER,
-        "cost of the prompt tokens; of a parent that says none, that below it",
+        "cost of the prompt tokens; for a parent without any, that below it",
     ),
     Field("completion_cost", Kind.NUMBER, "cost of the completion tokens; of a parent likewise"),
     Field("total_cost", Kind.NUMBER, "both together; of a parent likewise"),
@@ -134,7 +134,7 @@ _OF_A_THREAD = [
     ),
 ]
 THREAD_FIELDS: dict[str, Field] = {field.name: field for field in _OF_A_THREAD}
-"""What `thread_filter` of version 2 may name: a thread as it is told, tokens of all its runs."""
+"""What `thread_filter` of version 2 may name: a computed thread, tokens of all its runs."""
 DOCUMENTS = {"input": "inputs", "output": "outputs"}
 """A family of fields -> the document that it is a part of."""
 SEARCHED = ("name", "inputs", "outputs", "error")

@@ -135,7 +135,7 @@ def _string(token: _Token) -> str:
         except ValueError:
             raise FilterError("This string has an unknown escape", token.position) from None
     if not is_storable(value):
-        raise FilterError("This string has a character that no text holds", token.position)
+        raise FilterError("This string contains a NUL or an unpaired surrogate", token.position)
     return str(value)
 
 
@@ -282,7 +282,7 @@ class _Parser:
         values: list[Literal] = []
         while not self.is_next("]"):
             if self.is_next("["):
-                raise FilterError("A list holds no lists", self.token.position)
+                raise FilterError("A list must not contain lists", self.token.position)
             values.append(self.literal())
             if not self.is_next("]"):
                 self.expect(",")

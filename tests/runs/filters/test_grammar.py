@@ -130,7 +130,7 @@ def test_infix_words_give_the_tree_of_the_calls() -> None:
         ("in(name, 'a')", 9, "expects a list"),
         ("eq(name, ['a'])", 9, "a list only with in"),
         ("in(name, ['a', null])", 9, "a list of plain values"),
-        ("in(name, [['a']])", 10, "A list holds no lists"),
+        ("in(name, [['a']])", 10, "A list must not contain lists"),
         ("gt(name, null)", 9, "only by eq and neq"),
         ("has(metadata, 'k')", 14, "JSON object"),
         ("""has(metadata, '{"a": NaN}')""", 14, "JSON object"),

@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-        parser.add_argument("--port", type=int, default=8000, help="0 takes any free one")
+        parser.add_argument("--port", type=int, default=8000, help="0: any free port")
         parser.add_argument("--no-demo", action="store_true", help="first start without demo data")
         parser.add_argument(
             "--data",

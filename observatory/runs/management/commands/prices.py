@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("list", help="show the price table")
-        put = verbs.add_parser("set", help="say what a model costs from a moment on")
+        put = verbs.add_parser("set", help="set the price of a model from a time on")
         put.add_argument("model", help="as runs name it in ls_model_name; * stands for anything")
         put.add_argument("prompt", help="US dollars a million prompt tokens")
         put.add_argument("completion", help="US dollars a million completion tokens")
@@ -75,7 +75,7 @@ def _amount(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:
-        raise CommandError(f"{text!r} is no amount of money") from None
+        raise CommandError(f"{text!r} is not an amount of money") from None
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -84,5 +84,5 @@ def _moment(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise CommandError(f"{text!r} is no ISO 8601 time") from None
+        raise CommandError(f"{text!r} is not an ISO 8601 time") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

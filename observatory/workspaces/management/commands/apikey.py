@@ -14,7 +14,7 @@ from observatory.workspaces.models import ApiKey, Workspace
 
 
 class Command(BaseCommand):
-    """Make, list and revoke API keys."""
+    """Create, list and revoke API keys."""
 
     help = "Make, list or revoke API keys. `create` prints only the key on standard output."
 
@@ -60,16 +60,16 @@ class Command(BaseCommand):
                 f"{key.uuid}  {key.prefix}  {key.workspace.slug}  {state}  {used}  {key.name}"
             )
 
-    def _revoke(self, wanted: str) -> None:
-        found = [
-            key for key in ApiKey.objects.all() if wanted in {str(key.uuid), key.prefix, key.name}
+    def _revoke(self, prefix: str) -> None:
+        matching = [
+            key for key in ApiKey.objects.all() if prefix in {str(key.uuid), key.prefix, key.name}
         ]
-        if len(found) != 1:
+        if len(matching) != 1:
             raise CommandError(
-                f"{len(found)} keys are called {wanted!r}; give the uuid that `list` shows"
+                f"{len(matching)} keys are called {prefix!r}; give the uuid that `list` shows"
             )
-        keys.revoke(found[0], timezone.now())
-        self.stdout.write(f"revoked {found[0].prefix}... ({found[0].name})")
+        keys.revoke(matching[0], timezone.now())
+        self.stdout.write(f"revoked {matching[0].prefix}... ({matching[0].name})")
 
 
 def workspace_of(slug: str) -> Workspace:

@@ -18,7 +18,7 @@ from observatory.workspaces.models import Membership, Role, User
 
 
 class Command(BaseCommand):
-    """Make people, give them roles and passwords."""
+    """Create users, set their roles and passwords."""
 
     help = "Make a person, change the password or the role in a workspace, or list people."
 
@@ -44,12 +44,10 @@ class Command(BaseCommand):
         role.add_argument("name")
         role.add_argument("role", choices=Role.values)
         role.add_argument("--workspace", default="default", metavar="SLUG")
-        remove = verbs.add_parser("remove", help="take a person out of a workspace")
+        remove = verbs.add_parser("remove", help="remove a user from a workspace")
         remove.add_argument("name")
         remove.add_argument("--workspace", default="default", metavar="SLUG")
-        verbs.add_parser(
-            "unlock", help="let everybody who guessed a password too often try again at once"
-        )
+        verbs.add_parser("unlock", help="reset the counts of failed sign-ins")
         verbs.add_parser("list", help="show people and their roles")
 
     @transaction.atomic
@@ -92,7 +90,7 @@ class Command(BaseCommand):
         _match_staff(user)
 
     def _set_password(self, user: User, is_given: bool) -> None:
-        """Store a password; one made here is the only thing printed on standard output."""
+        """Store a password; a generated one is the only thing printed on standard output."""
         password = sys.stdin.readline().rstrip("\n") if is_given else secrets.token_urlsafe(15)
         try:
             validate_password(password, user)
@@ -111,15 +109,15 @@ class Command(BaseCommand):
 
 
 def user_of(name: str) -> User:
-    """Return the person called `name`. Raises CommandError."""
+    """Return the user called `name`. Raises CommandError."""
     try:
         return User.objects.get(username=name)
     except User.DoesNotExist:
-        raise CommandError(f"there is nobody called {name!r}") from None
+        raise CommandError(f"there is no user called {name!r}") from None
 
 
 def _match_staff(user: User) -> None:
-    """Let owners and managers, and operators, into the admin; nobody else."""
+    """Admit owners, managers and operators to the admin, and no other user."""
     leads = Membership.objects.filter(user=user, role__in=[Role.OWNER, Role.MANAGER])
     user.is_staff = user.is_superuser or leads.exists()
     user.save(update_fields=["is_staff"])
