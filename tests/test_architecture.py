@@ -101,7 +101,7 @@ def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
     assert len((ROOT / path).read_text().splitlines()) <= LONGEST
 
 
-def test_every_package_says_what_it_is_and_where_it_ends() -> None:
+def test_every_package_describes_itself_and_its_limits() -> None:
     """Two paragraphs: what it holds; what it must not do or what does not belong in it."""
     plain = {"management", "commands", "templatetags"}  # Django's own folders
     for path in sources():

@@ -76,7 +76,7 @@ FACES = pytest.mark.parametrize("face", list(blindfold.FACES))
 
 
 @FACES
-def test_nobody_reads_or_infers_a_blind_answer(world, face) -> None:
+def test_no_reader_can_read_or_infer_a_blind_answer(world, face) -> None:
     some = ("nobody", "key of alan", "key of nobody") if face == "api" else ()
     compare(
         walk(world, WRONG, blindfold.reads, face, *some),
@@ -85,7 +85,7 @@ def test_nobody_reads_or_infers_a_blind_answer(world, face) -> None:
 
 
 @FACES
-def test_nobody_is_told_a_blind_answer_by_what_they_send(world, face) -> None:
+def test_no_write_reveals_a_blind_answer(world, face) -> None:
     some = ("nobody", "alan", "key of alan") if face != "admin" else ("mona",)
     compare(
         walk(world, WRONG, blindfold.writes, face, *some),

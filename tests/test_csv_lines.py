@@ -39,7 +39,7 @@ def test_a_guard_comes_off_and_is_never_needed_twice(text) -> None:
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_what_a_spreadsheet_could_run_is_guarded(text) -> None:
+def test_possible_formulas_are_guarded(text) -> None:
     assert guarded(text) == f"'{text}"
 
 

@@ -17,6 +17,6 @@ def test_a_cursor_holds_the_place_and_needs_no_escaping(place) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "é", "a b=", "A" * 2_004])
-def test_what_no_answer_contained_is_refused(cursor) -> None:
+def test_an_unknown_cursor_is_refused(cursor) -> None:
     with pytest.raises(cursors.BadCursor, match="send the cursor of an earlier answer"):
         cursors.decode(cursor)

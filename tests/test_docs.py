@@ -32,7 +32,7 @@ def test_every_setting_is_documented(name) -> None:
     assert f"| `{name}` |" in document("reference/settings.md")
 
 
-def test_no_setting_is_documented_that_is_none() -> None:
+def test_every_documented_setting_exists() -> None:
     named = set(re.findall(r"^\| `([A-Z_]+)` \|", document("reference/settings.md"), re.M))
     assert named == set(settings.env.asked)
 
@@ -51,15 +51,15 @@ def test_every_command_and_its_verbs_are_documented(name) -> None:
         assert re.search(rf"\| `{wanted}\b", text), f"`{wanted}` is not in commands.md"
 
 
-def test_the_endpoints_page_is_what_the_url_table_says() -> None:
+def test_the_endpoints_page_matches_the_url_table() -> None:
     assert reference.TARGET.read_text() == reference.text(), "run `python -m tests.reference`"
 
 
-def test_the_schema_file_is_what_the_server_answers() -> None:
+def test_the_schema_file_matches_the_servers_response() -> None:
     assert reference.OPENAPI.read_text() == reference.openapi(), "run `python -m tests.reference`"
 
 
-def test_every_endpoint_says_what_it_is() -> None:
+def test_every_endpoint_is_described() -> None:
     assert [row for row in reference.rows() if row.endswith("|  |")] == []
 
 

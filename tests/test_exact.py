@@ -51,7 +51,7 @@ def test_a_number_leaves_with_the_value_it_came_with(digits) -> None:
 
 
 @pytest.mark.parametrize("digits", TOO_MUCH)
-def test_a_number_that_no_reader_could_take_is_refused_by_the_name_of_its_place(digits) -> None:
+def test_a_number_out_of_range_is_refused_with_its_path(digits) -> None:
     with pytest.raises(exact.NotJSON) as refusal:
         exact.loads(f'{{"a":{{"b":[1,{digits}]}},"c":2}}')
     assert refusal.value.path == "a.b[1]"
@@ -84,12 +84,12 @@ def test_a_double_is_still_a_double_after_jsonb_printed_it(value) -> None:
 @pytest.mark.parametrize(
     "text", ["NaN", "[1,", "", "\ufeff1", '"\\ud800"', "01", "[" * 5_000 + "]" * 5_000]
 )
-def test_what_is_not_json_is_refused(text) -> None:
+def test_invalid_json_is_refused(text) -> None:
     with pytest.raises(exact.NotJSON):
         exact.loads(text)
 
 
-def test_the_writer_takes_what_no_other_takes() -> None:
+def test_the_writer_accepts_what_orjson_refuses() -> None:
     deep: object = 2**70
     for _ in range(400):
         deep = [deep]

@@ -200,7 +200,7 @@ def queries(side: Side, comparison: str) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 @pytest.mark.django_db
-def test_no_path_of_the_wire_fails_or_tells_a_negative_duration(filled, client, comparison) -> None:
+def test_no_endpoint_fails_or_returns_a_negative_duration(filled, client, comparison) -> None:
     for route in SCOPED:
         if route.takes("GET"):
             for values in tenancy.combinations(route, filled, filled):

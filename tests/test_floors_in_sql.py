@@ -83,7 +83,7 @@ def test_a_room_names_no_table_above_and_writes_only_its_own(folder) -> None:
         assert wrong == [], path
 
 
-def test_what_is_no_room_writes_no_table_and_the_ground_names_none() -> None:
+def test_only_rooms_write_tables_and_the_ground_names_none() -> None:
     for path in files_of("observatory"):
         if str(path).startswith((*ROOMS, *FILL_TABLES)):
             continue

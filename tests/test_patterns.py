@@ -57,7 +57,7 @@ def test_a_pattern_with_lookaround_ends_at_its_limit(pattern) -> None:
         (r"(a)\1", ["aa"], ["ab"]),
     ],
 )
-def test_patterns_mean_what_ecma_says(pattern, texts, others) -> None:
+def test_patterns_follow_ecma_262(pattern, texts, others) -> None:
     for text in texts:
         assert compiled(pattern).occurs_in(text), text
     for text in others:
@@ -67,7 +67,7 @@ def test_patterns_mean_what_ecma_says(pattern, texts, others) -> None:
 @pytest.mark.parametrize(
     "pattern", ["(", "[" * 400, "*", "a{2,1}", "\ud800", "a" * 1_001, "(?=" * 330, r"\k<n>"]
 )
-def test_what_cannot_be_run_is_refused_in_words(pattern) -> None:
+def test_an_unrunnable_pattern_is_refused_with_a_reason(pattern) -> None:
     with pytest.raises(BadPattern):
         compiled(pattern)
 

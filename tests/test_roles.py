@@ -78,7 +78,7 @@ def test_the_table_names_every_page() -> None:
 
 
 @pytest.mark.parametrize("role", RANKS)
-def test_a_role_reaches_what_the_table_says(role, acme) -> None:
+def test_a_role_reaches_the_views_in_the_table(role, acme) -> None:
     person = member(acme, f"the-{role}", role)
     scene = scenes.build(acme, timezone.now(), n_items=2)
     if role != "viewer":
@@ -103,7 +103,7 @@ def test_a_role_reaches_what_the_table_says(role, acme) -> None:
             assert statuses == {403}, (role, route.name)
 
 
-def test_a_refusal_says_who_can_change_it(acme, ada, grace) -> None:
+def test_a_refusal_names_the_roles_that_can_change_it(acme, ada, grace) -> None:
     client = Client()
     client.force_login(grace)
     answer = client.get("/w/acme/settings/keys/")

@@ -129,7 +129,7 @@ def same_as_unknown(asked: str, answer: Any, baseline: Any) -> None:
 # The table ----------------------------------------------------------------------------------------
 
 
-def test_every_view_asks_for_a_key_or_says_why_not() -> None:
+def test_every_view_requires_a_key_or_is_declared_public() -> None:
     for route in ALL:
         view = route.view or route.callback
         if view.__name__ in PUBLIC:
@@ -197,7 +197,7 @@ def test_a_header_cannot_choose_the_workspace(victim, client, attacker) -> None:
 
 
 @pytest.mark.django_db
-def test_an_id_in_a_url_is_as_good_as_unknown(victim, before, attacker, client) -> None:
+def test_id_of_another_workspace_in_url_looks_unknown(victim, before, attacker, client) -> None:
     nobody, done = tenancy.unknown(victim.ids), []
     for route in SCOPED:
         for values in tenancy.combinations(route, victim, attacker) if route.names else []:
@@ -256,7 +256,7 @@ def attacks(route: Route, ids: dict[str, str], side: Side) -> Iterator[tuple[str
 
 
 @pytest.mark.django_db
-def test_an_id_in_a_body_is_as_good_as_unknown(victim, before, attacker, client) -> None:
+def test_id_of_another_workspace_in_body_looks_unknown(victim, before, attacker, client) -> None:
     nobody, done = tenancy.unknown(victim.ids), []
     n_taken = 0
     for route in SCOPED:
@@ -281,7 +281,9 @@ def test_an_id_in_a_body_is_as_good_as_unknown(victim, before, attacker, client)
 
 
 @pytest.mark.django_db
-def test_an_id_or_a_word_in_a_query_is_as_good_as_unknown(victim, before, attacker, client) -> None:
+def test_id_or_name_of_another_workspace_in_query_looks_unknown(
+    victim, before, attacker, client
+) -> None:
     nobody = tenancy.unknown(victim.ids)
     for route in SCOPED:
         if not route.takes("GET"):
@@ -313,7 +315,7 @@ def test_an_id_or_a_word_in_a_query_is_as_good_as_unknown(victim, before, attack
 
 
 @pytest.mark.django_db
-def test_ids_in_the_parts_of_a_multipart_body_are_as_good_as_unknown(
+def test_ids_of_another_workspace_in_multipart_look_unknown(
     victim, before, attacker, client
 ) -> None:
     nobody = tenancy.unknown(victim.ids)
@@ -369,7 +371,7 @@ def test_ids_in_the_parts_of_a_multipart_body_are_as_good_as_unknown(
 
 
 @pytest.mark.django_db
-def test_a_body_cannot_say_who_where_or_how_far(victim, before, attacker, client) -> None:
+def test_a_body_cannot_set_author_workspace_or_state(victim, before, attacker, client) -> None:
     """T4: what is written belongs to the key's workspace and person, whatever the body says."""
     for route in SCOPED:
         own = next(tenancy.combinations(route, attacker, attacker), {})

@@ -38,7 +38,7 @@ def told(response) -> str:
     return re.sub(r'(data-csrf|value)="[A-Za-z0-9]{64}"', "", response.content.decode())
 
 
-def test_every_view_says_who_may_see_it() -> None:
+def test_every_view_declares_its_role() -> None:
     undeclared = [
         route.name
         for route in routes.of_pages()
@@ -62,9 +62,7 @@ def test_another_workspace_does_not_exist(theirs, grace, intruder) -> None:
             assert theirs.workspace.name not in answer.content.decode(), route.name
 
 
-def test_ids_of_another_workspace_are_as_good_as_unknown_ones(
-    theirs, grace, intruder, mallory
-) -> None:
+def test_ids_of_another_workspace_look_unknown(theirs, grace, intruder, mallory) -> None:
     stolen = routes.fill(theirs, grace) | {"slug": "rival"}
     unknown = {
         name: uuid4() if isinstance(value, UUID) else value for name, value in stolen.items()
@@ -113,7 +111,7 @@ def test_a_former_member_is_out_on_the_next_request(theirs, grace) -> None:
     assert client.get("/w/acme/").status_code == 404
 
 
-def test_nobody_is_let_in_without_a_session(theirs, grace) -> None:
+def test_every_page_requires_a_session(theirs, grace) -> None:
     values = routes.fill(theirs, grace)
     for route in routes.of_pages():
         if route.is_in_workspace:

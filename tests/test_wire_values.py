@@ -34,7 +34,7 @@ def test_times_are_iso_8601_or_epoch_milliseconds(value) -> None:
 
 
 @pytest.mark.parametrize("value", ["noon", "", True, None, [], 10**20, float("nan"), "0000-01-01"])
-def test_what_is_no_time_says_so(value) -> None:
+def test_an_invalid_time_is_an_error(value) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         parse_time(value)
 
@@ -46,6 +46,6 @@ def test_ids_are_read_in_every_spelling_of_a_uuid() -> None:
 
 
 @pytest.mark.parametrize("value", ["x", 5, "0" * 46, ["a"]])
-def test_what_is_no_uuid_says_so(value) -> None:
+def test_an_invalid_uuid_is_an_error(value) -> None:
     with pytest.raises(ValueError, match="is not a UUID"):
         parse_uuid(value)

@@ -99,7 +99,7 @@ def test_conditions_patterns_and_assertions_are_edited_beside_the_question(acme,
         ({"regex_validator": "^a"}, "only a freeform question"),
     ],
 )
-def test_a_condition_that_says_nothing_is_refused_by_field(acme, ada, wrong, words) -> None:
+def test_an_invalid_condition_is_refused_by_field(acme, ada, wrong, words) -> None:
     rows = [QUESTION, {**QUESTION, "position": 1, "feedback_key": "polite", **wrong}]
     answer = signed_in(ada).post(
         page("annotations_annotationqueue_add"), queue_form(acme, **rubric(rows=rows))
@@ -177,7 +177,7 @@ def test_a_stranger_cannot_be_assigned_nor_anothers_dataset_filled(
         {"kind": "continuous", "minimum": 5, "maximum": 1},
     ],
 )
-def test_a_question_nobody_could_answer_is_refused(acme, ada, wrong) -> None:
+def test_a_question_without_a_usable_scale_is_refused(acme, ada, wrong) -> None:
     answer = signed_in(ada).post(
         page("annotations_annotationqueue_add"),
         queue_form(acme, **rubric(rows=[{**QUESTION, **wrong}])),

@@ -37,7 +37,7 @@ def rule_form(acme, queue, **fields) -> dict:
     }
 
 
-def test_a_rule_that_cannot_be_read_is_refused_with_the_place(acme, ada) -> None:
+def test_an_invalid_filter_is_refused_with_its_position(acme, ada) -> None:
     queue = AnnotationQueueFactory(workspace=acme)
     answer = signed_in(ada).post(
         page("annotations_routingrule_add"), rule_form(acme, queue, filter='eq(status, "error"')
@@ -97,7 +97,7 @@ def test_items_say_why_and_are_released_requeued_and_removed(acme, ada, grace) -
         assert not Seat.objects.filter(item=item, reviewer__isnull=False).exists()
 
 
-def test_answers_given_blind_are_not_shown_before_ones_own(acme, ada, grace) -> None:
+def test_blind_answers_are_hidden_until_the_users_own(acme, ada, grace) -> None:
     queue = AnnotationQueueFactory(workspace=acme, is_blind=True)
     item = QueueItemFactory(queue=queue)
     review = Review.objects.create(

@@ -176,7 +176,7 @@ def test_a_stack_of_tables_is_computed_at_once() -> None:
     assert at_once[3, 5] == pytest.approx(float(coefficients.kappa(stack[3, 5], Weighting.LINEAR)))
 
 
-def test_a_reviewer_who_says_one_thing_has_kappa_zero_and_a_warning() -> None:
+def test_a_constant_reviewer_has_kappa_zero_and_a_warning() -> None:
     result = coefficients.of_pair([[7, 3], [0, 0]])
     assert result.value == 0
     assert result.ci is None
@@ -238,7 +238,7 @@ def test_spearman_equals_scipys() -> None:
 
 
 @pytest.mark.parametrize("bad", [[[1, 2]], [], [[-1, 0], [0, 1]], [[float("nan")]]])
-def test_what_is_no_table_is_refused(bad) -> None:
+def test_an_invalid_table_is_refused(bad) -> None:
     with pytest.raises(ValueError):
         coefficients.kappa(bad)
 

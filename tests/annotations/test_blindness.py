@@ -75,7 +75,7 @@ def test_answers_open_when_the_item_is_complete(acme, item, ada, grace, alan) ->
     assert feedback_stats(acme.pk, [item.run_id])[item.run_id]["correctness"]["n"] == 3
 
 
-def test_they_are_sealed_again_while_a_review_is_taken_back(item, ada, grace, alan) -> None:
+def test_undoing_a_review_seals_the_answers_again(item, ada, grace, alan) -> None:
     given = [judge(item, person) for person in (ada, grace, alan)]
     reviews.retract(given[0], ada, NOON)
     assert is_sealed(item)
@@ -83,7 +83,7 @@ def test_they_are_sealed_again_while_a_review_is_taken_back(item, ada, grace, al
     assert not is_sealed(item)
 
 
-def test_they_open_when_the_queue_asks_for_fewer_reviews(scene, item, grace) -> None:
+def test_fewer_required_reviews_open_the_answers(scene, item, grace) -> None:
     judge(item, grace)
     reviewer_count.set_reviewers_per_item(scene.queue, 1, NOON)
     assert not is_sealed(item)
@@ -100,7 +100,7 @@ def test_a_review_that_is_not_counted_is_sealed_as_long_as_the_item_is_open(
     assert not is_sealed(item)
 
 
-def test_they_follow_the_blindness_of_the_queue_and_what_was_seen_is_not_blind_after(
+def test_changing_blindness_seals_and_opens_and_seen_answers_are_not_blind(
     scene, item, ada, grace, alan
 ) -> None:
     judge(item, grace)
@@ -112,7 +112,7 @@ def test_they_follow_the_blindness_of_the_queue_and_what_was_seen_is_not_blind_a
     assert not judge(item, alan).is_blind
 
 
-def test_an_item_that_comes_back_open_was_seen(scene, item, ada, grace) -> None:
+def test_a_restored_open_item_counts_as_seen(scene, item, ada, grace) -> None:
     reviewer_count.set_reviewers_per_item(scene.queue, 1, NOON)
     judge(item, grace)
     queue_items.remove(QueueItem.objects.get(pk=item.pk), NOON)
@@ -123,7 +123,7 @@ def test_an_item_that_comes_back_open_was_seen(scene, item, ada, grace) -> None:
     assert not judge(item, ada).is_blind
 
 
-def test_a_removed_item_keeps_its_answers_to_itself(item, alan, grace) -> None:
+def test_answers_of_a_removed_item_stay_sealed(item, alan, grace) -> None:
     judge(item, grace)
     queue_items.remove(QueueItem.objects.get(pk=item.pk), NOON)
     assert is_sealed(item)

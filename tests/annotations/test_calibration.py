@@ -106,7 +106,7 @@ def test_three_reviewers_are_held_to_alpha_and_each_pair_to_kappa(queue, ada, gr
         assert pair.agreement.value == pytest.approx(expected)
 
 
-def test_what_is_left_out_is_counted(queue, ada, grace) -> None:
+def test_excluded_ratings_are_counted(queue, ada, grace) -> None:
     key = RubricItemFactory(queue=queue)
     queue.rubric_version = 2
     queue.save()
@@ -127,7 +127,7 @@ def test_what_is_left_out_is_counted(queue, ada, grace) -> None:
     assert {Warn.NON_BLIND_EXCLUDED, Warn.INVALID_VALUES} <= set(found.headline.warnings)
 
 
-def test_nothing_rated_is_said_so(queue) -> None:
+def test_a_key_without_ratings_has_that_reason(queue) -> None:
     RubricItemFactory(queue=queue)
     RubricItemFactory(queue=queue, kind="freeform", level="text", categories=[])
     RubricItemFactory(queue=queue, kind="continuous", level="interval", categories=[])

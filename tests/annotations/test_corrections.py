@@ -98,7 +98,7 @@ def test_without_outputs_text_is_wrapped_and_an_object_is_taken() -> None:
         ("[" * 100_000, "nested too deep", 1, 1),
     ],
 )
-def test_what_is_not_json_is_refused_with_its_place(edited, reason, line, column) -> None:
+def test_invalid_json_is_refused_with_line_and_column(edited, reason, line, column) -> None:
     with pytest.raises(InvalidCorrection) as refused:
         corrections.apply({"a": {}}, edited)
     error = refused.value
@@ -125,13 +125,13 @@ def test_only_a_real_difference_is_one(before, after, differs) -> None:
     assert corrections.differs(after, before) is differs
 
 
-def test_a_browser_s_line_ends_are_no_correction() -> None:
+def test_a_browsers_line_ends_do_not_count_as_a_correction() -> None:
     outputs = {"answer": "a\nb"}
     assert corrections.apply(outputs, "a\r\nb") == outputs
     assert corrections.apply({"answer": "a\r\nb"}, "a\r\nc") == {"answer": "a\r\nc"}
 
 
-def test_a_diff_shows_words_that_went_and_came() -> None:
+def test_a_diff_shows_deleted_and_inserted_words() -> None:
     diff = corrections.diff("You were charged once for it.", "You were charged twice for it.")
     assert diff.spans == [
         Span("equal", "You were charged "),
@@ -185,7 +185,7 @@ documents = st.recursive(
 
 @given(documents)
 @settings(max_examples=300, deadline=None)
-def test_an_untouched_text_is_no_correction_whatever_the_outputs(outputs) -> None:
+def test_an_unchanged_text_never_counts_as_a_correction(outputs) -> None:
     text = corrections.editable_text(outputs)
     if outputs is not None:
         assert not corrections.differs(outputs, corrections.apply(outputs, text))

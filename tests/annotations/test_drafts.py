@@ -47,7 +47,7 @@ def test_a_draft_that_jsonb_cannot_hold_is_cleaned_or_refused(item, ada) -> None
         drafts.save(item, ada, {"note": "x" * 1_100_000}, 1, NOON)
 
 
-def test_a_later_text_of_the_same_tab_is_no_conflict_whatever_its_version(item, ada) -> None:
+def test_a_later_text_of_the_same_tab_never_conflicts(item, ada) -> None:
     first = drafts.save(item, ada, {"note": "a"}, 0, NOON, writer=drafts.Writer("tab one", 10))
     again = drafts.save(item, ada, {"note": "ab"}, 0, NOON, writer=drafts.Writer("tab one", 11))
     assert (again.version, again.content["note"]) == (first.version + 1, "ab")

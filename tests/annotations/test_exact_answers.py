@@ -27,7 +27,7 @@ def test_the_shortest_text_of_a_number_reads_back_as_it(number) -> None:
     assert float(digits_of(number)) == number
 
 
-def test_an_integer_that_no_double_equals_is_no_score() -> None:
+def test_an_integer_without_an_equal_double_is_not_a_score() -> None:
     for number in (2**53 + 1, 2**64 + 1, 10**400, float("inf")):
         with pytest.raises(ValueError, match=r"double|finite"):
             double(number)

@@ -93,7 +93,7 @@ def test_either_end_covers_the_truth_in_about_95_of_100_samples(n, share) -> Non
     assert np.mean([ci.high >= 0.7 for ci in found]) > 0.87
 
 
-def test_a_posterior_and_a_jackknife_say_the_same_of_many_items() -> None:
+def test_posterior_and_jackknife_agree_on_many_items() -> None:
     table = np.array([[400, 60], [50, 290]])
     prior = np.eye(4)
 
@@ -123,7 +123,7 @@ def test_a_posterior_and_a_jackknife_say_the_same_of_many_items() -> None:
         ([[0, 0], [0, 0]], Verdict.UNDEFINED),
     ],
 )
-def test_a_verdict_is_what_the_whole_interval_says(table, verdict) -> None:
+def test_the_whole_interval_decides_the_verdict(table, verdict) -> None:
     held = verdicts.gate(coefficients.of_pair(table))
     assert held.verdict == verdict
     assert held.passes_strict is (verdict == Verdict.MET)
@@ -165,7 +165,7 @@ def test_seven_tenths_is_not_above_seven_tenths_however_it_was_computed(table) -
         (0.7004, "0.7004"),
     ],
 )
-def test_near_the_target_as_many_digits_are_shown_as_tell_it_apart(value, text) -> None:
+def test_near_the_target_enough_digits_are_shown(value, text) -> None:
     assert verdicts.figure(value) == text
 
 

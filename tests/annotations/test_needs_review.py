@@ -82,7 +82,7 @@ def test_the_other_sections_hold_the_rest(queue, items, ada) -> None:
     assert {names[item.pk] for item in done} == {"completed"}
 
 
-def test_only_held_items_i_need_are_why_there_is_nothing(acme, ada, grace) -> None:
+def test_only_items_held_by_others_are_the_reason_for_nothing(acme, ada, grace) -> None:
     queue = AnnotationQueueFactory(workspace=acme)
     needed, skipped = QueueItemFactory.create_batch(2, queue=queue, added_at=LONG_AGO)
     reviews.skip(skipped, ada, "unclear", NOON)

@@ -38,7 +38,7 @@ def test_b1_a_change_that_is_committed_nudges_and_one_rolled_back_does_not(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_b1_the_sweep_routes_what_no_message_told_of(acme, queue) -> None:
+def test_b1_the_sweep_routes_changes_without_a_message(acme, queue) -> None:
     make_rule(queue, "eq(is_root, true)")
     runs = {make_run(acme).id for _ in range(3)}
     assert tasks.sweep_changes() == 3
@@ -109,7 +109,7 @@ def test_b6_beat_sweeps_every_5_seconds() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_b1_storing_runs_with_no_broker_at_all_is_no_error(acme, settings, tmp_path) -> None:
+def test_b1_runs_are_stored_without_a_broker(acme, settings, tmp_path) -> None:
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"data_folder_out": str(tmp_path / "absent")}
     changes.note(acme, Change.Kind.RUN, [make_run(acme, is_noted=False).id])
     assert Change.objects.count() == 1

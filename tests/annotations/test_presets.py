@@ -87,7 +87,7 @@ def queue(acme):
 
 
 @pytest.mark.parametrize(("preset", "run", "feedback", "is_match"), CASES)
-def test_a_preset_takes_what_it_says_and_nothing_else(
+def test_a_preset_matches_its_runs_and_no_others(
     acme, queue, preset, run, feedback, is_match
 ) -> None:
     install_presets(acme, queue, [preset], now=NOON)
@@ -167,7 +167,7 @@ def test_a_filter_that_cannot_be_read_is_refused_with_its_position(acme, queue) 
 
 
 @pytest.mark.parametrize("rate", [-0.01, 1.01, float("nan")])
-def test_a_rate_that_is_no_share_is_refused(acme, queue, rate) -> None:
+def test_a_rate_outside_zero_to_one_is_refused(acme, queue, rate) -> None:
     definition = RuleDefinition("Rate", "eq(is_root, true)", queue, sampling_rate=rate)
     with pytest.raises(ValueError, match="share"):
         set_rule(acme, definition, now=NOON)

@@ -126,7 +126,7 @@ def test_more_reviews_an_item_adds_seats_to_open_items(queue) -> None:
     assert Seat.objects.filter(item=item).count() == 3
 
 
-def test_fewer_reviews_an_item_complete_what_has_enough_and_drop_free_seats(
+def test_fewer_reviews_per_item_complete_items_and_drop_free_seats(
     queue, ada, django_capture_on_commit_callbacks
 ) -> None:
     from annotations import signals

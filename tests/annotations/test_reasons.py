@@ -62,7 +62,7 @@ RUNS = [
 @pytest.mark.parametrize(
     "name", ["low-confidence", "errors", "negative-feedback"], ids=lambda name: name
 )
-def test_a_chip_finds_what_the_preset_of_its_name_routes(acme, name) -> None:
+def test_a_chip_has_the_filter_of_the_preset_of_its_name(acme, name) -> None:
     queue = AnnotationQueueFactory(workspace=acme)
     project = ProjectFactory(workspace=acme)
     install_presets(acme, queue, [name], now=NOON)

@@ -51,7 +51,7 @@ def test_a_held_item_is_not_offered_again_until_the_hold_ends(queue, ada, grace)
     assert next_item(queue, ada, NOON + HOLD) is None
 
 
-def test_what_i_hold_comes_back_first_and_longer(queue, ada) -> None:
+def test_the_reviewers_reservation_is_returned_first_and_renewed(queue, ada) -> None:
     first, second = items(queue, 2)
     held = reservations.reserve_next(queue, ada, NOON)
     later = NOON + timedelta(minutes=4)
@@ -98,7 +98,7 @@ def test_reviewed_and_skipped_items_never_come_back_and_requeued_ones_come_last(
 @pytest.mark.parametrize(
     ("field", "reason"), [("is_paused", Reason.PAUSED), ("archived_at", Reason.ARCHIVED)]
 )
-def test_a_paused_or_archived_queue_hands_out_nothing(queue, ada, field, reason) -> None:
+def test_a_paused_or_archived_queue_reserves_nothing(queue, ada, field, reason) -> None:
     (item,) = items(queue, 1)
     stale = type(queue).objects.get(pk=queue.pk)
     setattr(queue, field, NOON if field == "archived_at" else True)
@@ -122,7 +122,7 @@ def test_only_assigned_reviewers_of_the_workspace_get_items(acme, ada, grace, ma
     assert next_item(queue, grace) is not None
 
 
-def test_all_reserved_says_until_when(queue, ada, grace) -> None:
+def test_all_reserved_has_the_time_of_the_first_expiry(queue, ada, grace) -> None:
     items(queue, 1)
     seat = reservations.reserve_next(queue, grace, NOON)
     nothing = reservations.why_nothing(queue, ada, NOON)
@@ -175,7 +175,7 @@ def test_a_certain_item_can_be_reserved_unless_it_is_full_done_or_closed(
         assert refused.value.reason == reason
 
 
-def test_an_item_i_skipped_can_be_asked_for_and_is_then_in_my_order_again(queue, ada) -> None:
+def test_a_skipped_item_can_be_reserved_and_returns_to_the_order(queue, ada) -> None:
     first, second, third = items(queue, 3)
     reviews.skip(first, ada, "broken", NOON)
     reviews.skip(second, ada, "broken", NOON)
@@ -206,7 +206,7 @@ def place(queue, person) -> int:
     return Bookmark.objects.get(queue=queue, reviewer=person).places.get("0", 0)
 
 
-def test_the_bookmark_follows_the_front_of_what_i_did(acme, ada, grace) -> None:
+def test_the_bookmark_follows_the_reviewers_done_items(acme, ada, grace) -> None:
     queue = AnnotationQueueFactory(workspace=acme, reviewers_per_item=2)
     a, b, c, d, e = items(queue, 5)
     reviews.submit(b, ada, submission(), NOON)
@@ -248,7 +248,7 @@ def test_a_review_taken_back_is_offered_to_those_whose_bookmark_is_behind_it(
     assert next_item(queue, ada, exclude=[third.pk]) == first.pk
 
 
-def test_an_uncounted_review_taken_back_makes_the_item_mine_to_do_again(queue, ada, grace) -> None:
+def test_undoing_an_uncounted_review_offers_the_item_again(queue, ada, grace) -> None:
     first, second, _ = items(queue, 3)
     reservations.reserve(first, grace, NOON)
     extra = reviews.submit(first, ada, submission(), NOON).review
@@ -258,7 +258,7 @@ def test_an_uncounted_review_taken_back_makes_the_item_mine_to_do_again(queue, a
     assert next_item(queue, ada, NOON + HOLD) == first.pk
 
 
-def test_what_no_rule_foresaw_is_found_by_the_wide_search_once_a_minute(queue, ada) -> None:
+def test_an_item_behind_the_bookmark_is_found_once_per_minute(queue, ada) -> None:
     moved, first = items(queue, 1, priority=3) + items(queue, 1)
     reservations.reserve(moved, ada, NOON)
     reviews.submit(first, ada, submission(), NOON)

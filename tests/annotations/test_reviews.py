@@ -200,7 +200,7 @@ def test_a_rubric_changed_meanwhile_conflicts(queue, ada) -> None:
         ({"correction": {"outputs": float("nan")}}, {"correction"}),
     ],
 )
-def test_what_cannot_be_taken_is_refused_whole(queue, ada, sent, complaints) -> None:
+def test_an_invalid_submission_is_refused_whole(queue, ada, sent, complaints) -> None:
     item = QueueItemFactory(queue=queue)
     with pytest.raises(InvalidReview) as refused:
         reviews.submit(item, ada, submission(**sent), NOON)
@@ -222,7 +222,7 @@ def test_a_scale_the_workspace_enforces_refuses_the_review(queue, ada) -> None:
     assert Seat.objects.get().is_taken is False
 
 
-def test_what_cannot_be_judged_is_kept_in_the_review_and_nowhere_else(queue, ada) -> None:
+def test_cant_judge_is_stored_in_the_review_only(queue, ada) -> None:
     item = QueueItemFactory(queue=queue)
     scores = {"correctness": {"cant_judge": "no access to the invoice"}}
     review = reviews.submit(item, ada, submission(scores), NOON).review
@@ -280,9 +280,7 @@ def test_a_review_without_a_seat_is_kept_and_not_counted(queue, ada, grace) -> N
 
 
 @pytest.mark.parametrize("state", ["paused", "archived", "removed"])
-def test_what_was_typed_is_taken_although_the_queue_or_the_item_is_closed(
-    queue, ada, state
-) -> None:
+def test_a_review_is_accepted_after_the_queue_or_item_is_closed(queue, ada, state) -> None:
     item = QueueItemFactory(queue=queue)
     reservations.reserve_next(queue, ada, NOON)
     if state == "removed":
@@ -410,7 +408,9 @@ def visible(user, item) -> set[str]:
     return {review.reviewer.username for review in blindness.answers_visible_to(user, item)}
 
 
-def test_nobody_sees_others_answers_before_their_own_is_in(pair, ada, grace, alan, mallory) -> None:
+def test_others_answers_are_hidden_until_the_reviewer_submits(
+    pair, ada, grace, alan, mallory
+) -> None:
     item = QueueItemFactory(queue=pair)
     reviews.submit(item, grace, submission(), NOON)
     assert visible(ada, item) == visible(alan, item) == visible(mallory, item) == set()
@@ -438,7 +438,7 @@ def test_in_an_open_queue_answers_show_and_later_reviews_are_not_blind(
     }
 
 
-def test_who_has_seen_answers_is_no_longer_blind(pair, ada, grace, alan) -> None:
+def test_a_reviewer_who_has_seen_answers_is_not_blind(pair, ada, grace, alan) -> None:
     item = QueueItemFactory(queue=pair)
     mine = reviews.submit(item, ada, submission(), NOON).review
     reviews.retract(mine, ada, NOON)

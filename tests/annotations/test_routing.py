@@ -109,7 +109,7 @@ def test_a_run_still_pending_waits_until_it_has_ended(acme, queue) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(["end", "feedback", "rule"])))
-def test_b3_whatever_comes_last_the_run_is_routed_once(acme, queue, order) -> None:
+def test_b3_the_run_is_routed_once_in_any_order_of_arrival(acme, queue, order) -> None:
     run = make_run(acme, is_ended=False)
 
     def end() -> None:
@@ -144,7 +144,7 @@ def test_b3_feedback_that_came_before_its_run_counts(acme, queue) -> None:
 
 
 @pytest.mark.parametrize("state", ["completed", "removed"])
-def test_b3_what_people_finished_or_removed_is_not_queued_again(acme, queue, state) -> None:
+def test_b3_a_reviewed_or_removed_run_is_not_queued_again(acme, queue, state) -> None:
     make_rule(queue, LOW)
     make_rule(queue, NEGATIVE)
     run = make_run(acme, metadata={"confidence": 0.1})
@@ -289,7 +289,7 @@ def decided(queue) -> dict:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_b1_the_queue_holds_what_a_pure_python_oracle_says(acme, queue, seed) -> None:
+def test_b1_the_queue_equals_a_python_oracle(acme, queue, seed) -> None:
     install_presets(acme, queue, now=NOON)
     make_rule(queue, 'like(name, "ans%")', name="a fifth", sampling_rate=0.2)
     runs = random_runs(acme, 150, seed)
@@ -379,7 +379,7 @@ def test_a_batch_of_several_workspaces_is_routed_for_each(acme, rival, queue) ->
     assert (routed(queue), routed(theirs)) == ([mine.id], [hers.id])
 
 
-def test_a_change_that_names_runs_nobody_stored_is_done(acme, queue) -> None:
+def test_a_change_of_unknown_runs_is_done(acme, queue) -> None:
     make_rule(queue, "eq(is_root, true)")
     changes.note(acme, Change.Kind.FEEDBACK, [uuid4()])
     assert drain_all() == 1

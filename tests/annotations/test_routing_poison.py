@@ -157,9 +157,7 @@ def test_b4_a_lost_connection_is_nobodys_fault_and_the_changes_stay_as_they_were
     assert attempts() == [0]
 
 
-def test_b4_a_run_whose_reason_cannot_be_told_is_routed_all_the_same(
-    acme, queue, monkeypatch
-) -> None:
+def test_b4_a_run_is_routed_even_if_its_reason_cannot_be_computed(acme, queue, monkeypatch) -> None:
     make_rule(queue, 'eq(run_type, "chain")')
     run = make_run(acme)
 

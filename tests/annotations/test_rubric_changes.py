@@ -54,7 +54,7 @@ def test_a_question_that_is_taken_out_has_its_ratings_again_when_it_comes_back(q
     assert [item.feedback_key for item in RubricItem.objects.all()] == ["correct"]
 
 
-def test_another_question_at_the_same_place_is_no_renamed_one(queue) -> None:
+def test_another_question_at_the_same_position_is_not_a_rename(queue) -> None:
     other = {"feedback_key": "tone", "kind": "boolean", "description": "Is the answer polite?"}
     rubric_editing.set_rubric(queue, [other], now=NOON)
     assert overlap(queue) == {"tone": 0}
@@ -111,7 +111,7 @@ def test_deleting_a_person_who_reviewed_is_refused(queue, grace) -> None:
     assert Rating.objects.filter(reviewer=grace).count() == 3
 
 
-def test_reviews_go_only_with_what_holds_them() -> None:
+def test_reviews_are_only_deleted_with_their_queue_or_item() -> None:
     """A new foreign key that would take reviews along must be thought about here."""
     may_take = {"Workspace", "AnnotationQueue", "QueueItem", "Review", "RubricItem"}
     taking = {

@@ -101,7 +101,7 @@ def test_an_answer_has_one_canonical_form(question, sent, answer) -> None:
         (NUMBER, {"score": 1, "comment": 3}, "The comment must be a text."),
     ],
 )
-def test_what_is_not_an_answer_is_told_to_the_reviewer(question, sent, complaint) -> None:
+def test_an_invalid_answer_is_a_complaint(question, sent, complaint) -> None:
     if sent == 7:
         sent = {"value": 7}
     assert rubrics.check([question], {"q": sent}) == {"q": complaint}

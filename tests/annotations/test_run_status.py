@@ -98,7 +98,7 @@ def test_filled_from_outside_leaves_an_open_review_alone(acme, queue, run, ada) 
     assert status(run) == "empty"
 
 
-def test_who_spoke_last_is_right(acme, queue, run, ada) -> None:
+def test_the_last_write_of_the_status_counts(acme, queue, run, ada) -> None:
     review(add(queue, run), ada)
     later = NOON + timedelta(minutes=5)
     amend(acme, run.id, Amendment(metadata={"annotation_status": "empty"}), now=later)

@@ -78,7 +78,7 @@ def test_the_inclusion_probability_is_one_minus_that_no_rule_takes_the_run(rates
     assert math.isclose(found, float(exact), rel_tol=1e-12, abs_tol=1e-300)
 
 
-def test_the_probability_agrees_with_counting_who_is_taken() -> None:
+def test_the_probability_agrees_with_simulated_sampling() -> None:
     rates = {UUID(int=1): 0.1, UUID(int=2): 0.3}
     n = 20_000
     taken = sum(
@@ -92,7 +92,7 @@ def test_the_probability_agrees_with_counting_who_is_taken() -> None:
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1, math.nan, math.inf])
-def test_what_is_no_share_is_refused(rate) -> None:
+def test_a_fraction_outside_zero_to_one_is_refused(rate) -> None:
     with pytest.raises(ValueError, match="share"):
         sampling.inclusion_probability([rate])
     with pytest.raises(ValueError, match="share"):

@@ -53,7 +53,7 @@ def test_right_14_and_wrong_10_of_three_answers_are_58_percent_positive(acme, ad
     assert shown(acme).shares == []
 
 
-def test_a_nominal_key_is_told_in_shares_and_is_never_positive(acme, ada, client) -> None:
+def test_a_nominal_key_has_shares_and_is_never_positive(acme, ada, client) -> None:
     judged(acme, ada, NOMINAL, [2] * 14 + [0] * 10)
     trend = shown(acme)
     assert (trend.whole.n_placed, trend.whole.share_positive) == (0, None)
@@ -116,7 +116,7 @@ def test_a_declared_scale_is_kept_as_it_was_when_the_feedback_came(acme) -> None
     assert shown(acme).whole.level == pytest.approx(0.2)
 
 
-def test_a_declared_key_of_three_words_has_no_better_end_unless_somebody_says_so(acme) -> None:
+def test_a_declared_key_of_three_words_has_no_better_end_by_default(acme) -> None:
     three = {"type": "categorical", "min": None, "max": None, "categories": ANSWERS}
     configs.declare(acme, "q", three, {}, now=NOON)
     for score in (2.0, 0.0, 0.0):

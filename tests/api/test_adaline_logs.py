@@ -165,7 +165,7 @@ def test_a_patch_with_negative_feedback_fires_the_preset_and_can_be_filtered_for
         assert [run["id"] for run in found] == [trace_id], text
 
 
-def test_status_and_end_can_be_told_late(api, acme) -> None:
+def test_status_and_end_can_be_patched_late(api, acme) -> None:
     log = {name: value for name, value in TRACE.items() if name != "endedAt"}
     trace_id = UUID(post(api, trace=log | {"status": "pending"}).json()["traceId"])
     run = Run.objects.get(workspace=acme, id=trace_id)

@@ -371,7 +371,7 @@ def test_an_item_without_a_scale_takes_the_one_declared_for_its_key(api) -> None
     assert (item.minimum, item.maximum) == (1, 5)
 
 
-def test_a_new_rubric_keeps_what_the_wire_cannot_say(api, acme) -> None:
+def test_a_new_rubric_keeps_settings_unknown_to_the_wire(api, acme) -> None:
     queue = made(api)
     RubricItemFactory(
         queue=AnnotationQueue.objects.get(),
@@ -438,7 +438,7 @@ def test_runs_are_added_by_their_key(api) -> None:
         [str(RUN)] * 10_001,
     ],
 )
-def test_what_names_no_runs_is_422_and_adds_none(api, body) -> None:
+def test_a_body_without_runs_is_422_and_adds_none(api, body) -> None:
     queue = made(api)
     assert api.post(f"/annotation-queues/{queue['id']}/runs", body).status_code == 422
     assert QueueItem.objects.count() == 0
@@ -474,7 +474,7 @@ def test_a_queued_run_is_shown_with_its_inputs_and_a_pending_one_with_none(api, 
     assert runs_of(api, queue, include_stats="true")[0]["feedback_stats"]["k"]["avg"] == 1
 
 
-def test_inputs_that_are_no_object_never_break_the_reader(api, acme) -> None:
+def test_inputs_that_are_not_an_object_are_readable(api, acme) -> None:
     add_run(acme, inputs="[1, 2]", outputs='"text"', name=None, run_type=None, start_time=None)
     queue = made(api)
     put(api, queue, RUN)
@@ -488,7 +488,7 @@ def test_inputs_that_are_no_object_never_break_the_reader(api, acme) -> None:
     assert run["start_time"]
 
 
-def test_items_are_listed_by_status_for_the_person_whose_key_it_is(api, ada, grace) -> None:
+def test_items_are_listed_by_status_of_the_keys_owner(api, ada, grace) -> None:
     api.key.created_by = ada
     api.key.save()
     queue = made(api, num_reviewers_per_item=2)
@@ -523,7 +523,7 @@ def test_items_are_listed_by_status_for_the_person_whose_key_it_is(api, ada, gra
     assert api.get(f"{path}/total_archived", end_time="2020-01-01").json() == {"size": 0}
 
 
-def test_a_held_item_names_who_holds_it_until_the_hold_ends(api, ada) -> None:
+def test_a_reserved_item_names_its_reviewer_until_expiry(api, ada) -> None:
     queue = made(api)
     put(api, queue, RUN)
     Seat.objects.update(
@@ -595,7 +595,7 @@ def test_reading_a_queue_costs_the_same_however_much_is_in_it(
         api.get("/annotation-queues")
 
 
-def test_instructions_are_told_when_they_were_sent(api) -> None:
+def test_instructions_are_returned_when_set(api) -> None:
     """A release of the SDK makes its answer of those it sent and of the server's."""
     plain = api.post("/annotation-queues", {"name": "plain"})
     assert plain.status_code == 200

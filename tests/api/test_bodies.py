@@ -188,7 +188,7 @@ def test_a_member_that_reads_itself_is_named_with_its_rule(body: Any, detail: st
     assert str(refused.value.detail) == detail
 
 
-def test_null_is_told_from_absent_where_the_class_says_so() -> None:
+def test_null_differs_from_absent_where_declared() -> None:
     assert read(Survey, {"name": "n", "parent": None}).parent is None
 
 

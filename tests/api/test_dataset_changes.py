@@ -76,13 +76,13 @@ def test_what_fits_after_the_transformations_is_valid(api, chat) -> None:
 
 
 @pytest.mark.parametrize("name", ["message", "tooldef"])
-def test_the_schemas_one_may_refer_to_are_there_for_anybody(name) -> None:
+def test_prebuilt_schemas_are_public(name) -> None:
     told = Anybody().get(f"/api/public/schemas/v1/{name}.json").json()
     assert told["type"] == "object"
     assert told["$id"].endswith(f"/public/schemas/v1/{name}.json")
 
 
-def test_a_transformation_that_is_none_is_refused_by_place(api, dataset) -> None:
+def test_an_invalid_transformation_is_refused_by_position(api, dataset) -> None:
     step = {"path": ["inputs"], "transformation_type": "shout"}
     for answer in (
         api.post("/datasets", {"name": "x", "transformations": [step]}),
@@ -92,9 +92,7 @@ def test_a_transformation_that_is_none_is_refused_by_place(api, dataset) -> None
         assert answer.json()["detail"].startswith("transformations: [0].transformation_type")
 
 
-def test_a_schema_and_the_examples_that_shall_fit_it_change_together_or_not_at_all(
-    api, rival_api, dataset
-) -> None:
+def test_a_schema_and_its_examples_change_together_or_not_at_all(api, rival_api, dataset) -> None:
     [uuid] = examples.create(dataset, [ExampleInput(inputs='{"n":"1"}')], now=NOON).example_ids
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
     path = f"/datasets/{dataset.uuid}"

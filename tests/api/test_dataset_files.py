@@ -229,7 +229,7 @@ def test_a_file_that_was_not_exported_here_needs_its_columns_named(api) -> None:
     assert (example["inputs"], example["outputs"]) == ({"q": "=1"}, {"a": "'-5"})
 
 
-def test_a_field_that_is_sent_twice_or_is_no_text_is_refused(api) -> None:
+def test_a_repeated_or_non_text_field_is_refused(api) -> None:
     for fields in (
         {"name": ["a", "b"]},
         {"name": "a\x00"},
@@ -252,7 +252,7 @@ def conversations(api, dataset, *documents) -> list[dict]:
     return [json.loads(line) for line in downloaded(api, dataset.uuid, "openai_ft").splitlines()]
 
 
-def test_an_example_of_several_fields_is_told_whole(api, dataset) -> None:
+def test_an_example_of_several_fields_is_exported_whole(api, dataset) -> None:
     asked = {"question": "Refund?", "channel": "email"}
     said = {"answer": "Yes", "days": 14}
     [line] = conversations(api, dataset, (asked, said))
@@ -274,7 +274,7 @@ def test_messages_and_tools_are_kept_and_what_is_left_out_is_named(api, dataset)
 # Guards -----------------------------------------------------------------------------------------
 
 
-def test_a_guard_against_formulas_is_the_choice_of_who_downloads(api, dataset) -> None:
+def test_the_formula_guard_is_a_parameter_of_the_download(api, dataset) -> None:
     given = [ExampleInput(inputs=exact.dumps({text: text}).decode()) for text in FORMULAS]
     examples.create(dataset, given, now=NOON)
     exact_file = downloaded(api, dataset.uuid, "csv")
@@ -289,7 +289,7 @@ def test_a_guard_against_formulas_is_the_choice_of_who_downloads(api, dataset) -
     }
 
 
-def test_a_cell_longer_than_a_csv_reader_takes_by_itself_comes_back(api, dataset) -> None:
+def test_a_cell_beyond_the_csv_modules_default_limit_round_trips(api, dataset) -> None:
     long = "x" * 200_000
     examples.create(dataset, [ExampleInput(inputs=json.dumps({"q": long}))], now=NOON)
     assert held(copied(api, dataset, "csv"))[0][0] == {"q": long}

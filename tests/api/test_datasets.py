@@ -65,7 +65,7 @@ def test_an_unknown_name_is_an_empty_list_and_a_double_one_a_conflict(api, rival
         [1],
     ],
 )
-def test_what_is_no_dataset_is_refused(api, body) -> None:
+def test_an_invalid_dataset_is_refused(api, body) -> None:
     assert api.post("/datasets", body).status_code == 422
 
 
@@ -306,7 +306,7 @@ def test_another_workspaces_rows_look_unknown(api, rival_api, dataset) -> None:
     assert api.get(f"/examples/{uuid}").json()["inputs"] == {"canary": 1}
 
 
-def test_examples_are_filtered_by_what_their_metadata_says(api, dataset) -> None:
+def test_examples_are_filtered_by_metadata(api, dataset) -> None:
     given = [
         ExampleInput(inputs='{"n":1}', metadata={"foo": "bar", "tenant_id": 1}),
         ExampleInput(inputs='{"n":2}', metadata={"tenant_id": 2}),

@@ -109,7 +109,7 @@ def test_versions_tags_and_splits(sdk) -> None:
     assert sdk.list_dataset_splits(dataset_id=dataset.id) == ["base", "train"]
 
 
-def test_an_example_takes_what_its_run_said(sdk, workspace) -> None:
+def test_an_example_uses_its_runs_inputs_and_outputs(sdk, workspace) -> None:
     run = Run.objects.create(
         workspace=workspace, id=uuid4(), trace_id=uuid4(), inputs='{"q": 1}', outputs='{"a": 2}'
     )

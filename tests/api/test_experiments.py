@@ -52,7 +52,7 @@ def asked(api, dataset, *projects, query="", **body):
     )
 
 
-def test_an_experiment_says_how_far_it_has_come(api, dataset, ids) -> None:
+def test_an_experiment_reports_its_progress(api, dataset, ids) -> None:
     project = experiment(
         api, dataset, num_examples=3, num_repetitions=2, evaluator_keys=["exact", "tone"]
     )
@@ -103,7 +103,7 @@ def test_runs_come_by_example_newest_first_in_exact_pages(
     assert [row["id"] for row in only] == [str(ids[2])]
 
 
-def test_runs_are_filtered_by_experiment_and_sorted_by_what_was_judged(api, dataset, ids) -> None:
+def test_runs_are_filtered_by_experiment_and_sorted_by_feedback(api, dataset, ids) -> None:
     first, second = experiment(api, dataset, "a"), experiment(api, dataset, "b")
     runs = ran(first, ids)
     ran(second, ids)
@@ -135,13 +135,13 @@ def test_runs_are_filtered_by_experiment_and_sorted_by_what_was_judged(api, data
         ({"example_ids": [7]}, "example_ids"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_by_name(api, dataset, body, word) -> None:
+def test_an_invalid_query_is_refused_by_name(api, dataset, body, word) -> None:
     answer = api.post(f"/datasets/{dataset.uuid}/runs", {"session_ids": [str(uuid4())], **body})
     assert answer.status_code == 422
     assert word in answer.json()["detail"]
 
 
-def test_a_preview_tells_beginnings_and_csv_a_line_a_run(api, dataset, ids) -> None:
+def test_a_preview_is_truncated_and_csv_has_a_line_per_run(api, dataset, ids) -> None:
     project = experiment(api, dataset)
     [run] = ran(project, ids[:1])
     judge(run, "exact", 0.5)

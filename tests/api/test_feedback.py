@@ -89,7 +89,7 @@ def test_a_correction_may_be_a_text_and_a_category_a_word(api) -> None:
     assert not stored.is_off_scale
 
 
-def test_null_is_as_good_as_absent(api) -> None:
+def test_null_equals_absent(api) -> None:
     nulls = dict.fromkeys(
         [
             "id",
@@ -121,7 +121,7 @@ def test_null_is_as_good_as_absent(api) -> None:
         ({"run_id": None}, "run_id: either run_id or session_id is needed"),
     ],
 )
-def test_what_cannot_be_kept_is_answered_with_the_field_and_its_limit(api, fields, detail) -> None:
+def test_an_unstorable_value_is_refused_with_field_and_limit(api, fields, detail) -> None:
     assert refuse(api, **fields) == detail
     assert Feedback.objects.count() == 0
 
@@ -276,7 +276,7 @@ def filled(acme, ada, grace):
         ),
     ],
 )
-def test_every_filter_finds_what_it_says_newest_first(api, filled, query, keys) -> None:
+def test_every_filter_matches_its_feedback_newest_first(api, filled, query, keys) -> None:
     answer = api.get("/feedback", **query)
     assert answer.status_code == 200, answer.content
     assert [feedback["key"] for feedback in answer.json()] == keys
@@ -312,7 +312,7 @@ def test_authors_are_named_only_when_asked_for(api, filled, ada) -> None:
         {"comparative_experiment_id": "x"},
     ],
 )
-def test_a_filter_that_means_nothing_is_422(api, query) -> None:
+def test_an_invalid_filter_is_422(api, query) -> None:
     answer = api.get("/feedback", **query)
     assert answer.status_code == 422
     assert next(iter(query)) in answer.json()["detail"]

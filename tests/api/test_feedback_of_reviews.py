@@ -87,9 +87,7 @@ def test_a_token_writes_no_review(api, reviewed) -> None:
     assert columns(reviewed) == before
 
 
-def test_an_answer_that_was_taken_as_a_review_is_no_longer_the_keys(
-    acme, scene, grace, alan
-) -> None:
+def test_feedback_adopted_by_a_review_is_no_longer_the_keys(acme, scene, grace, alan) -> None:
     api = WireClient(acme)
     _, token = keys.mint(acme, "grace's", created_by=grace)
     client = Client(headers={"x-api-key": token})

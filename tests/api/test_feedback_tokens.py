@@ -34,7 +34,7 @@ def post(public, token, body):
     return public.post(path_of(token), body, content_type="application/json")
 
 
-def test_a_token_is_a_url_that_ends_in_a_uuid_and_tells_when_it_ends(api) -> None:
+def test_a_token_is_a_url_that_ends_in_a_uuid_with_its_expiry(api) -> None:
     same = str(uuid4())
     token = made(api, id=same, expires_in={"days": 1, "minutes": 30}, expires_at=None)
     assert token["id"] == same
@@ -87,7 +87,7 @@ def test_a_token_that_makes_no_sense_is_422(api, fields, name) -> None:
     assert answer.json()["detail"].startswith(name)
 
 
-def test_anybody_with_the_url_gives_one_feedback_and_may_change_their_mind(api, public) -> None:
+def test_the_url_gives_one_feedback_that_can_be_changed(api, public) -> None:
     token, same = made(api), str(uuid4())
     nulls = {"id": same, "value": None, "comment": None, "correction": None, "metadata": None}
     for score in (1, 0):
@@ -194,7 +194,7 @@ def test_pages_of_any_origin_may_post(api, public) -> None:
     assert "access-control-allow-origin" not in api.get("/feedback")
 
 
-def test_a_token_is_redeemed_ten_times_a_minute_and_an_address_asks_sixty(api, public) -> None:
+def test_redemptions_are_limited_to_10_per_token_and_60_per_address(api, public) -> None:
     token = made(api)
     answers = [post(public, token, {"score": 1}) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [200] * 10 + [429]
@@ -207,7 +207,7 @@ def test_a_token_is_redeemed_ten_times_a_minute_and_an_address_asks_sixty(api, p
     assert statuses == [404] * 49 + [429]
 
 
-def test_the_scale_of_a_token_binds_who_redeems_it(api, public) -> None:
+def test_a_redemption_must_fit_the_scale_of_its_token(api, public) -> None:
     token = made(api, feedback_config={"type": "continuous", "min": 1, "max": 5})
     refused = post(public, token, {"score": 6})
     assert (refused.status_code, refused.json()["detail"]) == (

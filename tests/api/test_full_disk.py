@@ -121,7 +121,7 @@ def test_no_room_for_a_file_is_503_and_leaves_nothing(
 
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 @pytest.mark.parametrize("send", SENDERS)
-def test_a_temporary_folder_that_takes_no_file_is_503_and_leaves_nothing(
+def test_a_read_only_temporary_folder_is_503_and_leaves_nothing(
     api, acme, folder, monkeypatch, send, error
 ) -> None:
     asked = []
@@ -193,7 +193,7 @@ def raised(cause: psycopg.Error) -> Exception:
 
 @pytest.mark.parametrize("cause", STATES.values(), ids=STATES)
 @pytest.mark.parametrize("send", [runs_with_a_file, example_with_a_file, dataset_of_a_file])
-def test_a_database_that_takes_nothing_now_is_503_and_leaves_nothing(
+def test_a_read_only_database_is_503_and_leaves_nothing(
     api, acme, folder, monkeypatch, send, cause
 ) -> None:
     assert reason_of_outage(raised(cause))

@@ -261,7 +261,7 @@ def test_an_attachment_is_read_back_by_its_signed_url_without_a_key(send, acme, 
 
 
 @pytest.mark.parametrize("mime", ["text/html", "image/svg+xml", "application/pdf", ""])
-def test_r3_what_a_browser_could_run_is_saved_and_never_shown(send, acme, client, mime) -> None:
+def test_r3_executable_content_is_downloaded_and_never_shown(send, acme, client, mime) -> None:
     run_id = uuid4()
     name = '../../etc/pass"wd\r\nX-Evil: 1 é'.replace("\r\n", "%0D%0A")
     send([*run_parts(run_id), (f"attachment.{run_id}.{name}", b"<script>", mime)])
@@ -361,7 +361,7 @@ def test_a_json_batch_keeps_documents_exact_and_sets_the_bad_run_aside(api) -> N
 
 @pytest.mark.parametrize("path", ["/runs", "/runs/batch"])
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"a":', b"\xff", b'{"post": 3}x'])
-def test_a_body_that_is_no_json_object_is_400(api, path, body) -> None:
+def test_a_body_that_is_not_a_json_object_is_400(api, path, body) -> None:
     answer = api.client.generic("POST", path, body, content_type="application/json")
     assert answer.status_code == 400
     assert Run.objects.count() == Rejected.objects.count() == 0

@@ -132,7 +132,7 @@ def _assert_only_it_was_set_aside(send, bad_id: UUID, parts: list[tuple], code: 
 
 
 @pytest.mark.parametrize("name", INPUTS_REFUSED)
-def test_a3_a_document_nobody_could_read_costs_only_its_run(send, name) -> None:
+def test_a3_an_unreadable_document_costs_only_its_run(send, name) -> None:
     inputs, code = INPUTS_REFUSED[name]
     bad_id = uuid4()
     _assert_only_it_was_set_aside(send, bad_id, _with(bad_id, inputs), code)

@@ -131,7 +131,7 @@ def test_a_page_of_runs_ends_early_when_its_documents_are_large(
     assert len(seen) == len(set(seen)) == 40
 
 
-def test_what_is_shared_is_told_at_once_however_large(client, acme, trace, monkeypatch) -> None:
+def test_a_large_shared_document_is_streamed(client, acme, trace, monkeypatch) -> None:
     monkeypatch.setattr(streamed, "WHOLE_BYTES", 9_500)
     monkeypatch.setattr(paging, "CHUNK_BYTES", 9_500)
     share = RunShare.objects.create(workspace=acme, run_id=trace, token=uuid4())

@@ -260,7 +260,7 @@ def test_attribute_keys_are_data(api, prefix) -> None:
         (b"", "", 415),
     ],
 )
-def test_what_is_wrong_with_the_envelope_is_a_status(api, body, kind, status) -> None:
+def test_an_invalid_envelope_is_a_status(api, body, kind, status) -> None:
     answer = post(api, body, kind)
     assert answer.status_code == status
     if kind == "application/json":

@@ -27,7 +27,7 @@ def queue(acme, ada, grace):
     return queue
 
 
-def test_it_tells_kappa_its_interval_and_the_table_of_the_pair(api, queue) -> None:
+def test_agreement_has_kappa_its_interval_and_the_pairs_table(api, queue) -> None:
     [quality] = api.get(f"/annotation-queues/{queue.uuid}/agreement").json()
     kappa = quality["headline"]
     assert quality["feedback_key"] == "quality"
@@ -52,7 +52,7 @@ def test_a_window_leaves_older_ratings_out_and_counts_them(api, queue) -> None:
     assert api.get(f"{path}?days=0").status_code == 422
 
 
-def test_a_question_without_ratings_says_why_it_has_no_figure(api, acme) -> None:
+def test_a_question_without_ratings_has_a_reason_instead_of_a_figure(api, acme) -> None:
     queue = AnnotationQueueFactory(workspace=acme)
     RubricItemFactory(queue=queue)
     [key] = api.get(f"/annotation-queues/{queue.uuid}/agreement").json()

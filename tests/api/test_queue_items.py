@@ -102,7 +102,7 @@ def test_viewed_holds_the_item_completed_reviews_it_and_null_shows_it_again(mine
         {"error": True},
     ],
 )
-def test_what_a_program_sent_with_my_key_never_becomes_my_review(mine, by_a_program) -> None:
+def test_a_programs_feedback_never_becomes_a_review(mine, by_a_program) -> None:
     queue = made(mine, rubric_items=[RATED])
     (entry,) = put(mine, queue, RUN)
     judged = {"run_id": str(RUN), "key": "correct", "score": 1.0}
@@ -154,7 +154,7 @@ def test_a_status_is_a_persons_and_of_items_they_may_review(api, ada, grace, ala
     assert api.post(path, {"status": "completed"}).json()["status"] == "completed"
 
 
-def test_an_item_that_somebody_holds_cannot_be_viewed_by_another(mine, grace) -> None:
+def test_an_item_reserved_by_another_reviewer_cannot_be_viewed(mine, grace) -> None:
     queue = made(mine)
     (entry,) = put(mine, queue, RUN)
     reservations.reserve(QueueItem.objects.get(), grace, timezone.now())
@@ -559,7 +559,7 @@ def test_a_preference_is_comparative_feedback_of_both_runs_and_in_no_ones_figure
     assert not Feedback.objects.exists()
 
 
-def test_what_does_not_fit_a_queue_is_422_by_field(api, acme, experiments) -> None:
+def test_an_unfitting_queue_body_is_422_by_field(api, acme, experiments) -> None:
     pairwise = made(api, queue_type="pairwise")
     single = made(api)
     plain = ProjectFactory(workspace=acme)

@@ -147,7 +147,7 @@ def test_pages_follow_each_other_by_cursor(api, project) -> None:
     assert _names(api, order="asc", limit=2) == ["0", "1"]
 
 
-def test_only_what_is_selected_and_required_is_told(api, project) -> None:
+def test_only_selected_and_required_fields_are_returned(api, project) -> None:
     make_run(project, inputs={"q": 1}, outputs={"a": 2})
     (bare,) = api.post("/runs/query", {"select": ["outputs", "manifest_s3_id"]}).json()["runs"]
     assert bare["outputs"] == {"a": 2}
@@ -162,7 +162,7 @@ def test_only_what_is_selected_and_required_is_told(api, project) -> None:
     assert (told["child_run_ids"], told["in_dataset"]) == ([], False)
 
 
-def test_fields_beside_the_run_are_told_when_selected(api, project) -> None:
+def test_related_fields_are_returned_when_selected(api, project) -> None:
     root = make_run(project, inputs={"question": "Why?"}, outputs={"answer": "So."})
     child = make_run(project, parent=root, name="child")
     token = api.client.put(f"/runs/{root.id}/share", content_type="application/json").json()
@@ -181,7 +181,7 @@ def test_fields_beside_the_run_are_told_when_selected(api, project) -> None:
     assert told["reference_dataset_id"] is None
 
 
-def test_messages_are_told_when_they_are_asked_for(api, project) -> None:
+def test_messages_are_returned_when_selected(api, project) -> None:
     run = make_run(
         project,
         run_type="llm",
@@ -200,7 +200,7 @@ def test_messages_are_told_when_they_are_asked_for(api, project) -> None:
     assert "messages" not in api.get(f"/runs/{run.id}").json()
 
 
-def test_a_single_run_is_told_as_asked(api, project) -> None:
+def test_a_single_run_has_the_selected_fields(api, project) -> None:
     run = make_run(project, serialized={"lc": 1})
     whole = api.get(f"/runs/{run.id}?session_id={project.uuid}&start_time=2026-11-20T11:00:00Z")
     assert whole.json()["serialized"] == {"lc": 1}
@@ -224,7 +224,7 @@ def test_one_page_without_a_cursor_and_roots_by_their_source(api, project) -> No
     assert len(_names(api, data_source_type="historical", skip_prev_cursor=True)) == 2
 
 
-def test_ids_and_trace_override_what_the_sdk_documents(api, project) -> None:
+def test_ids_and_trace_override_other_conditions(api, project) -> None:
     run = make_run(project, name="root")
     make_run(project, name="child", parent=run, start_time=NOON)
     assert _names(api, id=[str(run.id)], error=True) == ["root"]
@@ -334,7 +334,7 @@ def test_statistics_are_of_exactly_the_runs_asked_for(api, project) -> None:
     assert answer.status_code == 400
 
 
-def test_a_query_that_takes_too_long_is_the_callers_to_narrow(api, project, settings) -> None:
+def test_a_query_beyond_the_timeout_is_a_400(api, project, settings) -> None:
     settings.STATEMENT_TIMEOUT_S = 0.001
     for _ in range(30):
         make_run(project, inputs={"text": "x" * 200_000})
@@ -371,7 +371,7 @@ def test_a_search_in_the_trace_reads_a_window_of_runs_a_page(
     assert page["cursors"]["next"] is not None
 
 
-def test_a_list_tells_the_details_of_tokens_and_costs_as_a_single_run_does(api, project) -> None:
+def test_a_list_has_the_usage_details_of_a_single_run(api, project) -> None:
     root = make_run(project, name="root")
     details = {
         "prompt_token_details": {"cache_read": 1},

@@ -50,7 +50,7 @@ def calls(project, n: int = 3) -> list:
     ]
 
 
-def test_every_figure_of_the_hosted_service_is_told(project, told) -> None:
+def test_every_figure_of_the_hosted_service_is_returned(project, told) -> None:
     calls(project)
     figures = told()
     assert {name: figures[name] for name in ("latency_p50", "latency_avg")} == {
@@ -66,7 +66,7 @@ def test_every_figure_of_the_hosted_service_is_told(project, told) -> None:
     assert told(include_details=True)["prompt_token_details"] == {"cache_read": 6}
 
 
-def test_only_what_is_selected_is_told(project, told) -> None:
+def test_only_selected_statistics_are_returned(project, told) -> None:
     calls(project)
     assert told(select=["run_count", "latency_p50"]) == {"run_count": 3, "latency_p50": 2.0}
     assert told(select=["feedback_stats"]) == {"feedback_stats": {}}
@@ -98,7 +98,7 @@ def test_feedback_is_of_exactly_the_runs_that_are_meant(project, acme, told) -> 
     assert told(query="nothing like this")["feedback_stats"] == {}
 
 
-def test_feedback_of_projects_and_threads_is_told_when_selected(project, acme, told) -> None:
+def test_feedback_of_projects_and_threads_is_returned_when_selected(project, acme, told) -> None:
     make_run(project, metadata={"thread_id": "t1"})
     Feedback.objects.create(workspace=acme, project=project, key="summary", score=0.5)
     Feedback.objects.create(
@@ -113,7 +113,7 @@ def test_feedback_of_projects_and_threads_is_told_when_selected(project, acme, t
     assert found["thread_feedback_stats"]["mood"]["avg"] == 1.0
 
 
-def test_facets_say_what_the_runs_can_be_narrowed_down_by(api, project, told) -> None:
+def test_facets_are_values_to_filter_by(api, project, told) -> None:
     calls(project)
     facets = told()["run_facets"]
     assert facets[0] == {"key": "name", "value": "slow", "n": 2, "query": 'eq(name, "slow")'}
@@ -162,7 +162,7 @@ def test_groups_are_chosen_by_name_null_for_runs_without_the_attribute(project, 
     assert told(**by_tag, groups=[None])["null"]["run_count"] == 1
 
 
-def test_five_groups_are_told_unless_more_are_asked_for(project, told) -> None:
+def test_five_groups_are_returned_by_default(project, told) -> None:
     for number in range(7):
         make_run(project, name=f"n{number}")
     few = told(group_by={"attribute": "name"}, select=["run_count"])

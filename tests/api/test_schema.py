@@ -23,7 +23,7 @@ OPERATIONS = [
 ]
 
 
-def test_every_handler_says_what_it_takes_and_gives() -> None:
+def test_every_handler_declares_query_body_and_answer() -> None:
     silent = [
         f"{method.upper()} {route.path} ({route.view.__name__})"
         for route in schema.routes()
@@ -61,14 +61,14 @@ def test_an_operation_is_complete(method, path, operation) -> None:
     assert ("requestBody" in operation) <= (method not in {"get", "delete"})
 
 
-def test_every_shape_is_used_and_says_what_it_is() -> None:
+def test_every_shape_is_used_and_described() -> None:
     text = str(DOCUMENT)
     for name, shape in DOCUMENT["components"]["schemas"].items():
         assert f"#/components/schemas/{name}'" in text, name
         assert shape["description"], name
 
 
-def test_it_is_given_as_json_and_as_yaml_to_anybody() -> None:
+def test_the_schema_is_public_as_json_and_yaml() -> None:
     client = Client()
     for path in ("/api/schema", "/api/schema/", "/api/v1/schema"):
         answer = client.get(path)

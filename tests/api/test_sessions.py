@@ -82,9 +82,7 @@ def test_an_unknown_name_is_an_empty_list(api) -> None:
     assert _names(api, name="nobody") == []
 
 
-def test_a_workspace_without_projects_shows_a_default_one_to_who_asks_for_the_tenant(
-    api, acme
-) -> None:
+def test_a_workspace_without_projects_gets_a_default_one(api, acme) -> None:
     (session,) = api.get("/sessions", limit=1).json()
     assert (session["name"], session["tenant_id"]) == ("default", str(acme.uuid))
     assert _names(api) == ["default"]
@@ -248,7 +246,7 @@ def test_deleting_a_project_deletes_its_runs_and_their_feedback_and_nothing_else
     assert api.delete(f"/sessions/{gone.uuid}").status_code == 404
 
 
-def test_another_workspaces_project_is_as_unknown_as_none(rival_api, acme) -> None:
+def test_another_workspaces_project_looks_unknown(rival_api, acme) -> None:
     path = f"/sessions/{ProjectFactory(workspace=acme, name='p').uuid}"
     unknown = rival_api.get(f"/sessions/{uuid4()}")
     for answer in (

@@ -102,7 +102,7 @@ def test_examples_are_cloned_under_ids_of_their_own(api, rival_api, dataset) -> 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
-def test_what_breaks_the_schema_is_refused_by_example_and_path(api) -> None:
+def test_an_example_that_breaks_the_schema_is_refused_by_path(api) -> None:
     made = api.post("/datasets", {"name": "s", "inputs_schema_definition": SCHEMA}).json()
     good, bad = (
         {"dataset_id": made["id"], "id": str(uuid4()), "inputs": {"n": n}} for n in (1, "x")
@@ -121,7 +121,7 @@ def test_what_breaks_the_schema_is_refused_by_example_and_path(api) -> None:
     assert api.patch(f"/examples/{good['id']}", {"outputs": {"any": "thing"}}).status_code == 200
 
 
-def test_a_schema_is_one_and_fetches_nothing(api) -> None:
+def test_a_schema_must_be_valid_and_fetches_nothing(api) -> None:
     answer = api.post("/datasets", {"name": "s", "inputs_schema_definition": {"type": "colour"}})
     assert answer.status_code == 422
     assert "inputs_schema_definition" in answer.json()["detail"]

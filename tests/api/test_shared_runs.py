@@ -85,9 +85,7 @@ def test_the_body_of_a_share_is_json_whatever_its_type_says(api, tree) -> None:
     assert answer.json()["share_token"] == token
 
 
-def test_a_token_that_could_be_guessed_is_refused_and_one_that_is_taken_is_replaced(
-    api, rival_api, rival, tree
-) -> None:
+def test_a_guessable_token_is_refused_and_a_taken_one_replaced(api, rival_api, rival, tree) -> None:
     run = tree["root"]
     for bad in ("x", str(UUID(int=7)), "11111111-1111-1111-1111-111111111111", 5):
         answer = api.put(f"/runs/{run.id}/share", {"share_token": bad})
@@ -124,9 +122,7 @@ def test_a_share_opens_the_run_and_what_ran_below_it_and_nothing_else(api, tree,
     assert set(names(anybody, whole)) == {"root", "middle", "leaf", "beside"}
 
 
-def test_a_run_below_a_parent_that_never_arrived_is_shared_with_its_elders(
-    api, project, anybody
-) -> None:
+def test_orphan_run_is_shared_with_its_trace(api, project, anybody) -> None:
     root = make_run(project, name="root")
     missing = make_run(project, name="missing", parent=root)
     make_run(project, name="lost", parent=missing)

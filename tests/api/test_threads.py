@@ -110,7 +110,7 @@ def test_a_thread_id_may_hold_anything(api, project) -> None:
     assert group(api, project, filter=thread["filter"])["total"] == 1
 
 
-def test_what_is_not_a_group_is_refused(api, rival_api, project) -> None:
+def test_an_unknown_grouping_is_refused(api, rival_api, project) -> None:
     for body, field in (
         ({"session_id": None}, "session_id"),
         ({"session_id": "x"}, "session_id"),
@@ -164,7 +164,7 @@ def preview(api, project, thread: str, select: str = "all_messages"):
         [([HELLO], [HELLO, HI]), ([MORE], [HELLO, HI, MORE, DONE])],
     ],
 )
-def test_the_messages_of_a_thread_are_told_once_and_in_order(api, project, documents) -> None:
+def test_the_messages_of_a_thread_are_listed_once_and_in_order(api, project, documents) -> None:
     for minute, (inputs, outputs) in enumerate(documents):
         turn(project, "t/1", minute, inputs={"messages": inputs}, outputs={"messages": outputs})
     turn(project, "other", 0, inputs={"messages": [said("user", "elsewhere")]})
@@ -174,7 +174,7 @@ def test_the_messages_of_a_thread_are_told_once_and_in_order(api, project, docum
     assert [json.loads(line) for line in lines] == [HELLO, HI, MORE, DONE]
 
 
-def test_a_thread_whose_roots_hold_no_messages_is_told_by_its_model_calls(api, project) -> None:
+def test_a_thread_without_root_messages_uses_its_model_calls(api, project) -> None:
     for minute, (question, answer) in enumerate([(HELLO, HI), (MORE, DONE)]):
         root = make_run(
             project,
@@ -194,7 +194,7 @@ def test_a_thread_whose_roots_hold_no_messages_is_told_by_its_model_calls(api, p
     assert [json.loads(line) for line in lines] == [HELLO, HI, MORE, DONE]
 
 
-def test_a_thread_that_is_not_there_or_asked_for_wrongly_is_refused(api, project) -> None:
+def test_an_unknown_thread_or_invalid_query_is_refused(api, project) -> None:
     turn(project, "t1", 0)
     assert preview(api, project, "t2").status_code == 404
     assert preview(api, ProjectFactory(name="foreign"), "t1").status_code == 404

@@ -73,7 +73,7 @@ FIELDS = ["ID", "START_TIME", "END_TIME", "FIRST_TOKEN_TIME"]
 
 
 @pytest.mark.django_db
-def test_every_answer_tells_times_in_one_form(side) -> None:
+def test_every_response_has_times_in_one_format(side) -> None:
     client = Client(headers={"x-api-key": side.token})
     seen: set[str] = set()
     for method, path, body in reads(side):

@@ -124,7 +124,7 @@ def test_runs_are_filtered_by_experiment_and_narrowed_to_examples(api, dataset, 
     assert found(api, dataset, first, example_ids=[str(ids[2])]) == [2]
 
 
-def test_what_a_comparison_came_to_is_told_beside_the_runs_own_feedback(api, dataset, ids) -> None:
+def test_comparative_feedback_is_separate_from_the_runs_own(api, dataset, ids) -> None:
     first, second = experiment(api, dataset, "a"), experiment(api, dataset, "b")
     [run, *_] = ran(first, ids)
     made = api.post(
@@ -163,7 +163,7 @@ def test_what_a_comparison_came_to_is_told_beside_the_runs_own_feedback(api, dat
         ({"cursor": "WzEsMiwzXQ=="}, "cursor"),
     ],
 )
-def test_what_is_wrong_is_named(api, dataset, body, word) -> None:
+def test_an_invalid_field_is_named(api, dataset, body, word) -> None:
     answer = ask(api, dataset, ProjectFactory(workspace=dataset.workspace), **body)
     assert answer.status_code == 400, answer.json()
     assert word in answer.json()["detail"]

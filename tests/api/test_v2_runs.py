@@ -55,7 +55,7 @@ def names(api, project, **body) -> list[str]:
 # What is told -------------------------------------------------------------------------------------
 
 
-def test_only_the_id_is_told_unless_more_is_selected(api, project) -> None:
+def test_only_the_id_is_returned_by_default(api, project) -> None:
     run = make_run(project, name="answer")
     assert items(api, project) == [{"id": str(run.id)}]
     assert items(api, project, selects=["NAME", "STATUS", "RUN_TYPE"]) == [
@@ -283,7 +283,7 @@ def test_usage_of_the_subtree_counts_what_was_spent_below(api, project) -> None:
         ({"trace_id": "x"}, "trace_id"),
     ],
 )
-def test_what_is_wrong_is_named(api, project, body, word) -> None:
+def test_an_invalid_field_is_named(api, project, body, word) -> None:
     answer = ask(api, project, **body)
     assert answer.status_code == 400
     assert word in answer.json()["detail"]
@@ -327,7 +327,7 @@ def test_the_page_of_a_run_has_an_address_before_it_has_arrived(api, acme, proje
 # Sharing ------------------------------------------------------------------------------------------
 
 
-def test_a_trace_is_shared_read_by_anybody_and_unshared(api, client, project) -> None:
+def test_a_trace_is_shared_read_without_a_key_and_unshared(api, client, project) -> None:
     root = make_run(project, name="root", outputs={"a": 1})
     child = make_run(project, name="child", parent=root)
     body = {"session_id": str(project.uuid), "trace_id": str(root.id)}

@@ -71,9 +71,7 @@ def found(api, project, **body) -> list[str]:
     return [thread["thread_id"] for thread in answer.json()["items"]]
 
 
-def test_a_thread_is_told_with_all_that_its_traces_came_to(
-    api, project, django_assert_max_num_queries
-) -> None:
+def test_a_thread_has_the_totals_of_its_traces(api, project, django_assert_max_num_queries) -> None:
     first = turn(project, "a", 0)
     last = turn(project, "a", 5, error="It broke", outputs=None)
     turn(project, "b", 1)
@@ -135,7 +133,7 @@ def test_threads_are_found_by_their_roots_and_by_any_of_their_runs(api, project)
         ("gt(latency_p50, '1h')", []),
     ],
 )
-def test_threads_are_found_by_what_they_come_to(api, project, text, ids) -> None:
+def test_threads_are_filtered_by_their_totals(api, project, text, ids) -> None:
     for thread, minute, error in (("a", 0, "no"), ("a", 1, None), ("b", 2, None)):
         turn(project, thread, minute, error=error)
     assert found(api, project, thread_filter=text) == ids
@@ -187,7 +185,7 @@ def test_pages_of_threads_neither_repeat_nor_skip(api, project) -> None:
         ({"ai_search": "angry"}, 501, "ai_search"),
     ],
 )
-def test_what_is_wrong_is_named(api, project, body, status, word) -> None:
+def test_an_invalid_field_is_named(api, project, body, status, word) -> None:
     answer = ask(api, project, **body)
     assert answer.status_code == status
     assert word in answer.json()["detail"]
@@ -230,7 +228,7 @@ def test_a_thread_is_called_by_its_whole_id(api, project) -> None:
 
 
 @pytest.mark.parametrize("what", ["traces", "stats", "share"])
-def test_what_no_thread_can_be_called_is_404(api, project, what) -> None:
+def test_an_impossible_thread_id_is_404(api, project, what) -> None:
     query = {"project_id": str(project.uuid), "session_id": str(project.uuid), "selects": "TURNS"}
     answer = api.get(f"/api/v2/threads/%00/{what}", **query)
     assert answer.status_code in ({400, 404} if what == "traces" else {404})
@@ -239,7 +237,7 @@ def test_what_no_thread_can_be_called_is_404(api, project, what) -> None:
 # What they came to --------------------------------------------------------------------------------
 
 
-def test_one_thread_is_summed_up_by_what_is_selected(api, project) -> None:
+def test_one_threads_statistics_have_the_selected_figures(api, project) -> None:
     first = turn(project, "a", 0)
     second = turn(project, "a", 5)
     turn(project, "b", 1)
@@ -307,7 +305,7 @@ def test_threads_are_summed_up_together(api, project) -> None:
 # Sharing ------------------------------------------------------------------------------------------
 
 
-def test_a_thread_is_shared_read_by_anybody_and_unshared(api, client, project) -> None:
+def test_a_thread_is_shared_read_without_a_key_and_unshared(api, client, project) -> None:
     first, second = turn(project, "a", 0), turn(project, "a", 1)
     other = turn(project, "b", 2)
     path, body = "/api/v2/threads/a/share", {"project_id": str(project.uuid)}

@@ -33,7 +33,7 @@ def names(api, project, **body) -> list[str]:
     return [item["root_run"]["name"] for item in answer.json()["items"]]
 
 
-def test_a_trace_is_its_root_and_what_all_its_runs_used(
+def test_a_trace_is_its_root_with_the_totals_of_its_runs(
     api, project, django_assert_max_num_queries
 ) -> None:
     root = make_run(project, name="root", total_tokens=1)
@@ -108,7 +108,7 @@ def test_traces_come_in_exact_pages(api, project) -> None:
         ({"sem_filter": "angry"}, 501, "sem_filter"),
     ],
 )
-def test_what_is_wrong_is_named(api, project, body, status, word) -> None:
+def test_an_invalid_field_is_named(api, project, body, status, word) -> None:
     answer = ask(api, project, **body)
     assert answer.status_code == status
     assert word in answer.json()["detail"]

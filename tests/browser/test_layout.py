@@ -48,7 +48,7 @@ def misfits(page, name: str) -> list[str]:
     return found
 
 
-def test_no_page_is_wider_than_the_window_or_higher_than_what_it_shows(
+def test_no_page_overflows_the_window_or_has_empty_height(
     scene, ada, grace, page, live_server, sign_in, watch
 ) -> None:
     scene.answer(grace, scene.items[0], 2, scene.runs[0].start_time)

@@ -116,9 +116,7 @@ def test_the_last_item_of_an_ended_session_is_not_lost_either(bench, scene, grac
     assert Review.objects.get().scores["correctness"]["score"] == 2
 
 
-def test_what_one_person_could_not_send_is_never_sent_as_another(
-    bench, grace, alan, watch, sign_in
-) -> None:
+def test_an_unsent_review_is_never_sent_as_another_user(bench, grace, alan, watch, sign_in) -> None:
     watch.allowed += ["401"]
     page = bench(grace)
     wait_for_next(page)
@@ -332,7 +330,7 @@ def test_what_was_submitted_offline_is_stored_when_the_network_returns(bench, gr
     expect(page.locator("#failed")).to_be_hidden()
 
 
-def test_a_server_that_fails_for_a_while_is_asked_again_by_itself(bench, grace, watch) -> None:
+def test_requests_are_retried_while_the_server_fails(bench, grace, watch) -> None:
     watch.allowed.append("503")
     page = bench(grace)
     wait_for_next(page)
@@ -375,9 +373,7 @@ def test_an_answer_that_is_changed_after_it_failed_is_not_sent_as_it_was(
     assert Review.objects.get().scores["correctness"]["score"] == 0
 
 
-def test_what_is_said_to_a_screen_reader_is_the_newest_and_names_the_question(
-    bench, scene, grace
-) -> None:
+def test_the_live_region_has_the_newest_message_and_question(bench, scene, grace) -> None:
     page = bench(grace)
     wait_for_next(page)
     live = page.locator("#live")
@@ -418,7 +414,7 @@ def test_a_form_of_an_ended_session_has_its_text_again_after_signing_in(
 
 
 @pytest.mark.parametrize(("path", "field", "text", "button"), PLAIN_FORMS)
-def test_a_form_opened_before_somebody_signed_in_again_is_taken(
+def test_a_form_opened_before_signing_in_again_is_accepted(
     path, field, text, button, acme, ada, page, live_server, sign_in
 ) -> None:
     sign_in(page.context, ada)

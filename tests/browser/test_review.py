@@ -236,7 +236,7 @@ def test_two_reviewers_at_once_never_get_the_same_seat(
     other.context.close()
 
 
-def test_one_free_seat_goes_to_one_of_two_and_the_other_is_told(
+def test_one_free_seat_goes_to_one_of_two_and_the_other_gets_a_message(
     acme, now, grace, alan, page, browser, live_server, sign_in, watch
 ) -> None:
     scene = scenes.build(acme, now, n_items=1, reviewers=1)

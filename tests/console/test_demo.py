@@ -114,7 +114,7 @@ def test_a_demo_that_cannot_be_sent_leaves_nothing_behind(default, monkeypatch) 
 
 
 @pytest.mark.parametrize("words", [["--workspace=nowhere"], ["--key=obs_nonsense"]])
-def test_a_workspace_or_key_that_is_none_is_refused(default, words) -> None:
+def test_an_unknown_workspace_or_key_is_refused(default, words) -> None:
     with pytest.raises(CommandError):
         call_command("demo", *words, stderr=StringIO())
 

@@ -36,7 +36,7 @@ def test_every_trace_has_five_runs_of_the_kinds_a_support_bot_has(traces) -> Non
     assert len({run["id"] for trace in traces for run in trace.runs}) == 5 * N
 
 
-def test_the_order_of_the_runs_is_told_as_the_wire_tells_it(traces) -> None:
+def test_the_order_of_the_runs_is_the_wires_dotted_order(traces) -> None:
     for trace in traces:
         root, *steps = trace.runs
         assert [run["dotted_order"] for run in trace.runs] == sorted(

@@ -23,6 +23,6 @@ def test_s3_two_installations_never_share_a_password_or_a_key(db) -> None:
 
 
 @pytest.mark.django_db
-def test_s3_nothing_is_created_where_somebody_is_already(ada) -> None:
+def test_s3_nothing_is_created_where_a_user_exists(ada) -> None:
     assert first_start.prepare() is None
     assert list(User.objects.values_list("username", flat=True)) == ["ada"]

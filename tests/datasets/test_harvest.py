@@ -120,9 +120,7 @@ def test_a_late_or_retracted_correction_does_not_count(queue, dataset, ada, grac
     assert json.loads(current(dataset)[0].outputs) == {"answer": "counted"}
 
 
-def test_an_item_left_as_it_was_is_harvested_only_where_the_queue_says_so(
-    queue, dataset, ada
-) -> None:
+def test_an_unchanged_item_is_harvested_only_if_the_queue_accepts_it(queue, dataset, ada) -> None:
     harvest.connect(queue, dataset)
     item = completed_item(queue)
     review(item, ada)
@@ -146,7 +144,7 @@ def test_twice_is_once(queue, dataset, ada) -> None:
     assert Example.objects.count() == DatasetVersion.objects.count() == 1
 
 
-def test_the_sweeper_finds_what_no_nudge_told_of(queue, dataset, ada) -> None:
+def test_the_sweeper_finds_items_without_a_nudge(queue, dataset, ada) -> None:
     item = completed_item(queue)
     review(item, ada, {"outputs": {"answer": "x"}})
     tasks.sweep_completed_items()
@@ -176,7 +174,7 @@ def test_a_reopened_item_leaves_in_a_new_version_and_may_come_back(queue, datase
     assert DatasetVersion.objects.count() == 3
 
 
-def test_the_sweeper_takes_back_what_no_nudge_told_of(queue, dataset, ada) -> None:
+def test_the_sweeper_retracts_items_without_a_nudge(queue, dataset, ada) -> None:
     harvest.connect(queue, dataset)
     item = completed_item(queue)
     review(item, ada, {"outputs": {"answer": "x"}})
@@ -196,7 +194,7 @@ def test_an_item_without_a_run_is_noted_and_not_asked_for_again(queue, dataset, 
     assert not harvest.waiting().exists()
 
 
-def test_outputs_that_are_no_object_are_wrapped(queue, dataset, ada) -> None:
+def test_outputs_that_are_not_an_object_are_wrapped(queue, dataset, ada) -> None:
     harvest.connect(queue, dataset)
     item = completed_item(queue)
     review(item, ada, {"outputs": "Straße \u2028 done"})
@@ -223,7 +221,7 @@ def test_a_batch_costs_a_flat_number_of_queries(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("signal", [item_completed, item_reopened])
-def test_whoever_completes_an_item_does_not_wait_for_the_broker(acme, monkeypatch, signal) -> None:
+def test_completing_an_item_does_not_wait_for_the_broker(acme, monkeypatch, signal) -> None:
     nudged: list[int] = []
     monkeypatch.setattr(receivers.nudger, "nudge", lambda: nudged.append(1))
     monkeypatch.setattr(tasks.sweep_completed_items, "apply_async", pytest.fail)

@@ -90,7 +90,7 @@ def standing(dataset) -> list[ExampleRevision]:
 
 
 @pytest.mark.parametrize("second", [(1, THREE), (0, FIVE)], ids=["answers", "corrections"])
-def test_an_item_whose_reviewers_differ_is_held_back_and_every_page_says_so(
+def test_a_disputed_item_is_held_back_and_pages_report_it(
     queue, dataset, item, ada, grace, client, second
 ) -> None:
     harvest.connect(queue, dataset)
@@ -109,7 +109,7 @@ def test_an_item_whose_reviewers_differ_is_held_back_and_every_page_says_so(
         assert words in client.get(f"/w/acme/{page}").content.decode(), page
 
 
-def test_with_consent_it_is_taken_and_marked_as_disputed(
+def test_a_disputed_item_is_accepted_if_allowed_and_marked(
     queue, dataset, item, ada, grace, client
 ) -> None:
     harvest.connect(queue, dataset)
@@ -147,7 +147,7 @@ def test_a_review_that_is_changed_afterwards_settles_or_starts_a_dispute(
     assert len(revision.metadata["review_ids"]) == 2
 
 
-def test_an_item_that_would_be_no_example_anyway_is_not_said_to_be_held_back(
+def test_an_item_without_a_correction_is_not_reported_as_held_back(
     queue, dataset, item, ada, grace
 ) -> None:
     harvest.connect(queue, dataset)

@@ -70,7 +70,7 @@ def test_unevaluated_properties_know_what_patterns_and_references_named() -> Non
     assert "'x" in (problem(schema, {"x" * 40 + "y": 2}) or "")
 
 
-def test_unique_items_are_compared_by_what_they_are() -> None:
+def test_unique_items_are_compared_by_value() -> None:
     schema = {"uniqueItems": True}
     assert problem(schema, [{"a": number} for number in range(50_000)]) is None
     for equal in ([1, 1.0], [{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], [2**70, 2**70]):
@@ -96,7 +96,7 @@ def test_a_reference_in_a_circle_is_refused_and_never_followed_for_ever(schema) 
     assert problem(schema, {"a": 1}) is not None
 
 
-def test_a_schema_of_trees_is_none_of_these_circles() -> None:
+def test_a_recursive_schema_of_trees_is_accepted() -> None:
     tree = {"type": "object", "properties": {"child": {"$ref": "#"}, "n": {"type": "integer"}}}
     assert schemas.schema_problem(tree) is None
     assert problem(tree, {"child": {"child": {"n": 1}}}) is None
@@ -144,7 +144,7 @@ def test_validation_ends_with_its_budget(schema, document) -> None:
         {"multipleOf": 0},
     ],
 )
-def test_what_is_no_schema_is_refused(schema) -> None:
+def test_an_invalid_schema_is_refused(schema) -> None:
     assert schemas.schema_problem(schema) is not None
 
 

@@ -50,7 +50,7 @@ CONVERSATION = [
 ]
 
 
-def test_what_langchain_traced_is_what_langchain_itself_makes_of_it() -> None:
+def test_traced_messages_convert_as_langchain_itself_does() -> None:
     expected = convert_to_openai_messages(CONVERSATION)
     constructed = [dumpd(message) for message in CONVERSATION]
     assert messages.messages(constructed) == expected
@@ -106,7 +106,7 @@ def test_blocks_of_other_makers_become_calls_results_and_images() -> None:
     "value",
     [None, 3, {}, [], [1], {"role": "ghost", "content": "x"}, {"role": "user", "content": 4}, [[]]],
 )
-def test_what_is_no_message_is_none(value) -> None:
+def test_messages_returns_none_for_non_messages(value) -> None:
     assert messages.messages(value) is None
 
 
@@ -205,7 +205,7 @@ def test_tools_are_converted_or_taken_from_the_run() -> None:
         ([{"transformation_type": "remove_extra_fields", "path": ["a"]}], "must begin with inputs"),
     ],
 )
-def test_what_is_no_transformation_is_refused_by_place(value, words) -> None:
+def test_an_invalid_list_of_transformations_is_refused_by_position(value, words) -> None:
     with pytest.raises(BadTransformation, match=words):
         parsed(value)
 

@@ -21,7 +21,7 @@ def by_key(found: list[Told]) -> dict[str, Told]:
     return {one.key: one for one in found}
 
 
-def test_every_documented_name_is_one_judgement_and_other_metadata_is_none() -> None:
+def test_every_documented_name_becomes_one_feedback() -> None:
     found = by_key(
         told(
             {
@@ -72,12 +72,12 @@ def test_a_rating_is_a_number_or_the_text_of_one(raw, score, is_odd) -> None:
     assert (rating.score, rating.is_odd) == (score, is_odd)
 
 
-def test_null_and_the_empty_text_say_nothing() -> None:
+def test_null_and_empty_text_are_ignored() -> None:
     assert told(dict.fromkeys(attributes.NAMES), []) == []
     assert told(dict.fromkeys(attributes.NAMES, ""), []) == []
 
 
-def test_a_time_that_is_none_is_kept_as_it_was_written_and_is_odd() -> None:
+def test_an_invalid_time_is_kept_as_text_and_flagged() -> None:
     (one,) = told({"user_feedback_timestamp": "yesterday"}, [])
     assert (one.value, one.given_at, one.is_odd) == ("yesterday", None, True)
 
@@ -90,7 +90,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(attributes.NAMES), JSON), st.lists(st.text()))
-def test_whatever_the_attributes_hold_the_judgements_can_be_stored(metadata, tags) -> None:
+def test_feedback_from_any_attributes_can_be_stored(metadata, tags) -> None:
     found = told(metadata, tags)
     assert len({one.key for one in found}) == len(found)
     for one in found:

@@ -96,14 +96,14 @@ def test_epoch_milliseconds_are_a_time() -> None:
         ({"created_at": {}}, "created_at"),
     ],
 )
-def test_what_cannot_be_stored_is_refused_by_the_name_of_its_field(fields, field) -> None:
+def test_an_unstorable_value_is_refused_by_field(fields, field) -> None:
     with pytest.raises(InvalidFeedback) as caught:
         sent(**fields)
     assert caught.value.field == field
 
 
 @pytest.mark.parametrize("body", [None, [], "feedback", 3])
-def test_what_is_no_object_is_refused(body) -> None:
+def test_a_value_that_is_not_an_object_is_refused(body) -> None:
     with pytest.raises(InvalidFeedback):
         parse(body)
     with pytest.raises(InvalidFeedback):

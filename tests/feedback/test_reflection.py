@@ -93,7 +93,7 @@ def test_the_time_the_user_gave_it_is_the_time_of_the_row_but_never_the_future(a
     assert rows(acme)["user_feedback"].created_at == NOON
 
 
-def test_what_people_and_programs_said_is_never_touched(acme, run, ada) -> None:
+def test_feedback_of_people_and_programs_is_never_changed(acme, run, ada) -> None:
     theirs = Feedback.objects.create(
         workspace=acme, run_id=RUN, key="user_feedback", value="positive", user=ada
     )
@@ -102,7 +102,7 @@ def test_what_people_and_programs_said_is_never_touched(acme, run, ada) -> None:
     assert list(Feedback.objects.all()) == [theirs]
 
 
-def test_what_somebody_made_of_the_row_lasts_until_the_run_says_otherwise(acme, run) -> None:
+def test_an_edited_row_lasts_until_the_run_changes(acme, run) -> None:
     say(acme, {"user_feedback": "negative"})
     row = rows(acme)["user_feedback"]
     update(acme, row.uuid, {"score": 0.5}, now=NOON)

@@ -68,7 +68,7 @@ def test_a_category_declared_by_a_word_gets_its_place_as_number_and_keeps_the_wo
         ({"type": "categorical", "categories": {"value": 1}}, "categories"),
     ],
 )
-def test_a_config_that_says_nothing_is_refused_by_field(config, field) -> None:
+def test_an_empty_config_is_refused_by_field(config, field) -> None:
     with pytest.raises(ValueError, match=rf"^{field}"):
         scales.parse(config)
 
@@ -100,12 +100,12 @@ def test_normalising_needs_two_ends() -> None:
 
 
 @pytest.mark.parametrize("kind", [[], {}, 7, True])
-def test_a_type_that_is_no_text_is_named(kind) -> None:
+def test_a_type_that_is_not_text_is_named(kind) -> None:
     with pytest.raises(ValueError, match="type: must be one of"):
         scales.parse({"type": kind or ["x"]})
 
 
-def test_a_scale_may_say_that_several_of_its_categories_hold() -> None:
+def test_a_scale_may_allow_multiple_categories() -> None:
     categories = [{"value": 0, "label": "billing"}, {"value": 1, "label": "shipping"}]
     for said, kept in ((True, {"allows_multiple_categories": True}), (False, {}), (None, {})):
         config = scales.parse({"categories": categories, "allows_multiple_categories": said})

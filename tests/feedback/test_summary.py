@@ -117,7 +117,7 @@ def test_any_number_of_runs_takes_one_query(acme, django_assert_num_queries) -> 
         assert project_stats(acme.pk, []) == {}
 
 
-def test_what_somebody_may_not_read_yet_does_not_count(acme) -> None:
+def test_sealed_feedback_does_not_count(acme) -> None:
     project = ProjectFactory(workspace=acme)
     run = make_run(project)
     judge(run, "tone", 1.0, is_sealed=True)

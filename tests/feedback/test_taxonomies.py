@@ -57,9 +57,7 @@ def test_a_taxonomy_that_makes_no_sense_is_refused(acme, key, words, why) -> Non
         taxonomies.set_words(acme, key, words, is_enforced=False, now=NOON)
 
 
-def test_an_enforced_taxonomy_lists_what_is_allowed_and_another_workspaces_binds_nobody(
-    acme, rival
-) -> None:
+def test_an_enforced_taxonomy_lists_allowed_words_and_binds_its_workspace_only(acme, rival) -> None:
     taxonomies.set_words(acme, "feedback_reason", REASONS, is_enforced=True, now=NOON)
     with pytest.raises(InvalidFeedback, match="use one of: wrong_policy, hallucination, missing"):
         taxonomies.check(acme, {"feedback_reason": "bad mood"})
@@ -67,7 +65,7 @@ def test_an_enforced_taxonomy_lists_what_is_allowed_and_another_workspaces_binds
     taxonomies.check(rival, {"feedback_reason": "bad mood"})
 
 
-def test_it_binds_feedback_that_comes_as_feedback_too(acme) -> None:
+def test_the_taxonomy_also_binds_direct_feedback(acme) -> None:
     taxonomies.set_words(acme, "feedback_reason", REASONS, is_enforced=True, now=NOON)
     project = acme.projects.create(name="p")
     sent = FeedbackInput(key="feedback_reason", session_id=project.uuid, value="bad mood")

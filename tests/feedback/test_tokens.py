@@ -34,7 +34,7 @@ def minted(workspace, **fields):
     return token, secret_of(workspace, token)
 
 
-def test_feedback_named_by_an_id_is_one_and_what_is_not_given_again_stays(acme) -> None:
+def test_a_repeated_id_updates_only_the_given_fields(acme) -> None:
     _, secret = minted(acme)
     same = uuid4()
     redeem(secret, {"score": 1.0, "comment": None}, now=NOON, feedback_id=same)
@@ -152,7 +152,7 @@ def test_an_id_sent_again_is_the_same_token_and_never_another_one(acme) -> None:
         minted(acme, id=token.uuid)
 
 
-def test_a_token_lives_three_hours_unless_told_and_a_year_at_most(acme) -> None:
+def test_a_token_lives_three_hours_by_default_and_a_year_at_most(acme) -> None:
     assert minted(acme)[0].expires_at == NOON + timedelta(hours=3)
     assert minted(acme, expires_at=NOON + timedelta(days=365))[1]
     with pytest.raises(InvalidFeedback, match="more than 365 days"):

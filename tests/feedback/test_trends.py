@@ -70,7 +70,7 @@ def test_a_score_off_its_scale_counts_and_is_not_judged(acme) -> None:
     assert (found.n, found.n_scored, found.n_placed, found.share_positive) == (3, 3, 0, None)
 
 
-def test_words_are_counted_and_what_judges_nothing_is_left_out(acme) -> None:
+def test_words_are_counted_without_unscored_feedback(acme) -> None:
     for word in ("hallucination", "hallucination", "wrong_policy"):
         give(acme, "feedback_reason", value=word)
     give(acme, "annotation_status", value="filled")

@@ -148,7 +148,7 @@ def test_a3_an_unknown_session_id_costs_only_its_own_run(acme, rival, now) -> No
     assert (rejected.code, UUID(rejected.item_id)) == ("unknown_session", bad.id)
 
 
-def test_a3_what_only_postgresql_refuses_costs_only_its_own_run(acme, now) -> None:
+def test_a3_a_run_that_postgresql_refuses_costs_only_itself(acme, now) -> None:
     ops = [create() for _ in range(10)]
     ops[4].inputs = b'{"not": json}'  # as if every check before had a hole
     stored = ingest.store(acme, ops, now=now)

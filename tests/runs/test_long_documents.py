@@ -73,12 +73,12 @@ def test_the_members_of_a_list_come_one_by_one(members, blank) -> None:
         ({"a": LONG, "b": 1}, json.dumps({"a": LONG})),
     ],
 )
-def test_the_preview_of_a_long_document_is_what_it_is_about(document, line) -> None:
+def test_a_long_document_is_previewed_by_its_main_text(document, line) -> None:
     text = preview(json.dumps(document))
     assert text is not None
     assert text.removesuffix("…") == " ".join(line.split())[: len(text) - text.endswith("…")]
 
 
-def test_a_cell_of_a_table_shows_what_a_long_document_is_about() -> None:
+def test_a_table_cell_shows_the_main_text_of_a_long_document() -> None:
     document = json.dumps({"messages": [{"role": "system", "content": LONG}, {"content": "Why?"}]})
     assert shapes.glance(document, shapes.QUESTION_KEYS) == "Why?"

@@ -180,7 +180,7 @@ AN_EXPONENT = {"id": str(UUID(int=1)), "extra": {"metadata": {"n": 1e20}}}
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_a2_any_order_batching_and_repetition_ends_as_the_model_says(transactional_db, these, rng) -> None:  # fmt: skip
+def test_a2_any_order_batching_and_repetition_equals_the_model(transactional_db, these, rng) -> None:  # fmt: skip
     workspace = _workspace()
     sent = these + rng.choices(these, k=rng.randrange(4))
     rng.shuffle(sent)
@@ -260,7 +260,7 @@ def test_a2_eight_threads_sending_the_same_ops_in_their_own_order_converge(trans
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_a2_jsonb_text_is_what_postgresql_prints(db, value) -> None:
+def test_a2_jsonb_text_equals_postgresqls(db, value) -> None:
     document = _dump(value).replace(b"\\u0000", b"x")
     with connection.cursor() as cursor:
         cursor.execute("SELECT %s::jsonb::text", [exact.for_jsonb(document).decode()])

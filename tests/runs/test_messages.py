@@ -53,5 +53,5 @@ def test_a_message_is_read_in_its_spelling(value, role, path) -> None:
         {"id": ["ChatPromptTemplate"], "kwargs": {"content": "Hi"}},
     ],
 )
-def test_what_is_no_message_is_none(value) -> None:
+def test_messages_returns_none_for_non_messages(value) -> None:
     assert message(value) is None

@@ -70,7 +70,7 @@ def test_a_run_that_arrives_between_two_pages_disturbs_neither(acme, project) ->
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "AAAA", "MjAyNi0xMS0yMA==", "'; drop table"])
-def test_a_cursor_that_was_never_given_out_is_refused(acme, project, cursor) -> None:
+def test_an_invalid_cursor_is_refused(acme, project, cursor) -> None:
     with pytest.raises(BadCursor):
         search.query(acme, RunQuery(cursor=cursor))
 
@@ -134,9 +134,7 @@ def test_a_trace_filter_finds_the_runs_below_a_judged_root(acme, project) -> Non
     assert sorted(_names(acme, trace_filter=told)) == ["good", "good child"]
 
 
-def test_feedback_that_waits_for_its_root_is_no_match_until_the_root_is_there(
-    acme, project
-) -> None:
+def test_feedback_matches_only_once_its_root_is_stored(acme, project) -> None:
     root_id = uuid4()
     sent = record.FeedbackInput(key="user_rating", run_id=root_id, score=0.0)
     record.record(acme, sent, now=NOON)
@@ -269,7 +267,7 @@ def test_payloads_are_read_only_when_asked_for(acme, project) -> None:
     assert whole.inputs == '{"b": 1.0, "a": 12345678901234567890}'
 
 
-def test_a_run_that_never_said_when_it_started_is_found_by_id_and_trace(acme, project) -> None:
+def test_a_run_without_a_start_is_found_by_id_and_trace(acme, project) -> None:
     run = make_run(project, start_time=None, name=None, run_type=None)
     assert _names(acme) == []
     assert _names(acme, ids=[run.id]) == [None]

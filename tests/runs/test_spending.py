@@ -53,7 +53,7 @@ def model_call(project, parent, tokens=10, cost="0.5", **fields):
 # Parents ------------------------------------------------------------------------------------------
 
 
-def test_a_parent_tells_its_own_or_the_sum_of_the_llm_runs_below(acme, project) -> None:
+def test_a_parent_has_its_own_usage_or_the_sum_of_llm_runs_below(acme, project) -> None:
     root = make_run(project)
     left = make_run(project, parent=root)
     right = make_run(project, parent=root, run_type="tool", total_tokens=7, total_cost="3")
@@ -72,13 +72,13 @@ def test_a_parent_tells_its_own_or_the_sum_of_the_llm_runs_below(acme, project) 
     ]
 
 
-def test_tokens_and_cost_are_each_summed_where_the_run_says_nothing(acme, project) -> None:
+def test_tokens_and_cost_are_each_summed_where_the_run_has_none(acme, project) -> None:
     root = make_run(project, total_tokens=5)
     model_call(project, root)
     assert spent(acme, root) == [(5, Decimal("0.5"))]
 
 
-def test_what_is_below_is_found_without_dotted_order_and_without_a_parent(acme, project) -> None:
+def test_runs_below_are_found_without_dotted_order_or_parent(acme, project) -> None:
     root = make_run(project)
     parent, gone = make_run(project, parent=root), make_run(project, parent=root)
     plain, lost = model_call(project, parent), make_run(project, parent=gone)
@@ -111,7 +111,7 @@ def test_another_workspaces_runs_of_the_same_trace_do_not_count(acme, rival, pro
         ("lt(prompt_cost, 0)", set()),
     ],
 )
-def test_a_filter_finds_a_parent_by_what_was_spent_below_it(acme, project, text, found) -> None:
+def test_a_filter_matches_a_parent_by_the_usage_below_it(acme, project, text, found) -> None:
     root = make_run(project, name="root")
     parent = make_run(project, parent=root, name="parent")
     for name in ("call", "other"):
@@ -126,7 +126,7 @@ def test_a_filter_finds_a_parent_by_what_was_spent_below_it(acme, project, text,
     assert {one.name for one in facts.values() if matches(node, one)} == found
 
 
-def test_a_parent_tells_the_categories_of_what_was_spent_below_it(api, project) -> None:
+def test_a_parent_has_the_usage_details_below_it(api, project) -> None:
     root = make_run(project)
     for _ in range(2):
         make_run(
@@ -220,7 +220,7 @@ def test_tokens_without_a_cost_are_priced_when_the_run_comes_in(acme) -> None:
         assert cost(unpriced) == (None, None, None, False)
 
 
-def test_a_cost_that_the_sender_says_wins_before_and_after(acme) -> None:
+def test_a_senders_cost_wins_before_and_after_pricing(acme) -> None:
     price(acme)
     usage = {"input_tokens": 1_000_000, "output_tokens": 100_000, "total_cost": 9}
     assert cost(sent(acme, usage=usage)) == (None, None, Decimal(9), False)
@@ -260,13 +260,13 @@ def test_the_most_specific_price_that_was_valid_at_the_time_counts(acme, rival) 
     assert sent(acme, extra=claude).prompt_cost == 5
 
 
-def test_a_pattern_holds_only_stars_special(acme) -> None:
+def test_only_stars_are_special_in_a_pattern(acme) -> None:
     price(acme, r"a_b%c\d", "1", "0")
     assert sent(acme, model=r"a_b%c\d").is_priced
     assert not sent(acme, model=r"aXbYc\d").is_priced
 
 
-def test_later_prices_change_no_history_until_somebody_asks(acme) -> None:
+def test_later_prices_change_stored_costs_only_on_apply(acme) -> None:
     row = price(acme)
     before, said = sent(acme), sent(acme, usage={"input_tokens": 1, "total_cost": 8})
     unpriced = sent(acme, model="other")

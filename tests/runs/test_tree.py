@@ -41,7 +41,7 @@ def test_children_hang_below_their_parent_in_execution_order() -> None:
     assert not any(b.is_orphan for b in tree.flatten([top]))
 
 
-def test_a_run_whose_parent_is_missing_is_shown_below_the_root_and_says_so() -> None:
+def test_a_run_with_a_missing_parent_is_shown_below_the_root_and_marked() -> None:
     root, lost = Step(_id(1)), Step(_id(2), _id(99))
     below = Step(_id(3), lost.id)
     (top,) = tree.assemble([lost, below, root])

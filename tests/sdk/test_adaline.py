@@ -145,7 +145,7 @@ def test_a_program_logs_and_gives_feedback_later(server, client) -> None:
     )
 
 
-def test_an_unknown_trace_is_told_as_the_sdk_expects(server) -> None:
+def test_an_unknown_trace_is_the_error_the_sdk_expects(server) -> None:
     async def program():
         adaline = Adaline(api_key=server.key, host=f"{server.endpoint}/v2")
         try:

@@ -82,7 +82,7 @@ def test_every_public_method_is_declared_once_and_no_other(table: Table, kind: s
     assert sorted(row.method for row in rows if row.kind == kind) == sorted(methods[kind])
 
 
-def test_what_is_refused_says_why(table: Table) -> None:
+def test_refused_methods_have_a_reason(table: Table) -> None:
     assert [row.method for row in table[1] if not row.works and not row.why] == []
 
 
@@ -123,11 +123,11 @@ def test_the_page_counts_right(table: Table, document: str, kind: str) -> None:
     ]
 
 
-def test_the_page_is_what_the_probes_declare(node: str, document: str) -> None:
+def test_the_page_matches_the_probes(node: str, document: str) -> None:
     assert document == compatibility.text(), "run `python -m tests.sdk.compatibility`"
 
 
-def test_the_newest_releases_are_what_is_installed() -> None:
+def test_the_newest_releases_are_installed() -> None:
     import langsmith
 
     assert langsmith.__version__ == versions.releases()["Python"][versions.NEWEST]

@@ -52,7 +52,7 @@ MESSAGES = {
 }
 
 
-def test_a_chat_models_run_becomes_an_example_as_the_transformations_say(client, name) -> None:
+def test_a_chat_models_run_is_transformed_into_an_example(client, name) -> None:
     steps = [
         {"path": ["inputs", "messages"], "transformation_type": "convert_to_openai_message"},
         {"path": ["inputs", "messages"], "transformation_type": "remove_system_messages"},
@@ -114,7 +114,7 @@ def test_chat_and_llm_examples_are_written_and_given_to_fine_tuning(client, name
     }
 
 
-def test_examples_are_listed_as_every_parameter_says(client, name) -> None:
+def test_examples_are_listed_by_every_parameter(client, name) -> None:
     dataset = client.create_dataset(name, metadata={"team": name})
     client.create_examples(
         dataset_id=dataset.id,

@@ -65,7 +65,7 @@ def broken(run: Run, example: Example) -> dict:
     return {"key": "broken", "score": judged(run)}
 
 
-def test_what_fails_is_told_and_costs_only_itself(client, dataset) -> None:
+def test_a_failing_example_is_reported_and_costs_only_itself(client, dataset) -> None:
     def fragile(inputs: dict) -> dict:
         if inputs["n"] == 3:
             raise ValueError("three is too much")
@@ -106,7 +106,7 @@ def test_what_fails_is_told_and_costs_only_itself(client, dataset) -> None:
     assert kept == {0, 1, 2}  # the SDK does not name the example of the run that failed
 
 
-def test_nothing_is_uploaded_when_nothing_shall_be(client, dataset) -> None:
+def test_upload_results_false_uploads_nothing(client, dataset) -> None:
     results = evaluate(
         square, data=dataset.name, evaluators=[exact], client=client, upload_results=False
     )

@@ -47,7 +47,7 @@ def test_a_score_is_a_number_or_a_boolean(client, run_id, score, read) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 0.5, True, "warm", {"a": [1, {"b": None}]}, None, ""])
-def test_a_value_is_whatever_json_holds_but_lists(client, run_id, value) -> None:
+def test_a_value_is_any_json_but_a_list(client, run_id, value) -> None:
     made = client.create_feedback(run_id, "tone", value=value)
     assert client.read_feedback(made.id).value == value
 
@@ -105,7 +105,7 @@ def test_an_evaluator_that_failed_is_counted_as_an_error(client, run_id) -> None
     assert (stats["n"], stats["errors"], stats["avg"]) == (2, 1, 1)
 
 
-def test_feedback_on_a_project_is_told_with_the_project(client, project, run_id) -> None:
+def test_feedback_on_a_project_is_returned_with_the_project(client, project, run_id) -> None:
     owner = client.read_project(project_name=project)
     made = client.create_feedback(None, "overall", score=0.5, project_id=owner.id)
     read = client.read_feedback(made.id)

@@ -258,7 +258,7 @@ def test_more_than_a_page_of_feedback_is_listed_whole_and_newest_first(client) -
     assert [feedback.id for feedback in listed] == ids[::-1]
 
 
-def test_what_the_server_cannot_keep_is_an_error_that_says_why(client) -> None:
+def test_an_unstorable_run_is_an_error_with_a_reason(client) -> None:
     with pytest.raises(utils.LangSmithError, match="key: longer than 180 characters"):
         client.create_feedback(uuid4(), "k" * 181, score=1)
 
@@ -348,7 +348,7 @@ def test_an_endpoint_may_be_given_in_any_of_its_forms(server, path) -> None:
     assert client.info.version
 
 
-def test_a_wrong_key_is_told_so(server) -> None:
+def test_a_wrong_key_is_an_authentication_error(server) -> None:
     client = Client(api_url=server.endpoint, api_key="obs_wrong")
     with pytest.raises(utils.LangSmithAuthError):
         list(client.list_feedback(run_ids=[uuid4()]))

@@ -69,7 +69,7 @@ def trace(client: Client, project: str, n: int = 0, **fields) -> tuple[UUID, UUI
     return root, call
 
 
-def test_what_create_run_and_update_run_say_is_read_back(client, project) -> None:
+def test_create_run_and_update_run_are_read_back(client, project) -> None:
     example = uuid4()
     root, call = trace(
         client,

@@ -39,7 +39,7 @@ def conversation(client: Client, project: str, thread: str, turns: int) -> list[
     return ids
 
 
-def test_a_run_is_shared_read_by_anybody_and_unshared(client, server, project) -> None:
+def test_a_run_is_shared_read_without_a_key_and_unshared(client, server, project) -> None:
     run_id, *_ = conversation(client, project, "a", 1)
     assert client.run_is_shared(run_id) is False
     assert client.read_run_shared_link(run_id) is None

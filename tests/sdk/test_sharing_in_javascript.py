@@ -30,7 +30,7 @@ def test_a_run_is_read_with_its_children_and_its_file(told) -> None:
     assert told["file"] == "of one"
 
 
-def test_a_shared_run_is_listed_by_whoever_has_the_token_until_it_is_unshared(told, server) -> None:
+def test_a_shared_run_is_listed_by_its_token_until_unshared(told, server) -> None:
     # getHostUrl of the SDK prints another port for localhost: the path is ours
     assert told["before"] == {}
     assert urlsplit(told["link"]).path == f"/public/{told['shareId']}/r"
@@ -59,7 +59,7 @@ def test_the_links_of_a_run_lead_to_its_page(told, server) -> None:
     assert "next=" in answer.headers["location"]
 
 
-def test_the_generated_resources_tell_the_same_runs(told) -> None:
+def test_the_generated_resources_return_the_same_runs(told) -> None:
     assert len(told["queried"]) == 4
     assert {run["name"] for run in told["queried"]} == {"turn", "answer"}
     retrieved = told["retrieved"]

@@ -274,7 +274,7 @@ def test_the_deprecated_calls_work_beside_version_2(server, client, project) -> 
         client.read_run(uuid4())
 
 
-def test_what_this_server_does_not_do_is_404(server, client) -> None:
+def test_unsupported_methods_are_404(server, client) -> None:
     generated = client._get_langsmith_api_sync()
     for refused in (
         lambda: generated.agents.list(),

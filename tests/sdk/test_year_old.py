@@ -21,14 +21,14 @@ NOT_YET_IN_IT: dict[str, dict[str, str]] = {
         "test_a_queue_is_made_filled_read_renamed_and_deleted": "list_runs_from_annotation_queue",
     },
     "test_feedback.py": {
-        "test_a_value_is_whatever_json_holds_but_lists": "its model reads numbers as texts",
+        "test_a_value_is_any_json_but_a_list": "its model reads numbers as texts",
         "test_every_keyword_of_create_feedback_is_kept": "Feedback.start_time",
         "test_a_scale_sent_with_feedback_is_declared": "list_feedback_configs",
         "test_a_scale_is_declared_listed_changed_enforced_and_withdrawn": "create_feedback_config",
         "test_categories_are_added_and_removed_of_a_scale_of_several": "create_feedback_config",
     },
     "test_runs.py": {
-        "test_what_create_run_and_update_run_say_is_read_back": "read_run(project_id=)",
+        "test_create_run_and_update_run_are_read_back": "read_run(project_id=)",
         "test_every_keyword_of_list_projects_narrows_the_list": "create_project(num_examples=)",
         "test_a_file_may_come_with_the_update_and_another_with_the_run": (
             "list_runs does not select s3_urls"

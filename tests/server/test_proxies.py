@@ -33,7 +33,7 @@ def test_the_client_is_the_last_hop_that_is_not_a_trusted_proxy(
     assert client_of(peer, forwarded_for, PROXIES) == client
 
 
-def test_nobody_is_trusted_without_configured_proxies() -> None:
+def test_no_peer_is_trusted_without_configured_proxies() -> None:
     assert not is_trusted("127.0.0.1", ())
     assert not is_trusted("", ())
 

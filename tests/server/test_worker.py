@@ -41,18 +41,18 @@ def said_to(live: Live, *words: bytes) -> bytes:
         return said
 
 
-def test_requests_are_answered_beside_idle_slow_and_greedy_clients_of_another_address(live) -> None:
+def test_slow_and_greedy_clients_do_not_delay_other_addresses(live) -> None:
     figures = look(live, Crowd(), rounds=5)
     assert figures.answered == figures.asked
 
 
-def test_requests_are_answered_beside_such_clients_of_the_same_address(live) -> None:
+def test_slow_and_greedy_clients_do_not_delay_their_own_address(live) -> None:
     with holding_on(live, Crowd(), address="127.0.0.1"):
         assert [ask(live, "/livez") for _ in range(5)] == [200] * 5
         assert [send_run(live) for _ in range(5)] == [202] * 5
 
 
-def test_the_oldest_waiting_connection_makes_place_when_an_address_has_too_many() -> None:
+def test_the_oldest_waiting_connection_is_evicted_when_an_address_has_too_many() -> None:
     with (
         live_server(OBSERVATORY_CONNECTIONS_PER_ADDRESS="3", OBSERVATORY_WEB_WORKERS="1") as live,
         contextlib.ExitStack() as stack,
@@ -124,7 +124,7 @@ def test_requests_sent_at_once_are_answered_in_order(live) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"200", b"404", b"200"]
 
 
-def test_a_sender_is_asked_to_go_on_when_it_waits_for_that(live) -> None:
+def test_a_client_that_expects_100_continue_gets_it(live) -> None:
     head = b"POST /runs/multipart HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
     with connected(live) as client:
         client.sendall(head + b"Connection: close\r\nContent-Length: 3\r\n\r\n")

@@ -9,7 +9,7 @@ VARIANTS = [
         file="observatory/api/feedback/feedback.py",
         old='Feedback.objects.filter(workspace=workspace).select_related("project", "user")',
         new='Feedback.objects.select_related("project", "user")',
-        tests=("tests/test_tenancy.py::test_an_id_in_a_url_is_as_good_as_unknown",),
+        tests=("tests/test_tenancy.py::test_id_of_another_workspace_in_url_looks_unknown",),
     ),
     Variant(
         promise="T1",

@@ -59,9 +59,7 @@ def test_after_a_change_of_scale_the_ratings_are_set_aside_and_counted(
     assert "30 rated on another scale of this question" in text
 
 
-def test_in_a_queue_that_is_not_blind_it_is_said_whose_ratings_do_not_count(
-    acme, ada, grace, text_of
-) -> None:
+def test_a_queue_that_is_not_blind_reports_excluded_ratings(acme, ada, grace, text_of) -> None:
     queue = made(acme, is_blind=False)
     judged(queue, ada, grace, n=20)
     text = text_of(queue)
@@ -71,7 +69,7 @@ def test_in_a_queue_that_is_not_blind_it_is_said_whose_ratings_do_not_count(
     assert "This queue is not blind" in text
 
 
-def test_one_item_is_no_verdict_and_has_a_wide_interval(acme, ada, grace, text_of) -> None:
+def test_one_item_has_no_verdict_and_a_wide_interval(acme, ada, grace, text_of) -> None:
     queue = made(acme)
     judged(queue, ada, grace, n=2)
     text = text_of(queue)
@@ -81,11 +79,11 @@ def test_one_item_is_no_verdict_and_has_a_wide_interval(acme, ada, grace, text_o
     assert "0.00 to 0.00" not in text
 
 
-def test_nobody_has_rated_is_said_when_it_is_so(acme, text_of) -> None:
+def test_a_key_without_ratings_is_reported(acme, text_of) -> None:
     assert "No figure yet: there are no ratings yet." in text_of(made(acme))
 
 
-def test_one_item_tells_nothing_about_how_its_reviewers_answer(acme, ada, grace, text_of) -> None:
+def test_one_item_gives_no_warning_about_reviewers_habits(acme, ada, grace, text_of) -> None:
     queue = made(acme)
     item = QueueItemFactory(queue=queue)
     for person, answer in ((ada, 1), (grace, 0)):
@@ -97,7 +95,7 @@ def test_one_item_tells_nothing_about_how_its_reviewers_answer(acme, ada, grace,
     assert "differ in how often" not in text
 
 
-def test_what_was_set_aside_is_counted_once_on_the_page(acme, ada, grace, text_of) -> None:
+def test_excluded_ratings_are_counted_once_on_the_page(acme, ada, grace, text_of) -> None:
     queue = made(acme)
     judged(queue, ada, grace, n=3)
     rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]

@@ -76,7 +76,7 @@ def test_pages_stay_light() -> None:
     assert compressed("obs/obs.css") <= 20_000
 
 
-def test_what_is_not_ours_is_as_it_was_published() -> None:
+def test_vendored_files_are_as_published() -> None:
     vendored = tomllib.loads((STATIC / "vendor" / "vendor.toml").read_text())
     folders = {path.name for path in (STATIC / "vendor").iterdir() if path.is_dir()}
     assert folders == {entry["folder"] for entry in vendored.values()}

@@ -85,7 +85,7 @@ def test_the_app_path_of_a_run_opens_it(api, scene, ada, as_user) -> None:
     assert run.name in follow(as_user(ada), path).content.decode()
 
 
-def test_who_is_no_member_finds_nothing_and_a_stranger_signs_in(
+def test_a_non_member_gets_404_and_a_visitor_signs_in(
     scene, acme, prompt, mallory, as_user
 ) -> None:
     addresses = [
@@ -169,7 +169,7 @@ def test_experiments_stand_side_by_side(
     assert client.get(f"/w/acme/datasets/{uuid4()}/compare/").status_code == 404
 
 
-def test_a_comparison_shows_what_its_means_rest_on_and_names_no_winner(
+def test_a_comparison_shows_the_coverage_of_its_means_and_no_winner(
     scene, acme, ada, as_user
 ) -> None:
     """A ran two examples; B ran one of them three times, and one of these runs failed."""
@@ -208,7 +208,7 @@ def test_one_example_of_a_dataset_has_an_address(scene, ada, as_user) -> None:
 # Without an account -------------------------------------------------------------------------------
 
 
-def test_a_shared_run_is_read_by_anybody_until_it_is_not_shared(acme) -> None:
+def test_a_shared_run_is_public_until_unshared(acme) -> None:
     project = ProjectFactory(workspace=acme, name="secret project")
     root = make_run(project, name="secret root")
     run = make_run(
@@ -243,7 +243,7 @@ def test_a_shared_run_is_read_by_anybody_until_it_is_not_shared(acme) -> None:
     assert client.get(base).status_code == client.get(f"{base}/{below.id}").status_code == 404
 
 
-def test_a_large_shared_trace_says_how_much_it_shows_and_leads_on(acme, monkeypatch) -> None:
+def test_a_large_shared_trace_is_paged_with_its_total(acme, monkeypatch) -> None:
     monkeypatch.setattr(listing, "TRACE_ROWS", 3)
     project = ProjectFactory(workspace=acme)
     root = make_run(project, name="run 0")
@@ -337,7 +337,7 @@ def test_a_shared_thread_is_as_many_statements_however_long(
     assert 'href="?page=2"' in text
 
 
-def test_a_shared_dataset_is_read_by_anybody_until_it_is_not_shared(scene) -> None:
+def test_a_shared_dataset_is_public_until_unshared(scene) -> None:
     share = dataset_sharing.share(scene.dataset)
     address = f"/public/{share.token}/d"
     text = Client().get(address).content.decode()
@@ -365,7 +365,7 @@ def test_a_manager_shares_a_run_by_a_button_and_ends_it(scene, ada, grace, as_us
     assert client.post(f"/w/acme/runs/{uuid4()}/share").status_code == 404
 
 
-def test_the_run_pages_tell_what_a_parent_spent(acme, ada, as_user) -> None:
+def test_run_pages_show_the_totals_of_a_parent(acme, ada, as_user) -> None:
     project = ProjectFactory(workspace=acme, name="p")
     root = make_run(project, name="root")
     make_run(project, parent=root, run_type="llm", total_tokens=4321, total_cost="0.5")

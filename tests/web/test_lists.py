@@ -26,7 +26,7 @@ def test_runs_are_narrowed_by_the_filter_language(scene, ada, as_user) -> None:
     assert "Clear the filter" in none
 
 
-def test_a_mistake_in_the_filter_is_shown_at_its_place(scene, ada, as_user) -> None:
+def test_a_filter_error_is_shown_at_its_position(scene, ada, as_user) -> None:
     address = f"/w/acme/projects/{scene.project.uuid}/"
     answer = as_user(ada).get(address, {"filter": "eq(status 'error')"})
     assert answer.status_code == 422
@@ -53,7 +53,7 @@ def test_more_runs_are_loaded_from_where_the_list_ended(acme, scene, ada, as_use
 
 
 @pytest.mark.parametrize("page", ["", "queues/"])
-def test_a_poll_that_would_change_nothing_gets_nothing(page, scene, grace, alan, as_user) -> None:
+def test_an_unchanged_poll_is_204(page, scene, grace, alan, as_user) -> None:
     client = as_user(grace)
     seen = client.get(f"/w/acme/{page}").context["version"]
     assert client.get(f"/w/acme/{page}", {"seen": seen}, headers=PART).status_code == 204
@@ -158,7 +158,7 @@ def test_my_settings_change_only_me(grace, as_user) -> None:
     assert client.post("/w/acme/settings/", {"theme": "pink"}).status_code == 422
 
 
-def test_agreement_is_told_in_words_and_drawn(scene, grace, alan, ada, as_user) -> None:
+def test_agreement_is_shown_in_words_and_drawn(scene, grace, alan, ada, as_user) -> None:
     for place, item in enumerate(scene.items):
         scene.answer(grace, item, place % 3, timezone.now())
         scene.answer(alan, item, place % 3 if place else 2, timezone.now())

@@ -21,7 +21,7 @@ FORM = re.compile(r'\b(?:action|formaction)="(/[^"]*)"')
 
 @pytest.mark.parametrize("access", AnnotationQueue.Access.values)
 @pytest.mark.parametrize("role", ["viewer", "reviewer", "manager", "owner"])
-def test_nothing_on_a_page_is_refused_to_who_sees_it(role, access, scene, acme, grace) -> None:
+def test_every_link_and_form_of_a_page_is_permitted(role, access, scene, acme, grace) -> None:
     person = member(acme, f"the-{role}", role)
     scene.answer(grace, scene.items[0], 2, timezone.now())
     AnnotationQueue.objects.update(access=access)

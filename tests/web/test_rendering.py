@@ -99,7 +99,7 @@ def test_markdown_is_rendered() -> None:
     assert "<h1" not in html
 
 
-def test_text_that_reorders_what_one_reads_is_shown() -> None:
+def test_bidirectional_controls_are_shown() -> None:
     assert "U+202E" in rendering.plain("invoice\u202egnp.exe")
     assert "U+202E" in rendering.markdown("invoice\u202egnp.exe")
     assert "U+200B" in rendering.json_tree({"a": "x\u200by"})

@@ -64,7 +64,7 @@ def test_a_plain_form_stores_the_review_and_shows_the_next_item(bench, scene, gr
     assert bench.item != first
 
 
-def test_an_answer_that_was_not_touched_is_no_correction(bench, scene) -> None:
+def test_an_unchanged_answer_does_not_count_as_a_correction(bench, scene) -> None:
     page = bench.open()
     original = page.context["editor"]["original"]
     bench.post(
@@ -150,7 +150,7 @@ def test_the_item_after_is_not_held_when_few_are_left(acme, grace, as_user) -> N
     assert Seat.objects.exclude(reviewer=None).count() == 1
 
 
-def test_what_is_typed_is_kept_and_another_tab_is_noticed(bench, scene) -> None:
+def test_input_is_saved_and_another_tab_is_detected(bench, scene) -> None:
     bench.open()
     form = submission(scene.queue, note="a", draft_version="0")
     assert bench.post("draft", form, **OURS)["X-Draft-Version"] == "1"
@@ -206,7 +206,7 @@ def test_a_review_can_be_taken_back_with_its_answers(bench, scene, grace) -> Non
     assert bench.client.post(undo)["Location"].endswith(f"?item={item.uuid}")
 
 
-def test_nobody_takes_back_the_review_of_another(bench, scene, alan) -> None:
+def test_a_reviewer_cannot_undo_anothers_review(bench, scene, alan) -> None:
     scene.answer(alan, scene.items[0], 2, timezone.now())
     review = Review.objects.get()
     assert bench.client.post(f"{bench.base}/reviews/{review.uuid}/undo").status_code == 404
@@ -261,13 +261,13 @@ def test_an_item_i_reviewed_leads_to_its_answers(bench, scene) -> None:
     ("field", "words"),
     [("is_paused", "This queue is paused"), ("archived_at", "This queue is archived")],
 )
-def test_a_queue_that_hands_nothing_out_says_why(bench, scene, field, words) -> None:
+def test_a_queue_without_items_shows_the_reason(bench, scene, field, words) -> None:
     value = True if field == "is_paused" else timezone.now()
     type(scene.queue).objects.filter(pk=scene.queue.pk).update(**{field: value})
     assert words in bench.client.get(f"{bench.base}/review/").content.decode()
 
 
-def test_a_reviewer_who_is_not_assigned_is_told(acme, scene, ada, as_user) -> None:
+def test_an_unassigned_reviewer_sees_the_reason(acme, scene, ada, as_user) -> None:
     type(scene.queue).objects.filter(pk=scene.queue.pk).update(access="assigned")
     page = as_user(ada).get(f"/w/acme/queues/{scene.queue.uuid}/review/").content.decode()
     assert "You are not a reviewer of this queue" in page
@@ -302,7 +302,7 @@ def test_the_tabs_show_the_run_from_all_sides(bench, scene) -> None:
     )
 
 
-def test_a_difference_can_be_asked_of_the_server(bench, scene) -> None:
+def test_the_server_can_compute_the_diff(bench, scene) -> None:
     bench.open()
     answer = bench.post("diff", submission(scene.queue, correction="Quite another."), **OURS)
     assert "<ins>" in answer.content.decode()
@@ -351,7 +351,7 @@ def test_others_answers_stay_hidden_until_mine_is_in(scene, grace, alan, ada, as
     assert secret in as_user(ada).get(pages[0]).content.decode()
 
 
-def test_a_filter_does_not_tell_an_answer_until_its_item_is_settled(
+def test_a_filter_does_not_reveal_an_answer_until_its_item_is_settled(
     scene, grace, alan, ada, as_user
 ) -> None:
     """A reviewer who asks for each score in turn would read the answers off the list.
@@ -388,9 +388,7 @@ def test_a_filter_does_not_tell_an_answer_until_its_item_is_settled(
     assert not finds(alan, f"neq(feedback_key, '{key}')")
 
 
-def test_what_is_shared_by_link_does_not_tell_what_others_answered_meanwhile(
-    scene, acme, grace, alan
-) -> None:
+def test_a_shared_page_does_not_reveal_blind_answers(scene, acme, grace, alan) -> None:
     """A reviewer needs no key to open a link: what it shows waits like everything else."""
     item = scene.items[0]
     scene.answer(alan, item, 0, timezone.now(), note="the-secret-note")

@@ -72,7 +72,7 @@ def test_guessing_the_current_password_is_slowed_like_signing_in(grace) -> None:
     assert "Too many wrong passwords" in change(client, PASSWORD, NEW).content.decode()
 
 
-def test_the_page_lists_my_sessions_and_nobody_elses(grace, alan) -> None:
+def test_the_page_lists_only_the_users_sessions(grace, alan) -> None:
     client = signed_in("grace", user_agent=FIREFOX)
     signed_in("alan")
     text = client.get(PAGE).content.decode()
@@ -131,7 +131,7 @@ def test_a_session_ends_after_seven_days_even_in_use(grace) -> None:
     assert row.expire_date == row.created_at + timedelta(days=7)
 
 
-def test_a_page_that_asks_by_itself_keeps_no_session_alive(grace) -> None:
+def test_polls_do_not_extend_a_session(grace) -> None:
     client = signed_in("grace")
     age(client, timedelta(hours=1))
     before = BrowserSession.objects.get().expire_date
@@ -170,7 +170,7 @@ def test_sessions_from_before_go_on_and_end_when_they_are_idle(grace) -> None:
     assert BrowserSession.objects.get().user == grace
 
 
-def test_sessions_that_have_ended_are_deleted_when_somebody_signs_in(grace, alan) -> None:
+def test_ended_sessions_are_deleted_at_sign_in(grace, alan) -> None:
     signed_in("grace")
     BrowserSession.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
     signed_in("alan")
@@ -193,7 +193,7 @@ def test_pages_are_compressed_with_padding(name, ada, scene, as_user) -> None:
     assert max(sizes) < len(plain.content) / 2
 
 
-def test_answers_that_are_no_pages_are_left_as_they_are(grace) -> None:
+def test_only_pages_are_compressed(grace) -> None:
     client = signed_in("grace")
     for path in ("/api/v1/info", "/favicon.ico"):
         assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "gzip"})

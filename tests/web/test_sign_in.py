@@ -37,7 +37,7 @@ def test_s5_scripts_and_other_sites_never_get_the_session_cookie(grace) -> None:
     assert cookie["samesite"] == "Lax"
 
 
-def test_someone_without_a_workspace_is_told_so(db) -> None:
+def test_a_user_without_a_workspace_sees_a_message(db) -> None:
     client = Client()
     client.force_login(UserFactory(username="nobody"))
     assert "not in a workspace yet" in client.get("/").content.decode()
@@ -53,7 +53,7 @@ def test_a_page_that_needs_a_session_is_opened_after_signing_in(grace) -> None:
     assert away["Location"] == "/"
 
 
-def test_a_part_and_a_script_are_told_to_sign_in_again(acme) -> None:
+def test_fragments_and_scripts_get_401_after_signing_out(acme) -> None:
     part = Client().get(
         "/w/acme/queues/",
         headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/w/acme/queues/?a=1&b"},
@@ -102,9 +102,7 @@ def test_one_password_for_many_names_is_slowed_by_its_address(db) -> None:
     assert sign_in.begin("x", "2001:db8::1", NOON) is None
 
 
-def test_guesses_from_many_addresses_are_slowed_in_all_until_an_operator_says_otherwise(
-    db, monkeypatch, capsys
-) -> None:
+def test_guesses_from_many_addresses_are_slowed_until_unlocked(db, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sign_in, "IN_ALL", 20)
     waits = [sign_in.begin("grace", f"10.0.0.{n}", NOON) for n in range(30)]
     assert waits.count(None) == 20
@@ -169,7 +167,7 @@ def test_pages_carry_the_strict_policy(grace) -> None:
         assert "unsafe" not in policy
 
 
-def test_a_form_that_is_older_than_the_session_says_so_and_leads_back(grace) -> None:
+def test_a_form_older_than_the_session_leads_back(grace) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(grace)
     answer = client.post(
@@ -201,7 +199,7 @@ def test_a_form_sent_without_a_session_leads_back_to_its_page(acme, referer, pat
     assert sent["Location"] == f"/accounts/login/?next={path}"
 
 
-def test_a_script_of_one_persons_page_does_nothing_as_another(grace, alan) -> None:
+def test_a_script_of_one_users_page_is_refused_as_another(grace, alan) -> None:
     client = Client()
     client.force_login(alan)
     ours = {"X-Obs-Fetch": "1", "X-Obs-User": str(grace.uuid)}

@@ -51,7 +51,7 @@ def test_children_follow_their_parent_in_the_order_they_began() -> None:
     assert spans[0].width == "100.00"
 
 
-def test_a_step_without_its_parent_is_a_root_and_says_so() -> None:
+def test_a_step_without_its_parent_is_a_marked_root() -> None:
     (span,) = arrange([Step(ident(2), ident(9))])
     assert (span.level, span.is_orphan) == (1, True)
 

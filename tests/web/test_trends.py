@@ -25,7 +25,7 @@ def give(workspace, key, score=None, days_ago=0, **fields) -> Feedback:
     )
 
 
-def test_a_key_is_drawn_and_told_in_figures(acme, ada, as_user) -> None:
+def test_a_key_is_drawn_and_listed_in_figures(acme, ada, as_user) -> None:
     for score, ago in ((1, 0), (0, 0), (1, 1), (1, 40)):
         give(acme, "helpful", score, ago)
     text = as_user(ada).get(TRENDS).content.decode()
@@ -62,16 +62,16 @@ def test_the_page_is_narrowed_by_project_key_and_source(acme, ada, as_user) -> N
 
 
 @pytest.mark.parametrize("query", [{"project": "x"}, {"project": str(uuid4())}])
-def test_a_project_nobody_has_is_404(acme, ada, as_user, query) -> None:
+def test_an_unknown_project_is_404(acme, ada, as_user, query) -> None:
     assert as_user(ada).get(TRENDS, query).status_code == 404
 
 
 @pytest.mark.parametrize("query", [{"days": "9999"}, {"source": "x"}, {"key": "\x00" * 500}])
-def test_what_makes_no_sense_is_the_default(acme, ada, as_user, query) -> None:
+def test_invalid_parameters_use_the_default(acme, ada, as_user, query) -> None:
     assert as_user(ada).get(TRENDS, query).status_code == 200
 
 
-def test_a_blind_review_is_not_given_away_by_a_chart(acme, ada, grace, as_user) -> None:
+def test_a_chart_does_not_reveal_a_blind_review(acme, ada, grace, as_user) -> None:
     scene = scenes.build(acme, timezone.now(), n_items=2)
     scene.answer(grace, scene.items[0], 2, timezone.now())
     key = Feedback.objects.filter(user=grace).values_list("key", flat=True)[0]
@@ -102,7 +102,7 @@ def test_words_are_set_a_line_each_and_enforced(acme, ada, as_user) -> None:
     assert taxonomies.of(acme)["feedback_reason"] is None
 
 
-def test_words_that_cannot_be_taken_come_back_with_the_reason(acme, ada, as_user) -> None:
+def test_too_long_word_is_rejected_with_reason(acme, ada, as_user) -> None:
     answer = as_user(ada).post(WORDS, {"key": "feedback_reason", "words": "x" * 101})
     assert answer.status_code == 422
     assert "longer than 100 characters" in answer.content.decode()

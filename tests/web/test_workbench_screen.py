@@ -45,7 +45,7 @@ def opened_in(queue: AnnotationQueue, request) -> tuple[workbench.Frame, workben
 
 
 @pytest.mark.parametrize("tab", ["conversation", "inputs", "outputs"])
-def test_what_was_read_is_drawn_without_a_query(
+def test_rendering_the_workbench_makes_no_query(
     queue, request_of_grace, tab, django_assert_num_queries
 ) -> None:
     frame, opened = opened_in(queue, request_of_grace)

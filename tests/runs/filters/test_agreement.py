@@ -153,7 +153,7 @@ def _found_by_sql(workspace_id: int, node: Node) -> set[UUID]:
 @pytest.mark.django_db
 @settings(max_examples=30, deadline=None)
 @given(st.lists(documents, min_size=1, max_size=10))
-def test_json_text_is_what_postgresql_writes(values: list[Any]) -> None:
+def test_json_text_equals_postgresqls(values: list[Any]) -> None:
     text = json.dumps(values)
     with connection.cursor() as cursor:
         cursor.execute("SELECT %s::jsonb::text", [text])

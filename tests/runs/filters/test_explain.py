@@ -67,7 +67,7 @@ def _told(text: str) -> list[tuple[str, object]]:
         ("eq(status, 'success')", []),
     ],
 )
-def test_the_clauses_that_held_are_told_with_their_values(text, told) -> None:
+def test_matching_clauses_have_their_values(text, told) -> None:
     assert _told(text) == told
     assert matches(parse(text), FACTS) is bool(told)
 
@@ -83,7 +83,7 @@ def test_a_clause_carries_its_own_text() -> None:
     }
 
 
-def test_a_find_in_a_long_text_is_told_with_its_surroundings() -> None:
+def test_a_match_in_a_long_text_has_its_surroundings() -> None:
     facts = Facts(id=ID, trace_id=ID, error="x" * 500 + " refund " + "y" * 500)
     (clause,) = clauses(parse("search('refund')"), facts)
     assert clause.field == "error"

@@ -149,7 +149,7 @@ def test_infix_words_give_the_tree_of_the_calls() -> None:
         ("or(" + ",".join(["eq(name,'a')"] * 100) + ")", 3 + 13 * 99, "at most 100 calls"),
     ],
 )
-def test_a_wrong_filter_says_what_and_where(text: str, position: int, said: str) -> None:
+def test_an_invalid_filter_has_a_reason_and_a_position(text: str, position: int, said: str) -> None:
     with pytest.raises(FilterError) as caught:
         parse(text)
     assert said in caught.value.message
@@ -173,7 +173,7 @@ _SCRAPS = st.sampled_from([*FIELDS, *_MARKS.split(), " ", "\n"])
         st.lists(_SCRAPS, max_size=25).map("".join),
     )
 )
-def test_no_text_does_anything_but_parse_or_say_where_it_fails(text: str) -> None:
+def test_any_text_parses_or_fails_with_a_position(text: str) -> None:
     position = 0
     try:
         node = parse(text)

@@ -349,7 +349,7 @@ def test_first_token_time() -> None:
 # Ids ----------------------------------------------------------------------------------------------
 
 
-def test_ids_come_of_the_span_s_unless_said() -> None:
+def test_ids_derive_from_the_spans_by_default() -> None:
     assert op().id == op().trace_id == UUID(bytes=TRACE)
     child = map_span(span(parent_span_id=PARENT)).op
     assert child.id == run_id(TRACE, SPAN)
@@ -380,7 +380,7 @@ def test_a_span_of_the_javascript_sdk_has_the_id_its_caller_knows() -> None:
 
 @pytest.mark.parametrize("field", ["trace_id", "span_id"])
 @pytest.mark.parametrize("value", [b"", b"\x00" * 16, b"x"])
-def test_ids_that_are_none_are_refused(field, value) -> None:
+def test_invalid_ids_are_refused(field, value) -> None:
     with pytest.raises(BadItem):
         map_span(span(**{field: value[:8] if field == "span_id" else value}))
 

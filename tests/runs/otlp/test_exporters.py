@@ -315,7 +315,7 @@ def test_the_model_the_thread_and_the_user_are_in_the_metadata(exporter) -> None
 
 
 @every
-def test_what_failed_says_why_and_what_succeeded_says_nothing(exporter) -> None:
+def test_a_failed_span_has_an_error_and_others_have_none(exporter) -> None:
     runs = mapped(exporter.name)
     failed = [one for one in runs if one.op.error is not None]
     reasons = ("The prompt was refused", "division by zero", "Please fail.", "Not quite")
@@ -326,7 +326,7 @@ def test_what_failed_says_why_and_what_succeeded_says_nothing(exporter) -> None:
 
 
 @each([one for one in ALL if one.root is not None and "chain" in one.kinds])
-def test_the_first_root_tells_the_question_and_the_answer(exporter) -> None:
+def test_the_first_root_has_the_question_and_the_answer(exporter) -> None:
     root = next(one.op for one in mapped(exporter.name) if one.is_root)
     assert QUESTION in (root.inputs or b"").decode()
     assert ANSWER not in (root.inputs or b"").decode()
@@ -338,7 +338,7 @@ def test_the_first_root_tells_the_question_and_the_answer(exporter) -> None:
 
 
 @every
-def test_a_tool_tells_what_it_was_given_and_returned(exporter) -> None:
+def test_a_tool_has_its_arguments_and_result(exporter) -> None:
     found = {}
     for one in mapped(exporter.name):
         if one.op.run_type == "tool" and one.op.inputs is not None:
@@ -349,7 +349,7 @@ def test_a_tool_tells_what_it_was_given_and_returned(exporter) -> None:
     assert all(value is not None for value in found.values())
 
 
-def test_a_history_is_what_went_in() -> None:
+def test_a_history_belongs_to_the_inputs() -> None:
     """A run of pydantic-ai with a history answers only its own question."""
     for name in ("pydantic_ai", "pydantic_ai_version_6", "pydantic_ai_of_2025"):
         second = [one.op for one in mapped(name) if one.is_root][1]
@@ -370,7 +370,7 @@ def test_the_arguments_and_the_result_of_a_logged_function_are_its_inputs_and_ou
     assert document(function.outputs) == {"output": f"You asked: {QUESTION}"}
 
 
-def test_a_client_that_calls_tools_by_itself_tells_the_question_and_the_answer() -> None:
+def test_an_automatic_tool_caller_has_the_question_and_the_answer() -> None:
     runs = mapped("opentelemetry_google_genai")
     first, second = (one.op for one in runs if one.op.run_type == "llm")
     assert said(document(first.inputs)) == [

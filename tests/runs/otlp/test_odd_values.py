@@ -148,7 +148,7 @@ def three_spans(odd: dict[str, Any]) -> Recorder:
 
 
 @pytest.mark.django_db
-def test_token_details_that_are_no_literal_cost_nothing(api) -> None:
+def test_unreadable_token_details_are_ignored(api) -> None:
     for text in ODD_TEXTS:
         Run.objects.all().delete()
         recorder = three_spans({"gen_ai.usage.input_token_details": text})
@@ -214,7 +214,7 @@ def test_a_fault_in_the_decoding_costs_one_span(api, monkeypatch, caplog, reader
 
 
 @pytest.mark.django_db
-def test_a_file_name_that_no_index_takes_costs_one_span(api) -> None:
+def test_a_file_name_too_long_for_the_index_costs_one_span(api) -> None:
     name = "".join(chr(0x4E00 + number * 7 % 20_000) for number in range(3_000))
     files = json.dumps([{"name": name, "content": "aGk="}])
     answer = send(api, encoded(three_spans({"langsmith.attachments": files}).spans))

@@ -54,7 +54,7 @@ def test_answers_to_several_calls_in_one_message_keep_their_ids() -> None:
     ]
 
 
-def test_what_stands_between_answers_stays_between_them() -> None:
+def test_content_between_tool_results_keeps_its_position() -> None:
     text = {"type": "text", "content": "And now?"}
     sent = parts(response("a", "1"), text, response("b", "2"), name="ada")
     assert inputs(sent)["messages"] == [
@@ -77,7 +77,7 @@ def test_parts_of_other_kinds_and_their_fields_are_blocks() -> None:
     ]
 
 
-def test_a_call_keeps_what_is_said_beside_it() -> None:
+def test_a_tool_call_keeps_its_text() -> None:
     made = {"type": "tool_call", "id": "a", "name": "f", "arguments": {"n": 1}, "builtin": True}
     (message,) = inputs(parts(made, role="assistant", finish_reason="stop"))["messages"]
     assert message["finish_reason"] == "stop"
@@ -163,7 +163,7 @@ def test_openinference_says_what_is_json(side, text, mime_type, is_openinference
     "key", ["traceloop.entity.output", "mlflow.spanOutputs", "ai.toolCall.result"]
 )
 @pytest.mark.parametrize("value", ["18", '{"a": 1}', 18, 1.5, True, [1], {"a": 1}])
-def test_what_is_always_json_is_read_once(key, value) -> None:
+def test_json_attributes_are_decoded_once(key, value) -> None:
     told = outputs({key: json.dumps(value)})
     assert told == (value if isinstance(value, dict) else {"output": value})
 
@@ -293,18 +293,18 @@ def test_costs_and_their_details_are_kept() -> None:
         ({}, "", "Error"),
     ],
 )
-def test_what_went_wrong_is_named(attributes, message, told) -> None:
+def test_errors_are_named(attributes, message, told) -> None:
     assert op(attributes, status=ERROR, status_message=message).error == told
 
 
-def test_what_asked_and_what_answered_are_both_named() -> None:
+def test_requested_and_responding_model_are_both_named() -> None:
     told = op({"gen_ai.request.model": "a", "gen_ai.response.model": "b"}).metadata
     assert (told["ls_model_name"], told["ls_response_model"]) == (b'"a"', b'"b"')
     alone = op({"gen_ai.request.model": "a", "gen_ai.response.model": "a"}).metadata
     assert "ls_response_model" not in alone
 
 
-def test_attributes_that_say_different_things_are_both_kept() -> None:
+def test_contradictory_attributes_are_both_kept() -> None:
     told = op(
         {"user.id": "ada", "enduser.id": "grace", "gen_ai.system": "x", "llm.system": "x"}
     ).metadata
