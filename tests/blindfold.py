@@ -427,7 +427,7 @@ def ask(client: WebClient, request: Request) -> Told:
 
 
 def readers(world: World) -> dict[str, WebClient]:
-    """Return who must not see the answer yet: people who may be next, keys, and anybody."""
+    """Return who must not see the answer yet: people who may be next, keys, and visitors."""
     found: dict[str, WebClient] = {"nobody": Client(raise_request_exception=False)}
     roles = {"alan": "reviewer", "vera": "viewer", "mona": "manager"}
     people = {name: member(world.workspace, name, role) for name, role in roles.items()}

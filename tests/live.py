@@ -29,7 +29,7 @@ OF_THE_TESTS = {
 
 
 def child_environment(data: Path) -> dict[str, str]:
-    """Return the environment of a child that shall know nothing of the tests' own database."""
+    """Return the environment of a child process without the tests' own database."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -83,5 +83,5 @@ def fill(scene, reviewer) -> dict[str, Any]:
 
 
 def address(route: Route, values: dict[str, Any]) -> str:
-    """Return the route's address. A parameter nobody knows is a KeyError: add it to `fill`."""
+    """Return the route's address. An unknown parameter is a KeyError: add it to `fill`."""
     return reverse(route.name, kwargs={name: values[name] for name in route.parameters})

@@ -98,7 +98,7 @@ def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterat
 
 @dataclass
 class Side:
-    """A workspace, somebody who works there, a key, and one object of every kind by its uuid."""
+    """A workspace, a member, a key, and one object of every kind by its uuid."""
 
     workspace: Workspace
     person: User
@@ -237,7 +237,7 @@ def value_of(name: str, ids: dict[str, str]) -> list[str]:
 
 
 def unknown(ids: dict[str, str]) -> dict[str, str]:
-    """Return ids that nobody has, in place of `ids`."""
+    """Return unknown ids in place of `ids`."""
     return {kind: str(uuid4()) for kind in ids}
 
 

@@ -147,7 +147,7 @@ MUTATORS = {"append", "extend", "insert", "update", "setdefault", "pop", "remove
 
 
 def foreign_changes(source: str) -> list[int]:
-    """Return the lines that set or change an attribute of something imported from our packages."""
+    """Return the lines that set or change an attribute of something imported from the project's packages."""
     tree = ast.parse(source)
     imported = {
         alias.asname or alias.name

@@ -1,7 +1,7 @@
-"""C4: nobody reads, counts or infers a blind answer before the item is settled.
+"""C4: no reader reads, counts or infers a blind answer before the item is settled.
 
 Generated from the whole URL table. One reviewer has answered a run, a thread and a pair, by the
-pages and by an API key. Everybody else asks for everything twice: once when the answer was the
+pages and by an API key. All other readers request everything twice: once when the answer was the
 worst, with a canary in every text, and once when it was the best, without a text. No answer may
 hold the canary, and both must be the same, byte for byte but for ids and times: so that no
 counter, mean, order, reason or move to another queue tells one from the other.
@@ -94,7 +94,7 @@ def test_no_write_reveals_a_blind_answer(world, face) -> None:
 
 
 def test_a_settled_answer_is_read_where_it_belongs(world, ada) -> None:
-    """The walk above hides nothing for good: the canary shows once everybody has answered."""
+    """The walk above hides nothing for good: the canary shows once all reviewers have answered."""
     world.answer(WRONG)
     assert Feedback.objects.filter(is_sealed=True).exists()
     world.complete(ada, User.objects.get(username="alan"))

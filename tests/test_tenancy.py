@@ -97,7 +97,7 @@ def unharmed(victim: Side, before: dict[str, set[str]]) -> None:
 
 
 def compare(asked: str, client: Client, attack: tuple[Any, ...], baseline: tuple[Any, ...]) -> int:
-    """Hold that both are told the same on the same state of the database, which stays as it was."""
+    """Check that both get the same response on the same database, which stays unchanged."""
     answers = []
     for one in (attack, baseline):
         with transaction.atomic():

@@ -141,7 +141,7 @@ def route(workspace_id: int, run_ids: Sequence[UUID], now: datetime) -> dict[UUI
     workspace = Workspace.objects.get(pk=workspace_id)
     record.attach(workspace, run_ids, is_thorough=True)
     run_status.sync_annotation_status(workspace, run_ids, now)
-    reflection.reflect(workspace, run_ids, now)
+    reflection.sync_feedback_from_attributes(workspace, run_ids, now)
     failures: dict[UUID, str] = {}
     active, broken = _active_rules(workspace_id)
     if broken:

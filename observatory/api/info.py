@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.projects import schemas as sessions
 
-COMPATIBLE_WITH = "0.18.0"  # the hosted version whose wire we speak; the SDKs compare it
+COMPATIBLE_WITH = "0.18.0"  # the hosted version with the same wire; the SDKs compare it
 
 
 def switchboard() -> dict[str, Any]:

@@ -68,7 +68,7 @@ class SchemaPage(View):
     """GET /docs: the operations of this document as a page."""
 
     http_method_names = ["get", "head"]
-    is_public = True  # the same for everybody; it reads no table
+    is_public = True  # the same for all clients; it reads no table
 
     @endpoint(answer=Binary, gives="text/html")
     def get(self, request: HttpRequest) -> HttpResponse:

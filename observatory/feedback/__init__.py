@@ -1,4 +1,4 @@
-"""What people and programs thought of runs: scores, scales, presigned tokens, trends.
+"""Feedback on runs by people and programs: scores, scales, presigned tokens, trends.
 
-Must not know queues or reviews: what reviewing hides, it is told through `SEALERS` and `sealed`.
+Must not know queues or reviews: what reviewing hides, they register through `SEALERS` and `sealed`.
 """

@@ -75,10 +75,10 @@ def feedback_id(workspace: UUID, run_id: UUID, key: str) -> UUID:
 
 
 def told(metadata: Mapping[str, Any], tags: Collection[str]) -> list[Told]:
-    """Return the judgements that a run with these attributes carries, one a key.
+    """Return the feedback in a run's attributes, one per key.
 
-    Null and "" say nothing. A run with both a thumbs-up and a thumbs-down tag is judged down:
-    that is the one somebody should look at.
+    Null and "" are ignored. A run with both a thumbs-up and a thumbs-down tag is judged down:
+    it should not be overlooked.
     """
     given_at = _moment(metadata.get(TIMESTAMP))
     found = [

@@ -31,7 +31,7 @@ class FeedbackInput:
 
     With `run_id` it judges that run, known or not; without, the project of `session_id`. `scale`
     is the scale it was given on where the caller knows it, `review` the uuid of the review that
-    writes it, and `is_sealed` whether nobody else may read it yet: no client can send these.
+    writes it, and `is_sealed` whether only its author may read it yet: no client can send these.
     """
 
     key: str

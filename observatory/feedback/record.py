@@ -100,7 +100,7 @@ RETURNING {_FEEDBACK.sql}
 
 
 def _note(workspace: Workspace, run_ids: Iterable[UUID | None]) -> None:
-    """Put the judged runs into the outbox and nudge whoever listens, after commit."""
+    """Note the judged runs in the outbox and announce them after commit."""
     judged = [run_id for run_id in run_ids if run_id is not None]
     changes.note(workspace, Change.Kind.FEEDBACK, judged)
     announce(signals.feedback_recorded, Feedback, workspace_id=workspace.pk)

@@ -24,7 +24,7 @@ from observatory.runs.models import Rejected
 from observatory.workspaces.models import Workspace
 
 # The rows stay locked until the caller's transaction ends: what is read here is the newest, and
-# whoever changes it meanwhile leaves a Change that is acted on after this one.
+# a concurrent change of the run leaves its own Change, handled after this one.
 _CARRIERS = """
 SELECT r.id, r.modified_at, coalesce(r.tags, '{}'),
     (SELECT jsonb_object_agg(key, value) FROM jsonb_each(r.metadata) WHERE key = ANY(%(names)s))
@@ -35,7 +35,7 @@ WHERE r.workspace_id = %(workspace)s AND r.id = ANY(%(runs)s::uuid[])
         WHERE f.workspace_id = r.workspace_id AND f.run_id = r.id AND f.is_attribute))
 ORDER BY r.id FOR NO KEY UPDATE OF r
 """
-# Also when the user gave it: until then the row's time was when we first read it.
+# Also when the user gave it: until then the row's time was when it was first read.
 _MARK = """
 UPDATE feedback_feedback f
 SET is_attribute = true, is_off_scale = f.is_off_scale OR v.is_odd,
@@ -55,7 +55,9 @@ class _Carrier:
     told: list[Told]
 
 
-def reflect(workspace: Workspace, run_ids: Sequence[UUID], now: datetime) -> int:
+def sync_feedback_from_attributes(
+    workspace: Workspace, run_ids: Sequence[UUID], now: datetime
+) -> int:
     """Make one feedback row of each attribute of these runs; return how many rows changed.
 
     Source app, no author. The row of an attribute is updated in place when the attribute

@@ -2,7 +2,7 @@
 
 A row of `feedback_feedback` is sealed while it answers an item of a blind queue that other
 reviewers have yet to judge. `annotations.blindness` decides that, and opens it once the item is
-settled. Everything that reads feedback for somebody else than its author takes this condition:
+settled. All code that reads feedback for others than its author uses this condition:
 lists, filters, figures, orders, rules, shares and exports (promise C4).
 """
 

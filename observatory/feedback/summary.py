@@ -109,7 +109,7 @@ def _collect(sql: str, parameters: dict[str, Any]) -> dict[Any, dict[str, dict[s
 def feedback_stats(workspace_id: int, run_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
     """Return `{run id: {key: {n, avg, min, max, stdev, errors, values, comments, sources, ..}}}`.
 
-    A run nobody judged is absent. `n` counts feedback with and without a score; `stdev` is the
+    A run without feedback is absent. `n` counts feedback with and without a score; `stdev` is the
     population's (0 for one score); `avg` and `stdev` are null without scores and beyond
     sums.MAX_AVERAGED. `values` counts the commonest MAX_LABELS labels, `comments` are the newest
     MAX_COMMENTS, cut at MAX_COMMENT characters. Comparative feedback does not count, nor, here

@@ -1,7 +1,7 @@
-"""Presigned tokens: a URL by which somebody without a key gives one feedback.
+"""Presigned tokens: a URL by which a client without a key gives one feedback.
 
 The secret is a UUID derived from the row by HMAC with SECRET_KEY, so that a listing can show
-the URL again while the database holds only its SHA-256: a dump gives nobody a usable token.
+the URL again while the database holds only its SHA-256: a dump contains no usable token.
 
 The id of a token can be redeemed as its URL can, as the SDK's authors do. A token whose maker chose
 no id is known by its secret. A chosen id is stored as it is and is also that of the first feedback

@@ -102,9 +102,9 @@ def _page(
         context["diff"] = diff
     else:
         context = screen.frame_context(request, frame) | _nothing(request, frame.queue, now)
-    context |= {"is_bench": True, "bench_keys": True}
+    context |= {"is_workbench": True, "workbench_keys": True}
     return render_page(
-        request, PAGE, "annotations/_bench.html", context, section="queues", status=status
+        request, PAGE, "annotations/_workbench.html", context, section="queues", status=status
     )
 
 
@@ -173,7 +173,7 @@ def _parts(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         context = screen.frame_context(request, frame)
         if frame.shown_id is None:
             context |= _nothing(request, frame.queue, now)
-    return privately(render(request, "annotations/_bench_parts.html", context))
+    return privately(render(request, "annotations/_workbench_parts.html", context))
 
 
 @require_GET
@@ -349,7 +349,9 @@ def _opened_again(
     frame = _frame(request, item.queue.uuid)
     opened = workbench.open_item(item, request.user, seat)
     context = screen.context(request, frame, opened, workbench.shown(opened), now=timezone.now())
-    return privately(render(request, "annotations/_bench_parts.html", {**context, "is_undo": True}))
+    return privately(
+        render(request, "annotations/_workbench_parts.html", {**context, "is_undo": True})
+    )
 
 
 # Drafts and reservations -------------------------------------------------------------------------

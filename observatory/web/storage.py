@@ -12,7 +12,7 @@ IMPORT = r"""(?m)^(?P<matched>(?P<names>(?:import|export)\b[^;"']*)["'](?P<url>\
 
 
 class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Hashed names, also in the imports of our ES modules; gzip and brotli.
+    """Hashed names, also in the imports of the ES modules; gzip and brotli.
 
     Django's own switch for modules reads every script: it takes an example in a comment of
     django_htmx for an import and fails. The name of a module holds the hashes of all it imports,

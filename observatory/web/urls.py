@@ -25,7 +25,7 @@ from observatory.web import (
 )
 
 # Below queues/<queue>/
-bench: list[URLPattern | URLResolver] = [
+workbench: list[URLPattern | URLResolver] = [
     path("review/", review.review, name="review"),
     path("review/next", review.review_next, name="review-next"),
     path("items/<uuid:item_uuid>/context", review.review_context, name="review-context"),
@@ -60,7 +60,7 @@ workspace: list[URLPattern | URLResolver] = [
         queues.item_action,
         name="item-action",
     ),
-    path("queues/<uuid:queue_uuid>/", include(bench)),
+    path("queues/<uuid:queue_uuid>/", include(workbench)),
     path("datasets/", datasets.dataset_list, name="dataset-list"),
     path("datasets/<uuid:dataset_uuid>/", datasets.dataset_detail, name="dataset-detail"),
     path("datasets/<uuid:dataset_uuid>/compare/", compare.compare, name="compare"),

@@ -1,4 +1,4 @@
-"""One definition of "needs my review" and "may open", in Django and in SQL: all places agree."""
+"""One definition of needing a review and of access, in Django and in SQL: all places agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""B1, B6: a nudge never costs the caller anything, and a lost one costs nobody anything."""
+"""B1, B6: a nudge never costs the caller anything, and a lost one has no effect."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_sixteen_people_claiming_at_once_never_share_a_seat(acme) -> None:
     assert errors == []
     taken = Counter(seat for seat, _ in claims)
     assert taken.most_common(1)[0][1] == 1
-    # SKIP LOCKED may let somebody miss a seat that is just being claimed, but then it was claimed.
+    # SKIP LOCKED may let a reviewer miss a seat that is just being claimed, but then it was claimed.
     assert len(taken) == 120
     assert Seat.objects.filter(reviewer=None).count() == 0
 
@@ -185,7 +185,7 @@ def test_everything_at_once_ends_without_deadlock_and_adds_up(acme) -> None:
                 elif step < 0.8:
                     reviews.requeue(item, person, NOON)
             except (reviews.Conflict, Unavailable):
-                continue  # my other tab was first
+                continue  # the reviewer's other tab was first
             if 0.8 <= step < 0.9:
                 reservations.release(seat, person, seat.lease)
 

@@ -443,7 +443,7 @@ def test_a_reviewer_who_has_seen_answers_is_not_blind(pair, ada, grace, alan) ->
     mine = reviews.submit(item, ada, submission(), NOON).review
     reviews.retract(mine, ada, NOON)
     alone = reviews.submit(item, ada, submission(), NOON).review
-    assert alone.is_blind  # nobody else had answered: there was nothing to see
+    assert alone.is_blind  # no other reviewer had answered: there was nothing to see
     theirs = reviews.submit(item, grace, submission(), NOON).review
     assert theirs.is_blind
     seat = reviews.retract(theirs, grace, NOON).seat

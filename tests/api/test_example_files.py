@@ -50,7 +50,7 @@ def with_files(api, dataset, **files: bytes) -> UUID:
 
 
 def told(api, uuid, **query) -> dict[str, str]:
-    """Return name -> what the signed URL gives to anybody."""
+    """Return name -> the content at its signed URL, without a key."""
     urls = api.get(f"/examples/{uuid}", **query).json()["attachment_urls"]
     found = {}
     for name, one in urls.items():

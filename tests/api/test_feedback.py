@@ -1,4 +1,4 @@
-"""/feedback as the SDKs use it: every field, every filter, and what the rest is told."""
+"""/feedback as the SDKs use it: every field, every filter, and every refusal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.factories import ProjectFactory
 from tests.feedback.test_record import add_run
 
 RUN = UUID(int=1)
-KEY_ROW = 1  # the credential; its time of use is written once a minute
+KEY_ROW = 1  # the credential; its time of use is written once per minute
 OWN_QUERY = 1
 
 
@@ -332,7 +332,7 @@ def test_a_bad_feedback_costs_its_batch_nothing(api) -> None:
 def test_reading_costs_the_same_however_much_there_is(
     api, filled, django_assert_num_queries
 ) -> None:
-    api.get("/feedback")  # writes the key's time of use, once a minute
+    api.get("/feedback")  # writes the key's time of use, once per minute
     for limit in (1, 100):
         with django_assert_num_queries(KEY_ROW + 1 + OWN_QUERY):  # sizes
             api.get("/feedback", limit=limit, include_user_names="true")

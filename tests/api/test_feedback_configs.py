@@ -39,7 +39,7 @@ def test_another_scale_for_the_key_is_refused_as_the_sdk_documents(api) -> None:
     ):
         assert refused.status_code == 400
         assert refused.json()["detail"].startswith("feedback_key: 'stars' has another")
-    again = declare(api, is_enforced=False)  # what the SDK sends unless it is told otherwise
+    again = declare(api, is_enforced=False)  # what the SDK sends by default
     assert (again.status_code, again.json()["is_enforced"]) == (200, True)
 
 

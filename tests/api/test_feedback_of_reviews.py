@@ -96,7 +96,9 @@ def test_feedback_adopted_by_a_review_is_no_longer_the_keys(acme, scene, grace, 
         body = {"run_id": str(scene.runs[1].id), "key": key, "score": score}
         sent = client.post("/feedback", json.dumps(body), content_type="application/json")
         ids.append(sent.json()["id"])
-    assert client.get(f"/feedback/{ids[0]}").status_code == 200  # my own, while it is sealed
+    assert (
+        client.get(f"/feedback/{ids[0]}").status_code == 200
+    )  # the reviewer's own, while it is sealed
     assert api.get(f"/feedback/{ids[0]}").status_code == 404
     assert api.patch(f"/feedback/{ids[0]}", {"score": 0}).status_code == 404
     assert api.delete(f"/feedback/{ids[0]}").status_code == 404

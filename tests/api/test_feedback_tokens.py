@@ -16,7 +16,7 @@ RUN = str(UUID(int=1))
 
 @pytest.fixture
 def public(db) -> Client:
-    """Somebody in a browser, without any credential."""
+    """A browser without any credential."""
     return Client(raise_request_exception=False)
 
 

@@ -59,7 +59,7 @@ class Large:
     body: dict[str, Any] | None = None
     cursor: tuple[str, ...] = ()
     rows: str = ""
-    is_small: bool = False  # previews are told, of whole documents
+    is_small: bool = False  # previews are returned, of whole documents
 
 
 def _paged(path: str, body: dict[str, Any] | None, *cursor: str, rows: str = "items") -> Large:

@@ -253,7 +253,7 @@ class Listed:
     make: Callable[[World], None]
     rows: Callable[[Any], list[Any]] = lambda answer: answer
     key: str = "id"
-    budget: int = 4  # queries: the key, its last use, the rows and what is told beside them
+    budget: int = 4  # queries: the key, its last use, the rows and their related fields
     more: dict[str, str] = field(default_factory=dict)  # what makes it tell the most
 
 

@@ -114,7 +114,7 @@ def test_a_programs_feedback_never_becomes_a_review(mine, by_a_program) -> None:
     assert not Rating.objects.exists()
 
     mine.post("/feedback", {**judged, "score": 0.0, "feedback_source": {"metadata": {"app": "x"}}})
-    mine.post("/feedback", {**judged, **by_a_program})  # newer, and still not mine
+    mine.post("/feedback", {**judged, **by_a_program})  # newer, and still not the reviewer's
     assert set_status(mine, entry["id"], "completed").status_code == 200
     assert Review.objects.get().scores == {"correct": {"score": 0.0}}
 

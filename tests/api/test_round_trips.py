@@ -1,7 +1,7 @@
 """Every free document of the wire comes back as it was sent, or is refused: walked from OpenAPI.
 
 An operation with a field that holds any JSON must be in OPERATIONS, or in NOT_KEPT with the
-reason; so a new endpoint fails here until somebody says where it can be read back.
+reason; so a new endpoint fails here until it is listed where it can be read back.
 """
 
 from __future__ import annotations

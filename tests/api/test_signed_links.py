@@ -20,7 +20,7 @@ from tests.multipart import multipart
 
 
 def status_of(url: str) -> int:
-    """Ask for a file as anybody would: no key, no session."""
+    """Request a file without key and session."""
     return Client().get(urlsplit(url).path).status_code
 
 

@@ -52,7 +52,7 @@ def names(api, project, **body) -> list[str]:
     return [run["name"] for run in items(api, project, selects=["NAME"], **body)]
 
 
-# What is told -------------------------------------------------------------------------------------
+# Selected fields----------------------------------------------------------------------------------
 
 
 def test_only_the_id_is_returned_by_default(api, project) -> None:

@@ -104,7 +104,7 @@ def test_threads_are_found_by_their_roots_and_by_any_of_their_runs(api, project)
     assert found(api, project, filter='has(tags, "gold")') == ["b"]
     assert found(api, project, trace_filter='eq(status, "error")') == ["a"]
     [whole] = ask(api, project, trace_filter='eq(status, "error")').json()["items"]
-    assert whole["count"] == 2  # one of its traces matches, all are told
+    assert whole["count"] == 2  # one of its traces matches, all are returned
     [part] = ask(api, project, filter='eq(status, "error")').json()["items"]
     assert part["count"] == 1
     assert found(api, project, tree_filter='eq(name, "model")') == ["b", "a"]
@@ -234,7 +234,7 @@ def test_an_impossible_thread_id_is_404(api, project, what) -> None:
     assert answer.status_code in ({400, 404} if what == "traces" else {404})
 
 
-# What they came to --------------------------------------------------------------------------------
+# Statistics ---------------------------------------------------------------------------------------
 
 
 def test_one_threads_statistics_have_the_selected_figures(api, project) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def bench(scene, page, live_server, sign_in):
+def workbench(scene, page, live_server, sign_in):
     def open_it(user, query: str = ""):
         sign_in(page.context, user)
         page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
@@ -48,10 +48,10 @@ def standing() -> int:
 
 
 def test_reviews_of_an_ended_session_are_stored_after_signing_in_in_another_tab(
-    bench, grace, watch
+    workbench, grace, watch
 ) -> None:
     watch.allowed += ["401", "403"]
-    page = bench(grace)
+    page = workbench(grace)
     wait_for_next(page)
     end_session(page)
     answer(page)
@@ -77,10 +77,10 @@ def test_reviews_of_an_ended_session_are_stored_after_signing_in_in_another_tab(
 
 
 def test_reviews_of_an_ended_session_are_stored_after_a_reload_and_signing_in(
-    bench, grace, watch
+    workbench, grace, watch
 ) -> None:
     watch.allowed += ["401", "403"]
-    page = bench(grace)
+    page = workbench(grace)
     wait_for_next(page)
     end_session(page)
     answer(page)
@@ -98,9 +98,11 @@ def test_reviews_of_an_ended_session_are_stored_after_a_reload_and_signing_in(
     expect(page.locator("#failed")).to_be_hidden()
 
 
-def test_the_last_item_of_an_ended_session_is_not_lost_either(bench, scene, grace, watch) -> None:
+def test_the_last_item_of_an_ended_session_is_not_lost_either(
+    workbench, scene, grace, watch
+) -> None:
     watch.allowed += ["401", "403"]
-    page = bench(grace)
+    page = workbench(grace)
     page.route(re.compile(r"/review/next"), lambda route: route.abort())
     watch.allowed.append("ERR_FAILED")
     page.reload()  # without a next item at hand the form stays while the review is on its way
@@ -116,9 +118,11 @@ def test_the_last_item_of_an_ended_session_is_not_lost_either(bench, scene, grac
     assert Review.objects.get().scores["correctness"]["score"] == 2
 
 
-def test_an_unsent_review_is_never_sent_as_another_user(bench, grace, alan, watch, sign_in) -> None:
+def test_an_unsent_review_is_never_sent_as_another_user(
+    workbench, grace, alan, watch, sign_in
+) -> None:
     watch.allowed += ["401"]
-    page = bench(grace)
+    page = workbench(grace)
     wait_for_next(page)
     sign_in(page.context, alan)  # in another tab of the same browser
     answer(page)
@@ -136,9 +140,9 @@ def test_an_unsent_review_is_never_sent_as_another_user(bench, grace, alan, watc
 
 @pytest.mark.parametrize("delay", [0, 50, 300, 600, 900])
 def test_a_reload_right_after_typing_keeps_the_text_and_sees_no_other_tab(
-    delay, bench, scene, grace
+    delay, workbench, scene, grace
 ) -> None:
-    page = bench(grace)
+    page = workbench(grace)
     page.locator("#note").fill("first")
     settle(lambda: ReviewDraft.objects.filter(content__note="first").exists())
     page.locator("#note").fill("second")
@@ -153,8 +157,8 @@ def test_a_reload_right_after_typing_keeps_the_text_and_sees_no_other_tab(
     expect(page.locator("#conflict")).to_be_hidden()
 
 
-def test_a_page_rendered_before_the_last_save_shows_the_saved_text(bench, scene, grace) -> None:
-    page = bench(grace)
+def test_a_page_rendered_before_the_last_save_shows_the_saved_text(workbench, scene, grace) -> None:
+    page = workbench(grace)
     held = []
 
     def hold_pages(route) -> None:
@@ -181,10 +185,10 @@ def test_a_page_rendered_before_the_last_save_shows_the_saved_text(bench, scene,
 
 
 def test_a_refused_review_can_be_typed_on_without_a_false_conflict(
-    bench, scene, grace, watch
+    workbench, scene, grace, watch
 ) -> None:
     watch.allowed.append("422")
-    page = bench(grace)
+    page = workbench(grace)
     answer(page)
     page.evaluate("document.querySelector('#note').value = 'x'.repeat(200_000)")
     page.wait_for_timeout(DWELL)
@@ -199,9 +203,9 @@ def test_a_refused_review_can_be_typed_on_without_a_false_conflict(
 
 
 def test_a_skip_and_a_requeue_are_undone_before_the_review_that_came_earlier(
-    bench, scene, grace
+    workbench, scene, grace
 ) -> None:
-    page = bench(grace)
+    page = workbench(grace)
     reviewed = title(page)
     answer(page)
     submit(page)
@@ -235,8 +239,8 @@ def test_a_skip_and_a_requeue_are_undone_before_the_review_that_came_earlier(
     assert page.locator("#item input[type=radio]:checked").count() == 2
 
 
-def test_an_offer_to_undo_ends_with_the_next_thing_that_is_done(bench, grace) -> None:
-    page = bench(grace)
+def test_an_offer_to_undo_ends_with_the_next_thing_that_is_done(workbench, grace) -> None:
+    page = workbench(grace)
     wait_for_next(page)
     page.keyboard.press("s")
     page.keyboard.press("3")
@@ -257,8 +261,8 @@ def test_an_offer_to_undo_ends_with_the_next_thing_that_is_done(bench, grace) ->
     assert standing() == 1
 
 
-def test_a_reload_after_an_undo_opens_the_item_that_came_back(bench, grace) -> None:
-    page = bench(grace)
+def test_a_reload_after_an_undo_opens_the_item_that_came_back(workbench, grace) -> None:
+    page = workbench(grace)
     wait_for_next(page)
     titles = []
     for place in range(2):
@@ -285,9 +289,9 @@ def test_a_reload_after_an_undo_opens_the_item_that_came_back(bench, grace) -> N
 
 
 @pytest.mark.parametrize("width", [1024, 360])
-def test_undo_is_a_button_in_the_bar_where_there_is_no_rail(width, bench, grace, page) -> None:
+def test_undo_is_a_button_in_the_bar_where_there_is_no_rail(width, workbench, grace, page) -> None:
     page.set_viewport_size({"width": width, "height": 768})
-    bench(grace)
+    workbench(grace)
     undo = page.locator("[data-undo-last]")
     expect(undo).to_be_hidden()
     skipped = title(page)
@@ -315,24 +319,26 @@ def test_undo_works_without_scripts(scene, grace, browser, live_server, sign_in)
     context.close()
 
 
-def test_what_was_submitted_offline_is_stored_when_the_network_returns(bench, grace, watch) -> None:
+def test_what_was_submitted_offline_is_stored_when_the_network_returns(
+    workbench, grace, watch
+) -> None:
     watch.allowed += ["ERR_INTERNET_DISCONNECTED"]
-    page = bench(grace)
+    page = workbench(grace)
     wait_for_next(page)
     page.context.set_offline(True)
     answer(page)
     submit(page)
     expect(page.locator("#failed")).to_contain_text("1 review is not saved: no connection.")
     page.locator("#note").fill("typed offline")
-    page.context.set_offline(False)  # the browser says "online"; nobody presses Retry
+    page.context.set_offline(False)  # the browser says "online"; without a click on Retry
     settle(lambda: standing() == 1)
     settle(lambda: ReviewDraft.objects.filter(content__note="typed offline").exists())
     expect(page.locator("#failed")).to_be_hidden()
 
 
-def test_requests_are_retried_while_the_server_fails(bench, grace, watch) -> None:
+def test_requests_are_retried_while_the_server_fails(workbench, grace, watch) -> None:
     watch.allowed.append("503")
-    page = bench(grace)
+    page = workbench(grace)
     wait_for_next(page)
     left = [2]
 
@@ -352,10 +358,10 @@ def test_requests_are_retried_while_the_server_fails(bench, grace, watch) -> Non
 
 
 def test_an_answer_that_is_changed_after_it_failed_is_not_sent_as_it_was(
-    bench, grace, watch
+    workbench, grace, watch
 ) -> None:
     watch.allowed += ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED"]
-    page = bench(grace)
+    page = workbench(grace)
     page.route(re.compile("/review/next"), lambda route: route.abort())
     page.reload()
     page.context.set_offline(True)
@@ -373,8 +379,8 @@ def test_an_answer_that_is_changed_after_it_failed_is_not_sent_as_it_was(
     assert Review.objects.get().scores["correctness"]["score"] == 0
 
 
-def test_the_live_region_has_the_newest_message_and_question(bench, scene, grace) -> None:
-    page = bench(grace)
+def test_the_live_region_has_the_newest_message_and_question(workbench, scene, grace) -> None:
+    page = workbench(grace)
     wait_for_next(page)
     live = page.locator("#live")
     page.keyboard.press("3")
@@ -433,10 +439,10 @@ def test_a_form_opened_before_signing_in_again_is_accepted(
 
 
 def test_a_workbench_left_with_unsaved_reviews_is_named_on_other_pages(
-    bench, grace, watch, live_server
+    workbench, grace, watch, live_server
 ) -> None:
     watch.allowed += ["503"]
-    page = bench(grace)
+    page = workbench(grace)
     wait_for_next(page)
     page.route(re.compile("/submit$"), lambda route: route.fulfill(status=503, body="no"))
     answer(page)

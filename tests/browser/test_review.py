@@ -17,12 +17,12 @@ from tests import scenes
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
-DWELL = 450  # ms: the page refuses to submit what nobody can have read
+DWELL = 450  # ms: the page refuses to submit faster than a reviewer can read
 
 
 @pytest.fixture
-def bench(scene, page, live_server, sign_in):
-    """Open the workbench as somebody: `bench(grace)`."""
+def workbench(scene, page, live_server, sign_in):
+    """Open the workbench as a reviewer: `workbench(grace)`."""
 
     def open_it(user, on=page):
         sign_in(on.context, user)
@@ -38,7 +38,7 @@ def title(page) -> str:
 
 
 def until(page, condition: str, arg=None) -> None:
-    """Wait for a condition of the page. (`wait_for_function` needs eval, which our CSP refuses.)"""
+    """Wait for a condition of the page. (`wait_for_function` needs eval, which the CSP refuses.)"""
     end = time.monotonic() + 10
     while not page.evaluate(condition, arg):
         assert time.monotonic() < end, condition
@@ -142,8 +142,8 @@ def _as_the_sdk_reads_it(scene, address: str) -> None:
     assert sum("I am sorry." in str(example.outputs) for example in examples) == 2
 
 
-def test_ten_rapid_submits_store_one_review(bench, scene, grace) -> None:
-    page = bench(grace)
+def test_ten_rapid_submits_store_one_review(workbench, scene, grace) -> None:
+    page = workbench(grace)
     page.keyboard.press("3")
     page.keyboard.press("1")
     wait_for_next(page)
@@ -155,8 +155,8 @@ def test_ten_rapid_submits_store_one_review(bench, scene, grace) -> None:
     assert Review.objects.count() == 1
 
 
-def test_a_held_key_submits_nothing_that_was_not_read(bench, scene, grace) -> None:
-    page = bench(grace)
+def test_a_held_key_submits_nothing_that_was_not_read(workbench, scene, grace) -> None:
+    page = workbench(grace)
     page.keyboard.press("3")
     page.keyboard.press("1")
     wait_for_next(page)
@@ -171,8 +171,10 @@ def test_a_held_key_submits_nothing_that_was_not_read(bench, scene, grace) -> No
     assert Review.objects.count() == 1
 
 
-def test_the_next_item_is_on_the_screen_before_the_server_has_answered(bench, scene, grace) -> None:
-    page = bench(grace)
+def test_the_next_item_is_on_the_screen_before_the_server_has_answered(
+    workbench, scene, grace
+) -> None:
+    page = workbench(grace)
     wait_for_next(page)
     held = []
 
@@ -191,8 +193,8 @@ def test_the_next_item_is_on_the_screen_before_the_server_has_answered(bench, sc
     settle(lambda: Review.objects.count() == 1)
 
 
-def test_a_required_answer_that_is_missing_is_named_and_focused(bench, grace) -> None:
-    page = bench(grace)
+def test_a_required_answer_that_is_missing_is_named_and_focused(workbench, grace) -> None:
+    page = workbench(grace)
     page.keyboard.press("3")
     page.wait_for_timeout(DWELL)
     page.keyboard.press("Control+Enter")
@@ -203,8 +205,8 @@ def test_a_required_answer_that_is_missing_is_named_and_focused(bench, grace) ->
     assert Review.objects.count() == 0
 
 
-def test_what_was_typed_survives_a_reload(bench, scene, grace) -> None:
-    page = bench(grace)
+def test_what_was_typed_survives_a_reload(workbench, scene, grace) -> None:
+    page = workbench(grace)
     page.keyboard.press("2")
     page.keyboard.press("e")
     page.keyboard.press("Control+End")
@@ -221,12 +223,12 @@ def test_what_was_typed_survives_a_reload(bench, scene, grace) -> None:
 
 
 def test_two_reviewers_at_once_never_get_the_same_seat(
-    bench, scene, grace, alan, page, browser, watch
+    workbench, scene, grace, alan, page, browser, watch
 ) -> None:
     other = browser.new_context().new_page()
     watch.follow(other)
-    bench(grace)
-    bench(alan, other)
+    workbench(grace)
+    workbench(alan, other)
     wait_for_next(page)
     wait_for_next(other)
     seats = list(Seat.objects.exclude(reviewer=None).values_list("item", "number"))
@@ -259,9 +261,9 @@ def test_one_free_seat_goes_to_one_of_two_and_the_other_gets_a_message(
     other.context.close()
 
 
-def test_a_server_error_loses_nothing_and_can_be_retried(bench, scene, grace, watch) -> None:
+def test_a_server_error_loses_nothing_and_can_be_retried(workbench, scene, grace, watch) -> None:
     watch.allowed.append("500")
-    page = bench(grace)
+    page = workbench(grace)
     wait_for_next(page)
     page.route(re.compile("/submit$"), lambda route: route.fulfill(status=500, body="no"))
     page.keyboard.press("3")
@@ -275,10 +277,10 @@ def test_a_server_error_loses_nothing_and_can_be_retried(bench, scene, grace, wa
 
 
 def test_the_same_item_in_two_tabs_asks_which_draft_to_keep(
-    bench, scene, grace, page, watch
+    workbench, scene, grace, page, watch
 ) -> None:
     watch.allowed.append("409")
-    bench(grace)
+    workbench(grace)
     second = page.context.new_page()
     watch.follow(second)
     second.goto(page.url)
@@ -314,8 +316,8 @@ def test_the_workbench_works_without_scripts(
     context.close()
 
 
-def test_arrows_walk_the_trace_and_tabs_keep_the_form(bench, scene, grace, page) -> None:
-    bench(grace)
+def test_arrows_walk_the_trace_and_tabs_keep_the_form(workbench, scene, grace, page) -> None:
+    workbench(grace)
     page.keyboard.press("3")
     page.keyboard.press("t")
     tree = page.locator("#ctx [role=treeitem]")
@@ -329,10 +331,10 @@ def test_arrows_walk_the_trace_and_tabs_keep_the_form(bench, scene, grace, page)
     expect(page.locator("#answer")).to_be_visible()
 
 
-def test_single_keys_can_be_switched_off(bench, scene, grace, page) -> None:
+def test_single_keys_can_be_switched_off(workbench, scene, grace, page) -> None:
     grace.has_single_key_shortcuts = False
     grace.save()
-    bench(grace)
+    workbench(grace)
     page.keyboard.press("3")
     page.keyboard.press("?")
     assert page.locator("#item input[type=radio]:checked").count() == 0

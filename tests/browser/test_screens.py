@@ -26,7 +26,7 @@ def complaints(page) -> list[str]:
 
 @pytest.fixture
 def lived_in(scene, ada, grace, alan, now):
-    """Two reviewers have judged items, one differently, and somebody has corrected one."""
+    """Two reviewers have judged items, one differently, and one of them is corrected."""
     answers = [(2, 2), (0, 0), (1, 2), (2, 2)]
     for place, (first, second) in enumerate(answers):
         at = now - timedelta(minutes=20 - place)

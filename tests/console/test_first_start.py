@@ -1,4 +1,4 @@
-"""S3: a new installation has one account, whose password nobody else can know."""
+"""S3: a new installation has one account, whose password is random."""
 
 from __future__ import annotations
 

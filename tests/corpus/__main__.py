@@ -1,4 +1,4 @@
-"""Replay the corpus, print what differs, and record it anew unless told otherwise."""
+"""Replay the corpus, print what differs, and record it anew by default."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.corpus.plan import METHODS
 
 JSON = "application/json"
 MISSING = object()
-# Of each field: every JSON type. The one that is right is told by its answer.
+# Of each field: every JSON type. The answer shows which one is right.
 TYPES: dict[str, Any] = {
     "null": None,
     "true": True,

@@ -26,7 +26,7 @@ def test_a1_b1_kills_and_a_broker_outage_lose_no_run_and_queue_each_match_once()
 
 
 def test_b1_with_no_broker_at_all_the_workers_route_by_themselves() -> None:
-    """Nobody listens on port 1: no nudge and no beat ever arrives."""
+    """No process listens on port 1: no nudge and no beat ever arrives."""
     with live_server(CELERY_BROKER_URL="redis://127.0.0.1:1/0") as live:
         shell(live, PREPARE)
         run = make_traces(1, 3, datetime.now(UTC), "alone")[0].runs[0] | {"error": "TimeoutError"}

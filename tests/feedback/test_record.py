@@ -1,4 +1,4 @@
-"""Recording feedback: upsert by id, before or after its run, nobody's overwritten."""
+"""Recording feedback: upsert by id, before or after its run, without overwriting another author's."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from observatory.feedback.models import Feedback, FeedbackConfig
 from observatory.feedback.record import delete, update
-from observatory.feedback.reflection import reflect
+from observatory.feedback.reflection import sync_feedback_from_attributes
 from observatory.runs import ingest
 from observatory.runs.amend import Amendment, amend
 from observatory.runs.models import Change, Rejected, Run
@@ -43,7 +43,7 @@ def rows(workspace) -> dict[str, Feedback]:
 def say(workspace, metadata=None, **wish) -> int:
     assert amend(workspace, RUN, Amendment(metadata=metadata or {}, **wish), now=NOON)
     with transaction.atomic():
-        return reflect(workspace, [RUN], NOON)
+        return sync_feedback_from_attributes(workspace, [RUN], NOON)
 
 
 def test_attributes_become_feedback_of_the_run_from_the_app(acme, run) -> None:
@@ -64,7 +64,7 @@ def test_reflecting_again_changes_nothing_and_notes_nothing(acme, run) -> None:
     before = rows(acme)["user_feedback"]
     Change.objects.all().delete()
     with transaction.atomic():
-        assert reflect(acme, [RUN], NOON + timedelta(hours=1)) == 0
+        assert sync_feedback_from_attributes(acme, [RUN], NOON + timedelta(hours=1)) == 0
     assert rows(acme)["user_feedback"].modified_at == before.modified_at
     assert not Change.objects.exists()
 
@@ -107,11 +107,11 @@ def test_an_edited_row_lasts_until_the_run_changes(acme, run) -> None:
     row = rows(acme)["user_feedback"]
     update(acme, row.uuid, {"score": 0.5}, now=NOON)
     with transaction.atomic():
-        assert reflect(acme, [RUN], NOON) == 1
+        assert sync_feedback_from_attributes(acme, [RUN], NOON) == 1
     assert rows(acme)["user_feedback"].score == 0.0
     delete(acme, row.uuid)
     with transaction.atomic():
-        reflect(acme, [RUN], NOON)
+        sync_feedback_from_attributes(acme, [RUN], NOON)
     assert rows(acme)["user_feedback"].uuid == row.uuid
 
 
@@ -129,7 +129,7 @@ def test_a_word_off_an_enforced_taxonomy_makes_no_row_and_is_quarantined_once(ac
     assert set(rows(acme)) == {"feedback_reason", "user_feedback"}
     say(acme, {"feedback_reason": "bad mood"})
     with transaction.atomic():
-        reflect(acme, [RUN], NOON)
+        sync_feedback_from_attributes(acme, [RUN], NOON)
     assert set(rows(acme)) == {"user_feedback"}
     told = Rejected.objects.get()
     assert (told.kind, told.code) == ("feedback", "off_taxonomy")
@@ -141,7 +141,7 @@ def test_a_late_patch_of_the_sdk_has_the_same_effect(acme, run) -> None:
     patch = {"id": str(RUN), "extra": {"metadata": {"user_feedback": "negative"}}, "tags": ["x"]}
     ingest.store(acme, [parse_op("patch", patch)], now=NOON)
     with transaction.atomic():
-        reflect(acme, [RUN], NOON)
+        sync_feedback_from_attributes(acme, [RUN], NOON)
     assert rows(acme)["user_feedback"].score == 0.0
 
 
@@ -154,7 +154,7 @@ def test_runs_without_such_attributes_cost_one_query_together(
         Run(workspace=acme, id=i, trace_id=i, project=project, metadata={"a": 1}) for i in ids
     )
     with transaction.atomic(), django_assert_num_queries(1):
-        assert reflect(acme, ids, NOON) == 0
+        assert sync_feedback_from_attributes(acme, ids, NOON) == 0
 
 
 def test_any_number_of_runs_with_attributes_costs_the_same(acme, django_assert_num_queries) -> None:
@@ -171,7 +171,7 @@ def test_any_number_of_runs_with_attributes_costs_the_same(acme, django_assert_n
         for i in ids
     )
     with transaction.atomic(), django_assert_num_queries(5):
-        assert reflect(acme, ids, NOON) == 50
+        assert sync_feedback_from_attributes(acme, ids, NOON) == 50
 
 
 def test_another_workspaces_run_of_the_same_id_is_left_alone(acme, rival, run) -> None:

@@ -229,7 +229,7 @@ def test_a_senders_cost_wins_before_and_after_pricing(acme) -> None:
     late = sent(acme, "patch", run.id, usage={"total_cost": 0.25})
     assert cost(late) == (None, None, Decimal("0.25"), False)
     assert cost(sent(acme, "patch", run.id)) == (None, None, Decimal("0.25"), False)
-    # A late create says a cost, smaller than ours: it is the sender's all the same
+    # A late create has a cost below the computed one: the sender's cost still wins
     other = sent(acme, "patch")
     assert other.is_priced
     assert cost(sent(acme, run_id=other.id, usage={"total_cost": 1}))[2:] == (Decimal(1), False)

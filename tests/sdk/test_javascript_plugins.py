@@ -49,7 +49,7 @@ def test_a_suite_is_a_dataset_and_each_time_it_runs_an_experiment(
             check=False,
         )
         told = done.stdout + done.stderr
-        assert done.returncode == 1, told  # the last case fails, as it shall
+        assert done.returncode == 1, told  # the last case fails, as intended
         assert told.count("Passed") == 2, told
         assert told.count("Failed") >= 2, told
 

@@ -1,4 +1,4 @@
-"""A suite of somebody's, marked for the SDK's pytest plugin, run against a live server."""
+"""A user's suite, marked for the SDK's pytest plugin, run against a live server."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_a_run_is_read_with_its_children_and_its_file(told) -> None:
 
 
 def test_a_shared_run_is_listed_by_its_token_until_unshared(told, server) -> None:
-    # getHostUrl of the SDK prints another port for localhost: the path is ours
+    # getHostUrl of the SDK prints another port for localhost: only the path is compared
     assert told["before"] == {}
     assert urlsplit(told["link"]).path == f"/public/{told['shareId']}/r"
     assert told["again"] == {"link": told["link"], "read": told["link"]}

@@ -1,4 +1,4 @@
-"""What is sent to the browser: rules for templates, sizes, and what is not ours."""
+"""What is sent to the browser: rules for templates, sizes, and vendored files."""
 
 from __future__ import annotations
 

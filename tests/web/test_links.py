@@ -1,4 +1,4 @@
-"""The addresses the SDKs print open a page of ours, and shared pages need no account."""
+"""URLs that the SDKs print open a page, and shared pages need no account."""
 
 from __future__ import annotations
 

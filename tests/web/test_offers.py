@@ -1,4 +1,4 @@
-"""A page offers nobody what their role is refused: each link and form of it is tried."""
+"""A page offers no link or form that the user's role is refused: each one is tried."""
 
 from __future__ import annotations
 

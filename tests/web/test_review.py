@@ -23,8 +23,8 @@ OURS = {"X-Obs-Fetch": "1"}
 
 
 @pytest.fixture
-def bench(scene, grace, as_user):
-    """`bench.post("submit", {...})` as grace, on the item she holds."""
+def workbench(scene, grace, as_user):
+    """`workbench.post("submit", {...})` as grace, on the item she holds."""
 
     class Bench:
         client = as_user(grace)
@@ -48,43 +48,43 @@ def key_of(scene, key: str) -> int:
     return scene.queue.rubric_items.get(feedback_key=key).pk
 
 
-def test_a_plain_form_stores_the_review_and_shows_the_next_item(bench, scene, grace) -> None:
-    bench.open()
-    first = bench.item
-    answer = bench.post(
+def test_a_plain_form_stores_the_review_and_shows_the_next_item(workbench, scene, grace) -> None:
+    workbench.open()
+    first = workbench.item
+    answer = workbench.post(
         "submit",
-        submission(scene.queue, note="fine", correction="Another answer.", lease=bench.lease),
+        submission(scene.queue, note="fine", correction="Another answer.", lease=workbench.lease),
     )
-    assert answer["Location"] == f"{bench.base}/review/"
+    assert answer["Location"] == f"{workbench.base}/review/"
     review = Review.objects.get()
     assert (review.item, review.reviewer, review.note) == (first, grace, "fine")
     assert review.correction == {"outputs": {"answer": "Another answer."}}
     assert review.dwell_ms == 5000
-    bench.open()
-    assert bench.item != first
+    workbench.open()
+    assert workbench.item != first
 
 
-def test_an_unchanged_answer_does_not_count_as_a_correction(bench, scene) -> None:
-    page = bench.open()
+def test_an_unchanged_answer_does_not_count_as_a_correction(workbench, scene) -> None:
+    page = workbench.open()
     original = page.context["editor"]["original"]
-    bench.post(
+    workbench.post(
         "submit", submission(scene.queue, correction=original.replace("\n", "\r\n") + " \r\n")
     )
     assert Review.objects.get().correction is None
 
 
-def test_the_same_form_twice_is_one_review(bench, scene) -> None:
-    bench.open()
+def test_the_same_form_twice_is_one_review(workbench, scene) -> None:
+    workbench.open()
     form = submission(scene.queue)
-    assert bench.post("submit", form).status_code == 302
-    assert bench.post("submit", form).status_code == 302
+    assert workbench.post("submit", form).status_code == 302
+    assert workbench.post("submit", form).status_code == 302
     assert Review.objects.count() == 1
 
 
-def test_a_form_with_a_mistake_comes_back_with_what_was_typed(bench, scene) -> None:
-    bench.open()
+def test_a_form_with_a_mistake_comes_back_with_what_was_typed(workbench, scene) -> None:
+    workbench.open()
     form = submission(scene.queue, correct="", note="half done", correction="Typed.")
-    answer = bench.post("submit", form)
+    answer = workbench.post("submit", form)
     assert answer.status_code == 422
     text = answer.content.decode()
     assert "An answer is needed." in text
@@ -94,25 +94,25 @@ def test_a_form_with_a_mistake_comes_back_with_what_was_typed(bench, scene) -> N
     assert ReviewDraft.objects.get().content["note"] == "half done"
 
 
-def test_an_answer_off_the_scale_is_refused_in_words(bench, scene) -> None:
-    bench.open()
+def test_an_answer_off_the_scale_is_refused_in_words(workbench, scene) -> None:
+    workbench.open()
     form = submission(scene.queue) | {f"answer-{key_of(scene, 'effort')}": "11"}
-    answer = bench.post("submit", form, **OURS)
+    answer = workbench.post("submit", form, **OURS)
     assert answer.status_code == 422
     assert answer.content.decode() == "Effort for the customer: Give a number from 0 to 10."
 
 
-def test_json_outputs_must_stay_json(bench, scene, now) -> None:
-    bench.open()
+def test_json_outputs_must_stay_json(workbench, scene, now) -> None:
+    workbench.open()
     from observatory.runs.models import Run
 
-    Run.objects.filter(id=bench.item.run_id).update(outputs='{"a": [1, 2], "b": {"c": 3}}')
-    assert bench.open(f"?item={bench.item.uuid}").context["editor"]["shape"] == "json"
-    refused = bench.post("submit", submission(scene.queue, correction='{"a": [1, 2'), **OURS)
+    Run.objects.filter(id=workbench.item.run_id).update(outputs='{"a": [1, 2], "b": {"c": 3}}')
+    assert workbench.open(f"?item={workbench.item.uuid}").context["editor"]["shape"] == "json"
+    refused = workbench.post("submit", submission(scene.queue, correction='{"a": [1, 2'), **OURS)
     assert refused.status_code == 422
     assert "line 1" in refused.content.decode()
     assert (
-        bench.post(
+        workbench.post(
             "submit", submission(scene.queue, correction='{"b": {"c": 3.0}, "a": [1, 2]}')
         ).status_code
         == 302
@@ -121,21 +121,25 @@ def test_json_outputs_must_stay_json(bench, scene, now) -> None:
 
 
 def test_a_script_gets_progress_rail_and_the_item_after(
-    bench, scene, django_assert_max_num_queries
+    workbench, scene, django_assert_max_num_queries
 ) -> None:
-    bench.open()
-    nxt = bench.client.get(f"{bench.base}/review/next?showing={bench.item.uuid}", headers=OURS)
+    workbench.open()
+    nxt = workbench.client.get(
+        f"{workbench.base}/review/next?showing={workbench.item.uuid}", headers=OURS
+    )
     showing = nxt.context["item"]
-    assert showing != bench.item
+    assert showing != workbench.item
     with django_assert_max_num_queries(16):
-        answer = bench.post("submit", submission(scene.queue, showing=str(showing.uuid)), **OURS)
+        answer = workbench.post(
+            "submit", submission(scene.queue, showing=str(showing.uuid)), **OURS
+        )
     text = answer.content.decode()
     assert answer.status_code == 200
     assert "<html" not in text
     for part in ('id="progress"', 'id="rail"', '<template id="next"'):
         assert part in text
     assert 'data-done="1"' in text
-    assert answer.context["item"] not in (bench.item, showing)
+    assert answer.context["item"] not in (workbench.item, showing)
 
 
 def test_the_item_after_is_not_held_when_few_are_left(acme, grace, as_user) -> None:
@@ -150,110 +154,114 @@ def test_the_item_after_is_not_held_when_few_are_left(acme, grace, as_user) -> N
     assert Seat.objects.exclude(reviewer=None).count() == 1
 
 
-def test_input_is_saved_and_another_tab_is_detected(bench, scene) -> None:
-    bench.open()
+def test_input_is_saved_and_another_tab_is_detected(workbench, scene) -> None:
+    workbench.open()
     form = submission(scene.queue, note="a", draft_version="0")
-    assert bench.post("draft", form, **OURS)["X-Draft-Version"] == "1"
+    assert workbench.post("draft", form, **OURS)["X-Draft-Version"] == "1"
     assert (
-        bench.post("draft", form | {"note": "b", "draft_version": "1"}, **OURS)["X-Draft-Version"]
+        workbench.post("draft", form | {"note": "b", "draft_version": "1"}, **OURS)[
+            "X-Draft-Version"
+        ]
         == "2"
     )
-    stale = bench.post("draft", form | {"note": "c", "draft_version": "1"}, **OURS)
+    stale = workbench.post("draft", form | {"note": "c", "draft_version": "1"}, **OURS)
     assert (stale.status_code, stale["X-Draft-Version"]) == (409, "2")
-    page = bench.open().content.decode()
+    page = workbench.open().content.decode()
     assert "Your draft is back" in page
     assert "\nb</textarea>" in page
-    bench.post("submit", form)
+    workbench.post("submit", form)
     assert ReviewDraft.objects.count() == 0
-    assert bench.post("draft", form, **OURS).status_code == 410
+    assert workbench.post("draft", form, **OURS).status_code == 410
 
 
-def test_a_skipped_item_is_not_offered_again(bench, scene, grace) -> None:
-    bench.open()
-    skipped = bench.item
-    assert bench.post("skip", {"reason": "unclear"}).status_code == 302
+def test_a_skipped_item_is_not_offered_again(workbench, scene, grace) -> None:
+    workbench.open()
+    skipped = workbench.item
+    assert workbench.post("skip", {"reason": "unclear"}).status_code == 302
     assert Deferral.objects.get().reason == "unclear"
-    bench.open()
-    assert bench.item != skipped
-    assert bench.post("skip", {"reason": "bored"}, **OURS).status_code == 422
+    workbench.open()
+    assert workbench.item != skipped
+    assert workbench.post("skip", {"reason": "bored"}, **OURS).status_code == 422
 
 
-def test_a_requeued_item_comes_last(bench, scene) -> None:
-    bench.open()
-    first = bench.item
-    bench.post("requeue", {})
+def test_a_requeued_item_comes_last(workbench, scene) -> None:
+    workbench.open()
+    first = workbench.item
+    workbench.post("requeue", {})
     seen = []
     for _ in range(len(scene.items)):
-        bench.open()
-        seen.append(bench.item)
-        bench.post("submit", submission(scene.queue))
+        workbench.open()
+        seen.append(workbench.item)
+        workbench.post("submit", submission(scene.queue))
     assert seen[-1] == first
     assert len(set(seen)) == len(scene.items)
 
 
-def test_a_review_can_be_taken_back_with_its_answers(bench, scene, grace) -> None:
-    bench.open()
-    item = bench.item
-    bench.post("submit", submission(scene.queue, correct="1", note="hm", correction="Mine."))
+def test_a_review_can_be_taken_back_with_its_answers(workbench, scene, grace) -> None:
+    workbench.open()
+    item = workbench.item
+    workbench.post("submit", submission(scene.queue, correct="1", note="hm", correction="Mine."))
     review = Review.objects.get()
-    undo = f"{bench.base}/reviews/{review.uuid}/undo"
-    answer = bench.client.post(undo, headers=OURS)
+    undo = f"{workbench.base}/reviews/{review.uuid}/undo"
+    answer = workbench.client.post(undo, headers=OURS)
     assert answer.context["item"] == item
     assert answer.context["typed"].note == "hm"
     assert answer.context["editor"]["text"] == "Mine."
     review.refresh_from_db()
     assert review.retracted_at is not None
-    assert bench.client.post(undo)["Location"].endswith(f"?item={item.uuid}")
+    assert workbench.client.post(undo)["Location"].endswith(f"?item={item.uuid}")
 
 
-def test_a_reviewer_cannot_undo_anothers_review(bench, scene, alan) -> None:
+def test_a_reviewer_cannot_undo_anothers_review(workbench, scene, alan) -> None:
     scene.answer(alan, scene.items[0], 2, timezone.now())
     review = Review.objects.get()
-    assert bench.client.post(f"{bench.base}/reviews/{review.uuid}/undo").status_code == 404
+    assert workbench.client.post(f"{workbench.base}/reviews/{review.uuid}/undo").status_code == 404
 
 
-def test_activity_holds_the_item_longer_until_the_reservation_is_lost(bench, scene) -> None:
-    bench.open()
-    seat = Seat.objects.get(item=bench.item, lease=bench.lease)
+def test_activity_holds_the_item_longer_until_the_reservation_is_lost(workbench, scene) -> None:
+    workbench.open()
+    seat = Seat.objects.get(item=workbench.item, lease=workbench.lease)
     Seat.objects.filter(pk=seat.pk).update(expires_at=timezone.now() + timedelta(seconds=30))
-    told = bench.post("heartbeat", {"lease": bench.lease}, **OURS).json()
+    told = workbench.post("heartbeat", {"lease": workbench.lease}, **OURS).json()
     assert told["expires_at"] > told["now"]
-    assert bench.post("heartbeat", {"lease": str(uuid4())}, **OURS).status_code == 409
-    assert bench.post("release", {"lease": str(uuid4())}).status_code == 204
+    assert workbench.post("heartbeat", {"lease": str(uuid4())}, **OURS).status_code == 409
+    assert workbench.post("release", {"lease": str(uuid4())}).status_code == 204
     assert Seat.objects.get(pk=seat.pk).lease is not None
-    bench.post("release", {"lease": bench.lease})
+    workbench.post("release", {"lease": workbench.lease})
     assert Seat.objects.get(pk=seat.pk).lease is None
-    assert bench.post("heartbeat", {"lease": bench.lease}, **OURS).status_code == 409
+    assert workbench.post("heartbeat", {"lease": workbench.lease}, **OURS).status_code == 409
 
 
-def test_a_review_after_the_reservation_ended_still_counts(bench, scene) -> None:
-    bench.open()
-    Seat.objects.filter(lease=bench.lease).update(expires_at=timezone.now() - timedelta(minutes=1))
-    bench.post("submit", submission(scene.queue, lease=bench.lease))
+def test_a_review_after_the_reservation_ended_still_counts(workbench, scene) -> None:
+    workbench.open()
+    Seat.objects.filter(lease=workbench.lease).update(
+        expires_at=timezone.now() - timedelta(minutes=1)
+    )
+    workbench.post("submit", submission(scene.queue, lease=workbench.lease))
     assert Review.objects.get().is_counted
 
 
-def test_a_rubric_that_changed_meanwhile_keeps_the_answers(bench, scene) -> None:
+def test_a_rubric_that_changed_meanwhile_keeps_the_answers(workbench, scene) -> None:
     from tests.scenes import RUBRIC
 
-    bench.open()
+    workbench.open()
     form = submission(scene.queue, note="kept")
     rubric_editing.set_rubric(
         scene.queue, [*RUBRIC, {"feedback_key": "new", "kind": "boolean"}], now=timezone.now()
     )
-    answer = bench.post("submit", form, **OURS)
+    answer = workbench.post("submit", form, **OURS)
     assert answer.status_code == 409
     assert "The rubric was changed" in answer.content.decode()
     assert ReviewDraft.objects.get().content["note"] == "kept"
-    assert "kept" in bench.post("submit", form).content.decode()
+    assert "kept" in workbench.post("submit", form).content.decode()
 
 
-def test_an_item_i_reviewed_leads_to_its_answers(bench, scene) -> None:
-    bench.open()
-    bench.post("submit", submission(scene.queue))
-    answer = bench.client.get(f"{bench.base}/review/?item={bench.item.uuid}")
-    assert answer["Location"] == f"{bench.base}/items/{bench.item.uuid}/"
-    second = bench.post("submit", submission(scene.queue), **OURS)
+def test_an_item_i_reviewed_leads_to_its_answers(workbench, scene) -> None:
+    workbench.open()
+    workbench.post("submit", submission(scene.queue))
+    answer = workbench.client.get(f"{workbench.base}/review/?item={workbench.item.uuid}")
+    assert answer["Location"] == f"{workbench.base}/items/{workbench.item.uuid}/"
+    second = workbench.post("submit", submission(scene.queue), **OURS)
     assert second.status_code == 409
 
 
@@ -261,10 +269,10 @@ def test_an_item_i_reviewed_leads_to_its_answers(bench, scene) -> None:
     ("field", "words"),
     [("is_paused", "This queue is paused"), ("archived_at", "This queue is archived")],
 )
-def test_a_queue_without_items_shows_the_reason(bench, scene, field, words) -> None:
+def test_a_queue_without_items_shows_the_reason(workbench, scene, field, words) -> None:
     value = True if field == "is_paused" else timezone.now()
     type(scene.queue).objects.filter(pk=scene.queue.pk).update(**{field: value})
-    assert words in bench.client.get(f"{bench.base}/review/").content.decode()
+    assert words in workbench.client.get(f"{workbench.base}/review/").content.decode()
 
 
 def test_an_unassigned_reviewer_sees_the_reason(acme, scene, ada, as_user) -> None:
@@ -273,18 +281,18 @@ def test_an_unassigned_reviewer_sees_the_reason(acme, scene, ada, as_user) -> No
     assert "You are not a reviewer of this queue" in page
 
 
-def test_an_item_whose_run_has_not_come_can_be_skipped(bench, scene) -> None:
+def test_an_item_whose_run_has_not_come_can_be_skipped(workbench, scene) -> None:
     from annotations.queues import queue_items
 
     (item,) = queue_items.add_runs(scene.queue, [uuid4()], source="api", now=timezone.now())
-    page = bench.open(f"?item={item.uuid}").content.decode()
+    page = workbench.open(f"?item={item.uuid}").content.decode()
     assert "has not been received" in page
-    assert bench.post("skip", {"reason": "broken"}).status_code == 302
+    assert workbench.post("skip", {"reason": "broken"}).status_code == 302
 
 
-def test_the_tabs_show_the_run_from_all_sides(bench, scene) -> None:
-    bench.open()
-    address = f"{bench.base}/items/{bench.item.uuid}/context"
+def test_the_tabs_show_the_run_from_all_sides(workbench, scene) -> None:
+    workbench.open()
+    address = f"{workbench.base}/items/{workbench.item.uuid}/context"
     part = {"HX-Request": "true"}
     words = {
         "inputs": "You are a support bot",
@@ -295,18 +303,18 @@ def test_the_tabs_show_the_run_from_all_sides(bench, scene) -> None:
     }
     for tab, expected in words.items():
         assert (
-            expected in bench.client.get(f"{address}?tab={tab}", headers=part).content.decode()
+            expected in workbench.client.get(f"{address}?tab={tab}", headers=part).content.decode()
         ), tab
-    assert bench.client.get(f"{address}?tab=trace")["Location"].endswith(
-        f"?item={bench.item.uuid}&tab=trace"
+    assert workbench.client.get(f"{address}?tab=trace")["Location"].endswith(
+        f"?item={workbench.item.uuid}&tab=trace"
     )
 
 
-def test_the_server_can_compute_the_diff(bench, scene) -> None:
-    bench.open()
-    answer = bench.post("diff", submission(scene.queue, correction="Quite another."), **OURS)
+def test_the_server_can_compute_the_diff(workbench, scene) -> None:
+    workbench.open()
+    answer = workbench.post("diff", submission(scene.queue, correction="Quite another."), **OURS)
     assert "<ins>" in answer.content.decode()
-    page = bench.post(
+    page = workbench.post(
         "diff", submission(scene.queue, correction="Quite another.", note="keep me")
     ).content.decode()
     assert "<ins>" in page
@@ -356,7 +364,7 @@ def test_a_filter_does_not_reveal_an_answer_until_its_item_is_settled(
 ) -> None:
     """A reviewer who asks for each score in turn would read the answers off the list.
 
-    A filter finds the same for everybody: also for the author the answer counts once it is settled.
+    A filter matches the same for all members: also for the author the answer counts once it is settled.
     """
     item = scene.items[0]
     scene.answer(alan, item, 0, timezone.now(), note="the-secret-note")
@@ -425,8 +433,8 @@ def test_a_shared_page_does_not_reveal_blind_answers(scene, acme, grace, alan) -
         assert key in text, place
 
 
-def test_a_database_that_takes_no_writes_is_503_not_500(bench, scene) -> None:
+def test_a_database_that_takes_no_writes_is_503_not_500(workbench, scene) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL transaction_read_only = on")
-    answer = bench.client.get(f"{bench.base}/review/")
+    answer = workbench.client.get(f"{workbench.base}/review/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "20")

@@ -1,4 +1,4 @@
-"""My password, where I am signed in, and when a session ends by itself."""
+"""The user's password and sessions, and when a session expires."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_activity_is_written_every_few_minutes_only(grace, django_assert_max_num
 
 @pytest.mark.django_db(transaction=True)
 def test_sessions_from_before_go_on_and_end_when_they_are_idle(grace) -> None:
-    """An upgrade signs nobody out; whose a session is becomes known when it is used."""
+    """An upgrade keeps all sessions; their users are stored on the next use."""
     client = signed_in("grace")
     row = BrowserSession.objects.get()
     executor = MigrationExecutor(connection)

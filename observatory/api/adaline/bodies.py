@@ -142,7 +142,7 @@ class UpdateSpan(_Body):
 
 
 class Filter(_Body):
-    """A condition on a column; a column nobody knows is ignored."""
+    """A condition on a column; an unknown column is ignored."""
 
     type: str
     column: str

@@ -295,7 +295,7 @@ class LogSpanSearch(LogPages):
 
 
 def _given(text: str | None) -> UUID | None:
-    """Return an id that the client names; what is no UUID of ours names nothing."""
+    """Return the UUID in a client's id; None for any other text."""
     if text is None:
         return None
     try:

@@ -29,7 +29,7 @@ MAX_BATCH = 1_000
 
 
 def shown_publicly(feedback: Feedback, share: UUID) -> dict[str, Any]:
-    """Return feedback as anybody with a share may read it.
+    """Return feedback for readers with a share token.
 
     Its id is another one, the same at each read: its own may be that of a token (feedback.tokens).
     """
@@ -88,7 +88,7 @@ def refusal(error: InvalidFeedback) -> Conflict | Unprocessable:
 
 
 def filters(request: Request) -> Q:
-    """Return the conditions of GET /feedback; an id nobody has simply matches nothing."""
+    """Return the conditions of GET /feedback; an unknown id matches nothing."""
     asked = Q()
     for parameter, field in (
         ("run", "run_id"),

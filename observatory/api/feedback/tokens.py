@@ -1,4 +1,4 @@
-"""/feedback/tokens: presigned URLs, made with a key and redeemed by anybody who has one."""
+"""/feedback/tokens: presigned URLs, created with a key and redeemed without one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from observatory.feedback.tokens import TokenInput, UnknownToken
 
 PER_TOKEN = 10  # redemptions a minute
 PER_ADDRESS = 60
-# What fetches a link that nobody clicked: a chat showing a preview, a mail scanner, a crawler.
+# Clients that fetch a link without a click: link previews of chats, mail scanners, crawlers.
 LINK_PREVIEW = re.compile(
     r"bot\b|crawler|spider|preview|facebookexternalhit|whatsapp|slack|discord|embedly|skype",
     re.IGNORECASE,

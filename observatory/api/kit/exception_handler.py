@@ -63,7 +63,7 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | HttpResp
         "code": _code(exception, response.status_code),
     }
     if isinstance(exception, AuthenticationFailed):
-        response["WWW-Authenticate"] = "x-api-key"  # the plain views have nobody else to say it
+        response["WWW-Authenticate"] = "x-api-key"  # plain views have no authenticator
     if isinstance(exception, (Http404, DjangoPermissionDenied)):
         response.data["detail"] = "Not found" if isinstance(exception, Http404) else "Forbidden"
     return response

@@ -1,7 +1,7 @@
-"""GET /api/schema: the wire as OpenAPI 3.1, made of the URL table and of what handlers say.
+"""GET /api/schema: the wire as OpenAPI 3.1, made from the URL table and the handlers' declarations.
 
-drf-spectacular serves and validates; the operations are ours, because the hot paths are plain
-Django views and no view has a serializer.
+drf-spectacular serves and validates; the operations are written here, because the hot paths
+are plain Django views and no view has a serializer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Answer with a file that a client stored.
+"""Respond with a file that a client stored.
 
-What is inside was sent by anybody, so it never runs: it is saved, not shown, except pictures
+Its content is untrusted and must never run: it is downloaded, not shown, except pictures
 and plain text, and even those in a sandbox.
 """
 

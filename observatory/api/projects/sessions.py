@@ -63,7 +63,7 @@ def shown(
 
 
 def listed_out(workspace: Workspace, query: ProjectQuery, window: slice) -> list[dict[str, Any]]:
-    """Return a page of projects, newest first, with statistics that anybody may read."""
+    """Return a page of projects, newest first, with statistics without sealed feedback."""
     return shown(workspace, list(catalogue.listed(workspace, query)[window]), Selection())
 
 

@@ -1,4 +1,4 @@
-"""/annotation-queues/{id}/export: completed items as CSV, with the answers reviewers gave.
+"""/annotation-queues/{id}/export: completed items as CSV, with the reviewers' answers.
 
 Only completed items are in it: in a blind review, answers of others stay hidden until then.
 """

@@ -165,7 +165,7 @@ def _taken(batch: Batch, kind: Kind, raw: bytes, run_id: UUID | None = None) -> 
 
 
 def _id_in(raw: bytes) -> str:
-    """Return the id that a bad run object names, as text, for whoever looks for it."""
+    """Return the id in an invalid run object, as text, to find it in the quarantine."""
     try:
         return documents.members(raw).get("id", b"")[:80].decode(errors="replace").strip('"')
     except BadItem:

@@ -36,7 +36,7 @@ from observatory.runs.otlp.mapping import Mapped, map_span
 from observatory.runs.otlp.spans import Span, Unreadable
 
 logger = logging.getLogger(__name__)
-MAX_SPANS: Final = 10_000  # the collector's batch processor sends 8,192 unless told otherwise
+MAX_SPANS: Final = 10_000  # the collector's batch processor sends 8,192 by default
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 _READERS: Final = {PROTOBUF: protobuf.read, JSON: jsonform.read}

@@ -38,7 +38,7 @@ class Place:
 def place_of(cursor: str | None, size: int, everything: QuerySet[Any]) -> Place:
     """Return where a page of `size` rows is in a list of rows of `everything`.
 
-    Raises ParseError for a cursor that was not given out.
+    Raises ParseError for an invalid cursor.
     """
     if cursor is None:
         newest = everything.order_by("-pk").values_list("pk", flat=True).first()

@@ -33,7 +33,7 @@ def context(
     complaints: Mapping[str, str] | None = None,
     tab: str = "conversation",
 ) -> dict[str, Any]:
-    """Return the context of annotations/_bench.html or _bench_parts.html: frame and item.
+    """Return the context of annotations/_workbench.html or _workbench_parts.html: frame and item.
 
     `typed` is the input of a rejected form; without it the form shows the draft.
     """

@@ -41,7 +41,7 @@ def drawn(
     context: dict[str, Any] = {
         "workspace": request.workspace,
         "tab": tab,
-        "bench_tabs": TABS,
+        "workbench_tabs": TABS,
         "item_title": _title(item, shown.run),
     }
     if shown.run is None:

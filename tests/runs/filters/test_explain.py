@@ -1,4 +1,4 @@
-"""What a reviewer is told: which clauses held, with the run's own values."""
+"""What a reviewer sees: the clauses that matched, with the run's own values."""
 
 from __future__ import annotations
 

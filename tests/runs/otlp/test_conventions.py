@@ -159,7 +159,7 @@ def test_messages_in_span_events_of_the_older_convention() -> None:
         ANSWER,
         "stop",
     )
-    assert run.events is None  # they are the inputs and outputs, not told twice
+    assert run.events is None  # they are the inputs and outputs, not repeated
 
 
 def test_contents_in_one_event() -> None:

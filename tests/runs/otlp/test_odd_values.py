@@ -1,4 +1,4 @@
-"""One odd span costs itself: odd values in every attribute that is read, and faults of our own."""
+"""One odd span costs itself: odd values in every attribute that is read, and internal errors."""
 
 from __future__ import annotations
 

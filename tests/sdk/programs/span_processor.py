@@ -1,4 +1,4 @@
-"""langsmith.integrations.otel: the SDK's span processor in somebody's own OpenTelemetry setup."""
+"""langsmith.integrations.otel: the SDK's span processor in an existing OpenTelemetry setup."""
 
 import json
 import os
