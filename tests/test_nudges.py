@@ -54,8 +54,8 @@ def test_b1_a_broker_that_fails_is_tried_again_at_the_next_nudge(caplog) -> None
         nudger.nudge()
         wait_until(lambda n=n: len(tried) == n)
         time.sleep(0.03)
-    wait_until(lambda: "takes nudges again" in caplog.text)
-    assert caplog.text.count("takes no nudge") == 1
+    wait_until(lambda: "accepts nudges again" in caplog.text)
+    assert caplog.text.count("accepts no nudge") == 1
 
 
 def test_a_forked_process_gets_a_thread_of_its_own(monkeypatch) -> None:

@@ -21,7 +21,7 @@ _LANDIS_KOCH = (  # Landis, Koch (1977), Biometrics 33(1), 159-174
     (1.0, "almost perfect"),
 )
 _WHY = {
-    Reason.NO_RATINGS: "there are no ratings yet",
+    Reason.NO_RATINGS: "there are no ratings",
     Reason.SINGLE_RATER: "only one reviewer has rated this",
     Reason.NO_OVERLAP: "no item has two ratings yet",
     Reason.NO_VARIATION: "every rating is the same value, so chance cannot be told from agreement",

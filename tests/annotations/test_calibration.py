@@ -135,7 +135,7 @@ def test_a_key_without_ratings_has_that_reason(queue) -> None:
     assert first.headline.reason == Reason.NO_RATINGS
     assert second.headline.reason == Reason.UNSUPPORTED_SCALE
     assert third.headline.reason == Reason.NO_RATINGS
-    assert first.sentence == "No figure yet: there are no ratings yet."
+    assert first.sentence == "No figure yet: there are no ratings."
     assert first.n_disputed == 0
 
 

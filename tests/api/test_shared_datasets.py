@@ -129,7 +129,7 @@ def test_a_schema_must_be_valid_and_fetches_nothing(api) -> None:
     made = api.post("/datasets", {"name": "s", "inputs_schema_definition": remote}).json()
     sent = api.post("/examples", {"dataset_id": made["id"], "inputs": {}})
     assert sent.status_code == 422
-    assert "refers to what it does not hold" in sent.json()["detail"]
+    assert "has a reference without a target" in sent.json()["detail"]
 
 
 ODD_SCHEMAS = [

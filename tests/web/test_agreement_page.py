@@ -54,7 +54,7 @@ def test_after_a_change_of_scale_the_ratings_are_set_aside_and_counted(
     rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]
     rubric_editing.set_rubric(queue, rubric, now=NOON)
     text = text_of(queue)
-    assert "nobody has rated" not in text
+    assert "there are no ratings" not in text
     assert "No figure yet: no rating is left to compare" in text
     assert "30 rated on another scale of this question" in text
 
@@ -65,7 +65,7 @@ def test_a_queue_that_is_not_blind_reports_excluded_ratings(acme, ada, grace, te
     text = text_of(queue)
     assert "only one reviewer has rated" not in text
     assert "the ratings of only one reviewer are left to compare" in text
-    assert "20 given when another&#x27;s answer could be seen" in text
+    assert "20 rated when another&#x27;s answer was visible" in text
     assert "This queue is not blind" in text
 
 
@@ -80,7 +80,7 @@ def test_one_item_has_no_verdict_and_a_wide_interval(acme, ada, grace, text_of) 
 
 
 def test_a_key_without_ratings_is_reported(acme, text_of) -> None:
-    assert "No figure yet: there are no ratings yet." in text_of(made(acme))
+    assert "No figure yet: there are no ratings." in text_of(made(acme))
 
 
 def test_one_item_gives_no_warning_about_reviewers_habits(acme, ada, grace, text_of) -> None:
