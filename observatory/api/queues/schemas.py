@@ -219,7 +219,7 @@ class QueueRunQuery(PageQuery):
 class QueueSizeQuery(Query):
     """Query parameters of GET /annotation-queues/{queue_id}/size, total_size and total_archived.
 
-    `size` heeds the status, `total_archived` the times between which items were completed.
+    `size` is filtered by status, `total_archived` by the times between which items were completed.
     """
 
     status: Status | None = None
