@@ -1,4 +1,4 @@
-"""Admin of feedback: read-only, since it is what people and models said."""
+"""Admin of feedback: read-only, since it is a record of what people and models sent."""
 
 from __future__ import annotations
 

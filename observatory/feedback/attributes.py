@@ -1,8 +1,8 @@
-"""Arithmetic: which feedback the attributes of a run are.
+"""Arithmetic: feedback in the attributes of a run.
 
-An application may say what its user thought as attributes of the run itself, its metadata and
-tags, instead of as feedback. The names are fixed: see NAMES and THUMBS. Each that a run carries
-is one judgement of it; `reflection` keeps the rows in step.
+An application may report its user's feedback as attributes of the run itself, its metadata and
+tags, instead of as feedback. The names are fixed: see NAMES and THUMBS. Each attribute of a run is
+one feedback on it; `reflection` keeps the rows in step.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ _SCORES = {"positive": 1.0, "negative": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """One judgement that a run's attributes make, under `key`.
+class AttributeFeedback:
+    """One feedback in a run's attributes, under `key`.
 
-    `is_odd`: the value is not of the kind its name promises (a rating that is a word, a time
-    that is none). `given_at` is when the user gave it, if the run says.
+    `is_odd`: the value is of the wrong kind (a rating that is a word, an invalid time). `given_at`
+    is when the user gave it, if the run has the time.
     """
 
     key: str
@@ -70,56 +70,58 @@ class Told:
 
 
 def feedback_id(workspace: UUID, run_id: UUID, key: str) -> UUID:
-    """Return the id of the one row that the attribute `key` of a run is."""
+    """Return the id of the feedback row of the attribute `key` of a run."""
     return uuid5(_SPACE, f"{workspace}/{run_id}/{key}")
 
 
-def told(metadata: Mapping[str, Any], tags: Collection[str]) -> list[Told]:
+def feedback_in(metadata: Mapping[str, Any], tags: Collection[str]) -> list[AttributeFeedback]:
     """Return the feedback in a run's attributes, one per key.
 
     Null and "" are ignored. A run with both a thumbs-up and a thumbs-down tag is judged down:
     it should not be overlooked.
     """
     given_at = _moment(metadata.get(TIMESTAMP))
-    found = [
+    ratings = [
         _one(name, metadata[name], given_at)
         for name in NAMES
         if metadata.get(name) is not None and metadata[name] != ""
     ]
     if any(tag in DOWN for tag in tags):
-        found.append(Told(key=THUMBS, score=0.0, given_at=given_at))
+        ratings.append(AttributeFeedback(key=THUMBS, score=0.0, given_at=given_at))
     elif any(tag in UP for tag in tags):
-        found.append(Told(key=THUMBS, score=1.0, given_at=given_at))
-    return found
+        ratings.append(AttributeFeedback(key=THUMBS, score=1.0, given_at=given_at))
+    return ratings
 
 
-def _one(name: str, raw: Any, given_at: datetime | None) -> Told:
+def _one(name: str, raw: Any, given_at: datetime | None) -> AttributeFeedback:
     if name == RATING:
         score = _number(raw)
         if score is None:
-            return Told(key=name, value=_word(raw), given_at=given_at, is_odd=True)
-        return Told(key=name, score=score, given_at=given_at)
+            return AttributeFeedback(key=name, value=_word(raw), given_at=given_at, is_odd=True)
+        return AttributeFeedback(key=name, score=score, given_at=given_at)
     if name == COMMENT:
         text = raw if isinstance(raw, str) else str(_word(raw))
-        return Told(key=name, comment=_cut(text), given_at=given_at)
+        return AttributeFeedback(key=name, comment=_cut(text), given_at=given_at)
     word = _word(raw)
     if name == FEEDBACK:
         score = _SCORES.get(word.strip().lower()) if isinstance(word, str) else None
-        return Told(key=name, score=score, value=word, given_at=given_at)
+        return AttributeFeedback(key=name, score=score, value=word, given_at=given_at)
     if name == TIMESTAMP:
-        return Told(key=name, value=word, given_at=given_at, is_odd=given_at is None)
-    return Told(key=name, value=str(word), given_at=None if name == STATUS else given_at)
+        return AttributeFeedback(key=name, value=word, given_at=given_at, is_odd=given_at is None)
+    return AttributeFeedback(
+        key=name, value=str(word), given_at=None if name == STATUS else given_at
+    )
 
 
 def _word(raw: Any) -> Any:
-    """Return a value as feedback holds it; the SDKs cannot read lists."""
+    """Return a value as feedback stores it; the SDKs cannot read lists."""
     if isinstance(raw, (dict, list)):
         return clean_text(str(raw))[:MAX_VALUE]
     return clean_text(raw)[:MAX_VALUE] if isinstance(raw, str) else raw
 
 
 def _number(raw: Any) -> float | None:
-    """Return a rating, also one that arrives as text, or None if it is no finite number."""
+    """Return a rating, also one sent as text, or None if it is not a finite number."""
     if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
         return None
     try:
@@ -142,7 +144,7 @@ def _cut(text: str) -> str:
 
 
 def words_of(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (name, word) of those attributes whose words a workspace may control."""
+    """Yield (name, word) of the attributes whose words a workspace may restrict."""
     for name in TAXONOMIES:
         if attributes.get(name) not in (None, ""):
             yield name, str(_word(attributes[name]))

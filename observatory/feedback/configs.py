@@ -18,12 +18,12 @@ FLAGS = ("is_lower_score_better", "is_enforced")
 
 
 def id_of(workspace: Workspace, key: str) -> UUID:
-    """Return the id of the scale of `key`, by which a rubric item may name it."""
+    """Return the id of the scale of `key`, by which a rubric item may reference it."""
     return uuid5(workspace.uuid, key)
 
 
 class ConfigConflict(Exception):
-    """The key has another scale already; `is_enforced`: one that is enforced, as was asked for."""
+    """The key has another scale already; `is_enforced`: an enforced one was requested."""
 
     def __init__(self, *, is_enforced: bool = False) -> None:
         super().__init__("The key has another scale")
@@ -38,10 +38,10 @@ def declare(
     *,
     now: datetime,
 ) -> FeedbackConfig:
-    """Declare the scale of `key`; the same again returns it. Raises ConfigConflict.
+    """Declare the scale of `key`; repeating it returns the same one. Raises ConfigConflict.
 
-    `flags` holds any of FLAGS; an absent one is False on creation and not compared after, nor is
-    an `is_enforced` of False, which the Python SDK always sends.
+    `flags` holds any of FLAGS; an absent one is False on creation and not compared after, nor is an
+    `is_enforced` of False, which the Python SDK always sends.
     """
     declared, is_new = FeedbackConfig.objects.get_or_create(
         workspace=workspace,
@@ -49,9 +49,9 @@ def declare(
         defaults={"config": config, "created_at": now, "modified_at": now, **flags},
     )
     differs = declared.config != config or any(
-        getattr(declared, flag) != wanted
-        for flag, wanted in flags.items()
-        if wanted or flag != "is_enforced"
+        getattr(declared, flag) != requested
+        for flag, requested in flags.items()
+        if requested or flag != "is_enforced"
     )
     if not is_new and differs:
         raise ConfigConflict(is_enforced=declared.is_enforced and flags.get("is_enforced") is True)
@@ -70,9 +70,9 @@ def change(
 ) -> FeedbackConfig:
     """Change `config` or the FLAGS of a declared key. Raises FeedbackConfig.DoesNotExist.
 
-    `added` are categories to put at the end of its scale, `removed` values to take out of it.
-    Feedback given before keeps its score: a scale binds what comes after it. Raises
-    InvalidFeedback when the categories cannot be so.
+    `added` are categories to append to its scale, `removed` values to remove from it. Earlier
+    feedback keeps its score: a scale applies to later feedback. Raises InvalidFeedback for invalid
+    categories.
     """
     declared = FeedbackConfig.objects.select_for_update().get(workspace=workspace, key=key)
     if added or removed:
@@ -97,6 +97,6 @@ def key_of(workspace: Workspace, config_id: UUID) -> str | None:
 
 
 def withdraw(workspace: Workspace, key: str) -> bool:
-    """Forget the scale of `key`; its feedback stays. Return False if there was none."""
+    """Delete the scale of `key`; its feedback stays. Return False if there was none."""
     n_deleted, _ = FeedbackConfig.objects.filter(workspace=workspace, key=key).delete()
     return bool(n_deleted)

@@ -1,4 +1,4 @@
-"""What people and models thought of a run, under a key."""
+"""Tables of feedback on runs, declared scales and presigned tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from observatory.workspaces.models import ApiKey, Workspace
 
 class FeedbackQuerySet(models.QuerySet["Feedback"]):
     def readable(self) -> Self:
-        """Leave out the answers that blind reviewing still hides: see sealed.py."""
+        """Leave out the answers that are hidden by blind reviewing: see sealed.py."""
         return self.filter(is_sealed=False)
 
 
@@ -93,7 +93,7 @@ class Feedback(models.Model):
                 F("run_start_time").desc(),
                 name="feedback_project_key_score",
             ),
-            models.Index(  # it begins the search of runs by feedback: see runs/search.py
+            models.Index(  # searches of runs by feedback start here: see runs/search.py
                 F("project"),
                 F("key"),
                 F("run_start_time").desc(),
@@ -177,8 +177,10 @@ class PresignedToken(models.Model):
 
 
 class RateWindow(models.Model):
-    """How often something was asked for in the current minute. In PostgreSQL: one count for all
-    web processes, and a public endpoint has no other store to rely on.
+    """How many requests a subject made in the current minute.
+
+    In PostgreSQL: one count for all web processes, and a public endpoint has no other store to rely
+    on.
     """
 
     subject = models.BinaryField(max_length=32, primary_key=True, help_text="Digest of what")

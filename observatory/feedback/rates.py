@@ -1,4 +1,4 @@
-"""How often something may be asked for: counted in PostgreSQL, one count for all processes."""
+"""Rate limits: counted in PostgreSQL, one count for all processes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ PRUNED_AT_ONCE = 20
 
 
 def subject_of(kind: str, name: str) -> bytes:
-    """Return the digest under which `name` is counted; addresses and tokens are not kept."""
+    """Return the digest under which `name` is counted; addresses and tokens are not stored."""
     return hashlib.sha256(f"{kind}\x00{name}".encode("utf-8", "replace")).digest()
 
 
 def seconds_to_wait(subject: bytes, limit: int, now: datetime) -> int:
-    """Count one hit on `subject`. Return 0 while at most `limit` fell into its current minute.
+    """Count one request of `subject`. Return 0 while at most `limit` are in its current minute.
 
     Otherwise return the whole seconds until the next one opens, at least 1. A minute begins with
-    the first hit after the last one ended. Each new minute removes some that ended an hour ago,
+    the first request after the last one ended. Each new minute removes some that ended an hour ago,
     so the table stays as small as the traffic of an hour.
     """
     with connection.cursor() as cursor:

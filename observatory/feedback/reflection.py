@@ -1,7 +1,7 @@
-"""Keep the feedback that a run's attributes are in step with the run.
+"""Keep feedback from run attributes in step with the runs.
 
-Done where a Change is acted on, never where runs are stored: the run's row is the truth, and
-this may run twice, late or beside others.
+Runs where a Change is handled, never where runs are stored: the run's row is the record, and this
+may run twice, late or concurrently.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.db import connection
 
 from observatory import exact
 from observatory.feedback import attributes, record
-from observatory.feedback.attributes import Told
+from observatory.feedback.attributes import AttributeFeedback
 from observatory.feedback.judgement import FeedbackInput
 from observatory.feedback.models import Feedback
 from observatory.runs import ingest
@@ -48,22 +48,22 @@ WHERE f.workspace_id = %(workspace)s AND f.uuid = v.uuid
 
 @dataclass(frozen=True)
 class _Carrier:
-    """A run that carries such attributes now, or did."""
+    """A run that has such attributes now, or had them."""
 
     id: UUID
     modified_at: datetime
-    told: list[Told]
+    reported: list[AttributeFeedback]
 
 
 def sync_feedback_from_attributes(
     workspace: Workspace, run_ids: Sequence[UUID], now: datetime
 ) -> int:
-    """Make one feedback row of each attribute of these runs; return how many rows changed.
+    """Write one feedback row per attribute of these runs; return how many rows changed.
 
-    Source app, no author. The row of an attribute is updated in place when the attribute
-    changes and deleted when it is gone. A word that an enforced taxonomy does not know makes no
-    row; the quarantine says so. No Change is noted: the caller is acting on one. Call it in a
-    transaction. Runs without such attributes cost one query together.
+    Source app, no author. The row of an attribute is updated in place when the attribute changes
+    and deleted when it is gone. A word outside an enforced taxonomy makes no row; it is quarantined
+    instead. No Change is noted: the caller is handling one. Call it in a transaction. Runs without
+    such attributes cost one query together.
     """
     carriers = _carriers(workspace, run_ids)
     if not carriers:
@@ -74,15 +74,15 @@ def sync_feedback_from_attributes(
             workspace=workspace, run_id__in=[carrier.id for carrier in carriers], is_attribute=True
         )
     }
-    wanted = {
-        attributes.feedback_id(workspace.uuid, carrier.id, one.key): (carrier, one)
+    current = {
+        attributes.feedback_id(workspace.uuid, carrier.id, attribute.key): (carrier, attribute)
         for carrier in carriers
-        for one in carrier.told
+        for attribute in carrier.reported
     }
-    gone = [uuid for uuid in standing if uuid not in wanted]
+    gone = [uuid for uuid in standing if uuid not in current]
     changed = {
         uuid: pair
-        for uuid, pair in wanted.items()
+        for uuid, pair in current.items()
         if uuid not in standing or not _is_same(standing[uuid], pair[1])
     }
     refused = _write(workspace, changed, now)
@@ -101,35 +101,41 @@ def _carriers(workspace: Workspace, run_ids: Iterable[UUID]) -> list[_Carrier]:
     with connection.cursor() as cursor:
         cursor.execute(_CARRIERS, parameters)
         return [
-            _Carrier(run_id, modified_at, attributes.told(exact.loads(found or "{}"), tags))
-            for run_id, modified_at, tags, found in cursor.fetchall()
+            _Carrier(
+                run_id, modified_at, attributes.feedback_in(exact.loads(metadata or "{}"), tags)
+            )
+            for run_id, modified_at, tags, metadata in cursor.fetchall()
         ]
 
 
-def _is_same(row: Feedback, one: Told) -> bool:
-    is_dated = one.given_at is None or row.created_at == one.given_at
-    return (row.score, row.value, row.comment) == (one.score, one.value, one.comment) and is_dated
+def _is_same(row: Feedback, attribute: AttributeFeedback) -> bool:
+    is_dated = attribute.given_at is None or row.created_at == attribute.given_at
+    return (row.score, row.value, row.comment) == (
+        attribute.score,
+        attribute.value,
+        attribute.comment,
+    ) and is_dated
 
 
 def _write(
-    workspace: Workspace, changed: dict[UUID, tuple[_Carrier, Told]], now: datetime
+    workspace: Workspace, changed: dict[UUID, tuple[_Carrier, AttributeFeedback]], now: datetime
 ) -> list[UUID]:
-    """Store the rows and return the ids of those that an enforced scale refuses."""
+    """Store the rows and return the ids of those that an enforced scale rejects."""
     if not changed:
         return []
     inputs = [
         FeedbackInput(
             id=uuid,
             run_id=carrier.id,
-            key=one.key,
-            score=one.score,
-            value=one.value,
-            comment=one.comment,
+            key=attribute.key,
+            score=attribute.score,
+            value=attribute.value,
+            comment=attribute.comment,
             source_type=Feedback.Source.APP,
-            source_metadata={"attribute": one.key},
-            config=attributes.SCALES.get(one.key),
+            source_metadata={"attribute": attribute.key},
+            config=attributes.SCALES.get(attribute.key),
         )
-        for uuid, (carrier, one) in changed.items()
+        for uuid, (carrier, attribute) in changed.items()
     ]
     recorded = record.store(workspace, inputs, now=now)
     marked = [feedback.uuid for feedback in recorded.stored]
@@ -145,17 +151,23 @@ def _write(
             },
         )
     refused = []
-    for sent, error in recorded.refused:
-        if sent.id is not None:
-            refused.append(sent.id)
-            _quarantine(workspace, changed[sent.id][0], sent.id, str(error), sent.value)
+    for refused_input, error in recorded.refused:
+        if refused_input.id is not None:
+            refused.append(refused_input.id)
+            _quarantine(
+                workspace,
+                changed[refused_input.id][0],
+                refused_input.id,
+                str(error),
+                refused_input.value,
+            )
     return refused
 
 
 def _quarantine(
     workspace: Workspace, carrier: _Carrier, uuid: UUID, reason: str, value: Any
 ) -> None:
-    """Keep the refusal, once for each time the run was changed."""
+    """Quarantine the rejected value, once per change of the run."""
     told_before = Rejected.objects.filter(
         workspace=workspace, received_at__gte=carrier.modified_at, item_id=str(uuid)
     )

@@ -1,8 +1,8 @@
-"""Arithmetic: what a feedback_config says a score may be, and where a score lies on its scale.
+"""Arithmetic: which scores a feedback_config allows, and where a score lies on its scale.
 
-A config is the wire's `{type: continuous|categorical|freeform, min, max, categories}`, as
-`parse` returns it: numbers are finite, categories are a list of `{value: number, label, name}`,
-and `allows_multiple_categories` is there where it is true: a run may be given several of them.
+A config is the wire's `{type: continuous|categorical|freeform, min, max, categories}`, as `parse`
+returns it: numbers are finite, categories are a list of `{value: number, label, name}`, and
+`allows_multiple_categories` is present where it is true: a run may get several of them.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def _number(field: str, number: Any) -> float | int | None:
     return number if isinstance(number, int) else nearest
 
 
-def _category(place: int, raw: Any) -> dict[str, Any]:
+def _category(position: int, raw: Any) -> dict[str, Any]:
     """Return one category with a number as its value.
 
     The Python SDK reads a category's value as a number, the JavaScript one also sends words. A
     word keeps its place on the scale (0-based) as its value and stays known as `name`.
     """
-    field = f"categories.{place}"
+    field = f"categories.{position}"
     if not isinstance(raw, Mapping):
         raise ValueError(f"{field}: must be an object with a value and a label")
     value, label = raw.get("value"), raw.get("label")
@@ -49,7 +49,7 @@ def _category(place: int, raw: Any) -> dict[str, Any]:
     if isinstance(value, bool):
         return {"value": int(value), "label": label}
     if value is None and label:
-        return {"value": place, "label": label}
+        return {"value": position, "label": label}
     if not isinstance(value, str):
         number = _number(f"{field}.value", value)
         if number is None:
@@ -58,11 +58,11 @@ def _category(place: int, raw: Any) -> dict[str, Any]:
     try:
         return {"value": _number(f"{field}.value", float(value)), "label": label}
     except ValueError:
-        return {"value": place, "label": label or value, "name": value}
+        return {"value": position, "label": label or value, "name": value}
 
 
 def parse(raw: Any) -> dict[str, Any]:
-    """Return the config `raw` says. Raises ValueError naming the field that is wrong."""
+    """Return the validated config. Raises ValueError with the invalid field."""
     if not isinstance(raw, Mapping):
         raise ValueError("must be an object")
     kind = raw.get("type") or ("categorical" if raw.get("categories") else "continuous")
@@ -80,7 +80,7 @@ def parse(raw: Any) -> dict[str, Any]:
         raise ValueError("categories: a categorical scale needs at least one")
     parsed = None
     if categories is not None:
-        parsed = [_category(place, category) for place, category in enumerate(categories)]
+        parsed = [_category(position, category) for position, category in enumerate(categories)]
     several = raw.get("allows_multiple_categories")
     if several is not None and not isinstance(several, bool):
         raise ValueError("allows_multiple_categories: must be true or false")
@@ -89,11 +89,11 @@ def parse(raw: Any) -> dict[str, Any]:
 
 
 def kept(config: Mapping[str, Any], *, is_lower_better: bool | None = None) -> dict[str, Any]:
-    """Return what a judgement keeps of the scale it was given on, a config of any age.
+    """Return the part of its scale that feedback stores, from a config of any age.
 
     `type`, `min`, `max`, the categories' values and labels, and where they are known `level`
     (nominal, ordinal, interval) and `is_lower_score_better`. So a later change of the scale does
-    not change what was said.
+    not change earlier feedback.
     """
     categories = config.get("categories")
     known = {
@@ -132,11 +132,11 @@ def recategorised(
         kept = left
     if removed and len(kept) < 2:
         raise ValueError("remove_categories: at least two categories must remain")
-    for place, raw in enumerate(added):
+    for position, raw in enumerate(added):
         category = _category(len(kept), raw)
         for part in ("value", "label"):
-            if category[part] is not None and any(category[part] == one[part] for one in kept):
-                raise ValueError(f"add_categories.{place}: the {part} is there already")
+            if category[part] is not None and any(category[part] == other[part] for other in kept):
+                raise ValueError(f"add_categories.{position}: the {part} is there already")
         kept.append(category)
     if len(kept) > MAX_CATEGORIES:
         raise ValueError(f"add_categories: more than {MAX_CATEGORIES} categories")
@@ -203,5 +203,5 @@ def normalise(config: Mapping[str, Any] | None, score: float) -> float | None:
     part, width = score - low, high - low
     if math.isinf(width):  # as of a scale from -1e308 to 1e308
         part, width = score / 2 - low / 2, high / 2 - low / 2
-    place = part / width
-    return min(max(place, 0.0), 1.0)
+    fraction = part / width
+    return min(max(fraction, 0.0), 1.0)

@@ -1,4 +1,4 @@
-"""What this room announces, after commit, ids only."""
+"""Signals of this room, sent after commit with ids only."""
 
 from django.dispatch import Signal
 

@@ -1,8 +1,8 @@
-"""Who judged: a person or a program. The source of a feedback decides, never its key alone.
+"""Whether a person or a program judged. The source of feedback decides, never its key alone.
 
-An evaluator is usually run with the API key of the person who wrote it, so the key says who
-sent a judgement and not who made it. A judgement is a person's when its source is `api` or
-`app`, no run made it, and it is no evaluator's failure.
+An evaluator is usually run with the API key of the developer who wrote it, so the key identifies
+the sender and not the judge. Feedback is a person's when its source is `api` or `app`, no run made
+it, and it is not an evaluator's failure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MADE_BY: Final = "__run"
 
 
 def of_people() -> Q:
-    """Return the condition on Feedback of judgements that a person made."""
+    """Return the condition on Feedback for feedback of people."""
     return Q(source_type__in=(Feedback.Source.API, Feedback.Source.APP), is_error=False) & (
         Q(source_metadata=None) | ~Q(source_metadata__has_key=MADE_BY)
     )

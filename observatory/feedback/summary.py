@@ -1,4 +1,4 @@
-"""feedback_stats: what was thought of runs and projects, counted by key, in one query."""
+"""feedback_stats: statistics of feedback on runs and projects, by key, in one query."""
 
 from __future__ import annotations
 
@@ -156,10 +156,10 @@ def traces_stats(workspace_id: int, trace_ids: Iterable[UUID]) -> dict[str, Any]
 def stats_of_chosen(
     workspace_id: int, chosen: SQL, *, level: Literal["run", "thread"] = "run"
 ) -> dict[str | None, dict[str, Any]]:
-    """Return `{label: {key: {n, avg, ..}}}` of the runs that a statement chooses, in one query.
+    """Return `{label: {key: {n, avg, ..}}}` of the runs that a statement selects, in one query.
 
     `chosen` is one of runs.stats.Chosen.rows: its `chosen_label` is the group. `thread` counts
-    what was said of their threads as such instead.
+    feedback on their threads instead.
     """
     statement, params = named(chosen)
     if level == "run":
@@ -170,7 +170,7 @@ def stats_of_chosen(
             f" FROM ({statement}) runs) chosen JOIN feedback_feedback"
             " ON project_id = chosen_project AND feedback_thread_id = chosen_thread"
         )
-    # A label may be missing, and joins by subject need one: every other begins with "=".
+    # A label may be null, but joins by subject need one: other labels begin with "=".
     sql = _stats(subject="coalesce('=' || chosen_label, '')", condition="TRUE", source=source)
     with bounded():
         found = _collect(sql, {"workspace": workspace_id, **params})
@@ -191,10 +191,10 @@ def said_of_threads(project: Project, thread_ids: Iterable[str]) -> dict[str, An
         return {}
     condition = "project_id = %(project)s AND feedback_thread_id = ANY(%(subjects)s)"
     sql = _stats(subject="0", condition=condition)
-    found = _collect(
+    stats = _collect(
         sql, {"workspace": project.workspace_id, "project": project.pk, "subjects": threads}
     )
-    return found.get(0, {})
+    return stats.get(0, {})
 
 
 def thread_stats(project: Project, thread_ids: Iterable[str]) -> dict[str, dict[str, Any]]:

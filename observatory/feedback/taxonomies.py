@@ -1,8 +1,8 @@
-"""The words a workspace allows for `feedback_reason` and `user_feedback_category`.
+"""The allowed words of `feedback_reason` and `user_feedback_category` in a workspace.
 
-A taxonomy is the declared scale of its key (`FeedbackConfig`, categorical), so it binds the
-feedback of that key by every way in: attributes of runs, POST /feedback, tokens. A word it does
-not know is kept and flagged, or, when it is enforced, refused.
+A taxonomy is the declared scale of its key (`FeedbackConfig`, categorical), so it applies to
+feedback from attributes of runs, POST /feedback and tokens. An unknown word is kept and flagged,
+or, when it is enforced, rejected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_WORD = 100  # characters
 
 
 def of(workspace: Workspace) -> dict[str, FeedbackConfig | None]:
-    """Return the declared taxonomy of each of `attributes.TAXONOMIES`, None where any word goes."""
+    """Return the declared taxonomy of each of `attributes.TAXONOMIES`, None for any word."""
     declared = FeedbackConfig.objects.filter(workspace=workspace, key__in=attributes.TAXONOMIES)
     by_key = {config.key: config for config in declared}
     return {key: by_key.get(key) for key in attributes.TAXONOMIES}
@@ -34,11 +34,11 @@ def of(workspace: Workspace) -> dict[str, FeedbackConfig | None]:
 def set_words(
     workspace: Workspace, key: str, words: Sequence[str], *, is_enforced: bool, now: datetime
 ) -> FeedbackConfig | None:
-    """Allow these words for `key`, in this order; none: any word. Returns what is declared.
+    """Allow these words for `key`, in this order; none: any word. Returns the declared scale.
 
-    A word keeps its number as long as it stays, so that earlier feedback keeps its meaning.
-    Feedback given before is not looked at again. Raises ValueError for another key than
-    `attributes.TAXONOMIES`, more than MAX_WORDS words or one longer than MAX_WORD.
+    A word keeps its number as long as it stays, so that earlier feedback keeps its meaning. Earlier
+    feedback is not checked again. Raises ValueError for a key outside `attributes.TAXONOMIES`, more
+    than MAX_WORDS words or one longer than MAX_WORD.
     """
     if key not in attributes.TAXONOMIES:
         raise ValueError(f"key: must be one of {', '.join(attributes.TAXONOMIES)}")
@@ -90,12 +90,12 @@ def _numbered(words: Sequence[str], before: Mapping[str, Any]) -> list[dict[str,
     return numbered
 
 
-def check(workspace: Workspace, *said: Mapping[str, Any]) -> None:
-    """Raise InvalidFeedback when attributes hold a word that an enforced taxonomy does not know.
+def check(workspace: Workspace, *attributes_of_runs: Mapping[str, Any]) -> None:
+    """Raise InvalidFeedback when attributes have a word outside an enforced taxonomy.
 
-    Its reason lists the words that are allowed. One query for any number of runs' attributes.
+    Its reason lists the allowed words. One query for any number of runs' attributes.
     """
-    words = {pair for each in said for pair in attributes.words_of(each)}
+    words = {pair for each in attributes_of_runs for pair in attributes.words_of(each)}
     if not words:
         return
     enforced = FeedbackConfig.objects.filter(

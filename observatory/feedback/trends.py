@@ -1,10 +1,10 @@
-"""A feedback key over time: how much, how good on average, which share is positive, by day.
+"""A feedback key over time: number, mean and positive share, by day.
 
-Every score is read on the scale that it was given on, as kept with it; else on the one declared
-for its key now, else on the one sent with it, else from 0 to 1. On a scale with an order,
-positive means above its middle, in the direction the workspace declared: where lower is better,
-below it. A nominal scale has no better end: there the answers are counted, each as a share. A
-score that has no place on its scale counts and is not judged.
+Every score is read on the scale stored with it; else on the one declared for its key now, else on
+the one sent with it, else from 0 to 1. On a scale with an order, positive means above its middle,
+in the declared direction: where lower is better, below it. A nominal scale has no better end: its
+answers are counted, each as a share. A score outside its scale counts, but is neither positive nor
+negative.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ NOT_JUDGEMENTS: Final = (attributes.TIMESTAMP, attributes.STATUS)
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one key in some time. `n` counts feedback, `n_scored` those with a score.
+    """The figures of a key in some time. `n` counts feedback, `n_scored` those with a score.
 
-    `mean` is of the scores as they were given. `n_placed` counts the scores that lie on a scale
-    with an order, `n_positive` those above its middle; `level` is their mean place, 1 is best.
+    `mean` is of the raw scores. `n_placed` counts the scores on a scale with an order, `n_positive`
+    those above its middle; `level` is their mean place, 1 is best.
     """
 
     n: int
@@ -83,9 +83,9 @@ class Trend:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Which feedback: given in [since, until), of runs, comparative feedback never.
+    """Which feedback to count: given in [since, until), on runs, never comparative.
 
-    `project` is an internal id. What blind reviewing still hides is not counted.
+    `project` is an internal id. Feedback that is hidden by blind reviewing is not counted.
     """
 
     since: datetime
@@ -95,7 +95,7 @@ class Window:
     source: str | None = None
 
 
-# What is smaller than float8 can divide counts as zero: PostgreSQL refuses to underflow. Halved
+# Differences below float8's range count as zero: PostgreSQL refuses to underflow. Halved
 # before subtracting, as in scales.normalise: the width of a scale may be no float.
 _JUDGED = """
 WITH declared AS (
@@ -230,16 +230,16 @@ def _shares(
     for (key, day), of in counts.items():  # a key's whole comes before its days
         total = sum(of.values())
         labels = of if day is None else [share.label for share in whole[key]]
-        found = [Share(label, of.get(label, 0), total) for label in labels]
+        shares = [Share(label, of.get(label, 0), total) for label in labels]
         if day is None:
-            whole[key] = found
+            whole[key] = shares
         else:
-            by_day.setdefault(key, {})[day] = found
+            by_day.setdefault(key, {})[day] = shares
     return whole, by_day
 
 
 def keys(workspace: Workspace, window: Window) -> list[str]:
-    """Return every key with feedback in the window, whatever `window.key` says, by name."""
+    """Return every key with feedback in the window, ignoring `window.key`, by name."""
     every = Window(
         since=window.since,
         until=window.until,

@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observatory.feedback import attributes
-from observatory.feedback.attributes import Told, feedback_id, told
+from observatory.feedback.attributes import AttributeFeedback, feedback_id, feedback_in
 from observatory.feedback.judgement import MAX_COMMENT, clean_document, parse_score, parse_value
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def by_key(found: list[Told]) -> dict[str, Told]:
+def by_key(found: list[AttributeFeedback]) -> dict[str, AttributeFeedback]:
     return {one.key: one for one in found}
 
 
 def test_every_documented_name_becomes_one_feedback() -> None:
     found = by_key(
-        told(
+        feedback_in(
             {
                 "user_feedback": "negative",
                 "user_feedback_rating": 2,
@@ -60,7 +60,7 @@ def test_every_documented_name_becomes_one_feedback() -> None:
     ],
 )
 def test_a_thumb_among_the_tags_is_a_score_and_down_outweighs_up(tags, score) -> None:
-    assert [one.score for one in told({}, tags)] == ([] if score is None else [score])
+    assert [one.score for one in feedback_in({}, tags)] == ([] if score is None else [score])
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ def test_a_thumb_among_the_tags_is_a_score_and_down_outweighs_up(tags, score) ->
     [(4, 4.0, False), ("3.5", 3.5, False), ("good", None, True), (True, None, True)],
 )
 def test_a_rating_is_a_number_or_the_text_of_one(raw, score, is_odd) -> None:
-    (rating,) = told({"user_feedback_rating": raw}, [])
+    (rating,) = feedback_in({"user_feedback_rating": raw}, [])
     assert (rating.score, rating.is_odd) == (score, is_odd)
 
 
 def test_null_and_empty_text_are_ignored() -> None:
-    assert told(dict.fromkeys(attributes.NAMES), []) == []
-    assert told(dict.fromkeys(attributes.NAMES, ""), []) == []
+    assert feedback_in(dict.fromkeys(attributes.NAMES), []) == []
+    assert feedback_in(dict.fromkeys(attributes.NAMES, ""), []) == []
 
 
 def test_an_invalid_time_is_kept_as_text_and_flagged() -> None:
-    (one,) = told({"user_feedback_timestamp": "yesterday"}, [])
+    (one,) = feedback_in({"user_feedback_timestamp": "yesterday"}, [])
     assert (one.value, one.given_at, one.is_odd) == ("yesterday", None, True)
 
 
@@ -91,7 +91,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(attributes.NAMES), JSON), st.lists(st.text()))
 def test_feedback_from_any_attributes_can_be_stored(metadata, tags) -> None:
-    found = told(metadata, tags)
+    found = feedback_in(metadata, tags)
     assert len({one.key for one in found}) == len(found)
     for one in found:
         assert parse_score(one.score) == one.score
