@@ -98,6 +98,7 @@ _WORDS: dict[str, Literal] = {"true": True, "false": False, "null": None}
 _WORDS |= {"True": True, "False": False, "None": None}
 _TERMS = ("eq", "neq", "gt", "gte", "lt", "lte", "in", "has", "exists", "search", "like")
 FUNCTIONS = ("and", "or", "not", *_TERMS)
+_SPACES = " \t\n\r\f\v"  # what `\s` matches in _TOKEN; str.lstrip() alone strips more
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     while True:
         match = _TOKEN.match(text, position)
         if match is None:
-            start = position + len(text[position:]) - len(text[position:].lstrip())
+            start = len(text) - len(text[position:].lstrip(_SPACES))
             quote = text[start] in "\"'"
             raise FilterError(
                 "This string has no closing quote" if quote else f"Unexpected {text[start]!r}",

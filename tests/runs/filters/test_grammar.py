@@ -138,6 +138,7 @@ def test_infix_words_give_the_tree_of_the_calls() -> None:
         ("""has(metadata, '{"a": "\\u0000"}')""", 14, "JSON object"),
         ('like(name, "a\\\\")', 11, "escape character"),
         ('eq(name, "\\q")', 9, "unknown escape"),
+        ("\x1f", 0, "Unexpected"),
         ('eq(name, "\\u0000")', 9, "contains a NUL or an unpaired surrogate"),
         ('eq(name, "\\ud800")', 9, "contains a NUL or an unpaired surrogate"),
         ("eq(total_tokens, 1e999)", 17, "too large"),
