@@ -82,7 +82,7 @@ function enterQuestion(event) {
   if (event.target.closest("a, button, summary, textarea, select")) return false;
   const question = event.target.closest("[data-ask]");
   if (!question) return false;
-  if (question.dataset.kind === "freeform") question.querySelector("textarea")?.focus();
+  if (question.dataset.input === "text") question.querySelector("textarea")?.focus();
 }
 
 function leaveTyping(event) {

@@ -16,7 +16,7 @@ function activate(question) {
 export function focusQuestion(question) {
   activate(question);
   if (!question) return;
-  const isNumber = question.dataset.kind === "continuous";
+  const isNumber = question.dataset.input === "number";
   const number = isNumber && question.querySelector('input[type="number"]');
   (number || question).focus({ preventScroll: true });
   question.scrollIntoView({ block: "nearest" });
