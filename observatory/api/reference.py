@@ -48,8 +48,8 @@ class Schema(SpectacularAPIView):
 
     @endpoint(answer=Object, gives=("application/json", "application/yaml"), errors=(406,))
     def get(self, request: Request) -> HttpResponse:
-        place = self.renderer_classes.index(type(request.accepted_renderer))
-        content, etag = _rendered(place)
+        index = self.renderer_classes.index(type(request.accepted_renderer))
+        content, etag = _rendered(index)
         headers = {"ETag": etag, "Vary": "Accept"}
         kind = request.accepted_media_type
         answer = HttpResponse(content, content_type=kind, headers=headers)
@@ -57,9 +57,9 @@ class Schema(SpectacularAPIView):
 
 
 @functools.cache
-def _rendered(place: int) -> tuple[bytes, str]:
+def _rendered(index: int) -> tuple[bytes, str]:
     """Return the document as that renderer of `Schema` writes it, and its ETag; once a process."""
-    written = Schema.renderer_classes[place]().render(document(), renderer_context={})
+    written = Schema.renderer_classes[index]().render(document(), renderer_context={})
     content = written.encode() if isinstance(written, str) else written
     return content, quote_etag(hashlib.sha256(content).hexdigest()[:32])
 
@@ -125,20 +125,20 @@ def page() -> dict[str, Any]:
     return {"info": told["info"], "tags": sorted(tags.items()), "shapes": shapes}
 
 
-def _contents(sent: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for kind, media in sent.get("content", {}).items():
+def _contents(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for kind, media in content.get("content", {}).items():
         yield {"kind": kind, "type": _type(media["schema"]) if "schema" in media else ""}
 
 
 def _answers(responses: dict[str, Any]) -> Iterator[dict[str, Any]]:
     refusals = document()["components"]["responses"]
-    for status, told in responses.items():
-        if "$ref" in told:
-            told = refusals[told["$ref"].rpartition("/")[2]]
+    for status, response in responses.items():
+        if "$ref" in response:
+            response = refusals[response["$ref"].rpartition("/")[2]]
         yield {
             "status": status,
-            "description": told["description"],
-            "contents": list(_contents(told)),
+            "description": response["description"],
+            "contents": list(_contents(response)),
         }
 
 

@@ -1,4 +1,4 @@
-"""What Adaline's log API says in its bodies, and the run that each trace and span is.
+"""Bodies of Adaline's log API, and the runs made from traces and spans.
 
 A trace is a root run, a span a run below it, attributes are metadata. Ids derive from the
 client's references, so that a span finds its trace whichever of the two arrives first.
@@ -63,7 +63,7 @@ class LogTrace(_Body):
 
 
 class LogSpan(_Body):
-    """A span to store; `content` says its type, input and output as JSON in a text."""
+    """A span to store; `content` has its type, input and output as JSON in a text."""
 
     name: Name
     status: Status
@@ -98,7 +98,7 @@ class CreateSpan(_Body):
 
 
 class AttributeOperation(_Body):
-    """Set an attribute (it needs a value), or take it away."""
+    """Set an attribute (requires a value), or remove it."""
 
     operation: Literal["create", "delete"]
     key: Key
@@ -106,7 +106,7 @@ class AttributeOperation(_Body):
 
 
 class TagOperation(_Body):
-    """Set a tag, or take it away."""
+    """Set a tag, or remove it."""
 
     operation: Literal["create", "delete"]
     tag: Name
@@ -255,7 +255,7 @@ def _run(
 
 
 def _document(text: Any, name: str) -> dict[str, Any] | None:
-    """Return a document that travels as JSON in a text; what is no object is put under `name`."""
+    """Return a document sent as JSON in a text; a value that is not an object goes under `name`."""
     if text is None:
         return None
     document = text
@@ -272,10 +272,12 @@ def _outputs(content: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _usage(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the cost a span states, with the tokens its output tells, as `usage_metadata`."""
+    """Return a span's cost and the tokens in its output as `usage_metadata`."""
     cost = content.get("cost")
     if isinstance(cost, bool) or not isinstance(cost, (int, float)):
         return {}
     outputs = _outputs(content) or {}
-    told = outputs.get("usage_metadata") or outputs.get("usage")
-    return {"usage_metadata": {**(told if isinstance(told, dict) else {}), "total_cost": cost}}
+    reported = outputs.get("usage_metadata") or outputs.get("usage")
+    return {
+        "usage_metadata": {**(reported if isinstance(reported, dict) else {}), "total_cost": cost}
+    }

@@ -69,9 +69,9 @@ class LogView(WorkspaceView):
             raise NotFound("projectId: there is no such project")
         return project
 
-    def check_words(self, *said: Mapping[str, Any] | None) -> None:
+    def check_words(self, *attributes: Mapping[str, Any] | None) -> None:
         try:
-            taxonomies.check(self.workspace, *filter(None, said))
+            taxonomies.check(self.workspace, *filter(None, attributes))
         except InvalidFeedback as error:
             raise ParseError(str(error)) from None
 
@@ -100,14 +100,14 @@ class LogTraceUpdate(LogView):
     )
     def patch(self, request: Request) -> Response:
         """Change status, end, attributes and tags of a trace that is here."""
-        sent = bodies.read(bodies.UpdateTrace, request.data)
-        project = self.project(sent.project_id)
-        run_id = _given(sent.trace_id)
-        if run_id is None and sent.reference_id is not None:
-            run_id = self._trace_id(project, sent.reference_id)
+        body = bodies.read(bodies.UpdateTrace, request.data)
+        project = self.project(body.project_id)
+        run_id = _given(body.trace_id)
+        if run_id is None and body.reference_id is not None:
+            run_id = self._trace_id(project, body.reference_id)
         if run_id is None:
             raise ParseError("traceId or referenceId: one of them is needed")
-        self.amend(project, run_id, sent.log_trace, "trace")
+        self.amend(project, run_id, body.log_trace, "trace")
         return Response({"success": True})
 
     def _trace_id(self, project: Project, reference: str) -> UUID:
@@ -134,18 +134,18 @@ class LogTraces(LogTraceUpdate):
     )
     def post(self, request: Request) -> Response:
         """Store a trace with its spans. The same again is the same trace; another is refused."""
-        sent = bodies.read(bodies.CreateTrace, request.data)
-        spans = sent.spans or []
-        self.check_words(sent.trace.attributes, *(span.attributes for span in spans))
+        body = bodies.read(bodies.CreateTrace, request.data)
+        spans = body.spans or []
+        self.check_words(body.trace.attributes, *(span.attributes for span in spans))
         with transaction.atomic():
-            project = self.project(sent.project_id, is_made=True)
+            project = self.project(body.project_id, is_made=True)
             trace_id = uuid4()
-            if sent.trace.reference_id is not None:
-                trace_id = self._trace_id(project, sent.trace.reference_id)
-                self._refuse_another(trace_id, sent.trace)
-            root = bodies.trace_run(sent.trace, trace_id, project.uuid)
+            if body.trace.reference_id is not None:
+                trace_id = self._trace_id(project, body.trace.reference_id)
+                self._refuse_another(trace_id, body.trace)
+            root = bodies.trace_run(body.trace, trace_id, project.uuid)
             span_ids = [_span_id(trace_id, span) for span in spans]
-            start = bodies.moment(sent.trace.started_at)
+            start = bodies.moment(body.trace.started_at)
             orders = {trace_id: f"{start:%Y%m%dT%H%M%S%f}Z{trace_id}"}
             below = _ordered(spans, span_ids, trace_id, project.uuid, orders)
             self.store([root, *below])
@@ -169,11 +169,11 @@ class LogSpans(LogTraceUpdate):
     )
     def post(self, request: Request) -> Response:
         """Store a span. Its trace may come later if it is named by reference."""
-        sent = bodies.read(bodies.CreateSpan, request.data)
-        span = sent.span
+        body = bodies.read(bodies.CreateSpan, request.data)
+        span = body.span
         self.check_words(span.attributes)
         with transaction.atomic():
-            project = self.project(sent.project_id, is_made=True)
+            project = self.project(body.project_id, is_made=True)
             trace_id = self._trace_of(project, span.trace_id, span.trace_reference_id)
             run_id = _span_id(trace_id, span)
             parent_id = trace_id
@@ -197,15 +197,15 @@ class LogSpans(LogTraceUpdate):
     )
     def patch(self, request: Request) -> Response:
         """Change status, end, attributes and tags of a span that is here."""
-        sent = bodies.read(bodies.UpdateSpan, request.data)
-        project = self.project(sent.project_id)
-        run_id = _given(sent.span_id)
+        body = bodies.read(bodies.UpdateSpan, request.data)
+        project = self.project(body.project_id)
+        run_id = _given(body.span_id)
         if run_id is None:
-            if sent.reference_id is None:
+            if body.reference_id is None:
                 raise ParseError("spanId or referenceId: one of them is needed")
-            trace_id = self._trace_of(project, sent.trace_id, sent.trace_reference_id)
-            run_id = bodies.span_id_of(trace_id, sent.reference_id)
-        self.amend(project, run_id, sent.log_span, "span")
+            trace_id = self._trace_of(project, body.trace_id, body.trace_reference_id)
+            run_id = bodies.span_id_of(trace_id, body.reference_id)
+        self.amend(project, run_id, body.log_span, "span")
         return Response({"success": True})
 
     def _trace_of(self, project: Project, named: str | None, reference: str | None) -> UUID:
@@ -222,8 +222,8 @@ class LogPages(LogView):
 
     is_span = False
 
-    def page(self, asked: Any) -> Response:
-        sent = bodies.read(bodies.Search, asked)
+    def page(self, parameters: Any) -> Response:
+        sent = bodies.read(bodies.Search, parameters)
         limit = sent.limit or DEFAULT_LIMIT
         query = logs.LogQuery(
             project=self.project(sent.project_id),
@@ -260,16 +260,18 @@ class LogList(LogPages):
         query=shapes.LogQuery, answer=shapes.TracePage, errors=(404, 409), refusal=shapes.LogError
     )
     def get(self, request: Request) -> Response:
-        asked: dict[str, Any] = dict(request.query_params.items())
+        parameters: dict[str, Any] = dict(request.query_params.items())
         for name in ("startedAfter", "startedBefore", "limit"):
-            if name in asked and len(asked[name]) <= 18 and asked[name].isascii():
-                asked[name] = int(asked[name]) if asked[name].isdigit() else asked[name]
-        if "filters" in asked:
+            if name in parameters and len(parameters[name]) <= 18 and parameters[name].isascii():
+                parameters[name] = (
+                    int(parameters[name]) if parameters[name].isdigit() else parameters[name]
+                )
+        if "filters" in parameters:
             try:
-                asked["filters"] = exact.loads(asked["filters"])
+                parameters["filters"] = exact.loads(parameters["filters"])
             except exact.NotJSON:
                 raise ParseError("filters: must be a JSON array") from None
-        return self.page(asked)
+        return self.page(parameters)
 
 
 class LogTraceSearch(LogPages):

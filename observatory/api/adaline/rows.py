@@ -40,61 +40,63 @@ _OURS: Final = (LOG_STATUS, REFERENCE, "session_id", "usage_metadata")
 """Metadata that they show as columns, not as attributes."""
 
 
-def conditions(asked: Search) -> list[Condition]:
-    """Return what a search asks. Raises ParseError that names the filter."""
-    found = [
+def conditions(query: Search) -> list[Condition]:
+    """Return the conditions of a search. Raises ParseError that names the filter."""
+    parsed = [
         Condition(column, operator, value)
         for column, operator, value in (
-            ("status", "eq", asked.status),
-            ("name", "contains", _clean(asked.name)),
-            ("reference_id", "eq", _clean(asked.reference_id)),
-            ("session_id", "eq", _clean(asked.session_id)),
-            ("prompt_id", "eq", _clean(asked.prompt_id)),
-            ("model", "contains", _clean(asked.model)),
-            ("provider", "contains", _clean(asked.provider)),
+            ("status", "eq", query.status),
+            ("name", "contains", _clean(query.name)),
+            ("reference_id", "eq", _clean(query.reference_id)),
+            ("session_id", "eq", _clean(query.session_id)),
+            ("prompt_id", "eq", _clean(query.prompt_id)),
+            ("model", "contains", _clean(query.model)),
+            ("provider", "contains", _clean(query.provider)),
         )
         if value
     ]
-    if asked.started_after is not None:
-        found.append(Condition("started_at", "gte", moment(asked.started_after)))
-    if asked.started_before is not None:
-        found.append(Condition("started_at", "lte", moment(asked.started_before)))
-    for place, one in enumerate(asked.filters or []):
-        found += _filter(one, f"filters[{place}]")
-    return found
+    if query.started_after is not None:
+        parsed.append(Condition("started_at", "gte", moment(query.started_after)))
+    if query.started_before is not None:
+        parsed.append(Condition("started_at", "lte", moment(query.started_before)))
+    for index, filter_ in enumerate(query.filters or []):
+        parsed += _filter(filter_, f"filters[{index}]")
+    return parsed
 
 
 def _clean(text: str | None) -> str | None:
     return None if text is None else text.replace("\x00", "")
 
 
-def _filter(one: Filter, where: str) -> Iterator[Condition]:
+def _filter(filter_: Filter, where: str) -> Iterator[Condition]:
     """Yield the condition of one filter; a column they do not know is ignored, as theirs is."""
-    operator = _OPERATORS.get(one.operator, one.operator)
-    if one.column == "tags":
-        if operator != "contains" or not isinstance(one.value, str):
+    operator = _OPERATORS.get(filter_.operator, filter_.operator)
+    if filter_.column == "tags":
+        if operator != "contains" or not isinstance(filter_.value, str):
             raise ParseError(f"{where}: tags can only be asked for a text they contain")
-        yield Condition("tags", operator, _clean(one.value))
-    elif one.column in _TEXTS:
-        if operator not in {"eq", "contains"} or not isinstance(one.value, str):
-            raise ParseError(f"{where}: {one.column} takes eq or contains and a text")
-        yield Condition(_TEXTS[one.column], operator, _clean(one.value))
-    elif one.column in _NUMBERS or one.column in _TIMES:
-        if operator not in COMPARISONS or not _is_number(one.value):
+        yield Condition("tags", operator, _clean(filter_.value))
+    elif filter_.column in _TEXTS:
+        if operator not in {"eq", "contains"} or not isinstance(filter_.value, str):
+            raise ParseError(f"{where}: {filter_.column} takes eq or contains and a text")
+        yield Condition(_TEXTS[filter_.column], operator, _clean(filter_.value))
+    elif filter_.column in _NUMBERS or filter_.column in _TIMES:
+        if operator not in COMPARISONS or not _is_number(filter_.value):
             known = ", ".join(COMPARISONS)
-            raise ParseError(f"{where}: {one.column} takes one of {known} and a number")
-        if one.column in _NUMBERS:
-            yield Condition(_NUMBERS[one.column], operator, one.value)
-        elif not 0 <= one.value <= 33_229_420_200_000:
-            raise ParseError(f"{where}: {one.column} is in epoch milliseconds")
+            raise ParseError(f"{where}: {filter_.column} takes one of {known} and a number")
+        if filter_.column in _NUMBERS:
+            yield Condition(_NUMBERS[filter_.column], operator, filter_.value)
+        elif not 0 <= filter_.value <= 33_229_420_200_000:
+            raise ParseError(f"{where}: {filter_.column} is in epoch milliseconds")
         else:
-            yield Condition(_TIMES[one.column], operator, moment(int(one.value)))
-    elif one.column.startswith(_MEMBER):
-        is_text = isinstance(one.value, str) and operator in {"eq", "contains"}
-        if not is_text and not (_is_number(one.value) and operator in COMPARISONS):
-            raise ParseError(f"{where}: {one.column} takes eq or contains and a text, or a number")
-        value = _clean(one.value) if isinstance(one.value, str) else one.value
-        key = one.column.removeprefix(_MEMBER).replace("\x00", "")
+            yield Condition(_TIMES[filter_.column], operator, moment(int(filter_.value)))
+    elif filter_.column.startswith(_MEMBER):
+        is_text = isinstance(filter_.value, str) and operator in {"eq", "contains"}
+        if not is_text and not (_is_number(filter_.value) and operator in COMPARISONS):
+            raise ParseError(
+                f"{where}: {filter_.column} takes eq or contains and a text, or a number"
+            )
+        value = _clean(filter_.value) if isinstance(filter_.value, str) else filter_.value
+        key = filter_.column.removeprefix(_MEMBER).replace("\x00", "")
         yield Condition(key, operator, value, is_member=True)
 
 
@@ -114,9 +116,9 @@ def _millis(at: datetime) -> int:
 
 
 def _status(row: RunRow, metadata: Mapping[str, Any]) -> str:
-    said = metadata.get(LOG_STATUS)
-    if isinstance(said, str):
-        return said
+    status = metadata.get(LOG_STATUS)
+    if isinstance(status, str):
+        return status
     return "failure" if row.status == "error" else row.status
 
 

@@ -73,14 +73,14 @@ def read_array(kind: type[C], raw: bytes) -> list[C]:
         raise Unprocessable(f"body: must have at most {MAX_EXAMPLES} examples")
     examples: list[C] = []
     places: dict[UUID, int] = {}
-    for place, item in enumerate(items):
-        members = members_of(bytes(item), str(place))
+    for index, item in enumerate(items):
+        members = members_of(bytes(item), str(index))
         try:
             example = read(kind, members)
         except Unprocessable as error:
-            raise Unprocessable(f"{place}.{error.detail}") from None
-        if example.id is not None and places.setdefault(example.id, place) != place:
-            raise Unprocessable(f"{place}.id: is the id of example {places[example.id]} too")
+            raise Unprocessable(f"{index}.{error.detail}") from None
+        if example.id is not None and places.setdefault(example.id, index) != index:
+            raise Unprocessable(f"{index}.id: is the id of example {places[example.id]} too")
         examples.append(example)
     return examples
 

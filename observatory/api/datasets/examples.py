@@ -74,7 +74,7 @@ def _add_files(
 
 
 def now_shown(view: WorkspaceView, ids: Iterable[UUID]) -> list[dict[str, Any]]:
-    """Return the examples `ids` as they stand, in that order."""
+    """Return the current examples `ids`, in that order."""
     order = list(ids)
     rows = {
         revision.example.uuid: shown(revision)
@@ -233,8 +233,8 @@ class ExampleBulk(WorkspaceView):
     def post(self, request: Request) -> Response:
         raw = example_bodies.raw_body(request)
         by_dataset: dict[UUID, list[tuple[int, ExampleInput]]] = {}
-        for place, example in enumerate(example_bodies.read_array(shapes.ExampleCreate, raw)):
-            placed = (place, example_bodies.input_of(example))
+        for index, example in enumerate(example_bodies.read_array(shapes.ExampleCreate, raw)):
+            placed = (index, example_bodies.input_of(example))
             by_dataset.setdefault(example.dataset_id, []).append(placed)
         ids: dict[int, UUID] = {}
         with transaction.atomic():
@@ -242,17 +242,17 @@ class ExampleBulk(WorkspaceView):
                 places, inputs = zip(*placed_inputs, strict=True)
                 written = create_in(dataset_or_404(self, dataset_id), list(inputs))
                 ids |= dict(zip(places, written.example_ids, strict=True))
-        return Response(now_shown(self, [ids[place] for place in sorted(ids)]))
+        return Response(now_shown(self, [ids[index] for index in sorted(ids)]))
 
     @endpoint(body=list[shapes.ExampleBulkChange], answer=shapes.ExamplesChanged, errors=(404, 409))
     def patch(self, request: Request) -> Response:
         raw = example_bodies.raw_body(request)
         examples_sent = example_bodies.read_array(shapes.ExampleBulkChange, raw)
         by_dataset: dict[int, tuple[Dataset, list[ExampleChange]]] = {}
-        for place, example in enumerate(examples_sent):
+        for index, example in enumerate(examples_sent):
             dataset = _dataset_of(self, example.id)
             if by_dataset and dataset.pk not in by_dataset:
-                raise Conflict(f"{place}.id: the examples belong to more than one dataset")
+                raise Conflict(f"{index}.id: the examples belong to more than one dataset")
             change = example_bodies.change_of(example.id, example)
             by_dataset.setdefault(dataset.pk, (dataset, []))[1].append(change)
         with transaction.atomic():
@@ -279,7 +279,7 @@ class ExampleValidation(WorkspaceView):
             examples_sent = [example_bodies.read(shapes.ExampleCreate, members)]
         datasets: dict[UUID, Dataset] = {}
         budget = schemas.budget()
-        for place, example in enumerate(examples_sent):
+        for index, example in enumerate(examples_sent):
             if example.dataset_id not in datasets:
                 datasets[example.dataset_id] = dataset_or_404(self, example.dataset_id)
             try:
@@ -287,7 +287,7 @@ class ExampleValidation(WorkspaceView):
                     datasets[example.dataset_id],
                     example.inputs,
                     example.outputs,
-                    f"Example {example.id or place}",
+                    f"Example {example.id or index}",
                     budget,
                 )
             except examples.DoesNotFit as error:

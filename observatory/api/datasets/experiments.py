@@ -135,10 +135,10 @@ class DatasetRuns(WorkspaceView):
     ) -> HttpResponseBase:
         dataset = dataset_or_404(self, dataset_id)
         is_csv = query.format == "csv"
-        asked = asked_of(body, is_whole=is_csv and body.limit is None)
+        selection = asked_of(body, is_whole=is_csv and body.limit is None)
         comparison, is_preview = body.comparative_experiment_id, body.preview is True
         try:
-            chosen = experiments.placed(dataset, asked)
+            chosen = experiments.placed(dataset, selection)
         except search.TooSlow as error:
             raise TooSlow(str(error)) from None
         columns = payloads(_BRIEF if is_preview else DEFAULT)

@@ -75,7 +75,7 @@ class DatasetClone(WorkspaceView):
 class DatasetFile(WorkspaceView):
     """GET /datasets/{id}/csv, jsonl, openai and openai_ft (read_dataset_openai_finetuning).
 
-    csv and jsonl tell everything of an example, and an upload reads them back. A CSV for a
+    csv and jsonl contain everything of an example, and an upload reads them back. A CSV for a
     spreadsheet (`spreadsheet=true`) has an apostrophe before what could run as a formula.
     """
 
@@ -85,7 +85,7 @@ class DatasetFile(WorkspaceView):
     ) -> HttpResponseBase:
         dataset = dataset_or_404(self, dataset_id)
         instant = instant_or_404(dataset, query.as_of)
-        as_of = instant or versions.newest_of(dataset)  # one version, however long it takes
+        as_of = instant or versions.newest_of(dataset)  # one version for the whole download
         export = _Export(dataset, as_of=as_of, base_url=base_url(request), grant=self.caller.grant)
         answer: HttpResponseBase
         if form == "csv":
@@ -117,17 +117,17 @@ class _Export:
 
     def __iter__(self) -> Iterator[Exported]:
         for batch in revisions_of(self._revisions, slice(0, None)):
-            for one, urls in zip(
+            for revision, urls in zip(
                 batch, files.urls(batch, self._base_url, grant=self._grant), strict=True
             ):
-                source = one.example.source_run_id
+                source = revision.example.source_run_id
                 yield Exported(
-                    id=str(one.example.uuid),
-                    inputs=one.inputs,
-                    outputs=one.outputs,
-                    metadata=one.metadata,
-                    splits=one.splits,
-                    created_at=exact.timestamp(one.example.created_at),
+                    id=str(revision.example.uuid),
+                    inputs=revision.inputs,
+                    outputs=revision.outputs,
+                    metadata=revision.metadata,
+                    splits=revision.splits,
+                    created_at=exact.timestamp(revision.example.created_at),
                     source_run_id=None if source is None else str(source),
                     attachment_urls=urls,
                 )

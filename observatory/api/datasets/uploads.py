@@ -58,7 +58,7 @@ class Form:
         return (values[0] if values else "") or None
 
     def flag(self, name: str) -> bool:
-        """Return whether a field says true. Raises 422."""
+        """Return a boolean field. Raises 422."""
         text = (self.one(name) or "false").lower()
         if text not in {"true", "false", "1", "0"}:
             raise Unprocessable(f"{name}: must be true or false")
@@ -105,7 +105,7 @@ def _text(name: str, raw: bytes) -> str:
     return text
 
 
-# What the file holds ----------------------------------------------------------------------------
+# The rows of the file ---------------------------------------------------------------------------
 
 
 def rows_of(workspace: Workspace, form: Form, saved: list[Saved]) -> list[ExampleInput]:
@@ -126,8 +126,8 @@ def rows_of(workspace: Workspace, form: Form, saved: list[Saved]) -> list[Exampl
         raise Unprocessable(f"file: {error}") from None
 
 
-def _limited(place: int) -> None:
-    if place >= example_bodies.MAX_EXAMPLES:
+def _limited(index: int) -> None:
+    if index >= example_bodies.MAX_EXAMPLES:
         raise Unprocessable(f"file: more than {example_bodies.MAX_EXAMPLES} examples")
 
 
@@ -236,8 +236,8 @@ def _files(workspace: Workspace, raw: bytes) -> dict[str, Saved]:
 
 def _new_ids(dataset: Dataset, inputs: list[ExampleInput]) -> list[ExampleInput]:
     """Return `inputs` with new ids for those whose id an example of another dataset has."""
-    taken = examples.elsewhere(dataset, [item.id for item in inputs if item.id is not None])
-    return [replace(item, id=uuid4()) if item.id in taken else item for item in inputs]
+    used_ids = examples.elsewhere(dataset, [item.id for item in inputs if item.id is not None])
+    return [replace(item, id=uuid4()) if item.id in used_ids else item for item in inputs]
 
 
 # Endpoints --------------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = keys.find(token, timezone.now())
         if key is None:
             raise AuthenticationFailed("Invalid API key")
-        wanted = request.headers.get("x-tenant-id", "")
-        if wanted and wanted.lower() != str(key.workspace.uuid):
+        tenant_id = request.headers.get("x-tenant-id", "")
+        if tenant_id and tenant_id.lower() != str(key.workspace.uuid):
             raise PermissionDenied(
                 "This API key belongs to another workspace than X-Tenant-Id names"
             )

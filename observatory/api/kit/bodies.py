@@ -308,8 +308,8 @@ def _clean(value: Any, kind: types.Type, path: str) -> Any:
         elif isinstance(member, types.ListType) and isinstance(value, list):
             if not isinstance(member.item_type, types.AnyType):
                 value[:] = [
-                    _clean(item, member.item_type, _join(path, str(place)))
-                    for place, item in enumerate(value)
+                    _clean(item, member.item_type, _join(path, str(index)))
+                    for index, item in enumerate(value)
                 ]
         elif (
             isinstance(member, types.DictType)
@@ -388,7 +388,7 @@ _REQUIRED = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 def _refusal(kind: Any, error: msgspec.ValidationError, root: str) -> InvalidField:
     """Return msgspec's error in the words of the wire, its path below `root`."""
     cause = error.__cause__  # what a __post_init__ or `_special` raised
-    said = "" if cause is None else str(cause)  # it may hold anything that was sent
+    said = "" if cause is None else str(cause)  # it may contain any input
     match = _AT.match(str(error).removeprefix(said))
     assert match is not None
     reason, path = said or match["reason"], (match["path"] or "").replace("[...]", "")

@@ -58,7 +58,7 @@ def take(content: Content, start: int, end: int) -> bytes:
 def _pieces(request: HttpRequest, limit: int) -> Iterator[bytes]:
     """Yield the body as it was sent. Raises when it is over `limit` bytes or cut short."""
     declared = int(request.META.get("CONTENT_LENGTH") or 0)
-    is_chunked = declared >= 1 << 60  # what the WSGI shim says of a chunked body
+    is_chunked = declared >= 1 << 60  # the WSGI shim's length of a chunked body
     if not is_chunked and declared > limit:
         raise TooLarge(f"The body may have {limit} bytes, this one has {declared}")
     total = 0

@@ -78,12 +78,12 @@ def split(body: Content, boundary: bytes, max_parts: int | None = None) -> Itera
     position = _first(body, delimiter)
     n_parts = 0
     while (after := body[position : position + 2]) == b"\r\n":
-        found = usual(body, position)
-        if found is None:
+        part = usual(body, position)
+        if part is None:
             name, start, length = _headers(body, position)
         else:
-            name, length = found.groups()
-            start = found.end()
+            name, length = part.groups()
+            start = part.end()
         if length is None:
             end = body.find(delimiter, start)
             if end < 0:

@@ -62,7 +62,7 @@ class Route:
         return rest.split("/")[0]
 
     def operation(self, method: str) -> Operation | None:
-        """Return what the view says of `method`, None when it says nothing."""
+        """Return the view's declaration of `method`, None without one."""
         return getattr(getattr(self.view, method, None), ATTRIBUTE, None)
 
     @property
@@ -88,19 +88,19 @@ def routes() -> list[Route]:
             continue
         rank = next(n for n, prefix in enumerate(_PREFERRED) if text.startswith(prefix))
         best.setdefault(id(pattern), []).append((rank, len(text), text, pattern))
-    found = []
+    listed = []
     for mounts in best.values():
         _, _, text, pattern = min(mounts, key=lambda mount: mount[:3])
         callback: Any = pattern.callback
         choices = {name: words.split("|") for name, words in _ALTERNATION.findall(text)}
-        for place, (template, names) in enumerate(normalize(text)):
+        for index, (template, names) in enumerate(normalize(text)):
             path = "/" + template % {name: f"{{{name}}}" for name in names}
-            if path.endswith("/") and place:
+            if path.endswith("/") and index:
                 continue  # the same with a trailing slash
-            suffix = "_".join(["", *names]) if place else ""
+            suffix = "_".join(["", *names]) if index else ""
             name = re.sub(r"\W", "_", f"{_family(text)}{pattern.name}{suffix}")
-            found.append(Route(path, tuple(names), choices, name, callback.view_class))
-    return sorted(found, key=lambda route: route.path)
+            listed.append(Route(path, tuple(names), choices, name, callback.view_class))
+    return sorted(listed, key=lambda route: route.path)
 
 
 def _family(text: str) -> str:
@@ -132,8 +132,8 @@ class Generator(SchemaGenerator):
             for method in route.methods:
                 operation = route.operation(method)
                 if operation is not None:
-                    told = _operation(route, method, operation, shapes)
-                    paths.setdefault(route.path, {})[method] = told
+                    described = _operation(route, method, operation, shapes)
+                    paths.setdefault(route.path, {})[method] = described
         for name, schema in sorted(shapes.components.items()):
             self._register(name, ResolvedComponent.SCHEMA, schema)
         for status, description in REFUSALS.items():
@@ -169,7 +169,7 @@ class _Shapes:
 
 
 def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without its title, and without `default: null`, which says nothing."""
+    """Return a schema without its title, and without `default: null`."""
     kept = {key: value for key, value in schema.items() if key != "title"}
     if "properties" in kept:
         kept["properties"] = {
@@ -212,7 +212,7 @@ def _operation(route: Route, method: str, operation: Operation, shapes: _Shapes)
     handler = getattr(route.view, method)
     text = inspect.cleandoc(handler.__doc__ or route.view.__doc__ or "")
     summary, _, rest = text.partition("\n\n")
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "operationId": f"{method}_{route.name}",
         "summary": re.sub(r"\s+", " ", summary),
         "tags": [route.tag],
@@ -220,12 +220,12 @@ def _operation(route: Route, method: str, operation: Operation, shapes: _Shapes)
         "security": [] if route.is_public else [{"key": []}, {"bearer": []}],
     }
     if rest:
-        told["description"] = rest
+        described["description"] = rest
     if operation.body is not None:
         content = {kind: _media(operation.body, shapes) for kind in operation.takes}
-        told["requestBody"] = {"content": content, "required": True}
-    told["responses"] = _responses(route, operation, shapes)
-    return told
+        described["requestBody"] = {"content": content, "required": True}
+    described["responses"] = _responses(route, operation, shapes)
+    return described
 
 
 def _media(one: Any, shapes: _Shapes) -> dict[str, Any]:
@@ -268,11 +268,11 @@ def _query_parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, A
 
 
 def _responses(route: Route, operation: Operation, shapes: _Shapes) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    responses: dict[str, Any] = {}
     status = str(operation.status)
-    told[status] = {"description": "Taken" if status == "202" else "Done"}
+    responses[status] = {"description": "Taken" if status == "202" else "Done"}
     if operation.answer is not None:
-        told[status]["content"] = {
+        responses[status]["content"] = {
             kind: _media(operation.answer, shapes) for kind in operation.gives
         }
     refusals = {400, 503, *operation.errors}
@@ -285,8 +285,8 @@ def _responses(route: Route, operation: Operation, shapes: _Shapes) -> dict[str,
     if operation.body is not None:
         refusals |= {413, 415}
     for code in sorted(refusals):
-        told[str(code)] = {"$ref": f"#/components/responses/Refused{code}"}
+        responses[str(code)] = {"$ref": f"#/components/responses/Refused{code}"}
         if operation.refusal is not None:
             content = {kind: _media(operation.refusal, shapes) for kind in operation.gives}
-            told[str(code)] = {"description": REFUSALS[code], "content": content}
-    return told
+            responses[str(code)] = {"description": REFUSALS[code], "content": content}
+    return responses

@@ -62,18 +62,18 @@ def members(**values: Any) -> Iterator[bytes]:
 
 
 def rows_of(
-    found: QuerySet[Row], window: slice, documents: Iterable[str], read: QuerySet[Row]
+    selected: QuerySet[Row], window: slice, documents: Iterable[str], read: QuerySet[Row]
 ) -> Iterator[list[Row]]:
-    """Yield the rows of a window of `found` in order, by chunks of their `documents` (columns).
+    """Yield the rows of a window of `selected` in order, by chunks of their `documents` (columns).
 
     `read` reads them by primary key. Where rows of the window are deleted meanwhile, as many that
     follow it take their place: a client that goes on at the end of the window misses none.
     """
     n_gone = 0
-    sized = sizes.sized(found, documents)[window]
+    sized = sizes.sized(selected, documents)[window]
     for keys in chunks(sized.iterator(CHUNK_ROWS) if window.stop is None else list(sized)):
         rows = read.in_bulk(keys)
         n_gone += len(keys) - len(rows)
         yield [rows[key] for key in keys if key in rows]
     if n_gone and window.stop is not None:
-        yield list(found[window.stop - n_gone : window.stop])
+        yield list(selected[window.stop - n_gone : window.stop])

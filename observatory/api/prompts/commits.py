@@ -84,8 +84,8 @@ class CommitDetail(WorkspaceView):
         self, request: Request, owner: str, repo_handle: str, commit: str, query: shapes.ModelQuery
     ) -> Response:
         repo = repo_or_404(self, owner, repo_handle, is_read=True)
-        found = commits.resolve(repo, commit.replace("\x00", ""))
-        if found is None:
+        resolved = commits.resolve(repo, commit.replace("\x00", ""))
+        if resolved is None:
             raise NotFound("Commit not found")
         PromptRepo.objects.filter(pk=repo.pk).update(num_downloads=F("num_downloads") + 1)
-        return Response(shown(repo, found, has_model=query.include_model))
+        return Response(shown(repo, resolved, has_model=query.include_model))

@@ -54,16 +54,16 @@ def repo_or_404(view: WorkspaceView, owner: str, name: str, *, is_read: bool = F
 
     With `is_read` another workspace's too, under that workspace's name, if it is public.
     """
-    found = None
+    repo = None
     if "\x00" not in name + owner:
         if owner in {"-", view.workspace.slug}:
-            found = of_workspace(view).filter(handle=name).first()
+            repo = of_workspace(view).filter(handle=name).first()
         elif is_read:
             public = PromptRepo.objects.filter(workspace__slug=owner, is_public=True)
-            found = counted(view, public).filter(handle=name).first()
-    if found is None:
+            repo = counted(view, public).filter(handle=name).first()
+    if repo is None:
         raise NotFound("Prompt not found")
-    return found
+    return repo
 
 
 def shown(repo: Any) -> dict[str, Any]:

@@ -258,7 +258,7 @@ class QueueItemDetail(QueueItemView):
 
 
 class QueueItemsDelete(QueueView):
-    """POST .../items/delete: take items out of the queue for good, open or completed."""
+    """POST .../items/delete: remove items from the queue for good, open or completed."""
 
     @endpoint(body=shapes.ItemsDelete, answer=Message)
     def post(self, request: Request, queue_id: str, body: shapes.ItemsDelete) -> Response:

@@ -63,10 +63,10 @@ def _questions(
     existing: Mapping[str, RubricItem],
 ) -> dict[str, dict[str, Any]]:
     questions: dict[str, dict[str, Any]] = {}
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         if item.feedback_key in questions:
-            raise InvalidCondition(f"{place}.feedback_key", f"{item.feedback_key!r} occurs twice")
-        questions[item.feedback_key] = _question(str(place), item, declared)
+            raise InvalidCondition(f"{index}.feedback_key", f"{item.feedback_key!r} occurs twice")
+        questions[item.feedback_key] = _question(str(index), item, declared)
     all_existing = {**existing, **renamed(existing.values(), list(questions.values()))}
     for key, before in all_existing.items():
         if key in questions:
@@ -76,17 +76,18 @@ def _questions(
 
 
 def _beyond_the_wire(before: RubricItem, question: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a question keeps because no config can express it: kind and level.
+    """Return the settings of a question that no config can express: kind and level.
 
     A rating, say, is a continuous config to clients; it stays one while they leave the scale.
     """
     kind = kind_of(before)
     if kind.name == question["kind"]:
         return {"level": before.level}
-    sent = [(category["value"], category["label"]) for category in question["categories"]]
+    choices = [(category["value"], category["label"]) for category in question["categories"]]
     shown = [(c["value"], c["label"]) for c in kind.wire_categories(before) or []]
     is_scale_kept = kind.wire_type == KINDS[question["kind"]].wire_type and (
-        (before.minimum, before.maximum, shown) == (question["minimum"], question["maximum"], sent)
+        (before.minimum, before.maximum, shown)
+        == (question["minimum"], question["maximum"], choices)
     )
     fields = ("kind", "level", "categories")
     return {name: getattr(before, name) for name in fields} if is_scale_kept else {}
@@ -143,7 +144,7 @@ def _named(
 def _implied(by_label: Mapping[str, str], by_score: Mapping[str, str]) -> Mapping[str, Any]:
     """Return the scale that descriptions alone imply: one category each, else 0 to 1."""
     if by_label:
-        labels = [{"value": place, "label": label} for place, label in enumerate(by_label)]
+        labels = [{"value": position, "label": label} for position, label in enumerate(by_label)]
         return {"type": "categorical", "categories": labels}
     return UNIT_SCALE
 

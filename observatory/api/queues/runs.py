@@ -58,7 +58,7 @@ def _entry(item: QueueItem, queue: AnnotationQueue) -> dict[str, Any]:
 
 
 def _pending(item: QueueItem, run_id: UUID) -> dict[str, Any]:
-    """Return what stands for a run that has not arrived: the SDK needs a name and inputs."""
+    """Return a placeholder for a run that has not arrived: the SDK needs a name and inputs."""
     return {
         "id": run_id,
         "name": "pending",

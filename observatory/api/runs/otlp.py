@@ -48,7 +48,7 @@ _INVALID_ARGUMENT: Final = 3
 
 @dataclass(slots=True)
 class SpanBatch(Batch):
-    """What one request says, span by span."""
+    """The spans of one request, decoded."""
 
     spans: list[Mapped] = field(default_factory=list)
 
@@ -86,7 +86,10 @@ class Traces(IngestView):
         rejected = self.take(request, encoding=encoding, project=project)
         answer = ExportTraceServiceResponse()
         if rejected:
-            reasons = [f"{one.item_id or 'a span'}: {one.reason}" for one in rejected[:_N_REASONS]]
+            reasons = [
+                f"{rejection.item_id or 'a span'}: {rejection.reason}"
+                for rejection in rejected[:_N_REASONS]
+            ]
             answer.partial_success.rejected_spans = len(rejected)
             answer.partial_success.error_message = "; ".join(reasons)
         if encoding == PROTOBUF:
@@ -101,8 +104,8 @@ class Traces(IngestView):
             raise TooLarge(f"A body may have {settings.INGEST_MAX_PART_BYTES} bytes decompressed")
         batch = SpanBatch()
         try:
-            for place, span in enumerate(_READERS[names["encoding"]](content[:])):
-                if place >= MAX_SPANS:
+            for index, span in enumerate(_READERS[names["encoding"]](content[:])):
+                if index >= MAX_SPANS:
                     raise TooLarge(f"A request may have {MAX_SPANS} spans")
                 if isinstance(span, Unreadable):
                     batch.rejected.append(_reject("", "invalid_span", span.reason, span.raw))
@@ -137,7 +140,7 @@ def _encoding(request: HttpRequest) -> str:
 
 
 def _mapped(span: Span, project: str | None) -> Mapped | Reject:
-    """Return the run that `span` becomes. Whatever goes wrong costs this span alone."""
+    """Return the run that `span` becomes. An error costs this span only."""
     try:
         return map_span(span, project)
     except BadItem as bad:

@@ -75,10 +75,10 @@ def details_of(selected: Iterable[str]) -> frozenset[str]:
 
 def payloads(selected: frozenset[str]) -> list[str]:
     """Return the JSON columns that the selected wire fields are made of."""
-    wanted = {name for name in search.PAYLOADS if name in selected}
+    columns = {name for name in search.PAYLOADS if name in selected}
     for name in selected & _MADE_OF.keys():
-        wanted.update(_MADE_OF[name])
-    return sorted(wanted)
+        columns.update(_MADE_OF[name])
+    return sorted(columns)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ class DatasetsV2(WorkspaceView):
     @endpoint(query=shapes.DatasetQueryV2, answer=shapes.DatasetPageV2)
     def get(self, request: Request, query: shapes.DatasetQueryV2) -> Response:
         everything = Dataset.objects.filter(workspace=self.workspace)
-        place = pages.place_of(query.cursor, query.page_size, everything)
+        window = pages.place_of(query.cursor, query.page_size, everything)
         datasets = catalogue.matching(
-            catalogue.of_workspace(self.workspace).filter(pk__lte=place.newest),
+            catalogue.of_workspace(self.workspace).filter(pk__lte=window.newest),
             ids=query.id,
             name=query.name,
             name_contains=query.name_contains,
@@ -36,8 +36,8 @@ class DatasetsV2(WorkspaceView):
         order, last = column.desc(nulls_last=True), "-pk"
         if query.sort_order == "asc":
             order, last = column.asc(nulls_last=True), "pk"
-        rows = datasets.select_related("workspace").order_by(order, last)[place.window]
-        page, cursor = place.page(list(rows))
+        rows = datasets.select_related("workspace").order_by(order, last)[window.window]
+        page, cursor = window.page(list(rows))
         items = [shown(dataset) for dataset in page]
         if "example_count" in query.exclude:
             items = [item | {"example_count": None} for item in items]

@@ -30,7 +30,7 @@ def asked_of(body: shapes.ExperimentRunQuery, limit: int) -> ExampleRunsQuery:
     if body.sort and body.sort.by:
         sort_by = f"feedback.{body.sort.by.removeprefix('feedback.')}"
         is_ascending = (body.sort.order or "").upper() == "ASC"
-    place = cursors.read(body.cursor, float, datetime, int) if body.cursor else None
+    position = cursors.read(body.cursor, float, datetime, int) if body.cursor else None
     return ExampleRunsQuery(
         experiments=list(dict.fromkeys(body.experiment_ids or ())),
         filters={
@@ -41,7 +41,7 @@ def asked_of(body: shapes.ExperimentRunQuery, limit: int) -> ExampleRunsQuery:
         sort_by=sort_by,
         is_ascending=is_ascending,
         limit=limit,
-        after=None if place is None else Place(*place),
+        after=None if position is None else Place(*position),
     )
 
 

@@ -78,9 +78,9 @@ def has_details(fields: frozenset[str]) -> bool:
 
 def payloads(fields: frozenset[str]) -> list[str]:
     """Return the JSON columns that the fields are made of."""
-    wanted = set(run_read.payloads(_needed(fields)))
-    wanted |= {name for name in PAYLOADS if f"{name.upper()}_PREVIEW" in fields}
-    return sorted(wanted)
+    columns = set(run_read.payloads(_needed(fields)))
+    columns |= {name for name in PAYLOADS if f"{name.upper()}_PREVIEW" in fields}
+    return sorted(columns)
 
 
 def _needed(fields: frozenset[str]) -> frozenset[str]:

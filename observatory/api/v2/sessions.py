@@ -71,7 +71,7 @@ class SessionsV2(WorkspaceView):
     @endpoint(query=shapes.SessionQueryV2, answer=shapes.SessionPageV2)
     def get(self, request: Request, query: shapes.SessionQueryV2) -> Response:
         everything = Project.objects.filter(workspace=self.workspace)
-        place = pages.place_of(query.cursor, query.page_size, everything)
+        window = pages.place_of(query.cursor, query.page_size, everything)
         projects = catalogue.listed(
             self.workspace,
             ProjectQuery(
@@ -84,7 +84,7 @@ class SessionsV2(WorkspaceView):
                 metadata=query.metadata,
                 filter=condition_in(query.filter),
             ),
-        ).filter(pk__lte=place.newest)
+        ).filter(pk__lte=window.newest)
         if query.tag_value_id or set(query.type) == {AGENT}:  # neither is kept
             projects = projects.none()
         selection = selection_of(query, has_facets=query.include_facets)
@@ -97,7 +97,7 @@ class SessionsV2(WorkspaceView):
             feedback_key=query.sort_by_feedback_key,
             feedback_level=_FEEDBACK_LEVELS[query.sort_by_feedback_source],
         )
-        page, cursor = place.page(list(everyone[place.window]))
+        page, cursor = window.page(list(everyone[window.window]))
         sessions = shown(self.workspace, page, selection if query.include_stats else None)
         return Response(
             {"items": [session_v2(session) for session in sessions], "next_cursor": cursor}
