@@ -47,10 +47,10 @@ VARIANTS = [
         promise="T4",
         breaks="a header chooses the workspace that a key acts in",
         file="observatory/api/kit/auth.py",
-        old="        if wanted and wanted.lower() != str(key.workspace.uuid):\n",
+        old="        if tenant_id and tenant_id.lower() != str(key.workspace.uuid):\n",
         new=(
-            "        if wanted:\n"
-            "            other = Workspace.objects.filter(uuid=wanted).first()\n"
+            "        if tenant_id:\n"
+            "            other = Workspace.objects.filter(uuid=tenant_id).first()\n"
             "            key.workspace = other or key.workspace\n"
             "        if False:\n"
         ),
