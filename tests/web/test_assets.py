@@ -17,6 +17,7 @@ STATIC = ROOT / "observatory" / "web" / "static"
 TEMPLATES = sorted(
     path for path in (ROOT / "templates").rglob("*.html") if "admin" not in path.parts
 )
+STYLES = sorted((STATIC / "obs" / "css").glob("*.css"))
 SCRIPTS = sorted((STATIC / "obs").rglob("*.js"))
 RULES = {
     r"\shx-on[:-]": "inline handlers need eval",
@@ -73,7 +74,7 @@ def test_pages_stay_light() -> None:
     base += compressed(*core)
     assert base <= 40_000
     assert base + compressed(*workbench) <= 55_000
-    assert compressed("obs/obs.css") <= 20_000
+    assert compressed(*(f"obs/css/{path.name}" for path in STYLES)) <= 20_000
 
 
 def test_vendored_files_are_as_published() -> None:
@@ -95,3 +96,18 @@ def test_scripts_use_nothing_the_csp_refuses() -> None:
             r"\beval\(|new Function|\.style\s*=[^=]|\.cssText|setAttribute\(\"style\"|document\.write",
             text,
         ), path.name
+
+
+def test_styles_are_written_one_declaration_a_line() -> None:
+    for path in STYLES:
+        for line in path.read_text().splitlines():
+            assert len(line) <= 110, f"{path.name}: {line}"
+            assert line.count(";") <= 1, f"{path.name}: {line}"
+            assert "{" not in line.rstrip("{"), f"{path.name}: {line}"
+
+
+def test_every_style_sheet_is_loaded_and_none_waits_for_another() -> None:
+    pages = "".join(path.read_text() for path in TEMPLATES)
+    for path in STYLES:
+        assert pages.count(f"{{% static 'obs/css/{path.name}' %}}") == 1
+        assert "@import" not in path.read_text()
