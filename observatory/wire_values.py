@@ -1,4 +1,4 @@
-"""Arithmetic: texts, ids and times as every dialect of the wire writes them.
+"""Arithmetic: texts and times as every dialect of the wire writes them.
 
 Each function raises ValueError with the reason alone; the caller adds the name of the field, as
 InvalidField does.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-_LONGEST_UUID: Final = 45  # characters: urn:uuid: and 36
 
 
 class InvalidField(ValueError):
@@ -38,18 +36,6 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError:
         return "".join(REPLACEMENT if "\ud800" <= c <= "\udfff" else c for c in text)
     return text
-
-
-def parse_uuid(value: Any) -> UUID | None:
-    """Return a UUID or the text of one as a UUID, None for null. Raises ValueError."""
-    if value is None or isinstance(value, UUID):
-        return value
-    if isinstance(value, str) and len(value) <= _LONGEST_UUID:
-        try:
-            return UUID(value)
-        except ValueError:
-            pass
-    raise ValueError("is not a UUID")
 
 
 def parse_time(value: Any) -> datetime:

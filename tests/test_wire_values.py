@@ -1,15 +1,14 @@
-"""Single values of the wire: what PostgreSQL can store, ids and times."""
+"""Single values of the wire: what PostgreSQL can store, and times."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observatory.wire_values import clean_text, is_storable, parse_time, parse_uuid
+from observatory.wire_values import clean_text, is_storable, parse_time
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -37,15 +36,3 @@ def test_times_are_iso_8601_or_epoch_milliseconds(value) -> None:
 def test_an_invalid_time_is_an_error(value) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         parse_time(value)
-
-
-def test_ids_are_read_in_every_spelling_of_a_uuid() -> None:
-    uuid = UUID(int=5)
-    assert {parse_uuid(value) for value in (uuid, str(uuid), uuid.hex, uuid.urn)} == {uuid}
-    assert parse_uuid(None) is None
-
-
-@pytest.mark.parametrize("value", ["x", 5, "0" * 46, ["a"]])
-def test_an_invalid_uuid_is_an_error(value) -> None:
-    with pytest.raises(ValueError, match="is not a UUID"):
-        parse_uuid(value)

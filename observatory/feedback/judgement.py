@@ -1,4 +1,4 @@
-"""Arithmetic: what was sent as feedback, checked and cleaned, before it meets the database."""
+"""Arithmetic: what may be stored as feedback. Its members are checked and cleaned here."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from observatory.feedback import scales
 from observatory.wire_values import InvalidField, clean_text
 
 MAX_KEY = 180  # characters
+MAX_TEXT = 1_000  # characters of a name that feedback refers to
 MAX_COMMENT = 65_536  # bytes of UTF-8
 MAX_DOCUMENT = 1_048_576  # bytes of a value, correction, extra or source metadata
 MAX_DEPTH = 200
@@ -64,20 +65,20 @@ class OfAReview(InvalidFeedback):
         super().__init__("id", "is feedback of a review; take the review back to change it")
 
 
-def clean_document(field: str, document: Any) -> Any:
+def storable_document(document: Any) -> Any:
     """Return a copy of a JSON document that jsonb can hold.
 
-    Raises InvalidFeedback when it is nested deeper than MAX_DEPTH, is larger than MAX_DOCUMENT
-    bytes or holds a number that is not finite.
+    Raises ValueError when it is nested deeper than MAX_DEPTH, is larger than MAX_DOCUMENT bytes
+    or holds a number that is not finite.
     """
 
     def walk(node: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
-            raise InvalidFeedback(field, f"nested deeper than {MAX_DEPTH}")
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
         if isinstance(node, str):
             return clean_text(node)
         if isinstance(node, float) and not math.isfinite(node):
-            raise InvalidFeedback(field, "holds a number that is not finite")
+            raise ValueError("holds a number that is not finite")
         if isinstance(node, Mapping):
             return {clean_text(str(key)): walk(child, depth + 1) for key, child in node.items()}
         if isinstance(node, (list, tuple)):
@@ -86,14 +87,14 @@ def clean_document(field: str, document: Any) -> Any:
 
     cleaned = walk(document, 0)
     if len(exact.dumps(cleaned)) > MAX_DOCUMENT:
-        raise InvalidFeedback(field, f"larger than {MAX_DOCUMENT} bytes")
+        raise ValueError(f"larger than {MAX_DOCUMENT} bytes")
     return cleaned
 
 
-def parse_uuid(field: str, raw: Any) -> UUID | None:
-    """Return `raw` as a UUID, None for null. Raises InvalidFeedback."""
+def clean_document(field: str, document: Any) -> Any:
+    """Return `document` as `storable_document` does. Raises InvalidFeedback that names `field`."""
     try:
-        return wire_values.parse_uuid(raw)
+        return storable_document(document)
     except ValueError as error:
         raise InvalidFeedback(field, str(error)) from None
 
@@ -114,150 +115,63 @@ def parse_time(field: str, raw: Any) -> datetime | None:
     return moment
 
 
-def parse_score(raw: Any) -> float | None:
-    """Return a number or boolean as a score (true is 1), None for null. Raises InvalidFeedback."""
-    if raw is None:
-        return None
+# What members of feedback may be. Each raises ValueError with the reason alone; who reads a body
+# adds the field.
+
+
+def parse_score(raw: Any) -> float:
+    """Return a number or boolean as a score; true is 1. Raises ValueError."""
     if not isinstance(raw, (bool, int, float)):
-        raise InvalidFeedback("score", "must be a number, true, false or null")
-    try:
-        score = exact.double(raw)
-    except ValueError as error:
-        raise InvalidFeedback("score", str(error)) from None
+        raise ValueError("must be a number, true, false or null")
+    score = exact.double(raw)
     if abs(score) > MAX_SCORE:
-        raise InvalidFeedback("score", f"must be finite and within {MAX_SCORE:g}")
+        raise ValueError(f"must be finite and within {MAX_SCORE:g}")
     return score
 
 
 def parse_value(raw: Any) -> Any:
-    """Return a value cleaned: number, boolean, text, object or null. The SDKs cannot read lists."""
+    """Return a number, boolean, text or object, cleaned. Raises ValueError.
+
+    The SDKs cannot read lists.
+    """
     if isinstance(raw, (list, tuple)):
-        raise InvalidFeedback("value", "must be a number, boolean, text or object, not a list")
-    return clean_document("value", raw)
+        raise ValueError("must be a number, boolean, text or object, not a list")
+    return storable_document(raw)
 
 
 def parse_correction(raw: Any) -> Any:
-    """Return a correction cleaned: an object, a text or null."""
-    if raw is not None and not isinstance(raw, (str, Mapping)):
-        raise InvalidFeedback("correction", "must be an object or a text")
-    return clean_document("correction", raw)
+    """Return an object or a text, cleaned. Raises ValueError."""
+    if not isinstance(raw, (str, Mapping)):
+        raise ValueError("must be an object or a text")
+    return storable_document(raw)
 
 
-def parse_comment(raw: Any) -> str | None:
-    """Return a comment of at most MAX_COMMENT bytes."""
-    if raw is None:
-        return None
+def parse_comment(raw: Any) -> str:
+    """Return a text of at most MAX_COMMENT bytes, cleaned. Raises ValueError."""
     if not isinstance(raw, str):
-        raise InvalidFeedback("comment", "must be a text")
+        raise ValueError("must be a text")
     comment = clean_text(raw)
     if len(comment.encode()) > MAX_COMMENT:
-        raise InvalidFeedback("comment", f"longer than {MAX_COMMENT} bytes")
+        raise ValueError(f"longer than {MAX_COMMENT} bytes")
     return comment
 
 
-def parse_key(raw: Any, field: str = "key") -> str:
-    """Return a feedback key: 1 to MAX_KEY characters."""
-    if not isinstance(raw, str) or not raw:
-        raise InvalidFeedback(field, "is missing")
-    if len(raw) > MAX_KEY:
-        raise InvalidFeedback(field, f"longer than {MAX_KEY} characters")
-    return clean_text(raw)
-
-
-def parse_config(raw: Any) -> dict[str, Any] | None:
-    """Return a feedback_config as `scales.parse` does, None for null."""
-    if raw is None:
-        return None
-    try:
-        return scales.parse(clean_document("feedback_config", raw))
-    except InvalidFeedback:
-        raise
-    except ValueError as error:
-        raise InvalidFeedback("feedback_config", str(error)) from None
-
-
-def parse_object(field: str, raw: Any) -> dict[str, Any] | None:
-    """Return a JSON object cleaned, None for null."""
-    if raw is None:
-        return None
+def parse_document(raw: Any) -> dict[str, Any]:
+    """Return an object, cleaned. Raises ValueError."""
     if not isinstance(raw, Mapping):
-        raise InvalidFeedback(field, "must be an object")
-    cleaned: dict[str, Any] = clean_document(field, raw)
+        raise ValueError("must be an object")
+    cleaned: dict[str, Any] = storable_document(raw)
     return cleaned
 
 
-def _source(raw: Any) -> tuple[str, dict[str, Any] | None]:
-    """Return the type and metadata of a `feedback_source`; its user fields are never believed."""
-    source = parse_object("feedback_source", raw)
-    if source is None:
-        return "api", None
-    kind = source.get("type") or "api"
+def parse_scale(raw: Any) -> dict[str, Any]:
+    """Return a feedback_config as `scales.parse` does. Raises ValueError."""
+    return scales.parse(storable_document(raw))
+
+
+def parse_source(raw: Any) -> str:
+    """Return a type of feedback source, `api` for an empty one. Raises ValueError."""
+    kind = raw or "api"
     if not isinstance(kind, str) or kind not in SOURCES:
-        known = ", ".join(sorted(SOURCES))
-        raise InvalidFeedback("feedback_source.type", f"must be one of {known}")
-    return kind, parse_object("feedback_source.metadata", source.get("metadata"))
-
-
-def _text(field: str, raw: Any) -> str | None:
-    if raw is None:
-        return None
-    if not isinstance(raw, str) or len(raw) > 1_000:
-        raise InvalidFeedback(field, "must be a text of at most 1000 characters")
-    return clean_text(raw)
-
-
-def parse(body: Any) -> FeedbackInput:
-    """Return the feedback that a wire object describes. Raises InvalidFeedback.
-
-    Unknown fields are ignored, and so are those that say who is asking. Both `feedback_config`
-    and the JavaScript SDK's `feedbackConfig` are read. `trace_id` alone judges the root.
-    """
-    if not isinstance(body, Mapping):
-        raise InvalidFeedback("feedback", "must be an object")
-    source_type, source_metadata = _source(body.get("feedback_source"))
-    config = body.get("feedback_config")
-    trace_id = parse_uuid("trace_id", body.get("trace_id"))
-    run_id = parse_uuid("run_id", body.get("run_id")) or trace_id
-    session_id = parse_uuid("session_id", body.get("session_id"))
-    if run_id is None and session_id is None:
-        raise InvalidFeedback("run_id", "either run_id or session_id is needed")
-    return FeedbackInput(
-        key=parse_key(body.get("key")),
-        id=parse_uuid("id", body.get("id")),
-        run_id=run_id,
-        trace_id=trace_id,
-        session_id=session_id,
-        score=parse_score(body.get("score")),
-        value=parse_value(body.get("value")),
-        comment=parse_comment(body.get("comment")),
-        correction=parse_correction(body.get("correction")),
-        source_type=source_type,
-        source_metadata=source_metadata,
-        config=parse_config(body.get("feedbackConfig") if config is None else config),
-        is_error=body.get("error") is True,
-        comparative_experiment_id=parse_uuid(
-            "comparative_experiment_id", body.get("comparative_experiment_id")
-        ),
-        feedback_group_id=parse_uuid("feedback_group_id", body.get("feedback_group_id")),
-        feedback_thread_id=_text("feedback_thread_id", body.get("feedback_thread_id")),
-        extra=parse_object("extra", body.get("extra")),
-        created_at=parse_time("created_at", body.get("created_at")),
-    )
-
-
-CHANGEABLE = ("score", "value", "correction", "comment", "config")
-
-
-def parse_changes(body: Any) -> dict[str, Any]:
-    """Return what a PATCH body changes, by the names of CHANGEABLE; null means keep."""
-    if not isinstance(body, Mapping):
-        raise InvalidFeedback("feedback", "must be an object")
-    config = body.get("feedback_config")
-    changes = {
-        "score": parse_score(body.get("score")),
-        "value": parse_value(body.get("value")),
-        "correction": parse_correction(body.get("correction")),
-        "comment": parse_comment(body.get("comment")),
-        "config": parse_config(body.get("feedbackConfig") if config is None else config),
-    }
-    return {name: change for name, change in changes.items() if change is not None}
+        raise ValueError(f"must be one of {', '.join(sorted(SOURCES))}")
+    return kind

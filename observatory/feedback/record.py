@@ -302,7 +302,7 @@ def record(
 def update(
     workspace: Workspace, uuid: UUID, changed: Mapping[str, Any], *, now: datetime
 ) -> Feedback:
-    """Change the fields of `judgement.CHANGEABLE` that `changed` names; the author stays.
+    """Change those of score, value, correction, comment and config that `changed` names.
 
     Raises Feedback.DoesNotExist, InvalidFeedback when the scale is enforced, and OfAReview for
     what a review wrote.

@@ -22,6 +22,7 @@ from observatory.api.kit.bodies import (
     Moment,
     PageQuery,
     Prose,
+    Query,
     Real,
     UntaggedBody,
     body_in,
@@ -32,7 +33,7 @@ from observatory.api.kit.bodies import (
 )
 from observatory.api.kit.endpoint import ATTRIBUTE, endpoint
 from observatory.api.kit.errors import Unprocessable
-from observatory.api.kit.members import MAX_IDS, Flag, Id, Ids, Names
+from observatory.api.kit.members import MAX_IDS, AnyUUID, Flag, Id, Ids, Names
 from observatory.exact import Number
 
 
@@ -144,6 +145,7 @@ class Search(Body, kw_only=True):
     reads_digits = True
     is_root: Flag | None = None
     parent: Id | None = None
+    example: AnyUUID | None = None
     ids: Ids | None = None
     select: Names | None = None
     size: Annotated[int, Meta(ge=1, le=20)] | None = None
@@ -161,6 +163,7 @@ def test_members_that_read_themselves_take_what_clients_send_for_them() -> None:
     assert read(Search, {"parent": []}).parent is None
     empty = read(Search, {"is_root": False, "parent": "", "ids": "", "select": []})
     assert (empty.is_root, empty.parent, empty.ids, empty.select) == (False, None, None, None)
+    assert read(Search, {"example": f"{{{first}}}"}).example == UUID(int=1)
     listed = read(Search, {"ids": [], "select": ["name"]})
     assert (listed.ids, listed.select) == ([], ["name"])
 
@@ -172,6 +175,7 @@ def test_members_that_read_themselves_take_what_clients_send_for_them() -> None:
         ({"is_root": "true"}, "is_root: must be true or false"),
         ({"parent": ["x"]}, "parent: must be a UUID"),
         ({"parent": [str(UUID(int=1))] * 2}, "parent: must be a UUID"),
+        ({"example": ""}, "example: must be a UUID"),
         ({"ids": [str(UUID(int=1)), 7]}, "ids.1: must be a UUID"),
         ({"ids": "x"}, "ids: must be a UUID"),
         ({"ids": ["x"] * (MAX_IDS + 1)}, f"ids: must have at most {MAX_IDS} values"),
@@ -255,6 +259,20 @@ def test_a_body_that_the_handler_reads_is_only_described() -> None:
     assert getattr(described, ATTRIBUTE).body is Upload
 
 
+def test_a_query_that_the_handler_reads_may_keep_what_is_empty() -> None:
+    class Link(Query):
+        is_read_by_handler = True
+        keeps_empty = True
+        comment: str | None = None
+
+    def get(view: Any, request: Any) -> str:
+        return "read by the handler"
+
+    assert endpoint(query=Link)(get)(None, None) == "read by the handler"
+    assert read_query(Link, QueryDict("comment=")).comment == ""
+    assert read_query(Link, QueryDict("")).comment is None
+
+
 def test_query_parameters_are_read_as_the_sdks_send_them() -> None:
     one, two = UUID(int=1), UUID(int=2)
     text = f"ids={one}&ids={two}&limit=5&is_open=True&since=2026-01-02T03:04:05 00:00&name=&limit=7"
@@ -277,8 +295,11 @@ def test_query_parameters_are_read_as_the_sdks_send_them() -> None:
         ("limit=0", "limit: must be at least 1"),
         ("limit=1001", "limit: must be at most 1000"),
         ("limit=x", "limit: must be a whole number"),
+        ("limit=1e1", "limit: must be a whole number"),
+        ("limit=5.0", "limit: must be a whole number"),
         ("offset=-1", "offset: must be at least 0"),
         ("is_open=maybe", "is_open: must be true or false"),
+        ("is_open=null", "is_open: must be true or false"),
         ("state=none", "state: must be all, true or false"),
         ("ids=x", "ids.0: must be a UUID"),
         ("since=null", "since: is not a time (ISO 8601 or epoch milliseconds)"),

@@ -159,7 +159,7 @@ class SharedFeedback(SharedView):
             rows = rows.filter(project__uuid__in=query.session)
         if query.key:
             rows = rows.filter(key__in=query.key)
-        return listed(rows, request, lambda feedback: shown_publicly(feedback, share.token))
+        return listed(rows, query.window, lambda feedback: shown_publicly(feedback, share.token))
 
 
 class SharedSessionsBulk(SharedView):

@@ -10,12 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.feedback import schemas as shapes
-from observatory.api.kit import parameters
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
-from observatory.feedback import configs, judgement, scales
+from observatory.feedback import configs
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import FeedbackConfig
 from observatory.workspaces.models import Workspace
@@ -36,56 +35,27 @@ def shown(declared: FeedbackConfig, workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _read(body: Any) -> tuple[str, dict[str, Any] | None, dict[str, bool]]:
-    """Return the key, the config and the flags that a body names; null is not named."""
-    try:
-        if not isinstance(body, dict):
-            raise InvalidFeedback("feedback_key", "is missing")
-        key = judgement.parse_key(body.get("feedback_key"), "feedback_key")
-        config = judgement.parse_config(body.get("feedback_config"))
-        flags = {flag: body[flag] for flag in configs.FLAGS if body.get(flag) is not None}
-        for flag, wanted in flags.items():
-            if not isinstance(wanted, bool):
-                raise InvalidFeedback(flag, "must be true or false")
-    except InvalidFeedback as error:
-        raise Unprocessable(str(error)) from None
-    return key, config, flags
-
-
-def _listed(body: Any, name: str) -> list[Any]:
-    """Return a list that a body names, empty if it names none."""
-    given = body.get(name) or []
-    if not isinstance(given, list) or len(given) > scales.MAX_CATEGORIES:
-        raise Unprocessable(f"{name}: must be a list of at most {scales.MAX_CATEGORIES}")
-    try:
-        cleaned: list[Any] = judgement.clean_document(name, given)
-    except InvalidFeedback as error:
-        raise Unprocessable(str(error)) from None
-    return cleaned
-
-
 class FeedbackConfigs(WorkspaceView):
     """GET, POST, PATCH and DELETE /feedback-configs, as the SDKs' *_feedback_config do."""
 
     @endpoint(query=shapes.FeedbackConfigQuery, answer=list[shapes.FeedbackConfig])
-    def get(self, request: Request) -> Response:
-        found = FeedbackConfig.objects.filter(workspace=self.workspace).order_by("key")
-        if keys := parameters.listed(request, "key"):
-            found = found.filter(key__in=keys)
-        if part := parameters.one(request, "name_contains"):
-            found = found.filter(key__icontains=part)
-        if (is_enforced := parameters.flag(request, "is_enforced")) is not None:
-            found = found.filter(is_enforced=is_enforced)
-        parameters.flag(request, "include_all_configs")  # there are no others of a key
-        return Response([shown(c, self.workspace) for c in found[parameters.window(request)]])
+    def get(self, request: Request, query: shapes.FeedbackConfigQuery) -> Response:
+        declared = FeedbackConfig.objects.filter(workspace=self.workspace).order_by("key")
+        if query.key:
+            declared = declared.filter(key__in=query.key)
+        if query.name_contains:
+            declared = declared.filter(key__icontains=query.name_contains)
+        if query.is_enforced is not None:
+            declared = declared.filter(is_enforced=query.is_enforced)
+        return Response([shown(config, self.workspace) for config in declared[query.window]])
 
     @endpoint(body=shapes.FeedbackConfigCreate, answer=shapes.FeedbackConfig, errors=(409,))
-    def post(self, request: Request) -> Response:
-        key, config, flags = _read(request.data)
-        if config is None:
-            raise Unprocessable("feedback_config: is missing")
+    def post(self, request: Request, body: shapes.FeedbackConfigCreate) -> Response:
+        key = body.feedback_key
         try:
-            declared = configs.declare(self.workspace, key, config, flags, now=timezone.now())
+            declared = configs.declare(
+                self.workspace, key, body.feedback_config, body.flags(), now=timezone.now()
+            )
         except configs.ConfigConflict as conflict:
             if conflict.is_enforced:
                 raise Conflict(f"feedback_key: {key!r} has an enforced feedback_config") from None
@@ -96,20 +66,21 @@ class FeedbackConfigs(WorkspaceView):
         return Response(shown(declared, self.workspace))
 
     @endpoint(body=shapes.FeedbackConfigChange, answer=shapes.FeedbackConfig, errors=(404,))
-    def patch(self, request: Request) -> Response:
-        body: Any = request.data
-        key, config, flags = _read(body)
-        named = parameters.sent_uuid(body, "id")
-        if named is not None and named != configs.id_of(self.workspace, key):
+    def patch(self, request: Request, body: shapes.FeedbackConfigChange) -> Response:
+        key = body.feedback_key
+        if body.id is not None and body.id != configs.id_of(self.workspace, key):
             raise NotFound("Feedback config not found")
-        changed = {**({} if config is None else {"config": config}), **flags}
-        categories = {
-            "added": _listed(body, "add_categories"),
-            "removed": _listed(body, "remove_categories"),
-        }
+        changes: dict[str, Any] = {**body.flags()}
+        if body.feedback_config is not None:
+            changes["config"] = body.feedback_config
         try:
             declared = configs.change(
-                self.workspace, key, changed, now=timezone.now(), **categories
+                self.workspace,
+                key,
+                changes,
+                now=timezone.now(),
+                added=body.add_categories or [],
+                removed=body.remove_categories or [],
             )
         except FeedbackConfig.DoesNotExist:
             raise NotFound("Feedback config not found") from None
@@ -118,14 +89,12 @@ class FeedbackConfigs(WorkspaceView):
         return Response(shown(declared, self.workspace))
 
     @endpoint(query=shapes.FeedbackConfigNamed, answer=Message, errors=(404,))
-    def delete(self, request: Request) -> Response:
-        key, named = parameters.one(request, "feedback_key"), parameters.uuid(request, "id")
-        if (key is None) == (named is None):
+    def delete(self, request: Request, query: shapes.FeedbackConfigNamed) -> Response:
+        key = query.feedback_key
+        if (key is None) == (query.id is None):
             raise Unprocessable("feedback_key: name exactly one of feedback_key and id")
-        if named is not None:
-            key = configs.key_of(self.workspace, named)
-        if key is None:
-            raise NotFound("Feedback config not found")
-        if not configs.withdraw(self.workspace, key):
+        if query.id is not None:
+            key = configs.key_of(self.workspace, query.id)
+        if key is None or not configs.withdraw(self.workspace, key):
             raise NotFound("Feedback config not found")
         return Response({"message": "Feedback config deleted"})

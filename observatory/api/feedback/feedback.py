@@ -1,4 +1,4 @@
-"""/feedback: what people and models thought of a run."""
+"""/feedback: scores, values and comments on runs and projects."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.feedback import schemas as shapes
-from observatory.api.kit import parameters, streamed
+from observatory.api.kit import bodies, streamed
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Conflict, Unprocessable
 from observatory.api.kit.types import Message
-from observatory.feedback import judgement, record
+from observatory.feedback import record
 from observatory.feedback.judgement import InvalidFeedback, OfAReview
 from observatory.feedback.models import Feedback
 from observatory.workspaces.models import ApiKey, Workspace
@@ -31,7 +31,7 @@ MAX_BATCH = 1_000
 def shown_publicly(feedback: Feedback, share: UUID) -> dict[str, Any]:
     """Return feedback for readers with a share token.
 
-    Its id is another one, the same at each read: its own may be that of a token (feedback.tokens).
+    It shows another id, the same at each read: its own may be that of a token (feedback.tokens).
     """
     return {**shown(feedback), "id": uuid5(share, str(feedback.uuid))}
 
@@ -71,10 +71,10 @@ def shown(feedback: Feedback, *, has_user_names: bool = False) -> dict[str, Any]
 
 
 def readable(workspace: Workspace, key: ApiKey | None = None) -> QuerySet[Feedback]:
-    """Return the feedback of `workspace` that may be read, with what `shown` tells of it.
+    """Return the feedback of `workspace` that may be read, with the rows that `shown` needs.
 
-    Answers that blind reviewing still hides are left out, but not what `key` itself has sent
-    and no review has taken.
+    Answers that blind reviewing still hides are left out, except feedback that `key` itself
+    created and no review has taken.
     """
     rows = Feedback.objects.filter(workspace=workspace).select_related("project", "user")
     if key is None:
@@ -87,77 +87,58 @@ def refusal(error: InvalidFeedback) -> Conflict | Unprocessable:
     return Conflict(str(error)) if isinstance(error, OfAReview) else Unprocessable(str(error))
 
 
-def filters(request: Request) -> Q:
+def conditions(query: shapes.FeedbackFilter) -> Q:
     """Return the conditions of GET /feedback; an unknown id matches nothing."""
-    asked = Q()
-    for parameter, field in (
-        ("run", "run_id"),
-        ("session", "project__uuid"),
-        ("user", "user__uuid"),
-    ):
-        if ids := parameters.uuids(request, parameter):
-            asked &= Q(**{f"{field}__in": ids})
-    if keys := parameters.listed(request, "key"):
-        asked &= Q(key__in=keys)
-    if sources := parameters.listed(request, "source"):
+    chosen = {
+        "run_id__in": query.run,
+        "project__uuid__in": query.session,
+        "user__uuid__in": query.user,
+        "key__in": query.key,
+        "comparative_experiment_id": query.comparative_experiment_id,
+        "feedback_thread_id": query.feedback_thread_id,
+        "created_at__gte": query.min_created_at,
+        "created_at__lte": query.max_created_at,
+        "score__isnull": None if query.has_score is None else not query.has_score,
+        "run_id__isnull": None if query.level is None else query.level == "session",
+    }
+    condition = Q(**{name: value for name, value in chosen.items() if value is not None})
+    if query.source:
         # The Python SDK writes its enum's name, FeedbackSourceType.MODEL, instead of its value.
-        asked &= Q(source_type__in=[text.rpartition(".")[2].lower() for text in sources])
-    if comparison := parameters.uuid(request, "comparative_experiment_id"):
-        asked &= Q(comparative_experiment_id=comparison)
-    if thread := parameters.one(request, "feedback_thread_id"):
-        asked &= Q(feedback_thread_id=thread)
-    if since := parameters.moment(request, "min_created_at"):
-        asked &= Q(created_at__gte=since)
-    if until := parameters.moment(request, "max_created_at"):
-        asked &= Q(created_at__lte=until)
-    return asked & _presence(request)
-
-
-def _presence(request: Request) -> Q:
-    """Return the conditions on what a feedback has: a score, a comment, a run."""
-    asked = Q()
-    if (has_score := parameters.flag(request, "has_score")) is not None:
-        asked &= Q(score__isnull=not has_score)
-    if (has_comment := parameters.flag(request, "has_comment")) is not None:
-        commented = Q(comment__isnull=False) & ~Q(comment="")
-        asked &= commented if has_comment else ~commented
-    level = parameters.one(request, "level")
-    if level not in {None, "run", "session"}:
-        raise Unprocessable("level: must be run or session")
-    if level is not None:
-        asked &= Q(run_id__isnull=level == "session")
-    return asked
+        sources = [text.rpartition(".")[2].lower() for text in query.source]
+        condition &= Q(source_type__in=sources)
+    if query.has_comment is not None:
+        has_comment = Q(comment__isnull=False) & ~Q(comment="")
+        condition &= has_comment if query.has_comment else ~has_comment
+    return condition
 
 
 DOCUMENTS = ("value", "correction", "extra", "source_metadata", "comment")
 
 
 def listed(
-    rows: QuerySet[Feedback], request: Request, shown_as: Callable[[Feedback], dict[str, Any]]
+    rows: QuerySet[Feedback], window: slice, shown_as: Callable[[Feedback], dict[str, Any]]
 ) -> HttpResponseBase:
-    """Return the page of `rows`, newest first, that the request asks for."""
-    found = rows.order_by("-created_at", "-id")
+    """Return the page `window` of `rows`, newest first."""
+    newest = rows.order_by("-created_at", "-id")
     every = Feedback.objects.select_related("project", "user")
-    pages = streamed.rows_of(found, parameters.window(request), DOCUMENTS, every)
-    return streamed.answer(streamed.array(shown_as(one) for page in pages for one in page))
+    pages = streamed.rows_of(newest, window, DOCUMENTS, every)
+    return streamed.answer(streamed.array(shown_as(row) for page in pages for row in page))
 
 
 class FeedbackCollection(WorkspaceView):
     """POST /feedback (create_feedback) and GET /feedback (list_feedback)."""
 
     @endpoint(query=shapes.FeedbackQuery, answer=list[shapes.Feedback])
-    def get(self, request: Request) -> HttpResponseBase:
-        has_names = parameters.flag(request, "include_user_names") is True
-        rows = readable(self.workspace, self.caller.key).filter(filters(request))
-        return listed(rows, request, partial(shown, has_user_names=has_names))
+    def get(self, request: Request, query: shapes.FeedbackQuery) -> HttpResponseBase:
+        rows = readable(self.workspace, self.caller.key).filter(conditions(query))
+        return listed(rows, query.window, partial(shown, has_user_names=query.include_user_names))
 
     @endpoint(body=shapes.FeedbackCreate, answer=shapes.Feedback)
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, body: shapes.FeedbackCreate) -> Response:
         """Store feedback, also of a run that is not here yet: a 404 would block the SDK."""
         try:
-            sent = judgement.parse(request.data)
             feedback = record.record(
-                self.workspace, sent, now=timezone.now(), api_key=self.caller.key
+                self.workspace, body.to_input(), now=timezone.now(), api_key=self.caller.key
             )
         except InvalidFeedback as error:
             raise refusal(error) from None
@@ -173,17 +154,17 @@ class FeedbackBatch(WorkspaceView):
         status=202,
     )
     def post(self, request: Request) -> Response:
-        body = request.data.get("feedback") if isinstance(request.data, dict) else request.data
-        if not isinstance(body, list):
+        items = request.data.get("feedback") if isinstance(request.data, dict) else request.data
+        if not isinstance(items, list):
             raise Unprocessable("feedback: must be an array")
-        if len(body) > MAX_BATCH:
-            raise Unprocessable(f"feedback: more than {MAX_BATCH} at once")
+        if len(items) > MAX_BATCH:
+            raise Unprocessable(f"feedback: must have at most {MAX_BATCH} values")
         inputs, errors = [], []
-        for place, item in enumerate(body):
+        for place, item in enumerate(items):
             try:
-                inputs.append(judgement.parse(item))
-            except InvalidFeedback as error:
-                errors.append({"index": place, "detail": str(error)})
+                inputs.append(bodies.read(shapes.FeedbackCreate, item).to_input())
+            except Unprocessable as error:
+                errors.append({"index": place, "detail": str(error.detail)})
         recorded = record.record_many(
             self.workspace, inputs, now=timezone.now(), api_key=self.caller.key
         )
@@ -195,22 +176,21 @@ class FeedbackDetail(WorkspaceView):
     """GET (read_feedback), PATCH (update_feedback), DELETE (delete_feedback) /feedback/{id}."""
 
     @endpoint(query=shapes.FeedbackReadQuery, answer=shapes.Feedback)
-    def get(self, request: Request, feedback_id: str) -> Response:
-        has_names = parameters.flag(request, "include_user_names") is True
-        return Response(shown(self._found(feedback_id), has_user_names=has_names))
+    def get(self, request: Request, feedback_id: str, query: shapes.FeedbackReadQuery) -> Response:
+        feedback = self._feedback_or_404(uuid_or_404(feedback_id))
+        return Response(shown(feedback, has_user_names=query.include_user_names))
 
     @endpoint(body=shapes.FeedbackChange, answer=shapes.Feedback)
-    def patch(self, request: Request, feedback_id: str) -> Response:
+    def patch(self, request: Request, feedback_id: str, body: shapes.FeedbackChange) -> Response:
         """Change feedback. What a review wrote is changed by its reviewer only: 409."""
         uuid = self._changeable(feedback_id)
         try:
-            changed = judgement.parse_changes(request.data)
-            record.update(self.workspace, uuid, changed, now=timezone.now())
+            record.update(self.workspace, uuid, body.changes(), now=timezone.now())
         except Feedback.DoesNotExist:
             raise NotFound("Feedback not found") from None
         except InvalidFeedback as error:
             raise refusal(error) from None
-        return Response(shown(self._found(uuid)))
+        return Response(shown(self._feedback_or_404(uuid)))
 
     @endpoint(answer=Message)
     def delete(self, request: Request, feedback_id: str) -> Response:
@@ -223,8 +203,7 @@ class FeedbackDetail(WorkspaceView):
             raise NotFound("Feedback not found")
         return Response({"message": "Feedback deleted"})
 
-    def _found(self, feedback_id: str | UUID) -> Feedback:
-        uuid = feedback_id if isinstance(feedback_id, UUID) else uuid_or_404(feedback_id)
+    def _feedback_or_404(self, uuid: UUID) -> Feedback:
         feedback = readable(self.workspace, self.caller.key).filter(uuid=uuid).first()
         if feedback is None:
             raise NotFound("Feedback not found")

@@ -2,73 +2,116 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, TypedDict
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
-from observatory.api.kit.types import Moment, Object, PageQuery
+from observatory.api.feedback.members import (
+    Categories,
+    CategoryValues,
+    Comment,
+    Config,
+    Correction,
+    Document,
+    IsTrue,
+    Length,
+    LinkScore,
+    Score,
+    Source,
+    Value,
+)
+from observatory.api.kit.bodies import Body, Moment, PageQuery, Prose, Query
+from observatory.api.kit.members import AnyUUID
+from observatory.api.kit.types import Object
+from observatory.feedback import configs
+from observatory.feedback.judgement import MAX_KEY, MAX_TEXT, FeedbackInput, InvalidFeedback
+from observatory.feedback.tokens import TokenInput
 
-Key = Annotated[str, Meta(min_length=1, max_length=180)]
-Score = float | bool | None
-Value = float | bool | str | Object | None
-Correction = Object | str | None
-
-
-class Category(TypedDict):
-    """One of the labels of a scale."""
-
-    value: float
-    label: NotRequired[str | None]
-
-
-class Scale(TypedDict):
-    """What scores and values a key takes."""
-
-    type: Literal["continuous", "categorical", "freeform"]
-    min: NotRequired[float | None]
-    max: NotRequired[float | None]
-    categories: NotRequired[list[Category] | None]
-    allows_multiple_categories: NotRequired[bool | None]
-
-
-class FeedbackSourceCreate(TypedDict, total=False):
-    """Where a judgement comes from."""
-
-    type: str
-    metadata: Object | None
+Key = Annotated[Prose, Meta(min_length=1, max_length=MAX_KEY)]
 
 
-class FeedbackChange(TypedDict, total=False):
-    """What to change of a feedback; null keeps."""
+class FeedbackSourceCreate(Struct, kw_only=True):
+    """The source of feedback to create. Who sent it is told by the key alone."""
 
-    score: Score
-    value: Value
-    comment: str | None
-    correction: Correction
-    feedback_config: Scale | None
+    type: Source = "api"
+    metadata: Document | None = None
 
 
-class FeedbackCreate(FeedbackChange):
-    """A judgement of a run, of a trace or of a project. The same id again replaces."""
+class FeedbackChange(Body):
+    """Changes of feedback. Null and absent members stay as they are."""
+
+    score: Score | None = None
+    value: Value | None = None
+    comment: Comment | None = None
+    correction: Correction | None = None
+    feedback_config: Config | None = None
+    config_of_javascript: Config | None = field(default=None, name="feedbackConfig")
+
+    @property
+    def config(self) -> dict[str, Any] | None:
+        return self.config_of_javascript if self.feedback_config is None else self.feedback_config
+
+    def changes(self) -> dict[str, Any]:
+        """Return what is to change, as `feedback.record.update` takes it."""
+        members = {
+            "score": self.score,
+            "value": self.value,
+            "comment": self.comment,
+            "correction": self.correction,
+            "config": self.config,
+        }
+        return {name: member for name, member in members.items() if member is not None}
+
+
+class FeedbackCreate(FeedbackChange, kw_only=True):
+    """Feedback on a run, a trace (its root) or a project. The same id again replaces it."""
 
     key: Key
-    id: NotRequired[UUID | None]
-    run_id: NotRequired[UUID | None]
-    trace_id: NotRequired[UUID | None]
-    session_id: NotRequired[UUID | None]
-    feedback_source: NotRequired[FeedbackSourceCreate | None]
-    error: NotRequired[bool | None]
-    comparative_experiment_id: NotRequired[UUID | None]
-    feedback_group_id: NotRequired[UUID | None]
-    feedback_thread_id: NotRequired[str | None]
-    extra: NotRequired[Object | None]
-    created_at: NotRequired[Moment | None]
+    id: AnyUUID | None = None
+    run_id: AnyUUID | None = None
+    trace_id: AnyUUID | None = None
+    session_id: AnyUUID | None = None
+    feedback_source: FeedbackSourceCreate | None = None
+    error: IsTrue | None = None
+    comparative_experiment_id: AnyUUID | None = None
+    feedback_group_id: AnyUUID | None = None
+    feedback_thread_id: Annotated[Prose, Meta(max_length=MAX_TEXT)] | None = None
+    extra: Document | None = None
+    created_at: Moment | None = None
+
+    def __post_init__(self) -> None:
+        if self.run_id is None and self.trace_id is None and self.session_id is None:
+            raise InvalidFeedback("run_id", "either run_id or session_id is needed")
+
+    def to_input(self) -> FeedbackInput:
+        """Return the feedback as `feedback.record` takes it."""
+        source = self.feedback_source or FeedbackSourceCreate()
+        return FeedbackInput(
+            key=self.key,
+            id=self.id,
+            run_id=self.run_id or self.trace_id,
+            trace_id=self.trace_id,
+            session_id=self.session_id,
+            score=self.score,
+            value=self.value,
+            comment=self.comment,
+            correction=self.correction,
+            source_type=source.type,
+            source_metadata=source.metadata,
+            config=self.config,
+            is_error=self.error is True,
+            comparative_experiment_id=self.comparative_experiment_id,
+            feedback_group_id=self.feedback_group_id,
+            feedback_thread_id=self.feedback_thread_id,
+            extra=self.extra,
+            created_at=self.created_at,
+        )
 
 
 class FeedbackSource(TypedDict):
-    """Where a judgement came from, and who gave it."""
+    """The source of feedback, and its author."""
 
     type: str | None
     metadata: Object | None
@@ -78,7 +121,7 @@ class FeedbackSource(TypedDict):
 
 
 class Feedback(TypedDict):
-    """A judgement."""
+    """Feedback on a run or a project."""
 
     id: UUID
     created_at: datetime
@@ -89,7 +132,7 @@ class Feedback(TypedDict):
     session_id: UUID | None
     start_time: datetime | None
     is_root: bool | None
-    score: Score
+    score: float | None
     value: Any
     comment: str | None
     correction: Any
@@ -100,37 +143,45 @@ class Feedback(TypedDict):
     extra: Object | None
 
 
-class FeedbackReadQuery(TypedDict, total=False):
-    """Whether to name people."""
+class FeedbackReadQuery(Query):
+    """Query parameters of GET /feedback/{id}."""
 
-    include_user_names: bool
-
-
-class FeedbackQuery(PageQuery, FeedbackReadQuery, total=False):
-    """Which feedback is meant."""
-
-    run: list[UUID]
-    session: list[UUID]
-    user: list[UUID]
-    key: list[str]
-    source: list[str]
-    comparative_experiment_id: UUID
-    feedback_thread_id: str
-    min_created_at: datetime
-    max_created_at: datetime
-    has_score: bool
-    has_comment: bool
-    level: Literal["run", "session"]
+    include_user_names: bool = False
 
 
-class FeedbackBatch(TypedDict):
-    """Feedback to store; a bad one costs only itself."""
+class FeedbackFilter(PageQuery):
+    """Query parameters that choose feedback."""
+
+    run: list[AnyUUID] | None = None
+    session: list[AnyUUID] | None = None
+    user: list[AnyUUID] | None = None
+    key: list[str] | None = None
+    source: list[str] | None = None
+    comparative_experiment_id: AnyUUID | None = None
+    feedback_thread_id: str | None = None
+    min_created_at: Moment | None = None
+    max_created_at: Moment | None = None
+    has_score: bool | None = None
+    has_comment: bool | None = None
+    level: Literal["run", "session"] | None = None
+
+
+class FeedbackQuery(FeedbackFilter):
+    """Query parameters of GET /feedback."""
+
+    include_user_names: bool = False
+
+
+class FeedbackBatch(Body):
+    """Feedback to create. One that is refused does not cost the others."""
+
+    is_read_by_handler = True
 
     feedback: list[FeedbackCreate]
 
 
 class FeedbackError(TypedDict, total=False):
-    """Why one feedback of a batch was not stored."""
+    """Refusal of one feedback of a batch."""
 
     index: int
     id: UUID | None
@@ -138,29 +189,47 @@ class FeedbackError(TypedDict, total=False):
 
 
 class FeedbackStored(TypedDict):
-    """What became of a batch."""
+    """Result of a batch."""
 
     n_stored: int
     errors: list[FeedbackError]
 
 
-class Lifetime(TypedDict, total=False):
-    """How long a token lives."""
+class Lifetime(Struct, kw_only=True):
+    """How long a token lives: the sum of its members, each a number of at least 0."""
 
-    days: float | None
-    hours: float | None
-    minutes: float | None
+    days: Length | None = None
+    hours: Length | None = None
+    minutes: Length | None = None
+
+    def to_timedelta(self) -> timedelta:
+        return timedelta(days=self.days or 0, hours=self.hours or 0, minutes=self.minutes or 0)
 
 
-class TokenCreate(TypedDict):
-    """A token that lets its holder judge one run under one key."""
+class TokenCreate(Body, kw_only=True):
+    """A token to create, with which anybody gives feedback on one run under one key."""
 
-    run_id: UUID
+    run_id: AnyUUID
     feedback_key: Key
-    id: NotRequired[UUID | None]
-    feedback_config: NotRequired[Scale | None]
-    expires_in: NotRequired[Lifetime | None]
-    expires_at: NotRequired[datetime | None]
+    id: AnyUUID | None = None
+    feedback_config: Config | None = None
+    config_of_javascript: Config | None = field(default=None, name="feedbackConfig")
+    expires_in: Lifetime | None = None
+    expires_at: Moment | None = None
+
+    def to_input(self, now: datetime) -> TokenInput:
+        """Return the token as `feedback.tokens.mint` takes it."""
+        config = self.config_of_javascript if self.feedback_config is None else self.feedback_config
+        expires_at = self.expires_at
+        if expires_at is None and self.expires_in and (lifetime := self.expires_in.to_timedelta()):
+            expires_at = now + lifetime
+        return TokenInput(
+            run_id=self.run_id,
+            key=self.feedback_key,
+            id=self.id,
+            config=config,
+            expires_at=expires_at,
+        )
 
 
 class Token(TypedDict):
@@ -173,52 +242,67 @@ class Token(TypedDict):
     expires_at: datetime
 
 
-class TokenQuery(PageQuery, total=False):
-    """Of which run."""
+class TokenQuery(PageQuery):
+    """Query parameters of GET /feedback/tokens."""
 
-    run_id: UUID
-
-
-class TokenUse(TypedDict, total=False):
-    """What the holder of a token thinks. Sent again under the same `id` it is one feedback."""
-
-    id: UUID | None
-    score: Score
-    value: Value
-    comment: str | None
-    correction: Correction
-    metadata: Object | None
+    run_id: AnyUUID | None = None
 
 
-class TokenUseQuery(TypedDict, total=False):
-    """The same in a link."""
+class TokenUse(Body):
+    """Feedback given with a token. Sent again under the same `id` it changes that feedback."""
 
-    id: UUID
-    score: str
-    value: str
-    comment: str
-    correction: str
+    is_read_by_handler = True
+
+    id: AnyUUID | None = None
+    score: Score | None = None
+    value: Value | None = None
+    comment: Comment | None = None
+    correction: Correction | None = None
+    metadata: Document | None = None
 
 
-class FeedbackConfigChange(TypedDict):
-    """A declared scale to change; null keeps. Categories are added at the end, removed by value."""
+class TokenUseQuery(Query):
+    """Query parameters of GET /feedback/tokens/{token}: feedback given by a link."""
+
+    is_read_by_handler = True
+    keeps_empty = True
+
+    id: AnyUUID | None = None
+    score: LinkScore | None = None
+    value: Value | None = None
+    comment: Comment | None = None
+    correction: Correction | None = None
+
+
+class FeedbackConfigFlags(Body, kw_only=True):
+    """The key of a declared scale, and its flags."""
 
     feedback_key: Key
-    id: NotRequired[UUID | None]
-    feedback_config: NotRequired[Scale | None]
-    add_categories: NotRequired[list[Category] | None]
-    remove_categories: NotRequired[list[float] | None]
-    is_lower_score_better: NotRequired[bool | None]
-    is_enforced: NotRequired[bool | None]
+    is_lower_score_better: bool | None = None
+    is_enforced: bool | None = None
+
+    def flags(self) -> dict[str, bool]:
+        """Return the flags that are neither absent nor null, as `feedback.configs` takes them."""
+        flags = {name: getattr(self, name) for name in configs.FLAGS}
+        return {name: flag for name, flag in flags.items() if flag is not None}
 
 
-class FeedbackConfigCreate(TypedDict):
+class FeedbackConfigCreate(FeedbackConfigFlags, kw_only=True):
     """A scale to declare for a key."""
 
-    feedback_key: Key
-    feedback_config: Scale
-    is_lower_score_better: NotRequired[bool | None]
-    is_enforced: NotRequired[bool | None]
+    feedback_config: Config
+
+
+class FeedbackConfigChange(FeedbackConfigFlags, kw_only=True):
+    """Changes of a declared scale. Null and absent members stay as they are.
+
+    Categories are added at the end, and removed by their values.
+    """
+
+    id: AnyUUID | None = None
+    feedback_config: Config | None = None
+    add_categories: Categories | None = None
+    remove_categories: CategoryValues | None = None
 
 
 class FeedbackConfig(TypedDict):
@@ -235,17 +319,17 @@ class FeedbackConfig(TypedDict):
     is_deleted: bool
 
 
-class FeedbackConfigQuery(PageQuery, total=False):
-    """Which scales are meant."""
+class FeedbackConfigQuery(PageQuery):
+    """Query parameters of GET /feedback-configs."""
 
-    key: list[str]
-    name_contains: str
-    is_enforced: bool
-    include_all_configs: bool
+    key: list[str] | None = None
+    name_contains: str | None = None
+    is_enforced: bool | None = None
+    include_all_configs: bool | None = None  # no effect: a key has one scale here
 
 
-class FeedbackConfigNamed(TypedDict, total=False):
-    """The scale to withdraw, by exactly one of both."""
+class FeedbackConfigNamed(Query):
+    """Query parameters of DELETE /feedback-configs: exactly one of both."""
 
-    feedback_key: str
-    id: UUID
+    feedback_key: str | None = None
+    id: AnyUUID | None = None

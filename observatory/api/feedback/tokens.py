@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -15,17 +16,16 @@ from rest_framework.exceptions import NotFound, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from observatory import exact
 from observatory.api.feedback import schemas as shapes
-from observatory.api.kit import parameters
+from observatory.api.kit import bodies
 from observatory.api.kit.base import WorkspaceView, uuid_or_404
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.kit.errors import Unprocessable
 from observatory.api.kit.types import Message
-from observatory.feedback import judgement, rates, tokens
+from observatory.feedback import rates, tokens
 from observatory.feedback.judgement import InvalidFeedback
 from observatory.feedback.models import PresignedToken
-from observatory.feedback.tokens import TokenInput, UnknownToken
+from observatory.feedback.tokens import UnknownToken
 
 PER_TOKEN = 10  # redemptions a minute
 PER_ADDRESS = 60
@@ -36,61 +36,31 @@ LINK_PREVIEW = re.compile(
 )
 
 
-def _expiry(body: dict[str, Any], now: datetime) -> datetime | None:
-    """Return when a token ends: `expires_at`, or `expires_in` from now, or None for the default."""
-    at = judgement.parse_time("expires_at", body.get("expires_at"))
-    if at is not None:
-        return at
-    parts = judgement.parse_object("expires_in", body.get("expires_in")) or {}
-    lengths = {}
-    for unit in ("days", "hours", "minutes"):
-        length = parts.get(unit) or 0
-        if isinstance(length, bool) or not isinstance(length, (int, float)) or length < 0:
-            raise InvalidFeedback(f"expires_in.{unit}", "must be a number, 0 or more")
-        lengths[unit] = min(length, 1e6)
-    return now + timedelta(**lengths) if any(lengths.values()) else None
-
-
-def _wanted(body: Any, now: datetime) -> TokenInput:
-    if not isinstance(body, dict):
-        raise InvalidFeedback("token", "must be an object")
-    run_id = judgement.parse_uuid("run_id", body.get("run_id"))
-    if run_id is None:
-        raise InvalidFeedback("run_id", "is missing")
-    config = body.get("feedback_config")
-    return TokenInput(
-        run_id=run_id,
-        key=judgement.parse_key(body.get("feedback_key"), "feedback_key"),
-        id=judgement.parse_uuid("id", body.get("id")),
-        config=judgement.parse_config(body.get("feedbackConfig") if config is None else config),
-        expires_at=_expiry(body, now),
-    )
-
-
 class FeedbackTokens(WorkspaceView):
     """POST (create_presigned_feedback_token, one or an array) and GET /feedback/tokens."""
 
     @endpoint(query=shapes.TokenQuery, answer=list[shapes.Token])
-    def get(self, request: Request) -> Response:
-        found = PresignedToken.objects.filter(workspace=self.workspace, revoked_at=None)
-        if run_id := parameters.uuid(request, "run_id"):
-            found = found.filter(run_id=run_id)
-        page = found.order_by("-created_at", "-id")[parameters.window(request)]
+    def get(self, request: Request, query: shapes.TokenQuery) -> Response:
+        live = PresignedToken.objects.filter(workspace=self.workspace, revoked_at=None)
+        if query.run_id is not None:
+            live = live.filter(run_id=query.run_id)
+        page = live.order_by("-created_at", "-id")[query.window]
         return Response([self._shown(token) for token in page])
 
     @endpoint(
         body=shapes.TokenCreate | list[shapes.TokenCreate], answer=shapes.Token | list[shapes.Token]
     )
-    def post(self, request: Request) -> Response:
-        is_many = isinstance(request.data, list)
+    def post(
+        self, request: Request, body: shapes.TokenCreate | list[shapes.TokenCreate]
+    ) -> Response:
         now = timezone.now()
+        inputs = [token.to_input(now) for token in (body if isinstance(body, list) else [body])]
         try:
-            wanted = [_wanted(body, now) for body in (request.data if is_many else [request.data])]
-            minted = tokens.mint(self.workspace, wanted, now=now)
+            minted = tokens.mint(self.workspace, inputs, now=now)
         except InvalidFeedback as error:
             raise Unprocessable(str(error)) from None
         answers = [self._shown(token) for token in minted]
-        return Response(answers if is_many else answers[0])
+        return Response(answers if isinstance(body, list) else answers[0])
 
     def _shown(self, token: PresignedToken) -> dict[str, Any]:
         """Return a token with its URL; after a change of SECRET_KEY the URL cannot be shown."""
@@ -139,9 +109,8 @@ class FeedbackToken(WorkspaceView):
 
     @endpoint(body=shapes.TokenUse, answer=Message, errors=(429,))
     def post(self, request: Request, token: str) -> Response:
-        if not isinstance(request.data, dict):
-            raise Unprocessable("feedback: must be an object")
-        return self._redeem(request, token, request.data)
+        secret = self._limited(request, token)
+        return _redeem(secret, bodies.read(shapes.TokenUse, request.data))
 
     @endpoint(query=shapes.TokenUseQuery, answer=Message, errors=(429,))
     def get(self, request: Request, token: str) -> Response:
@@ -152,13 +121,8 @@ class FeedbackToken(WorkspaceView):
         )
         if request.method == "HEAD" or "prefetch" in purpose or LINK_PREVIEW.search(agent):
             return Response({"message": "Open this link yourself to give the feedback"})
-        asked = request.query_params
-        body: dict[str, Any] = {
-            name: asked[name] for name in ("id", "value", "comment", "correction") if name in asked
-        }
-        if asked.get("score"):
-            body["score"] = _query_score(asked["score"])
-        return self._redeem(request, token, body)
+        secret = self._limited(request, token)
+        return _redeem(secret, bodies.read_query(shapes.TokenUseQuery, request.GET))
 
     @endpoint(answer=Message)
     def delete(self, request: Request, token: str) -> Response:
@@ -166,36 +130,33 @@ class FeedbackToken(WorkspaceView):
             raise NotFound("Not found")
         return Response({"message": "Token revoked"})
 
-    def _redeem(self, request: Request, token: str, body: dict[str, Any]) -> Response:
+    def _limited(self, request: Request, token: str) -> UUID:
+        """Return the secret in the URL. Raises Throttled, and NotFound for what is not a UUID."""
         now = timezone.now()
-        self._limit("address", request.META.get("REMOTE_ADDR", ""), PER_ADDRESS, now)
+        _limit("address", request.META.get("REMOTE_ADDR", ""), PER_ADDRESS, now)
         secret = uuid_or_404(token)
-        self._limit("token", str(secret), PER_TOKEN, now)
-        try:
-            given = {
-                "score": judgement.parse_score(body.get("score")),
-                "value": judgement.parse_value(body.get("value")),
-                "comment": judgement.parse_comment(body.get("comment")),
-                "correction": judgement.parse_correction(body.get("correction")),
-                "source_metadata": judgement.parse_object("metadata", body.get("metadata")),
-            }
-            feedback_id = judgement.parse_uuid("id", body.get("id"))
-            tokens.redeem(secret, given, now=now, feedback_id=feedback_id)
-        except UnknownToken:
-            raise NotFound("Not found") from None
-        except InvalidFeedback as error:
-            raise Unprocessable(str(error)) from None
-        return Response({"message": "Feedback recorded"})
-
-    def _limit(self, kind: str, name: str, limit: int, now: datetime) -> None:
-        wait_s = rates.seconds_to_wait(rates.subject_of(kind, name), limit, now)
-        if wait_s:
-            raise Throttled(wait_s)
+        _limit("token", str(secret), PER_TOKEN, now)
+        return secret
 
 
-def _query_score(text: str) -> Any:
-    """Return a score from a URL: a JSON number, true or false; anything else stays text."""
+def _limit(kind: str, name: str, limit: int, now: datetime) -> None:
+    wait_s = rates.seconds_to_wait(rates.subject_of(kind, name), limit, now)
+    if wait_s:
+        raise Throttled(wait_s)
+
+
+def _redeem(secret: UUID, feedback: shapes.TokenUse | shapes.TokenUseQuery) -> Response:
+    members = {
+        "score": feedback.score,
+        "value": feedback.value,
+        "comment": feedback.comment,
+        "correction": feedback.correction,
+        "source_metadata": feedback.metadata if isinstance(feedback, shapes.TokenUse) else None,
+    }
     try:
-        return exact.loads(text.lower())
-    except exact.NotJSON:
-        return text
+        tokens.redeem(secret, members, now=timezone.now(), feedback_id=feedback.id)
+    except UnknownToken:
+        raise NotFound("Not found") from None
+    except InvalidFeedback as error:
+        raise Unprocessable(str(error)) from None
+    return Response({"message": "Feedback recorded"})

@@ -88,6 +88,8 @@ NOT_BLANK: Final = r"\S"  # a pattern: some character is no space
 MISSING: Final = {"__missing__": "__missing__"}  # a generated client's word for an absent member
 MAX_LISTED: Final = 1_000
 
+_WHOLE: Final = re.compile(r"-?[0-9]+")
+
 B = TypeVar("B", bound="Body")
 Q = TypeVar("Q", bound="Query")
 
@@ -97,7 +99,7 @@ class Body(Struct, kw_only=True):
 
     With `reads_digits` a text of digits stands for a whole number, and an empty text for null. With
     `is_read_by_handler` the endpoint describes it only: the handler takes the bytes apart,
-    because documents in it are stored as they were sent.
+    because documents in it are stored as they were sent, or reads it after other checks.
     """
 
     invalid: ClassVar[type[APIException]] = Unprocessable
@@ -117,9 +119,15 @@ class UntaggedBody(Body):
 
 
 class Query(Struct, kw_only=True):
-    """The query parameters of a request. An empty one counts as absent."""
+    """The query parameters of a request.
+
+    An empty one counts as absent, unless `keeps_empty`. With `is_read_by_handler` the endpoint
+    describes them only: the handler reads them once it has looked at the rest of the request.
+    """
 
     invalid: ClassVar[type[APIException]] = Unprocessable
+    keeps_empty: ClassVar[bool] = False
+    is_read_by_handler: ClassVar[bool] = False
 
 
 Limit = Annotated[int, Meta(ge=1, le=1_000, description="Rows of a page")]
@@ -171,6 +179,8 @@ def body_in(kind: Any) -> type[Body] | None:
 
 def _present(value: Any, kind: types.Type) -> Any:
     """Return `value` without the members that are MISSING, in the objects that classes declare."""
+    if not isinstance(value, (dict, list)):
+        return value
     for member in _members(kind):
         if isinstance(member, types.StructType) and isinstance(value, dict):
             kinds = {field.encode_name: field.type for field in member.fields}
@@ -192,13 +202,15 @@ def read_query(kind: type[Q], parameters: QueryDict) -> Q:
     sent: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         name = field.encode_name
-        values = [value for value in parameters.getlist(name) if value]
+        values = [value for value in parameters.getlist(name) if value or kind.keeps_empty]
         if not values:
             continue
         is_list = _may_be(kind, field.name, types.ListType)
         sent[name] = values if is_list else _mended(kind, field, values[-1])
         if is_list and len(values) > MAX_LISTED:
             raise kind.invalid(f"{name}: must have at most {MAX_LISTED} values")
+        if not _is_whole(kind, field.name, sent[name]):
+            raise kind.invalid(f"{name}: must be a whole number")
     try:
         return cast(Q, _converted(kind, sent, is_strict=False))
     except InvalidField as error:
@@ -220,7 +232,7 @@ def _numbers(kind: type[Body]) -> frozenset[str]:
 
 
 def _converted(kind: Any, value: Any, *, is_strict: bool) -> Any:
-    root = "" if isinstance(kind, type) and issubclass(kind, Struct) else "body"
+    root = "body" if isinstance(value, list) else ""
     try:
         read = msgspec.convert(value, kind, strict=is_strict, dec_hook=_special)
     except msgspec.ValidationError as error:
@@ -294,6 +306,8 @@ def _clean(value: Any, kind: types.Type, path: str) -> Any:
 
     Documents (`Any`, `dict[str, Any]`) are left to what stores them.
     """
+    if not isinstance(value, (str, list, dict, Struct)):
+        return value
     if isinstance(value, str):
         if "\x00" in value and not any(map(_replaces_nul, _members(kind))):
             raise InvalidField(path, "must not contain a NUL character")
@@ -340,6 +354,11 @@ def _may_be(kind: Any, name: str, type_: type[types.Type]) -> bool:
         if isinstance(bare, type_):
             return True
     return False
+
+
+def _is_whole(kind: Any, name: str, text: Any) -> bool:
+    """Return whether `text` may stand for its parameter: a whole number is not written 1e3."""
+    return not _may_be(kind, name, types.IntType) or _WHOLE.fullmatch(text) is not None
 
 
 @cache

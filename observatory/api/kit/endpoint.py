@@ -68,7 +68,7 @@ def endpoint(
 
     A `body` that is a `bodies.Body` or an array of them, and a `query` that is a `bodies.Query`,
     are read before the handler, which gets them as the arguments of those names; see
-    `Body.is_read_by_handler`.
+    `is_read_by_handler` of both.
     """
     operation = Operation(
         query,
@@ -83,7 +83,9 @@ def endpoint(
     described = bodies.body_in(body)
     has_body = described is not None and not described.is_read_by_handler
     read_body = bodies.read if isinstance(body, type) else bodies.read_list
-    has_query = isinstance(query, type) and issubclass(query, bodies.Query)
+    has_query = (
+        isinstance(query, type) and issubclass(query, bodies.Query) and not query.is_read_by_handler
+    )
 
     def mark(handler: F) -> F:
         if not has_body and not has_query:

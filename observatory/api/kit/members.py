@@ -24,11 +24,13 @@ class SelfReading(type):
     """A type whose values are those of `kinds`.
 
     `read` makes one of a JSON value that is not null, or raises ValueError with the reason, or
-    InvalidField with a path below the member. `schema` is the JSON schema.
+    InvalidField with a path below the member. `schema` is the JSON schema; where `shape` is set,
+    that type describes the member instead.
     """
 
     kinds: tuple[type, ...]
     schema: dict[str, Any]
+    shape: Any = None
 
     def read(cls, value: Any) -> Any:
         raise NotImplementedError
@@ -46,12 +48,20 @@ def uuid_of(value: Any) -> UUID:
 
 
 if TYPE_CHECKING:
+    AnyUUID = UUID
     Flag = bool
     Id = UUID | None
     Ids = list[UUID] | None
     Names = list[str] | None
     NoTags = list[str]
 else:
+
+    class AnyUUID(metaclass=SelfReading):
+        """A UUID in any spelling that Python reads, where msgspec takes two of them."""
+
+        kinds = (UUID,)
+        schema: ClassVar = {"type": "string", "format": "uuid"}
+        read = staticmethod(uuid_of)
 
     class Flag(metaclass=SelfReading):
         """True or false, or 1 or 0 for them."""

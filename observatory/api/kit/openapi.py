@@ -158,14 +158,28 @@ class _Shapes:
                 if operation is not None:
                     types += _types(operation)
         unique = {repr(one): one for one in types}
-        schemas, components = msgspec.json.schema_components(
-            list(unique.values()), ref_template=_REF, schema_hook=bodies.schema_of
-        )
+        self._shapes_of_members: dict[str, Any] = {}
+        schemas, components = self._components(list(unique.values()))
         self.of = dict(zip(unique, schemas, strict=True))
+        components = self._shapes_of_members | components
         self.components = {name: _untitled(schema) for name, schema in components.items()}
 
     def __getitem__(self, one: Any) -> dict[str, Any]:
         return dict(self.of[repr(one)])
+
+    def _components(self, types: list[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+        return msgspec.json.schema_components(
+            types, ref_template=_REF, schema_hook=self._schema_of_member
+        )
+
+    def _schema_of_member(self, kind: Any) -> dict[str, Any]:
+        """Return the schema of a type that msgspec does not know, and keep what it refers to."""
+        shape = getattr(kind, "shape", None)
+        if shape is None:
+            return bodies.schema_of(kind)
+        (schema,), components = self._components([shape])
+        self._shapes_of_members |= components
+        return schema
 
 
 def _untitled(schema: dict[str, Any]) -> dict[str, Any]:

@@ -23,13 +23,10 @@ else:
         schema: ClassVar = {"$ref": "#/components/schemas/Scale"}
 
         @staticmethod
-        def read(value: Any) -> dict[str, Any] | None:
+        def read(value: Any) -> dict[str, Any]:
             if isinstance(value, dict) and isinstance(value.get("feedback_config"), dict):
                 value = value["feedback_config"]
-            try:
-                return judgement.parse_config(value)
-            except InvalidFeedback as error:
-                raise ValueError(error.reason) from None
+            return judgement.parse_scale(value)
 
     class Condition(metaclass=SelfReading):
         """When a question is asked or required; see `question_conditions`."""
@@ -40,7 +37,7 @@ else:
         @staticmethod
         def read(value: Any) -> dict[str, Any] | None:
             try:
-                return question_conditions.parse("", judgement.clean_document("", value))
+                return question_conditions.parse("", judgement.storable_document(value))
             except InvalidCondition as error:
                 if not error.field:
                     raise ValueError(error.reason) from None
@@ -51,10 +48,4 @@ else:
 
         kinds = (dict,)
         schema: ClassVar = {"type": "object"}
-
-        @staticmethod
-        def read(value: Any) -> dict[str, Any] | None:
-            try:
-                return judgement.parse_object("", value)
-            except InvalidFeedback as error:
-                raise ValueError(error.reason) from None
+        read = staticmethod(judgement.parse_document)

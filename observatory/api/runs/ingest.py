@@ -21,7 +21,8 @@ from msgspec import Raw
 from rest_framework.exceptions import ParseError
 
 from observatory import exact
-from observatory.api.kit import body
+from observatory.api.feedback.schemas import FeedbackCreate
+from observatory.api.kit import bodies, body
 from observatory.api.kit.base import BareWorkspaceView
 from observatory.api.kit.endpoint import Binary, endpoint
 from observatory.api.kit.errors import TooLarge, Unprocessable
@@ -30,8 +31,8 @@ from observatory.api.runs import multipart
 from observatory.api.runs import schemas as shapes
 from observatory.api.runs.multipart import Batch, Reject
 from observatory.exact import dumps
-from observatory.feedback import judgement, record
-from observatory.feedback.judgement import FeedbackInput, InvalidFeedback
+from observatory.feedback import record
+from observatory.feedback.judgement import FeedbackInput
 from observatory.runs import attachments, documents, ingest
 from observatory.runs.attachments import Saved
 from observatory.runs.documents import SUSPECT, BadItem
@@ -112,8 +113,6 @@ class IngestView(BareWorkspaceView):
             try:
                 inputs.append(_feedback(feedback_id, raw))
                 sent[id(inputs[-1])] = (feedback_id, raw)
-            except InvalidFeedback as error:
-                rejected.append(Reject("feedback", feedback_id, "invalid", str(error), raw))
             except BadItem as bad:
                 rejected.append(Reject("feedback", feedback_id, bad.code, bad.reason, raw))
         groups = [[one] for one in inputs] if mode is Mode.ONE_BY_ONE else [inputs]
@@ -141,7 +140,7 @@ def _pieces(content: body.Content, part: Part) -> Iterator[bytes]:
 
 
 def _feedback(feedback_id: str, raw: bytes) -> FeedbackInput:
-    """Return one feedback part. Raises BadItem and InvalidFeedback."""
+    """Return one feedback part. Raises BadItem."""
     if len(raw) > MAX_FEEDBACK_BYTES:
         raise BadItem("too_large", f"Feedback may have {MAX_FEEDBACK_BYTES} bytes")
     clean, _ = documents.sanitize(raw)
@@ -152,7 +151,10 @@ def _feedback(feedback_id: str, raw: bytes) -> FeedbackInput:
         if members.get("id") not in (None, str(uuid), feedback_id):
             raise BadItem("id_mismatch", "The id in the part is not the id in its name")
         members["id"] = str(uuid)
-    return judgement.parse(members)
+    try:
+        return bodies.read(FeedbackCreate, members).to_input()
+    except Unprocessable as error:
+        raise BadItem("invalid", str(error.detail)) from None
 
 
 def _taken(batch: Batch, kind: Kind, raw: bytes, run_id: UUID | None = None) -> list[RunOp]:

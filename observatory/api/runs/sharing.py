@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observatory.api.feedback import feedback
-from observatory.api.feedback.schemas import Feedback, FeedbackQuery
+from observatory.api.feedback.schemas import Feedback, FeedbackFilter
 from observatory.api.kit import streamed
 from observatory.api.kit.base import ListedView, WorkspaceView, uuid_or_404
 from observatory.api.kit.bodies import read_query
@@ -161,13 +161,13 @@ class SharedRuns(SharedRunView):
 class SharedFeedback(SharedRunView):
     """GET /public/{token}/feedbacks?run=&key=: what was thought of the runs, newest first."""
 
-    @endpoint(query=FeedbackQuery, answer=list[Feedback])
-    def get(self, request: Request, token: str) -> HttpResponseBase:
+    @endpoint(query=FeedbackFilter, answer=list[Feedback])
+    def get(self, request: Request, token: str, query: FeedbackFilter) -> HttpResponseBase:
         share = self.share(token)
         ids = sharing.run_ids(share)
         rows = feedback.readable(share.workspace)
         return feedback.listed(
-            rows.filter(feedback.filters(request), run_id__in=ids),
-            request,
+            rows.filter(feedback.conditions(query), run_id__in=ids),
+            query.window,
             lambda row: {**feedback.shown_publicly(row, share.token), "session_id": None},
         )
