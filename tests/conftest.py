@@ -10,6 +10,14 @@ import os
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+# How fast a machine is says nothing about the code.
+hypothesis_settings.register_profile(
+    "observatory", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("observatory")
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -288,7 +289,8 @@ def test_a_query_that_takes_too_long_is_ended(acme) -> None:
         ({"filter": parse("eq(execution_order, 1)")}, "run_project_newest"),
         ({"is_root": True, "filter": parse("lt(feedback_score, 0.4)")}, "run_project_newest_root"),
         ({"filter": parse("eq(feedback_key, 'k')")}, "feedback_project_key_readable"),
-        ({"trace_filter": parse("has(tags, 'x')")}, "runs_run_pkey"),
+        # Of one run either index costs the same, and statistics of the moment decide.
+        ({"trace_filter": parse("has(tags, 'x')")}, "(runs_run_pkey|run_trace)"),
         ({"tree_filter": parse("neq(error, null)")}, "run_trace"),
         ({"cursor": paging.cursor_of(NOON, uuid4())}, "run_project_newest"),
     ],
@@ -310,7 +312,7 @@ def test_the_common_questions_are_answered_by_an_index_in_its_own_order(
         cursor.execute("SET LOCAL enable_sort = off")
         cursor.execute(f"EXPLAIN {keys}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert f"using {index} on" in plan, plan
+    assert re.search(f"using {index} on", plan), plan
     assert "Sort" not in plan, plan
 
 
