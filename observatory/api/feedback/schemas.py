@@ -33,7 +33,7 @@ Key = Annotated[Prose, Meta(min_length=1, max_length=MAX_KEY)]
 
 
 class FeedbackSourceCreate(Struct, kw_only=True):
-    """The source of feedback to create. Who sent it is told by the key alone."""
+    """The source of feedback to create. The API key alone decides who sent it."""
 
     type: Source = "api"
     metadata: Document | None = None
@@ -207,7 +207,7 @@ class Lifetime(Struct, kw_only=True):
 
 
 class TokenCreate(Body, kw_only=True):
-    """A token to create, with which anybody gives feedback on one run under one key."""
+    """A token to create, which admits feedback on one run under one key without an API key."""
 
     run_id: AnyUUID
     feedback_key: Key
