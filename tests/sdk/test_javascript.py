@@ -64,7 +64,7 @@ def test_feedback_in_all_its_forms_is_created_read_changed_listed_and_deleted(
     assert (told["updated"]["score"], told["updated"]["comment"]) == (0.98, "Updated after review")
     assert told["goneRead"]["status"] == told["goneDelete"]["status"] == 404
     assert told["tooLong"]["status"] == 422
-    assert "key: longer than 180 characters" in told["tooLong"]["message"]
+    assert "key: must have at most 180 characters" in told["tooLong"]["message"]
     assert told["unknownRun"] is None
 
     assert set(by_key(told["ofKeys"])) == {"accuracy", "correctness"}

@@ -259,7 +259,7 @@ def test_more_than_a_page_of_feedback_is_listed_whole_and_newest_first(client) -
 
 
 def test_an_unstorable_run_is_an_error_with_a_reason(client) -> None:
-    with pytest.raises(utils.LangSmithError, match="key: longer than 180 characters"):
+    with pytest.raises(utils.LangSmithError, match="key: must have at most 180 characters"):
         client.create_feedback(uuid4(), "k" * 181, score=1)
 
 
