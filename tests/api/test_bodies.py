@@ -92,7 +92,7 @@ REFUSALS: dict[str, tuple[Any, str]] = {
     "no number": ({"name": "n", "score": "3"}, "score: must be a number"),
     "no UUID": ({"name": "n", "id": "x"}, "id: must be a UUID"),
     "no time": ({"name": "n", "at": "x"}, "at: is not a time (ISO 8601 or epoch milliseconds)"),
-    "no time of ours": ({"name": "n", "at": "0001-01-01"}, "at: is outside the years 1970 to 9998"),
+    "a time out of range": ({"name": "n", "at": "0001-01-01"}, "at: is outside the years 1970 to 9998"),
     "no choice": ({"name": "n", "kind": "x"}, "kind: must be pairwise or single"),
     "a choice of the wrong type": ({"name": "n", "kind": 3}, "kind: must be pairwise or single"),
     "too many": ({"name": "n", "questions": [{"key": "k"}] * 3}, "questions: must have at most 2 values"),
