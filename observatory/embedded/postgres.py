@@ -31,7 +31,12 @@ SYSTEM_USER = "pgserver"
 DATABASE = "observatory"
 POSTGRES = "postgres"
 SOCKETS_ELSEWHERE = Path("/tmp")  # noqa: S108 - one fixed place, whatever TMPDIR says
+START_RETRIED_S = 5.0
 MAX_SOCKET_PATH = 90  # sockaddr_un holds 107 bytes, `.s.PGSQL.5432` takes 14
+
+
+class InUse(Exception):
+    """Another process uses this data directory."""
 
 
 def _read_or_make(path: Path) -> str:
@@ -260,12 +265,37 @@ def is_running(data: Path) -> bool:
     return probe.returncode == 0
 
 
-def start(data: Path) -> bool:
-    """Start the server in the background and create the database; False if it ran already."""
+def start(data: Path, *, patience_s: float = 30.0) -> bool:
+    """Start the server in the background and create the database; False if it ran already.
+
+    A server that is starting or stopping is waited for: after `observatory up` was killed its
+    server takes a moment to write everything and go. Raises ImproperlyConfigured with the
+    server's own words when it does not start, InUse when a server neither answers nor ends
+    within `patience_s` seconds.
+    """
     prepare(data)
-    if is_running(data):
-        return False
-    clear_stale_lock(data)
+    deadline = time.monotonic() + patience_s
+    retried_until = time.monotonic() + START_RETRIED_S
+    while True:
+        if is_running(data):
+            return False
+        if server_process(data) is None:
+            clear_stale_lock(data)
+            try:
+                _start_once(data)
+            except subprocess.CalledProcessError as error:
+                # The last processes of a killed server may outlive its pid file.
+                if time.monotonic() > retried_until:
+                    raise _not_started(data, error) from None
+            else:
+                make_database(data)
+                return True
+        elif time.monotonic() > deadline:
+            raise InUse(f"the database server in {data} neither answers nor ends")
+        time.sleep(0.1)
+
+
+def _start_once(data: Path) -> None:
     run_as_server(
         binaries(data) / "pg_ctl",
         "-D",
@@ -277,8 +307,16 @@ def start(data: Path) -> bool:
         "-w",
         "start",
     )
-    make_database(data)
-    return True
+
+
+def _not_started(data: Path, error: subprocess.CalledProcessError) -> ImproperlyConfigured:
+    try:
+        last_words = (data / "pg" / "log").read_text(errors="replace").strip().splitlines()[-3:]
+    except OSError:
+        last_words = [str(error.stderr).strip()]
+    return ImproperlyConfigured(
+        f"the database server in {data} does not start: {' '.join(last_words)}"
+    )
 
 
 def make_database(data: Path) -> None:
@@ -350,10 +388,6 @@ def borrowed(data: Path, *, patience_s: float = 30.0) -> Iterator[None]:
                 if started_by_a_command.exists():
                     stop(data)
                     started_by_a_command.unlink()
-
-
-class InUse(Exception):
-    """Another process uses this data directory."""
 
 
 @contextlib.contextmanager

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from observatory.cli import take_data_option
 from observatory.embedded import postgres
 from tests.live import ROOT, child_environment, live_server, open_directory
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,42 @@ def test_two_commands_at_once_share_one_server_and_the_last_one_stops_it(data) -
     assert [e.returncode for e in ended] == [0, 0, 0], [e.stderr for e in ended]
     assert len({e.stdout for e in ended}) == 3
     assert postgres.server_process(data) is None
+
+
+def test_a_command_waits_for_a_server_that_is_stopping(data) -> None:
+    postgres.start(data)
+    server = postgres.server_process(data)
+    assert server is not None
+    settings = postgres.connection_settings(data)
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(
+            host=str(settings["HOST"]),
+            user=str(settings["USER"]),
+            password=str(settings["PASSWORD"]),
+            dbname=postgres.DATABASE,
+        ):
+            # It refuses new connections, and stays until this one is closed.
+            server.send_signal(signal.SIGTERM)
+            wait_until(lambda: not postgres.is_running(data))
+            listing = pool.submit(run, data, "apikey", "list")
+            time.sleep(2)
+            assert not listing.done(), listing.result().stderr
+        assert "first key" in listing.result().stdout, listing.result().stderr
+    assert postgres.server_process(data) is None
+
+
+def test_a_server_that_cannot_start_says_why(data) -> None:
+    configuration = data / "pg" / "postgresql.auto.conf"
+    before = configuration.read_text()
+    configuration.write_text("shared_buffers = 'many'\n")
+    try:
+        listed = run(data, "apikey", "list")
+    finally:
+        configuration.write_text(before)
+    assert listed.returncode == 1
+    assert "does not start" in listed.stderr
+    assert "shared_buffers" in listed.stderr
+    assert "Traceback" not in listed.stderr
 
 
 def test_people_get_roles_passwords_and_only_leads_the_admin(data) -> None:

@@ -12,6 +12,10 @@ for (const file of files) {
   for (const probe of PROBES.slice(before)) probe.file = file;
 }
 
+// A pipe takes 64 KiB at once: process.exit before the rest is read would cut the answer.
+const print = (value) =>
+  new Promise((written) => process.stdout.write(`${JSON.stringify(value)}\n`, written));
+
 const METHODS = { JavaScript: javascriptMethods(), "default export": generatedMethods() };
 
 async function seen(kind, called, call) {
@@ -28,7 +32,7 @@ async function seen(kind, called, call) {
 const [, , what, only = ""] = process.argv;
 if (what === "declared") {
   const declared = PROBES.map(({ methods, seen, why, file }) => ({ methods, seen, why, file }));
-  console.log(JSON.stringify({ methods: METHODS, declared }));
+  await print({ methods: METHODS, declared });
 } else {
   const asked = PROBES.filter(({ methods }) => methods.some((method) => method.includes(only)));
   const told = [];
@@ -38,6 +42,6 @@ if (what === "declared") {
       if (called.length) told.push(await seen(kind, called, call));
     }
   }
-  console.log(JSON.stringify(told));
+  await print(told);
 }
 process.exit(0);
