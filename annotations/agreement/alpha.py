@@ -14,8 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotations.agreement import coefficients
-from annotations.agreement.coefficients import Agreement, Counts, Floats, Reason, Warn
+from annotations.agreement import intervals
+from annotations.agreement.results import (
+    FEW_ITEMS,
+    WIDE_HALF_WIDTH,
+    Agreement,
+    Counts,
+    Floats,
+    Reason,
+    Warn,
+)
 
 LOW_COVERAGE = 0.1
 
@@ -93,9 +101,7 @@ def _patterns(counts: Any, values: Any) -> tuple[Floats, Counts, Floats]:
     return patterns, multiplicity.astype(np.int64), scale
 
 
-def of_group(
-    counts: Any, metric: Metric = Metric.NOMINAL, *, values: Any = None, seed: int = 0
-) -> Agreement:
+def of_group(counts: Any, metric: Metric = Metric.NOMINAL, *, values: Any = None) -> Agreement:
     """Return alpha of all reviewers on a categorical scale with an interval over items.
 
     counts (units, k) as in `alpha`. `percent_agreement` is the mean fraction of agreeing pairs per
@@ -108,7 +114,7 @@ def of_group(
         n_items=len(table),
         n_ratings=int(table.sum()),
         n_overlap=int(multiplicity.sum()),
-        params={"metric": str(metric), "categories": table.shape[1], "seed": seed},
+        params={"metric": str(metric), "categories": table.shape[1]},
     )
     if base.n_overlap == 0:
         return replace(base, reason=Reason.NO_OVERLAP if base.n_ratings else Reason.NO_RATINGS)
@@ -128,7 +134,7 @@ def of_group(
     return _finish(base, features, multiplicity, of, prior=prior * each_rated / 2)
 
 
-def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agreement:
+def of_numbers(units: NDArray[np.int64], numbers: Any) -> Agreement:
     """Return alpha (interval metric) of ratings on a continuous scale.
 
     units[i] is the item of rating i, numbers[i] its value; both (ratings,). The sums of squares
@@ -142,7 +148,7 @@ def of_numbers(units: NDArray[np.int64], numbers: Any, *, seed: int = 0) -> Agre
         n_items=len(m),
         n_ratings=len(values),
         n_overlap=int((m >= 2).sum()),
-        params={"metric": str(Metric.INTERVAL), "seed": seed},
+        params={"metric": str(Metric.INTERVAL)},
     )
     if base.n_overlap == 0:
         return replace(base, reason=Reason.NO_OVERLAP if base.n_ratings else Reason.NO_RATINGS)
@@ -184,24 +190,22 @@ def _finish(
     value = float(of(multiplicity @ features))
     if np.isnan(value):
         return replace(base, reason=Reason.NO_VARIATION, warnings=_sizes(base))
-    resampled = coefficients.resampled_interval(
-        features, multiplicity, of, prior=prior, seed=base.params["seed"]
-    )
+    interval = intervals.summed(features, multiplicity, of, prior=prior)
     warnings = _sizes(base)
-    if resampled is not None and resampled[0].half_width > coefficients.WIDE_HALF_WIDTH:
+    if interval is not None and interval.half_width > WIDE_HALF_WIDTH:
         warnings += (Warn.WIDE_CI,)
     return replace(
         base,
         value=value,
-        ci=resampled[0] if resampled else None,
-        se=resampled[1] if resampled else None,
+        ci=interval,
+        se=interval.se if interval else None,
         warnings=warnings,
     )
 
 
 def _sizes(base: Agreement) -> tuple[Warn, ...]:
     warnings: tuple[Warn, ...] = ()
-    if base.n_overlap < coefficients.FEW_ITEMS:
+    if base.n_overlap < FEW_ITEMS:
         warnings += (Warn.FEW_ITEMS,)
     if base.n_overlap < LOW_COVERAGE * base.n_items:
         warnings += (Warn.LOW_COVERAGE,)

@@ -20,14 +20,14 @@ from django.db.models.functions import Cast, Coalesce
 from numpy.typing import NDArray
 
 from annotations.agreement import alpha, coefficients, continuous, verdicts
-from annotations.agreement.coefficients import Agreement, Counts, Floats, Reason, Warn, Weighting
+from annotations.agreement.coefficients import Weighting
+from annotations.agreement.results import FEW_ITEMS, Agreement, Counts, Floats, Reason, Warn
 from annotations.models import AnnotationQueue, Rating, RubricItem, RubricVersion
 from annotations.question_kinds import kind_of
 from annotations.queues import blindness
 from observatory.db import prepared
 from observatory.workspaces.models import User
 
-SEED = 20_260_000  # for every bootstrap: the same ratings give the same interval
 WEAK_BELOW = 0.6
 FULL_MATRIX_UP_TO = 30  # reviewers; with more, pairs without a common item are not listed
 
@@ -53,11 +53,7 @@ class PairAgreement:
     @property
     def is_weak(self) -> bool:
         value = self.agreement.value
-        return (
-            value is not None
-            and value < WEAK_BELOW
-            and self.agreement.n_overlap >= coefficients.FEW_ITEMS
-        )
+        return value is not None and value < WEAK_BELOW and self.agreement.n_overlap >= FEW_ITEMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +294,7 @@ def _of_key(
     if not is_continuous and _n_categories(item) == 0:
         group = Agreement("krippendorff_alpha", reason=Reason.UNSUPPORTED_SCALE)
     elif is_continuous:
-        group = alpha.of_numbers(ratings.items, ratings.numbers, seed=SEED)
+        group = alpha.of_numbers(ratings.items, ratings.numbers)
         pairs = list(_continuous_pairs(ratings, reviewers))
     else:
         group = _categorical_group(item, ratings)
@@ -365,7 +361,7 @@ def _categorical_group(item: RubricItem, ratings: _Ratings) -> Agreement:
         RubricItem.Level.ORDINAL: alpha.Metric.ORDINAL,
         RubricItem.Level.INTERVAL: alpha.Metric.INTERVAL,
     }.get(RubricItem.Level(item.level), alpha.Metric.NOMINAL)
-    return alpha.of_group(counts, metric, values=_scale_values(item, metric), seed=SEED)
+    return alpha.of_group(counts, metric, values=_scale_values(item, metric))
 
 
 def _scale_values(item: RubricItem, metric: alpha.Metric) -> list[float] | None:
@@ -407,7 +403,7 @@ def _categorical_pairs(
         pairs, tables = _with_empty_pairs(pairs, tables, len(reviewers))
     is_ordered = item.level in {RubricItem.Level.ORDINAL, RubricItem.Level.INTERVAL}
     weighting = Weighting.QUADRATIC if is_ordered else Weighting.UNWEIGHTED
-    results = coefficients.of_pairs(tables, weighting, seed=SEED)
+    results = coefficients.of_pairs(tables, weighting)
     apart = np.subtract.outer(np.arange(k), np.arange(k))
     return [
         PairAgreement(
@@ -448,9 +444,7 @@ def _continuous_pairs(
             )
             if len(here) == 0 and len(reviewers) > FULL_MATRIX_UP_TO:
                 continue
-            agreement = continuous.of_pair(
-                columns[first][1][here], columns[second][1][there], seed=SEED
-            )
+            agreement = continuous.of_pair(columns[first][1][here], columns[second][1][there])
             yield PairAgreement(
                 reviewers[first],
                 reviewers[second],

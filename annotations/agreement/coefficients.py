@@ -7,28 +7,29 @@ columns the second's. Stacks of tables are (..., k, k) and are computed at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
+from annotations.agreement import intervals
+from annotations.agreement.results import (
+    FEW_ITEMS,
+    LEVEL,
+    MIN_MARGINAL,
+    WIDE_HALF_WIDTH,
+    Agreement,
+    Counts,
+    Floats,
+    Interval,
+    Reason,
+    Warn,
+)
 
-LEVEL = 0.90  # two-sided: either end alone is a one-sided 95 % bound
-Z = 1.6448536269514722  # standard normal quantile at .95
-DRAWS = 2000
-PRIOR_ITEMS = 2.0  # number of randomly rated items added before drawing
-MAX_RESAMPLED = 2000  # distinct units; above, a jackknife gives the same at the cost of one pass
+__all__ = ["FEW_ITEMS", "LEVEL", "Agreement", "Counts", "Floats", "Interval", "Reason", "Warn"]
+
 _TINY = 1e-12
-
-MIN_MARGINAL = 5
-FEW_ITEMS, WIDE_HALF_WIDTH = 50, 0.15
 
 
 class Weighting(StrEnum):
@@ -37,77 +38,6 @@ class Weighting(StrEnum):
     UNWEIGHTED = "unweighted"
     LINEAR = "linear"  # 1 - |i-j| / (k-1)
     QUADRATIC = "quadratic"  # 1 - (i-j)^2 / (k-1)^2
-
-
-class Reason(StrEnum):
-    """Why a coefficient has no value."""
-
-    NO_RATINGS = "no_ratings"
-    SINGLE_RATER = "single_rater"
-    NO_OVERLAP = "no_overlap"
-    NO_VARIATION = "no_variation"
-    UNSUPPORTED_SCALE = "unsupported_scale"
-
-
-class Warn(StrEnum):
-    """What a reader must know before trusting a value."""
-
-    FEW_ITEMS = "few_items"
-    FEW_PER_CATEGORY = "few_per_category"
-    SKEWED_PREVALENCE = "skewed_prevalence"
-    RATER_BIAS = "rater_bias"
-    CONSTANT_RATER = "constant_rater"
-    WIDE_CI = "wide_ci"
-    LOW_COVERAGE = "low_coverage"
-    NON_BLIND_EXCLUDED = "non_blind_excluded"
-    INVALID_VALUES = "invalid_values"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """The interval of a coefficient at `level`. A gate compares its ends, and no other bound."""
-
-    low: float
-    high: float
-    method: str  # posterior | jackknife
-    level: float = LEVEL
-    seed: int | None = None
-
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """One coefficient with everything needed to read it. The same shape everywhere.
-
-    `value` is None exactly when `reason` says why; it is never nan. Shares are in [0, 1],
-    coefficients in [-1, 1]. `companions` holds what must be shown beside the value.
-    """
-
-    statistic: str
-    value: float | None = None
-    reason: Reason | None = None
-    n_items: int = 0
-    n_ratings: int = 0
-    n_overlap: int = 0
-    ci: Interval | None = None
-    se: float | None = None
-    percent_agreement: float | None = None
-    companions: dict[str, float | None] = field(default_factory=dict)
-    warnings: tuple[Warn, ...] = ()
-    params: dict[str, Any] = field(default_factory=dict)
-    data_version: str = ""
-    computed_at: datetime | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the result as plain values for JSON."""
-        plain = asdict(self)
-        plain["warnings"] = [str(code) for code in self.warnings]
-        plain["reason"] = str(self.reason) if self.reason else None
-        plain["computed_at"] = self.computed_at.isoformat() if self.computed_at else None
-        return plain
 
 
 def weights(k: int, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
@@ -177,7 +107,7 @@ def kappa(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
 def kappa_standard_error(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
     """Return the large-sample standard error of kappa of each table, >= 0; nan as `kappa` is.
 
-    It is 0 at perfect agreement, where `interval` is not.
+    It is 0 at perfect agreement, where that of `adjusted` is not.
     Source: J. L. Fleiss, J. Cohen, B. S. Everitt (1969), Psychological Bulletin 72(5), 323-327.
     """
     counts = _checked(tables)
@@ -253,125 +183,35 @@ def exact_agreement(tables: Any) -> Floats:
     return _shares(counts, np.eye(counts.shape[-1])).observed
 
 
-def resampled_interval(
-    units: Floats,
-    multiplicity: Floats | Counts,
-    statistic: Callable[[Floats], Floats],
-    *,
-    prior: Floats,
-    seed: int,
-    draws: int = DRAWS,
-) -> tuple[Interval, float] | None:
-    """Return the interval and the standard error of a statistic of summed unit features.
+def adjusted(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> tuple[Floats, Floats]:
+    """Return centre and standard error of the interval of kappa of each table (..., k, k).
 
-    units[u, f] are the features of one kind of item and multiplicity[u] how many such items
-    there are: items are drawn whole, never single ratings. `statistic` takes sums (..., f) and
-    returns (...), nan where undefined. `prior` are the features of items rated at random, which
-    together weigh PRIOR_ITEMS: what was not seen in n items is not impossible, so an interval
-    never has width 0. Weights of the kinds are drawn from their Dirichlet posterior (D. B. Rubin
-    (1981), The Bayesian Bootstrap, Annals of Statistics 9(1), 130-134); with more than
-    MAX_RESAMPLED kinds a jackknife over the same items. None when fewer than half of the draws
-    are defined. The same seed gives the same interval.
+    Both are those of the table after adding items that both reviewers answered at random, evenly
+    over the cells. See `intervals`.
     """
-    n_items = float(multiplicity.sum())
-    counts = np.concatenate([multiplicity, np.full(len(prior), PRIOR_ITEMS / len(prior))])
-    features = np.concatenate([units, prior])
-    value = float(statistic(multiplicity @ units))
-    if len(features) > MAX_RESAMPLED:
-        return _jackknife(features, counts, statistic, value)
-    shares = _dirichlet(counts, seed, draws)
-    return _quantiles(value, statistic(n_items * shares @ features), seed)
+    counts = _checked(tables)
+    padded = counts + intervals.PRIOR_ITEMS / counts.shape[-1] ** 2
+    return kappa(padded, weighting), kappa_standard_error(padded, weighting)
 
 
-def _dirichlet(counts: Floats, seed: int, draws: int) -> Floats:
-    drawn = np.random.default_rng(seed).standard_gamma(counts, size=(draws, len(counts)))
-    fractions: Floats = drawn / drawn.sum(axis=1, keepdims=True)
-    return fractions
-
-
-def _quantiles(value: float, drawn: Floats, seed: int) -> tuple[Interval, float] | None:
-    defined = drawn[np.isfinite(drawn)]
-    if len(defined) < len(drawn) / 2:
-        return None
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return _around(value, float(low), float(high), "posterior", seed), float(defined.std(ddof=1))
-
-
-def _jackknife(
-    features: Floats, counts: Floats, statistic: Callable[[Floats], Floats], value: float
-) -> tuple[Interval, float] | None:
-    total = counts @ features
-    without = statistic(total - features)
-    n = float(counts.sum())
-    mean = float(counts @ without / n)
-    se = float(np.sqrt((n - 1) / n * (counts @ (without - mean) ** 2)))
-    if not np.isfinite(value) or not np.isfinite(se):
-        return None
-    return _around(value, value - Z * se, value + Z * se, "jackknife", None), se
-
-
-def _around(value: float, low: float, high: float, method: str, seed: int | None) -> Interval:
-    """Return the interval, widened to hold the value itself and clipped to [-1, 1]."""
-    return Interval(
-        low=max(min(low, value), -1.0), high=min(max(high, value), 1.0), method=method, seed=seed
-    )
-
-
-def interval(
-    table: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0, draws: int = DRAWS
-) -> tuple[Interval, float] | None:
-    """Return the interval of kappa of one (k, k) table and its standard error.
-
-    Quantiles of kappa over draws of the cells' Dirichlet posterior. The prior weighs PRIOR_ITEMS,
-    spread evenly over the cells: with two categories it is Jeffreys' 1/2 per cell. The same for one
-    table and for many. None when kappa is undefined, or is 0 because a reviewer used one category,
-    where an interval is meaningless.
-    """
-    counts = _checked(table)
-    shares = _shares(counts, weights(len(counts), weighting))
-    rows, columns = counts.sum(1), counts.sum(0)
-    is_undefined = counts.sum() == 0 or 1 - shares.expected <= _TINY
-    if is_undefined or min((rows > 0).sum(), (columns > 0).sum()) == 1:
-        return None
-    return _posterior(counts.tobytes(), len(counts), weighting, seed, draws)
-
-
-@lru_cache(maxsize=16_384)  # among many reviewers most pairs share a few small tables
-def _posterior(
-    cells: bytes, k: int, weighting: Weighting, seed: int, draws: int
-) -> tuple[Interval, float] | None:
-    table = np.frombuffer(cells, dtype=np.float64)
-    shares = _dirichlet(table + PRIOR_ITEMS / k**2, seed, draws)
-    return _quantiles(
-        float(kappa(table.reshape(k, k), weighting)),
-        kappa(shares.reshape(draws, k, k), weighting),
-        seed,
-    )
-
-
-def of_pair(table: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0) -> Agreement:
+def of_pair(table: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Agreement:
     """Return Cohen's kappa of two reviewers with its interval, companions and warnings.
 
     table[i, j] is the number of items that the first put in category i and the second in j, over
     the items both rated.
     """
-    return of_pairs(_checked(table)[None], weighting, seed=seed)[0]
+    return of_pairs(_checked(table)[None], weighting)[0]
 
 
-def of_pairs(
-    tables: Any, weighting: Weighting = Weighting.UNWEIGHTED, *, seed: int = 0
-) -> list[Agreement]:
+def of_pairs(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> list[Agreement]:
     """Return `of_pair` of each table of a stack (pairs, k, k), the figures computed at once."""
     counts = _checked(tables)
     columns = _columns(counts, weighting)
+    figures = np.stack(list(columns.values()), axis=-1).tolist()
+    found = intervals.columns(columns["value"], *adjusted(counts, weighting))
     return [
-        _assembled(
-            counts[row],
-            {name: float(column[row]) for name, column in columns.items()},
-            weighting,
-            seed=seed,
-        )
-        for row in range(len(counts))
+        _assembled(counts.shape[-1], dict(zip(columns, row, strict=True)), weighting, interval)
+        for row, interval in zip(figures, found, strict=True)
     ]
 
 
@@ -400,21 +240,10 @@ def _columns(counts: Floats, weighting: Weighting) -> dict[str, Floats]:
 
 
 def _assembled(
-    table: Floats,
-    figures: dict[str, float],
-    weighting: Weighting,
-    *,
-    seed: int,
+    k: int, figures: dict[str, float], weighting: Weighting, interval: Interval | None
 ) -> Agreement:
     n = int(figures["n"])
-    value = None if np.isnan(figures["value"]) else figures["value"]
-    params: dict[str, Any] = {
-        "weighting": str(weighting),
-        "categories": len(table),
-        "seed": seed,
-    }
-    estimated = None if value is None else interval(table, weighting, seed=seed)
-    ci = estimated[0] if estimated else None
+    value = _number(figures["value"])
     reason = None
     if value is None:
         reason = Reason.NO_VARIATION if n else Reason.NO_OVERLAP
@@ -425,12 +254,12 @@ def _assembled(
         n_items=n,
         n_ratings=2 * n,
         n_overlap=n,
-        ci=ci,
-        se=estimated[1] if estimated else None,
+        ci=interval,
+        se=interval.se if interval else None,
         percent_agreement=_number(figures["observed"]),
         companions={name: _number(figures[name]) for name in _COMPANIONS} if n else {},
-        warnings=_warnings(figures, ci) if n else (),
-        params=params,
+        warnings=_warnings(figures, interval) if n else (),
+        params={"weighting": str(weighting), "categories": k},
     )
 
 
@@ -439,7 +268,7 @@ _COMPANIONS = ("ac1", "bp", "prevalence_index", "bias_index", "kappa_max")
 
 def _number(value: float) -> float | None:
     """Return `value`, or None for nan: nan is not JSON."""
-    return None if np.isnan(value) else value
+    return None if value != value else value
 
 
 def _warnings(figures: dict[str, float], ci: Interval | None) -> tuple[Warn, ...]:
@@ -449,7 +278,7 @@ def _warnings(figures: dict[str, float], ci: Interval | None) -> tuple[Warn, ...
         Warn.SKEWED_PREVALENCE: figures["observed"] >= 0.8
         and figures["ac1"] - figures["value"] > 0.2,
         Warn.RATER_BIAS: figures["bias_index"] > 0.1,
-        Warn.CONSTANT_RATER: figures["n_used"] == 1 and not np.isnan(figures["value"]),
+        Warn.CONSTANT_RATER: figures["n_used"] == 1 and figures["value"] == figures["value"],
         Warn.WIDE_CI: ci is not None and ci.half_width > WIDE_HALF_WIDTH,
     }
     return tuple(code for code, is_raised in raised.items() if is_raised)

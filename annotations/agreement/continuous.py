@@ -7,8 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from annotations.agreement import coefficients
-from annotations.agreement.coefficients import Agreement, Floats, Reason, Warn
+from annotations.agreement import intervals
+from annotations.agreement.results import (
+    FEW_ITEMS,
+    WIDE_HALF_WIDTH,
+    Agreement,
+    Floats,
+    Reason,
+    Warn,
+)
 
 
 def icc(sums: Floats) -> Floats:
@@ -46,7 +53,7 @@ def _features(x: Floats, y: Floats) -> Floats:
     return np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
 
 
-def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
+def of_pair(first: Any, second: Any) -> Agreement:
     """Return ICC(A,1) of two reviewers' numbers on the same items, with what must stand beside.
 
     first[i] and second[i] judge item i. Companions: spearman, pearson, mae, bias (mean of first
@@ -62,7 +69,7 @@ def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
         n_items=n,
         n_ratings=2 * n,
         n_overlap=n,
-        params={"scale": "interval", "seed": seed},
+        params={"scale": "interval"},
     )
     if n == 0:
         return replace(base, reason=Reason.NO_OVERLAP)
@@ -79,7 +86,7 @@ def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
             "limit_low": None if deviation is None else float(apart.mean()) - 1.96 * deviation,
             "limit_high": None if deviation is None else float(apart.mean()) + 1.96 * deviation,
         },
-        warnings=(Warn.FEW_ITEMS,) if n < coefficients.FEW_ITEMS else (),
+        warnings=(Warn.FEW_ITEMS,) if n < FEW_ITEMS else (),
     )
     centre = np.concatenate([x, y]).mean()  # invariant, and keeps the sums of squares exact
     x, y = x - centre, y - centre
@@ -92,14 +99,14 @@ def of_pair(first: Any, second: Any, *, seed: int = 0) -> Agreement:
     prior = _features(
         *(spread * np.array(signs, float) for signs in ((1, 1, -1, -1), (1, -1, 1, -1)))
     )
-    resampled = coefficients.resampled_interval(features, np.ones(n), icc, prior=prior, seed=seed)
-    if resampled is not None and resampled[0].half_width > coefficients.WIDE_HALF_WIDTH:
+    interval = intervals.summed(features, np.ones(n), icc, prior=prior)
+    if interval is not None and interval.half_width > WIDE_HALF_WIDTH:
         base = replace(base, warnings=(*base.warnings, Warn.WIDE_CI))
     # Of very few items the estimate may fall below every value that the coefficient can have.
     value = max(value, -1.0)
     return replace(
         base,
         value=value,
-        ci=resampled[0] if resampled else None,
-        se=resampled[1] if resampled else None,
+        ci=interval,
+        se=interval.se if interval else None,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from annotations.agreement.coefficients import FEW_ITEMS, LEVEL, Agreement, Reason
+from annotations.agreement import looks
+from annotations.agreement.results import FEW_ITEMS, LEVEL, Agreement, Reason
 
 TARGET = 0.70
 GREYED_BELOW = 20  # items; with fewer, a value is shown grey, without label and verdict
@@ -37,18 +38,24 @@ _NAMES = {
 
 
 class Verdict(StrEnum):
-    """Where the interval of a result lies relative to the target."""
+    """Where the bounds of a result lie relative to the target; see `looks`."""
 
     UNDEFINED = "undefined"
     FEW = "few"  # not enough items
-    MET = "met"  # the whole interval is above the target
-    BELOW = "below"  # the whole interval is below it
-    OPEN = "open"  # the target is within it
+    MET = "met"  # the lower bound is above the target
+    BELOW = "below"  # the upper bound is below it
+    OPEN = "open"  # the target is between them
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Whether a result is above the target: strictly (by its whole interval) and by its value."""
+    """Whether a result is above the target: strictly (by its lower bound) and by its value.
+
+    The bounds allow for repeated looks at a growing queue (`looks`), so they are wider than the
+    interval of the result at few items; each alone has the one-sided level `confidence`. `n_more`
+    is about how many more items rated by two would decide, at the present value and spread: 0 when
+    it is decided, None when it is not known or too many to name.
+    """
 
     statistic: str
     value: float | None
@@ -57,6 +64,8 @@ class Gate:
     n: int
     target: float
     passes_point: bool
+    confidence: float = LEVEL
+    n_more: int | None = None
 
     @property
     def passes_strict(self) -> bool:
@@ -83,19 +92,25 @@ def label(value: float) -> str:
 def gate(result: Agreement, target: float = TARGET) -> Gate:
     """Compare `result` with `target`.
 
-    Strict: the lower end of the interval > target, which is the one-sided 95 % bound. Point: value
-    > target with at least 50 items. Both compare > and not >=; undefined or fewer than 20 items
-    never passes.
+    Strict: the lower bound > target; it holds for every look at the queue, see `looks`. Point:
+    value > target with at least 50 items. Both compare > and not >=, and figures within 1e-9 are
+    equal; undefined or fewer than 20 items never passes.
     """
-    is_above = result.value is not None and result.value > target + _SAME
+    n, value, interval = result.n_overlap, result.value, result.ci
+    lower = upper = n_more = None
+    if value is not None and interval is not None and n:
+        lower, upper = looks.bounds(value, interval, n)
+        n_more = looks.items_missing(value, interval, n, target, GREYED_BELOW)
     return Gate(
         statistic=result.statistic,
-        value=result.value,
-        lower_bound=result.ci.low if result.ci else None,
-        upper_bound=result.ci.high if result.ci else None,
-        n=result.n_overlap,
+        value=value,
+        lower_bound=lower,
+        upper_bound=upper,
+        n=n,
         target=target,
-        passes_point=result.n_overlap >= FEW_ITEMS and is_above,
+        passes_point=n >= FEW_ITEMS and value is not None and value > target + _SAME,
+        confidence=looks.confidence(max(n, 1)),
+        n_more=n_more,
     )
 
 
@@ -129,9 +144,9 @@ def figure(value: float, target: float = TARGET) -> str:
 def sentence(result: Agreement, target: float = TARGET, *, set_aside: str = "") -> str:
     """Return the verdict in one sentence.
 
-    "Substantial agreement: kappa 0.71 (90 % interval 0.65 to 0.76) on 412 items rated by two or
-    more; whether it is above 0.70 is not shown yet." `set_aside` has in words which ratings were
-    not compared; it is included when no value is left.
+    "Substantial agreement: kappa 0.71 (95 % interval 0.65 to 0.76) on 412 items rated by two or
+    more; whether it is above 0.70 is not proven yet: about 3,300 more double reviews."
+    `set_aside` has in words which ratings were not compared; it is included when no value is left.
     """
     if result.value is None:
         why = why_undefined(result.reason, n_set_aside=1 if set_aside else 0)
@@ -148,13 +163,30 @@ def sentence(result: Agreement, target: float = TARGET, *, set_aside: str = "") 
         f"{opening}: {name_of(result.statistic)} {figure(result.value, target)}{interval} on "
         f"{held.n} {items} rated by two or more"
     )
-    words = _ABOUT_TARGET[held.verdict]
-    return f"{start}; {words.format(target=f'{target:.2f}', least=GREYED_BELOW)}."
+    return f"{start}; {about_target(held)}."
 
 
-_ABOUT_TARGET = {
-    Verdict.MET: "the {target} target is met",
-    Verdict.BELOW: "it is below the {target} target",
-    Verdict.OPEN: "whether it is above the {target} target is not shown yet",
-    Verdict.FEW: "the {target} target needs {least} items or more",
-}
+def about_target(held: Gate) -> str:
+    """Return in words where the truth is relative to the target, and what would decide it."""
+    target = f"{held.target:.2f}"
+    match held.verdict:
+        case Verdict.MET:
+            bound = "" if held.lower_bound is None else figure(held.lower_bound, held.target)
+            return f"the {target} target is met, with a lower bound of {bound}"
+        case Verdict.BELOW:
+            return f"it is below the {target} target"
+        case Verdict.FEW:
+            return f"the {target} target needs {GREYED_BELOW} items or more"
+        case Verdict.UNDEFINED:
+            return f"nothing can be compared with the {target} target"
+    start = f"whether it is above {target} is not proven yet"
+    if not held.n_more or held.value is None:
+        return start
+    more = f"about {_rounded_up(held.n_more):,} more double reviews"
+    return f"{start}: {more}" + ("" if held.value > held.target else " would show that it is below")
+
+
+def _rounded_up(n: int) -> int:
+    """Return n, from 20 on rounded up to two digits: an estimate must not look exact."""
+    unit = int(10 ** max(len(str(n)) - 2, 0))
+    return -(-n // unit) * unit

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from annotations.agreement import calibration, verdicts
-from annotations.agreement.coefficients import LEVEL, Agreement, Reason, Warn
+from annotations.agreement.results import LEVEL, Agreement, Reason, Warn
 from annotations.models import QueueItem
 from observatory.web.http import WebRequest, render_page, require
 from observatory.web.queues import queue_or_404

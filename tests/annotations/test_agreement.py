@@ -13,7 +13,8 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from annotations.agreement import alpha, coefficients, continuous, verdicts
-from annotations.agreement.coefficients import Reason, Warn, Weighting
+from annotations.agreement.coefficients import Weighting
+from annotations.agreement.results import Reason, Warn
 
 COHEN_1960 = np.array([[88, 10, 2], [14, 40, 6], [18, 10, 12]])
 PERFECT = np.diag([30, 30])
@@ -179,7 +180,8 @@ def test_a_stack_of_tables_is_computed_at_once() -> None:
 def test_a_constant_reviewer_has_kappa_zero_and_a_warning() -> None:
     result = coefficients.of_pair([[7, 3], [0, 0]])
     assert result.value == 0
-    assert result.ci is None
+    assert result.ci is not None
+    assert result.ci.high > 0.2  # ten items do not show that it is exactly 0
     assert Warn.CONSTANT_RATER in result.warnings
 
 
@@ -200,14 +202,6 @@ def test_the_result_is_json_whatever_happened() -> None:
 
     for table in ([[0, 0], [0, 0]], [[9, 0], [0, 0]], [[7, 3], [0, 0]], COHEN_1960, [[4]]):
         json.dumps(coefficients.of_pair(table).as_json(), allow_nan=False)
-
-
-def test_the_same_seed_gives_the_same_interval() -> None:
-    table = [[20, 5], [4, 15]]
-    first = coefficients.of_pair(table, seed=3)
-    coefficients._posterior.cache_clear()  # as another process computes it
-    assert coefficients.of_pair(table, seed=3) == first
-    assert coefficients.of_pair(table, seed=4).ci != first.ci
 
 
 def test_icc_is_that_of_the_analysis_of_variance_and_sees_bias() -> None:

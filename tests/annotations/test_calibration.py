@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from sklearn.metrics import cohen_kappa_score
 
 from annotations.agreement import calibration
-from annotations.agreement.coefficients import Reason, Warn
+from annotations.agreement.results import Reason, Warn
 from annotations.models import QueueItem, Rating, Review, RubricItem
 from annotations.queues import rubric_editing
 from tests.conftest import NOON

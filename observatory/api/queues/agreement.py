@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from annotations.agreement import calibration
 from annotations.agreement.calibration import KeyAgreement, PairAgreement
-from annotations.agreement.coefficients import Agreement
+from annotations.agreement.results import Agreement
 from annotations.agreement.verdicts import Gate
 from observatory.api.kit.endpoint import endpoint
 from observatory.api.queues import schemas
@@ -37,7 +37,9 @@ def _shown_gate(gate: Gate) -> dict[str, Any]:
         "target": gate.target,
         "lower_bound": gate.lower_bound,
         "upper_bound": gate.upper_bound,
+        "confidence": gate.confidence,
         "n_items": gate.n,
+        "n_more": gate.n_more,
         "verdict": str(gate.verdict),
     }
 

@@ -407,10 +407,14 @@ class AgreementQuery(Query):
 
 
 class AgreementInterval(TypedDict):
-    """The interval of a coefficient: its ends, how it was computed, its level."""
+    """The interval of a coefficient: its ends, its one-sided bounds, and how it was computed."""
 
     low: float
     high: float
+    lower: float
+    upper: float
+    centre: float
+    se: float
     method: str
     level: float
     seed: int | None
@@ -445,13 +449,18 @@ class AgreementOfPair(TypedDict):
 
 
 class AgreementGate(TypedDict):
-    """Whether the interval of the headline is above the target."""
+    """Whether the bounds of the headline, which allow for repeated looks, are above the target.
+
+    `n_more` is about how many more items rated by two would decide.
+    """
 
     statistic: str
     target: float
     lower_bound: float | None
     upper_bound: float | None
+    confidence: float
     n_items: int
+    n_more: int | None
     verdict: Literal["undefined", "few", "met", "below", "open"]
 
 
