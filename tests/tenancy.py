@@ -21,6 +21,7 @@ from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver
 from django.utils.regex_helper import normalize
 
+from annotations.quality import gold
 from datasets_app import sharing as dataset_sharing
 from observatory.feedback import tokens
 from observatory.feedback.models import FeedbackConfig, PresignedToken
@@ -111,6 +112,7 @@ def furnish(workspace: Workspace, person: User, mark: str) -> Side:
     """Put one object of every kind into `workspace`, with `mark` in every text of theirs."""
     scene = scenes.build(workspace, NOON - timedelta(days=1), n_items=2, mark=mark)
     scene.answer(person, scene.items[0], 1, NOON, note=f"a note {mark}")
+    gold.set_gold(scene.items[0], {"correctness": 1}, person, NOON, reason=mark[:1_000])
     root, example = scene.runs[0], scene.dataset.examples.get()
     key, token = keys.mint(workspace, f"key {mark}", created_by=person)
     FeedbackConfig.objects.create(

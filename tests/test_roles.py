@@ -24,6 +24,8 @@ LEAST = {  # route: the least role that may
     "queue-detail": "viewer",
     "agreement": "viewer",
     "item-detail": "viewer",
+    "quality": "manager",
+    "item-gold": "manager",
     "item-action": "manager",
     "review": "reviewer",
     "review-next": "reviewer",

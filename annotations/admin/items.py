@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from annotations.models import AnnotationQueue, QueueItem, Review, RoutingDecision, Seat
+from annotations.models.queues import REVIEWABLE
 from annotations.queues import blindness, queue_items
 from annotations.routing import reasons
 from observatory.feedback.admin import READABLE
@@ -49,6 +50,22 @@ class SeatInline(WorkspaceInline):
         return super().get_queryset(request).select_related("reviewer")
 
 
+class StateFilter(admin.SimpleListFilter):
+    """By the state as reviewers see it: a list of the gold items would give them away."""
+
+    title, parameter_name = "state", "state"
+    states = (QueueItem.State.OPEN, QueueItem.State.COMPLETED, QueueItem.State.REMOVED)
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(state), state.label) for state in self.states]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in self.states:
+            return queryset
+        is_open = self.value() == QueueItem.State.OPEN
+        return queryset.filter(state__in=REVIEWABLE if is_open else [self.value()])
+
+
 @admin.register(QueueItem)
 class QueueItemAdmin(WorkspaceAdmin):
     """Items with their state, reasons and holders."""
@@ -57,7 +74,7 @@ class QueueItemAdmin(WorkspaceAdmin):
     list_display = (
         "about",
         "queue",
-        "state",
+        "shown_state",
         "priority",
         "source",
         "why",
@@ -66,7 +83,7 @@ class QueueItemAdmin(WorkspaceAdmin):
         "added_at",
         "completed_at",
     )
-    list_filter = ("state", "source", ("queue", ScopedFilter), "added_at")
+    list_filter = (StateFilter, "source", ("queue", ScopedFilter), "added_at")
     list_select_related = ("queue",)
     search_fields = ("=run_id", "=first_run_id", "=second_run_id", "=thread_id", "=uuid")
     ordering = ("-pk",)
@@ -78,7 +95,7 @@ class QueueItemAdmin(WorkspaceAdmin):
         "comparison_id",
         "is_swapped",
         "uuid",
-        "state",
+        "shown_state",
         "source",
         "priority",
         "added_at",
@@ -98,6 +115,10 @@ class QueueItemAdmin(WorkspaceAdmin):
     @admin.display(description="about", ordering="run_id")
     def about(self, item: QueueItem) -> str:
         return str(item)
+
+    @admin.display(description="state")
+    def shown_state(self, item: QueueItem) -> str:
+        return item.shown_state
 
     @admin.display(description="why")
     def why(self, item: QueueItem) -> str:
@@ -176,7 +197,7 @@ class ReviewAdmin(WorkspaceAdmin):
     list_select_related = ("queue", "item", "reviewer")
     search_fields = ("=uuid", "reviewer__username")
     ordering = ("-submitted_at", "-pk")
-    exclude = ("submission_id",)
+    exclude = ("submission_id", "is_gold")
 
     @admin.display(description="run")
     def run(self, review: Review) -> str:

@@ -48,13 +48,25 @@ class QueueForm(QueueModelForm):
             "reservation_minutes",
             "is_blind",
             "is_paused",
+            "gold_rate",
         )
         labels = {
             "asks_everybody": "Every reviewer reviews each item",
             "is_reserving": "Reserve items",
             "is_blind": "Blind",
             "is_paused": "Paused",
+            "gold_rate": "Share of gold items",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "gold_rate" in self.fields:  # not for those who may only look
+            self.fields["gold_rate"].required = False
+
+    def clean_gold_rate(self) -> float:
+        """Keep the present share where none is sent."""
+        rate = self.cleaned_data.get("gold_rate")
+        return self.instance.gold_rate if rate is None else float(rate)
 
     def clean(self) -> dict[str, Any]:
         """Reject reviewers who are not members of the queue's workspace."""

@@ -6,6 +6,7 @@ Shapes and constraints only. Must not import a wing, nor hold what a verb does.
 from annotations.models.queues import (
     AnnotationQueue,
     AskedQuestions,
+    GoldAnswer,
     QueueItem,
     RubricItem,
     RubricVersion,
@@ -29,6 +30,7 @@ __all__ = [
     "AskedQuestions",
     "Bookmark",
     "Deferral",
+    "GoldAnswer",
     "QueueItem",
     "Rating",
     "Review",

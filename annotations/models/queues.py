@@ -44,6 +44,11 @@ class AnnotationQueue(models.Model):
     reservation_minutes = models.PositiveIntegerField(default=10)
     is_blind = models.BooleanField(default=True, help_text="Hide others' answers until mine is in")
     is_paused = models.BooleanField(default=False)
+    gold_rate = models.FloatField(
+        default=0.05,
+        db_default=0.05,
+        help_text="Share of a reviewer's items that are gold items, 0 to 1; 0: none",
+    )
     rubric_version = models.PositiveIntegerField(default=1, editable=False)
     metadata = DocumentField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -61,6 +66,9 @@ class AnnotationQueue(models.Model):
             models.CheckConstraint(
                 condition=Q(reservation_minutes__gte=1, reservation_minutes__lte=1440),
                 name="queue_reserves_for_1_minute_to_1_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(gold_rate__gte=0, gold_rate__lte=1), name="queue_gold_rate_is_a_share"
             ),
         ]
 
@@ -151,7 +159,9 @@ class RubricVersion(models.Model):
 class QueueItem(models.Model):
     """One run in one queue, once. A removed item stays as a tombstone: rules cannot re-add it.
 
-    Of a thread or a pair `run_id` is an id made of what they are: see `subjects`.
+    Of a thread or a pair `run_id` is an id made of what they are: see `subjects`. A gold item has
+    a known answer, and is given to each reviewer once (see `annotations.quality`): it is reviewed
+    like an open item and shown as one, but never counted, completed or settled.
     """
 
     class ItemType(models.TextChoices):
@@ -163,6 +173,7 @@ class QueueItem(models.Model):
         OPEN = "open"
         COMPLETED = "completed"
         REMOVED = "removed"
+        GOLD = "gold"
 
     class Source(models.TextChoices):
         RULE = "rule"
@@ -241,6 +252,16 @@ class QueueItem(models.Model):
         return " and ".join(f"run {run_id}" for run_id in self.judged_runs)
 
     @property
+    def is_reviewable(self) -> bool:
+        """Whether a review may be made for which a seat is held."""
+        return self.state in REVIEWABLE
+
+    @property
+    def shown_state(self) -> str:
+        """The state as reviewers see it: gold items must look like open ones."""
+        return self.State.OPEN if self.state == self.State.GOLD else self.state
+
+    @property
     def judged_runs(self) -> list[UUID]:
         """The runs that a review is about; a thread's change, so it names none."""
         pair = [run_id for run_id in (self.first_run_id, self.second_run_id) if run_id]
@@ -250,3 +271,22 @@ class QueueItem(models.Model):
     def is_pair(self) -> bool:
         """Whether the item compares two runs."""
         return self.item_type == self.ItemType.PAIR
+
+
+REVIEWABLE = (QueueItem.State.OPEN, QueueItem.State.GOLD)
+
+
+class GoldAnswer(models.Model):
+    """A version of the expected answers of a gold item; the newest is the one that counts."""
+
+    item = models.ForeignKey(QueueItem, models.CASCADE, related_name="gold_answers", db_index=False)
+    version = models.PositiveIntegerField()
+    answers = DocumentField(help_text="{feedback key: {score, value}}, as a review has them")
+    reason = models.TextField(blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item", "version"], name="gold_version_once_per_item")
+        ]

@@ -143,6 +143,9 @@ class Review(models.Model):
     correction = DocumentField(null=True, help_text='{"outputs": ...}, only if it differs')
     note = models.TextField(blank=True)
     is_counted = models.BooleanField(default=True)
+    is_gold = models.BooleanField(
+        db_default=False, default=False, help_text="Of a gold item, so it is never counted"
+    )
     is_blind = models.BooleanField(default=True)
     dwell_ms = models.PositiveIntegerField(null=True)
     submitted_at = models.DateTimeField(db_default=Now())
@@ -164,6 +167,7 @@ class Review(models.Model):
                 name="review_newest_of_reviewer",
             ),
             models.Index(F("queue"), F("submitted_at").desc(), name="review_newest_of_queue"),
+            models.Index(fields=["queue"], name="review_of_gold", condition=Q(is_gold=True)),
         ]
 
 

@@ -25,6 +25,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotations.models import AnnotationQueue, QueueItem, Review
+from annotations.models.queues import REVIEWABLE
 from annotations.queues.locks import lock_queue
 from observatory.feedback import sealed
 from observatory.feedback.models import Feedback
@@ -57,7 +58,7 @@ def unsettled_items(queue: AnnotationQueue) -> QuerySet[QueueItem]:
     if not queue.is_blind:
         return QueueItem.objects.none()
     never_completed = Q(state=QueueItem.State.REMOVED, completed_at=None)
-    return QueueItem.objects.filter(Q(state=OPEN) | never_completed, queue=queue)
+    return QueueItem.objects.filter(Q(state__in=REVIEWABLE) | never_completed, queue=queue)
 
 
 # People ---------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ AND EXISTS (
     JOIN annotations_rubricitem a
         ON a.queue_id = q.id AND a.feedback_key = f.key AND a.retired_at IS NULL
     WHERE i.workspace_id = f.workspace_id AND NOT {_SETTLED}
-      AND (f.is_sealed OR i.state = 'open' AND i.added_at <= f.modified_at)
+      AND (f.is_sealed OR i.state IN ('open', 'gold') AND i.added_at <= f.modified_at)
       AND (i.run_id = f.run_id OR i.first_run_id = f.run_id OR i.second_run_id = f.run_id
            OR i.thread_id = (SELECT r.thread_id FROM runs_run r
                 WHERE r.workspace_id = f.workspace_id AND r.id = f.run_id)

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Max, Q, QuerySet
 
 from annotations.models import AnnotationQueue, Deferral, QueueItem, Seat
+from annotations.models.queues import REVIEWABLE
 from annotations.queues import blindness
 from observatory.runs import changes
 from observatory.runs.models import Change
@@ -190,9 +191,11 @@ def release(item: QueueItem) -> int:
 
 
 def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
-    """Return the items of `queue` for a manager, with their reasons and holders loaded."""
+    """Return the items of `queue` with reasons and holders; gold items are among the open ones."""
     items = QueueItem.objects.filter(queue=queue)
-    if state in QueueItem.State.values:
+    if state == QueueItem.State.OPEN:
+        items = items.filter(state__in=REVIEWABLE)
+    elif state in (QueueItem.State.COMPLETED, QueueItem.State.REMOVED):
         items = items.filter(state=state)
     else:
         items = items.exclude(state=QueueItem.State.REMOVED)

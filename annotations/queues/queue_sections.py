@@ -152,7 +152,7 @@ def section(
     if condition is not None:
         items = with_start(items, queue).filter(condition)
     if name is None:
-        states = QueueItem.State.OPEN, QueueItem.State.COMPLETED
+        states = QueueItem.State.OPEN, QueueItem.State.COMPLETED, QueueItem.State.GOLD
         return Section(
             [items.exclude(state=QueueItem.State.REMOVED)],
             [items.filter(state=state) for state in states],
@@ -176,7 +176,15 @@ def section(
 def whereabouts(
     queue: AnnotationQueue, item: QueueItem, person: User | None
 ) -> tuple[str, QueueItem] | None:
-    """Return the section of `item` and the item as read from it; None if removed."""
+    """Return the section of `item` and the item as read from it; None if removed.
+
+    A gold item is where an open one would be, so that no section sets it apart.
+    """
+    if item.state == QueueItem.State.GOLD:
+        is_theirs = person is not None and (
+            QueueItem.objects.filter(Q(reviewed_by(person)) | Q(skipped_by(person)), pk=item.pk)
+        )
+        return (OTHERS if is_theirs else MINE), item
     for name in (MINE, OTHERS, DONE):
         for phase in section(queue, name, person).phases:
             if (located := phase.filter(pk=item.pk).first()) is not None:

@@ -25,6 +25,7 @@ class QueueChanges(TypedDict, total=False):
     reservation_minutes: int
     is_paused: bool
     is_blind: bool
+    gold_rate: float  # 0 to 1
     asks_everybody: bool
     reviewers_per_item: int  # 1 to 20
     assigned_reviewers: Iterable[User]
@@ -35,7 +36,7 @@ class QueueChanges(TypedDict, total=False):
 _SETTINGS = frozenset(
     {
         *("name", "description", "instructions", "metadata", "access", "is_reserving"),
-        *("reservation_minutes", "is_paused", "asks_everybody"),
+        *("reservation_minutes", "is_paused", "asks_everybody", "gold_rate"),
     }
 )
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from annotations.models import QueueItem, Review, ReviewDraft
+from annotations.models.queues import REVIEWABLE
 from annotations.reviewing.reviewer_sessions import Reason, Unavailable
 from observatory import exact
 from observatory.feedback.judgement import InvalidFeedback, clean_document
@@ -120,7 +121,7 @@ def drafts_of(workspace: Workspace, user: User) -> QuerySet[ReviewDraft]:
     """Return the drafts of `user` on items that are still open, newest first."""
     return (
         ReviewDraft.objects.filter(
-            reviewer=user, item__workspace=workspace, item__state=QueueItem.State.OPEN
+            reviewer=user, item__workspace=workspace, item__state__in=REVIEWABLE
         )
         .select_related("item__queue")
         .order_by("-saved_at")

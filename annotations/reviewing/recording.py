@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from psycopg.types.json import Jsonb
 
-from annotations.models import QueueItem, Review, RubricItem
+from annotations.models import QueueItem, Review, RubricItem, Seat
 from annotations.queues import item_subjects, rubrics
 from annotations.reviewing import reservations, reviewer_sessions
 from annotations.reviewing.reviewer_sessions import ReviewerSession
@@ -39,11 +39,11 @@ WITH seat AS (
 ),
 review AS (
     INSERT INTO annotations_review (workspace_id, uuid, submission_id, queue_id, item_id,
-        reviewer_id, rubric_version, scores, correction, note, is_counted, is_blind, dwell_ms,
-        submitted_at)
+        reviewer_id, rubric_version, scores, correction, note, is_counted, is_gold, is_blind,
+        dwell_ms, submitted_at)
     SELECT %(workspace)s, %(uuid)s, %(submission_id)s, %(queue)s, %(item)s,
         %(reviewer)s, %(rubric_version)s, %(scores)s, %(correction)s::jsonb, %(note)s,
-        EXISTS (SELECT FROM seat), %(is_blind)s, %(dwell_ms)s::integer, %(now)s
+        EXISTS (SELECT FROM seat), %(is_gold)s, %(is_blind)s, %(dwell_ms)s::integer, %(now)s
     RETURNING id, is_counted
 ),
 rated AS (
@@ -92,6 +92,7 @@ def store(
         "workspace": item.workspace_id,
         "item": item.pk,
         "is_open": item.state == QueueItem.State.OPEN,
+        "is_gold": review.is_gold,
         "uuid": review.uuid,
         "submission_id": review.submission_id,
         "rubric_version": review.rubric_version,
@@ -109,6 +110,8 @@ def store(
         cursor.execute(_STORE, parameters)
         review.pk, review.is_counted, held_by_lease = cursor.fetchone()
     review._state.adding = False
+    if review.is_gold:
+        Seat.objects.filter(item=item, reviewer_id=review.reviewer_id).delete()
     if review.is_counted:
         item.n_reviews, item.last_reviewed_at = n_reviews, now
         if completes:
@@ -146,8 +149,9 @@ def record_feedback(
         "rubric_version": review.rubric_version,
     }
 
-    completes = item.n_reviews + 1 >= item.queue.reviewers_per_item  # if a seat is left
-    is_sealed = item.queue.is_blind and item.state == QueueItem.State.OPEN and not completes
+    is_last = item.n_reviews + 1 >= item.queue.reviewers_per_item  # if a seat is left
+    completes = is_last and item.state == QueueItem.State.OPEN
+    is_sealed = item.queue.is_blind and item.is_reviewable and not completes
     target = _target(item)
     scales = {question.feedback_key: rubrics.scale_of(question) for question in questions}
 

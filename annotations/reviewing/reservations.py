@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from annotations.models import AnnotationQueue, Deferral, QueueItem, Review, Seat
 from annotations.queues.needs_review import needs_review_by
@@ -144,12 +144,13 @@ def reserve(item: QueueItem, reviewer: User, now: datetime) -> Seat:
     session = open_session(item.queue, reviewer)
     if session.refusal is not None:
         raise Unavailable(session.refusal)
-    state = QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk).state
+    locked = QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     if Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists():
         raise Unavailable(Reason.REVIEWED)
-    if state != QueueItem.State.OPEN:
+    if not locked.is_reviewable:
         raise Unavailable(Reason.CLOSED)
-    seat = hold(session, item, now)
+    locked.queue = item.queue
+    seat = hold(session, locked, now)
     if seat is None:
         raise Unavailable(Reason.ALL_RESERVED)
     if Deferral.objects.filter(item=item, reviewer=reviewer).delete()[0]:
@@ -167,10 +168,33 @@ def hold(session: ReviewerSession, item: QueueItem, now: datetime) -> Seat | Non
         "lease": uuid4(),
         "expires_at": now + session.length,
     }
+    if item.state == QueueItem.State.GOLD:
+        return _hold_gold(session, item, now)
     if not session.queue.is_reserving:
         return _first(_OFFER.format(choice=OF_ITEM), parameters)
     # Waits for a claim in progress instead of skipping its seat.
     return _first(_CLAIM.format(choice=OF_ITEM), parameters)
+
+
+def _hold_gold(session: ReviewerSession, item: QueueItem, now: datetime) -> Seat:
+    """Return the reviewer's seat of a gold item, which is theirs alone; sql/reserve_next.sql."""
+    Seat.objects.filter(item=item, reviewer=None).delete()  # released ones
+    last = Seat.objects.filter(item=item).aggregate(number=Max("number"))["number"] or 0
+    lease: dict[str, Any] = {"lease": None, "reserved_at": None, "expires_at": None}
+    if session.queue.is_reserving:
+        lease = {"lease": uuid4(), "reserved_at": now, "expires_at": now + session.length}
+    seat, _ = Seat.objects.update_or_create(
+        item=item,
+        reviewer=session.reviewer,
+        defaults=lease,
+        create_defaults={
+            **lease,
+            "queue": session.queue,
+            "number": last + 1,
+            "priority": item.priority,
+        },
+    )
+    return seat
 
 
 def mark_returned(item_ids: Collection[int]) -> None:

@@ -156,6 +156,7 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
         correction=_real_correction(item, submission.correction),
         note=submission.note,
         is_blind=is_blind,
+        is_gold=item.state == QueueItem.State.GOLD,
         dwell_ms=submission.dwell_ms,
         submitted_at=now,
     )
@@ -173,10 +174,10 @@ def submit(item: QueueItem, reviewer: User, submission: Submission, now: datetim
 
 def _seal(item: QueueItem, review: Review, submission: Submission) -> None:
     """Update the sealing of the feedback on `item` after `review`."""
-    is_settled = item.state != QueueItem.State.OPEN
+    is_settled = not item.is_reviewable
     if submission.is_recorded:
         recording.adopt(review, submission.recorded)
-    elif not item.queue.is_blind or (review.is_counted and not is_settled):
+    elif not item.queue.is_blind or ((review.is_counted or review.is_gold) and not is_settled):
         return  # it was stored as it has to be
     blindness.follow(item.queue.workspace, [item.pk])
 
@@ -312,7 +313,7 @@ def retract(review: Review, reviewer: User, now: datetime) -> Retracted:
     content = {"scores": review.scores, "correction": review.correction, "note": review.note}
     has_other = Review.objects.filter(item=item, reviewer=reviewer, retracted_at=None).exists()
     seat = None
-    if item.state == QueueItem.State.OPEN and session.refusal is not Reason.NO_ACCESS:
+    if item.is_reviewable and session.refusal is not Reason.NO_ACCESS:
         seat = None if has_other else reservations.hold(session, item, now)
     return Retracted(review, item, drafts.put_back(item, reviewer, content, now), seat)
 

@@ -137,7 +137,7 @@ SELECT {_QUEUE.sql}, {_ASKED}, {DONE_BY_ME.format(queue="q.id")},
                   WHERE d.reviewer_id = %(me)s
                   ORDER BY d.created_at DESC LIMIT {N_PASSED}) p
             JOIN annotations_queueitem o ON o.id = p.item_id AND o.queue_id = q.id
-            WHERE o.state = 'open' AND NOT EXISTS (
+            WHERE o.state IN ('open', 'gold') AND NOT EXISTS (
                 SELECT FROM annotations_review w WHERE w.item_id = p.item_id
                 AND w.reviewer_id = %(me)s AND w.retracted_at IS NULL)
             ORDER BY p.created_at DESC LIMIT {N_RECENT})

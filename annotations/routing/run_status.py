@@ -20,7 +20,7 @@ from observatory.runs import amend
 from observatory.workspaces.models import Workspace
 
 _REVIEWED = """
-SELECT i.run_id, bool_or(i.state = 'open'),
+SELECT i.run_id, bool_or(i.state IN ('open', 'gold')),
     greatest(max(i.completed_at), max(i.reopened_at), max(i.removed_at))
 FROM annotations_queueitem i
 WHERE i.workspace_id = %(workspace)s AND i.run_id = ANY(%(runs)s::uuid[])

@@ -21,6 +21,8 @@ DECLARE
     place bigint;
     chosen bigint;
     is_wide boolean := false;
+    gold_rate double precision;
+    gold bigint;
 BEGIN
     SELECT * INTO reviewer_session FROM annotations_open_session(p_queue, p_reviewer);
     length := make_interval(mins => reviewer_session.reservation_minutes);
@@ -37,7 +39,8 @@ BEGIN
         SELECT h.id FROM annotations_seat h
         WHERE h.reviewer_id = p_reviewer AND h.queue_id = p_queue AND NOT h.is_taken
           AND h.expires_at > p_now AND h.item_id <> ALL (p_exclude)
-          AND (SELECT i.state FROM annotations_queueitem i WHERE i.id = h.item_id) = 'open'
+          AND (SELECT i.state FROM annotations_queueitem i WHERE i.id = h.item_id)
+              IN ('open', 'gold')
         ORDER BY h.reserved_at, h.item_id LIMIT 1)
       -- Checked again under the row's lock: another tab may have released it meanwhile.
       AND s.reviewer_id = p_reviewer AND s.lease IS NOT NULL AND NOT s.is_taken
@@ -45,6 +48,20 @@ BEGIN
     IF FOUND THEN
         RETURN NEXT seat;
         RETURN;
+    END IF;
+
+    SELECT q.gold_rate INTO gold_rate FROM annotations_annotationqueue q WHERE q.id = p_queue;
+    IF NOT reviewer_session.is_reserving THEN
+        -- Nothing is held, but a gold item stays until it is reviewed, as others do on a reload.
+        RETURN QUERY SELECT s.* FROM annotations_seat s
+        WHERE s.reviewer_id = p_reviewer AND s.queue_id = p_queue AND NOT s.is_taken
+          AND s.item_id <> ALL (p_exclude)
+          AND (SELECT i.state FROM annotations_queueitem i WHERE i.id = s.item_id) = 'gold'
+          AND {is_undeferred}
+        ORDER BY s.item_id LIMIT 1;
+        IF FOUND THEN
+            RETURN;
+        END IF;
     END IF;
 
     known := reviewer_session.places;
@@ -92,7 +109,36 @@ BEGIN
     END IF;
     IF chosen IS NULL THEN
         RETURN;
-    ELSIF NOT reviewer_session.is_reserving THEN
+    END IF;
+
+    -- Instead of it a gold item, at the queue's rate, for reviewers who may not see which are gold.
+    -- Only instead of another, so that nobody is given an item while none is said to be left.
+    IF random() < gold_rate AND reviewer_session.is_blind AND {is_given_gold} THEN
+        SELECT s.id INTO gold FROM annotations_queueitem s
+        WHERE s.queue_id = p_queue AND s.state = 'gold' AND s.id <> ALL (p_exclude)
+          AND {is_unanswered_gold}
+        ORDER BY md5(s.uuid::text || p_reviewer::text) LIMIT 1 FOR NO KEY UPDATE OF s;
+        IF FOUND THEN  -- the seat is this reviewer's alone: see `reservations.hold`
+            DELETE FROM annotations_seat WHERE item_id = gold AND reviewer_id IS NULL;
+            RETURN QUERY INSERT INTO annotations_seat AS s
+                (queue_id, item_id, number, priority, reviewer_id, lease, reserved_at, expires_at,
+                 is_taken, is_returned)
+            SELECT p_queue, gold,
+                coalesce((SELECT max(o.number) FROM annotations_seat o WHERE o.item_id = gold), 0)
+                    + 1,
+                i.priority, p_reviewer,
+                CASE WHEN reviewer_session.is_reserving THEN p_lease END,
+                CASE WHEN reviewer_session.is_reserving THEN p_now END,
+                CASE WHEN reviewer_session.is_reserving THEN p_now + length END, false, false
+            FROM annotations_queueitem i WHERE i.id = gold
+            ON CONFLICT (item_id, reviewer_id) WHERE reviewer_id IS NOT NULL DO UPDATE SET
+                lease = excluded.lease, reserved_at = excluded.reserved_at,
+                expires_at = excluded.expires_at
+            RETURNING s.*;
+            RETURN;
+        END IF;
+    END IF;
+    IF NOT reviewer_session.is_reserving THEN
         RETURN QUERY SELECT * FROM annotations_seat WHERE id = chosen;
     ELSE
         RETURN QUERY UPDATE annotations_seat SET reviewer_id = p_reviewer, lease = p_lease,

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotations.models import AnnotationQueue, QueueItem, Review, RubricItem
+from annotations.quality import gold
 from annotations.question_kinds import kind_of
 from annotations.queues import access, item_subjects, queue_cards, queue_items, queue_progress
 from annotations.queues.blindness import answers_visible_to
@@ -218,6 +219,8 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         "tab": "conversation",
         "can_review": _is_running(queue) and _is_reviewer(queue, request),
         "is_mine_in": any(review.reviewer_id == request.user.pk for review in reviews),
+        "can_manage": can(request, Permission.MANAGE_QUEUES),
+        "gold_answer": _gold_answer(request, item),
         "is_held_back": item.state == QueueItem.State.COMPLETED
         and HarvestedItem.objects.filter(
             item=item, outcome=HarvestedItem.Outcome.DISPUTED
@@ -231,6 +234,16 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         context,
         section="queues",
     )
+
+
+def _gold_answer(request: WebRequest, item: QueueItem) -> dict[str, Any] | None:
+    """Return the version of a gold item's expected answers and their words, for managers only."""
+    newest = gold.newest_answer(item) if can(request, Permission.MANAGE_QUEUES) else None
+    if newest is None:
+        return None
+    questions = [q for q in item.queue.rubric_items.all() if q.feedback_key in newest.answers]
+    words = [(q, answer_words(newest.answers[q.feedback_key], q)) for q in questions]
+    return {"version": newest.version, "words": words, "reason": newest.reason}
 
 
 def _answers(item: QueueItem, reviews: list[Review]) -> list[dict[str, Any]]:

@@ -202,7 +202,7 @@ def review_submit(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> Htt
         return _clashed(request, item, typed, conflict)
     except Unavailable as refusal:
         return _refused(request, item, typed, {"": WHY_NOT[refusal.reason]}, status=409)
-    if not outcome.review.is_counted and not outcome.is_repeat:
+    if not (outcome.review.is_counted or outcome.review.is_gold or outcome.is_repeat):
         words = "Kept, but not counted: others had already filled this item."
     else:
         words = "Saved."

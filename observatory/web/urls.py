@@ -14,6 +14,7 @@ from observatory.web import (
     links,
     projects,
     prompts,
+    quality,
     queues,
     review,
     runs,
@@ -52,6 +53,12 @@ workspace: list[URLPattern | URLResolver] = [
     path("queues/", queues.queue_list, name="queue-list"),
     path("queues/<uuid:queue_uuid>/", queues.queue_detail, name="queue-detail"),
     path("queues/<uuid:queue_uuid>/agreement/", agreement.agreement_page, name="agreement"),
+    path("queues/<uuid:queue_uuid>/quality/", quality.quality_page, name="quality"),
+    path(
+        "queues/<uuid:queue_uuid>/items/<uuid:item_uuid>/gold",
+        quality.item_gold,
+        name="item-gold",
+    ),
     path(
         "queues/<uuid:queue_uuid>/items/<uuid:item_uuid>/", queues.item_detail, name="item-detail"
     ),

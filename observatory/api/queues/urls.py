@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver
 
 from observatory.api.kit.paths import at
-from observatory.api.queues import agreement, experiments, export, items, queues, runs
+from observatory.api.queues import agreement, experiments, export, items, quality, queues, runs
 
 QUEUE = "(?P<queue_id>[^/]+)"
 
@@ -44,6 +44,7 @@ v1: list[URLPattern | URLResolver] = [
         agreement.QueueAgreement,
         "queue-agreement",
     ),
+    at(f"annotation-queues/{QUEUE}/quality", quality.QueueQuality, "queue-quality"),
     at(
         f"annotation-queues/{QUEUE}/export",
         export.AnnotationQueueExport,
@@ -87,6 +88,11 @@ platform: list[URLPattern | URLResolver] = [
         f"annotation-queues/{QUEUE}/items/(?P<item_id>[^/]+)/finals/(?P<key>[^/]+)",
         items.QueueItemFinal,
         "queue-item-final",
+    ),
+    at(
+        f"annotation-queues/{QUEUE}/items/(?P<item_id>[^/]+)/gold",
+        quality.QueueItemGold,
+        "queue-item-gold",
     ),
     at(
         f"annotation-queues/{QUEUE}/items/(?P<item_id>[^/]+)/placement",

@@ -1,0 +1,1 @@
+reviewer_session.role NOT IN ('manager', 'owner')
