@@ -56,6 +56,7 @@ class RuleForm(RuleModelForm):
             "sampling_rate",
             "queue",
             "priority",
+            "daily_limit",
             "is_enabled",
         )
 
@@ -73,12 +74,18 @@ class RuleForm(RuleModelForm):
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Reject a queue or a project of another workspace."""
+        """Reject a queue or a project of another workspace, and a rule without its target."""
         cleaned = super().clean() or {}
+        if cleaned.get("is_enabled"):
+            self.instance.is_shadow = False
         workspace = cleaned.get("workspace") or getattr(self.instance, "workspace", None)
         if workspace is None:  # the field's own error says that it is required
             return cleaned
         queue = cleaned.get("queue")
+        is_of_a_queue = self.instance.target == RoutingRule.Target.QUEUE
+        if is_of_a_queue is (queue is None) and "queue" not in self.errors:
+            target = self.instance.get_target_display()
+            self.add_error("queue", "Choose a queue" if is_of_a_queue else f"It is to {target}")
         if queue is not None and queue.workspace_id != workspace.pk:
             self.add_error("queue", f"This queue is not in {workspace}")
         elif queue is not None and queue.queue_type == AnnotationQueue.QueueType.PAIRWISE:
@@ -112,15 +119,24 @@ class RoutingRuleAdmin(WorkspaceAdmin):
     list_display = (
         "name",
         "workspace",
+        "target",
         "queue",
         "is_enabled",
+        "is_shadow",
         "sampling_rate",
         "priority",
+        "daily_limit",
         "version",
         "preset",
         "short_filter",
     )
-    list_filter = ("is_enabled", ("queue", ScopedFilter), ("workspace", ScopedFilter))
+    list_filter = (
+        "is_enabled",
+        "is_shadow",
+        "target",
+        ("queue", ScopedFilter),
+        ("workspace", ScopedFilter),
+    )
     list_select_related = ("workspace", "queue")
     search_fields = ("name", "filter")
     ordering = ("-is_enabled", "-priority", "name")
@@ -138,12 +154,21 @@ class RoutingRuleAdmin(WorkspaceAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         assert isinstance(request.user, User)
-        routing_rules.keep_version(form.instance, now=timezone.now(), by=request.user)
+        now = timezone.now()
+        routing_rules.keep_version(form.instance, now=now, by=request.user)
+        if "is_enabled" in form.changed_data:
+            routing_rules.note_switch(form.instance, now=now, by=request.user)
 
     def _switch(self, request: HttpRequest, rules: QuerySet[Any], is_enabled: bool) -> None:
+        assert isinstance(request.user, User)
         n = 0
         for rule in rules:
-            routing_rules.set_enabled(rule, is_enabled)
+            routing_rules.set_state(
+                rule,
+                RoutingRule.State.ON if is_enabled else RoutingRule.State.OFF,
+                now=timezone.now(),
+                by=request.user,
+            )
             n += 1
         self.message_user(
             request, f"{n} rules switched {'on' if is_enabled else 'off'}", messages.SUCCESS

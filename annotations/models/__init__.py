@@ -22,12 +22,19 @@ from annotations.models.reviewing import (
 from annotations.models.routing import (
     RoutingDecision,
     RoutingRule,
+    RuleDay,
+    RuleMatch,
+    RuleSwitch,
     RuleVersion,
 )
+from annotations.models.rule_work import Backfill, BackfillStep, BackTest, RuleWork
 
 __all__ = [
     "AnnotationQueue",
     "AskedQuestions",
+    "BackTest",
+    "Backfill",
+    "BackfillStep",
     "Bookmark",
     "Deferral",
     "GoldAnswer",
@@ -39,6 +46,10 @@ __all__ = [
     "RoutingRule",
     "RubricItem",
     "RubricVersion",
+    "RuleDay",
+    "RuleMatch",
+    "RuleSwitch",
     "RuleVersion",
+    "RuleWork",
     "Seat",
 ]

@@ -7,7 +7,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -137,3 +137,38 @@ def set_metadata(
         )
         n_changed: int = cursor.rowcount
     return n_changed
+
+
+_ADD_TAG = """
+WITH wanted AS (
+    SELECT workspace_id, id FROM runs_run
+    WHERE workspace_id = %(workspace)s AND id = ANY(%(runs)s::uuid[])
+      AND NOT coalesce(tags, '{}') @> ARRAY[%(tag)s::text]
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE runs_run r SET
+    tags = coalesce(r.tags, '{}') || ARRAY[%(tag)s::text],
+    clock = coalesce(r.clock, '{}'::jsonb) || jsonb_build_object('tags', %(rank)s::text),
+    modified_at = %(now)s
+FROM wanted w WHERE r.workspace_id = w.workspace_id AND r.id = w.id
+RETURNING r.id
+"""
+
+
+@transaction.atomic
+def add_tag(workspace: Workspace, run_ids: Sequence[UUID], tag: str, *, now: datetime) -> int:
+    """Add `tag` to the stored runs that lack it, and note them as changed; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADD_TAG,
+            {
+                "workspace": workspace.pk,
+                "runs": sorted(run_ids),
+                "tag": tag,
+                "rank": merge.stamp(now),
+                "now": now,
+            },
+        )
+        tagged = [run_id for (run_id,) in cursor.fetchall()]
+    changes.note(workspace, Change.Kind.RUN, tagged)
+    return len(tagged)

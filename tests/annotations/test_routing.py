@@ -16,7 +16,7 @@ from annotations.queues import queue_items, queues
 from annotations.routing import sampling
 from annotations.routing.presets import install_presets
 from annotations.routing.routing import drain
-from annotations.routing.rules import RuleDefinition, set_enabled, set_rule
+from annotations.routing.rules import RuleDefinition, set_rule, set_state
 from observatory.runs import changes
 from observatory.runs.facts import facts_of
 from observatory.runs.filters.explain import matches
@@ -229,7 +229,7 @@ def test_a_rule_that_holds_later_raises_the_probability_even_if_it_takes_nothing
     run = make_run(acme)
     drain_all()
     RoutingDecision.objects.update(sampling_rate=0.1, inclusion_probability=0.1)
-    set_enabled(first, False)
+    set_state(first, "off", now=NOON)
     make_rule(queue, NEGATIVE, sampling_rate=0.0)
     later = make_rule(queue, NEGATIVE, sampling_rate=0.5)
     judge(acme, run.id, "user_rating", score=0.0)

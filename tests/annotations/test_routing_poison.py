@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from annotations.models import RoutingRule
-from annotations.routing import routing
+from annotations.routing import matching, placing, routing
 from observatory.runs import changes
 from observatory.runs.models import Change
 from tests.annotations.routing_world import make_rule, make_run
@@ -26,7 +26,7 @@ def queue(acme):
 @pytest.fixture
 def poison(monkeypatch):
     """Make the filter of rules on run_type "chain" fail on runs named poison, as a bug would."""
-    honest = routing.where
+    honest = matching.where
 
     def where(node, alias):
         sql, parameters = honest(node, alias)
@@ -34,8 +34,8 @@ def poison(monkeypatch):
             sql += f" AND 1 / (CASE WHEN {alias}.name = 'poison' THEN 0 ELSE 1 END) = 1"
         return sql, parameters
 
-    monkeypatch.setattr(routing, "where", where)
-    return lambda: monkeypatch.setattr(routing, "where", honest)
+    monkeypatch.setattr(matching, "where", where)
+    return lambda: monkeypatch.setattr(matching, "where", honest)
 
 
 def drain_all() -> int:
@@ -151,7 +151,7 @@ def test_b4_a_lost_connection_is_nobodys_fault_and_the_changes_stay_as_they_were
     def fail(*args):
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(routing, "_ask_once", fail)
+    monkeypatch.setattr(matching, "_ask_once", fail)
     with pytest.raises(OperationalError):
         drain_all()
     assert attempts() == [0]
@@ -164,7 +164,7 @@ def test_b4_a_run_is_routed_even_if_its_reason_cannot_be_computed(acme, queue, m
     def fail(*args):
         raise RecursionError
 
-    monkeypatch.setattr(routing, "clauses", fail)
+    monkeypatch.setattr(placing, "clauses", fail)
     drain_all()
     item = queue.items.get()
     assert item.run_id == run.id
@@ -172,6 +172,6 @@ def test_b4_a_run_is_routed_even_if_its_reason_cannot_be_computed(acme, queue, m
 
 
 def test_actual_values_with_nul_and_half_characters_are_kept_readable() -> None:
-    assert routing._storable({"a\x00": ["\ud800", "\x00", 1.5, None]}) == {
+    assert placing._storable({"a\x00": ["\ud800", "\x00", 1.5, None]}) == {
         "a\N{REPLACEMENT CHARACTER}": ["?", "\N{REPLACEMENT CHARACTER}", 1.5, None]
     }

@@ -43,7 +43,7 @@ VARIANTS = [
     Variant(
         promise="B3",
         breaks="an item that reviewers have completed is opened again by a late change",
-        file="annotations/routing/routing.py",
+        file="annotations/routing/placing.py",
         old="WHERE i.state = 'open'\n",
         new="",
         tests=("tests/annotations/test_routing.py",),
@@ -59,7 +59,7 @@ VARIANTS = [
     Variant(
         promise="B4",
         breaks="a run on which a rule fails keeps its neighbours from being routed",
-        file="annotations/routing/routing.py",
+        file="annotations/routing/matching.py",
         old="            if not _is_of_the_rule(error):\n",
         new="            if True:\n",
         tests=("tests/annotations/test_routing_poison.py",),
@@ -87,5 +87,29 @@ VARIANTS = [
         old="        for child in reversed(self.children[1:]):\n            child.signal(child.program.stop_signal)\n",
         new="",
         tests=("tests/cli/test_up.py::test_sigterm_stops_the_whole_tree_within_ten_seconds",),
+    ),
+    Variant(
+        promise="B8",
+        breaks="a rule in shadow sends what it only should list",
+        file="annotations/routing/delivery.py",
+        old="    live = [match for match in matches if not match.rule.rule.is_shadow]\n",
+        new="    live = list(matches)\n",
+        tests=("tests/annotations/test_rule_delivery.py",),
+    ),
+    Variant(
+        promise="B8",
+        breaks="two workers read what is left of a daily limit at the same time",
+        file="annotations/routing/ceilings.py",
+        old="RuleDay.objects.select_for_update(no_key=True)\n            .filter",
+        new="RuleDay.objects.all()\n            .filter",
+        tests=("tests/annotations/test_rule_delivery.py",),
+    ),
+    Variant(
+        promise="B8",
+        breaks="what was sent is not counted against the daily limit",
+        file="annotations/routing/ceilings.py",
+        old="SET n_sent = d.n_sent + c.n_sent,",
+        new="SET n_sent = 0 * c.n_sent,",
+        tests=("tests/annotations/test_rule_delivery.py",),
     ),
 ]
