@@ -13,7 +13,9 @@ from celery.signals import worker_init, worker_shutting_down
 from django.db import OperationalError, close_old_connections, connection, transaction
 from django.utils import timezone
 
+from annotations.models import Backfill, BackTest
 from annotations.queues.reviewer_count import follow_all
+from annotations.routing import backfills, backtests
 from annotations.routing.routing import BATCH, drain
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,21 @@ def _sweep_once(limit: int) -> int:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
             (is_ours,) = cursor.fetchone() or (False,)
         return drain(limit, timezone.now()) if is_ours else 0
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def continue_rule_work() -> None:
+    """Take steps of unfinished back-tests and backfills until none is left or the time is up.
+
+    Running twice, late, or at the same time equals running once: the row of a walk is its lock,
+    and its cursor moves in the transaction of the step.
+    """
+    ends_at = time.monotonic() + BUDGET_S
+    for model, step in ((Backfill, backfills.step), (BackTest, backtests.step)):
+        waiting = model.objects.filter(state__in=("waiting", "running")).order_by("pk")
+        for pk in list(waiting.values_list("pk", flat=True)):
+            while time.monotonic() < ends_at and step(pk, timezone.now()):
+                pass
 
 
 def _repeat(step: Callable[[int], int]) -> int:

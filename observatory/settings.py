@@ -117,6 +117,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "continue-rule-work": {
+        "task": "annotations.tasks.continue_rule_work",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
     "sweep-quarantine": {
         "task": "observatory.runs.tasks.sweep_quarantine",
         "schedule": 3_600.0,

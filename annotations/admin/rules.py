@@ -142,7 +142,7 @@ class RoutingRuleAdmin(WorkspaceAdmin):
     ordering = ("-is_enabled", "-priority", "name")
     filter_horizontal = ("projects",)
     inlines = (RuleVersionInline,)
-    actions = ("switch_on", "switch_off")
+    actions = ("switch_on", "switch_to_shadow", "switch_off")
 
     @admin.display(description="filter", ordering="filter")
     def short_filter(self, rule: RoutingRule) -> str:
@@ -159,28 +159,25 @@ class RoutingRuleAdmin(WorkspaceAdmin):
         if "is_enabled" in form.changed_data:
             routing_rules.note_switch(form.instance, now=now, by=request.user)
 
-    def _switch(self, request: HttpRequest, rules: QuerySet[Any], is_enabled: bool) -> None:
+    def _switch(self, request: HttpRequest, rules: QuerySet[Any], state: RoutingRule.State) -> None:
         assert isinstance(request.user, User)
-        n = 0
+        n, now = 0, timezone.now()
         for rule in rules:
-            routing_rules.set_state(
-                rule,
-                RoutingRule.State.ON if is_enabled else RoutingRule.State.OFF,
-                now=timezone.now(),
-                by=request.user,
-            )
+            routing_rules.set_state(rule, state, now=now, by=request.user)
             n += 1
-        self.message_user(
-            request, f"{n} rules switched {'on' if is_enabled else 'off'}", messages.SUCCESS
-        )
+        self.message_user(request, f"{n} rules: {state.label}", messages.SUCCESS)
 
     @admin.action(description="Switch the selected rules on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._switch(request, queryset, True)
+        self._switch(request, queryset, RoutingRule.State.ON)
+
+    @admin.action(description="Put the selected rules in shadow", permissions=["change"])
+    def switch_to_shadow(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._switch(request, queryset, RoutingRule.State.SHADOW)
 
     @admin.action(description="Switch the selected rules off", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._switch(request, queryset, False)
+        self._switch(request, queryset, RoutingRule.State.OFF)
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.preset_page)

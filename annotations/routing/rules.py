@@ -94,8 +94,7 @@ def set_rule(
     exactly one target, a pairwise queue, or a queue, project or dataset of another workspace,
     IntegrityError for a name already taken.
     """
-    check_filter(definition.filter)
-    _check(workspace, definition)
+    check_definition(workspace, definition)
     if rule is None:
         rule = RoutingRule(workspace=workspace, preset=definition.preset, created_at=now)
         if definition.uuid is not None:
@@ -119,7 +118,9 @@ _COPIED = (
 )
 
 
-def _check(workspace: Workspace, definition: RuleDefinition) -> None:
+def check_definition(workspace: Workspace, definition: RuleDefinition) -> None:
+    """Raise FilterError or ValueError, as `set_rule` does, unless the content is valid."""
+    check_filter(definition.filter)
     if not 0 <= definition.sampling_rate <= 1:
         raise ValueError(f"a sampling rate is a share in [0, 1], got {definition.sampling_rate}")
     if definition.daily_limit is not None and not 1 <= definition.daily_limit <= MAX_LIMIT:
@@ -185,6 +186,17 @@ def definition_of(rule: RoutingRule) -> dict[str, Any]:
         "feedback_score": rule.feedback_score,
     }
     return content | {name: value for name, value in rest.items() if value is not None}
+
+
+def definition_from(rule: RoutingRule, *, filter: str | None = None) -> RuleDefinition:
+    """Return the stored content of `rule`, with another filter if one is given."""
+    return RuleDefinition(
+        projects=list(rule.projects.all()),
+        filter=rule.filter if filter is None else filter,
+        uuid=rule.uuid,
+        preset=rule.preset,
+        **{name: getattr(rule, name) for name in _COPIED if name not in ("filter", "target")},
+    )
 
 
 @transaction.atomic

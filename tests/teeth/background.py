@@ -112,4 +112,28 @@ VARIANTS = [
         new="SET n_sent = 0 * c.n_sent,",
         tests=("tests/annotations/test_rule_delivery.py",),
     ),
+    Variant(
+        promise="B9",
+        breaks="a back-test draws with a rule id of its own, so it samples other runs",
+        file="annotations/routing/backtests.py",
+        old="        uuid=test.rule_uuid,\n",
+        new="        uuid=uuid4(),\n",
+        tests=("tests/annotations/test_backtests.py",),
+    ),
+    Variant(
+        promise="B9",
+        breaks="the walk skips the run at which a step begins",
+        file="annotations/routing/past_runs.py",
+        old="        start_time, run_id = self.runs[-1]\n        return",
+        new="        start_time, run_id = self.runs[-1]\n        run_id = UUID(int=max(0, run_id.int - (1 << 124)))\n        return",
+        tests=("tests/annotations/test_backtests.py",),
+    ),
+    Variant(
+        promise="B9",
+        breaks="a back-test of a rule without projects looks at applications by project only",
+        file="annotations/routing/past_runs.py",
+        old='_WITHOUT_PROJECT.format(condition=condition) if rule.projects is None else ""',
+        new='""',
+        tests=("tests/annotations/test_backtests.py",),
+    ),
 ]
