@@ -23,6 +23,7 @@ LEAST = {  # route: the least role that may
     "queue-list": "viewer",
     "queue-detail": "viewer",
     "agreement": "viewer",
+    "agreement-file": "viewer",
     "item-detail": "viewer",
     "quality": "manager",
     "item-gold": "manager",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -10,8 +11,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from annotations.agreement import calibration, verdicts
+from annotations.agreement.documents import lines
 from annotations.agreement.results import LEVEL, Agreement, Reason, Warn
-from annotations.models import QueueItem
+from annotations.models import AnnotationQueue, QueueItem
+from observatory import csv_lines
 from observatory.web.http import WebRequest, render_page, require
 from observatory.web.queues import queue_or_404
 from observatory.web.titles import titles_of_items
@@ -21,6 +24,8 @@ WIDTH, LEFT, RIGHT = 640, 24, 24  # of the picture, in SVG units
 LOW, HIGH = -0.2, 1.0
 N_PAIRS = 40
 N_DISPUTED = 25
+WINDOWS: Final = {"30": "30 days", "90": "90 days", "365": "A year", "all": "All ratings"}
+DEFAULT_WINDOW: Final = "90"
 
 WARNINGS = {
     Warn.FEW_ITEMS: "Fewer than 50 items were rated twice: the figure can still move a lot.",
@@ -119,15 +124,37 @@ def _pair(pair: calibration.PairAgreement, categories: tuple[str, ...]) -> dict[
     }
 
 
-def _card(request: WebRequest, agreement: calibration.KeyAgreement, queue: Any) -> dict[str, Any]:
-    overlapping = [pair for pair in agreement.pairs if pair.agreement.n_overlap]
-    shown = (overlapping or list(agreement.pairs))[:N_PAIRS]
+def weakest_first(pair: calibration.PairAgreement) -> tuple[bool, bool, float, str, str]:
+    """Return the sort key of a pair: by value, after them those of few items, last the undefined.
+
+    A value on fewer than 20 items is mostly chance: at the top it would hide the weak pairs.
+    """
+    result = pair.agreement
+    value = 0.0 if result.value is None else result.value
+    is_few = result.n_overlap < verdicts.GREYED_BELOW
+    return result.value is None, is_few, value, pair.first.name, pair.second.name
+
+
+def _card(
+    request: WebRequest,
+    agreement: calibration.KeyAgreement,
+    queue: AnnotationQueue,
+    person: str,
+    since: datetime | None,
+) -> dict[str, Any]:
+    pairs = sorted(agreement.pairs, key=weakest_first)
+    if person:
+        pairs = [pair for pair in pairs if person in (pair.first.name, pair.second.name)]
+    overlapping = [pair for pair in pairs if pair.agreement.n_overlap]
+    shown = (overlapping or pairs)[:N_PAIRS]
     plotted = [(f"{p.first.name} and {p.second.name}", p.agreement) for p in shown[:8]]
     if len(overlapping) > 1:
         plotted = [("all reviewers", agreement.group), *plotted]
     disputed: list[dict[str, Any]] = []
     if agreement.n_disputed:
-        disputed = list(calibration.disputed_items(queue, agreement.rubric_item)[:N_DISPUTED])
+        disputed = list(
+            calibration.disputed_items(queue, agreement.rubric_item, since)[:N_DISPUTED]
+        )
         items = QueueItem.objects.filter(pk__in=[row["item_id"] for row in disputed])
         names = titles_of_items(request.workspace, items)
         for row in disputed:
@@ -146,7 +173,7 @@ def _card(request: WebRequest, agreement: calibration.KeyAgreement, queue: Any) 
         "ac1": headline.companions.get("ac1"),
         "picture": picture(plotted) if any(r.value is not None for _, r in plotted) else None,
         "pairs": [_pair(pair, agreement.categories) for pair in shown],
-        "n_more_pairs": len(agreement.pairs) - len(shown),
+        "n_more_pairs": len(pairs) - len(shown),
         "disputed": disputed,
         "warnings": warning_words(headline),
     }
@@ -155,16 +182,29 @@ def _card(request: WebRequest, agreement: calibration.KeyAgreement, queue: Any) 
 @require_GET
 @require(Permission.VIEW)
 def agreement_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
-    """Show, per rubric key: the verdict in words, kappa with interval, pairs, disputed items."""
+    """Show, per rubric key: the verdict in words, kappa with interval, pairs, disputed items.
+
+    `?window=` is a key of WINDOWS, 90 days unless given; `?reviewer=` keeps the pairs of one.
+    """
     queue = queue_or_404(request, queue_uuid)
-    agreements = calibration.report(queue, now=timezone.now())
+    name, window = _window(request)
+    now = timezone.now()
+    agreements = calibration.report(queue, now=now, window=window)
+    people = sorted({reviewer.name for key in agreements for reviewer in key.reviewers})
+    person = request.GET.get("reviewer", "")
+    person = person if person in people else ""
+    since = now - window if window else None
     context = {
         "workspace": request.workspace,
         "queue": queue,
-        "cards": [_card(request, key, queue) for key in agreements],
+        "cards": [_card(request, key, queue, person, since) for key in agreements],
         "target": verdicts.TARGET,
         "least": verdicts.GREYED_BELOW,
         "level": LEVEL,
+        "windows": WINDOWS,
+        "window": name,
+        "people": people,
+        "person": person,
     }
     return render_page(
         request,
@@ -173,3 +213,24 @@ def agreement_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         context,
         section="queues",
     )
+
+
+def _window(request: WebRequest) -> tuple[str, timedelta | None]:
+    """Return the name of the window that was chosen, and its length: None for all ratings."""
+    name = request.GET.get("window", DEFAULT_WINDOW)
+    name = name if name in WINDOWS else DEFAULT_WINDOW
+    return name, None if name == "all" else timedelta(days=int(name))
+
+
+@require_GET
+@require(Permission.VIEW)
+def agreement_file(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
+    """Return the figures of the page, every pair included, as CSV for a spreadsheet."""
+    queue = queue_or_404(request, queue_uuid)
+    _, window = _window(request)
+    report = calibration.report(queue, now=timezone.now(), window=window)
+    answer = HttpResponse(
+        csv_lines.written(lines(report), is_guarded=True), content_type="text/csv; charset=utf-8"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="agreement-{queue.uuid}.csv"'
+    return answer

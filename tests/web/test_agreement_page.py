@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
-from annotations.models import QueueItem
+from annotations.agreement.calibration import PairAgreement, Reviewer
+from annotations.agreement.results import Agreement
+from annotations.models import QueueItem, Rating
 from annotations.queues import queues, rubric_editing
 from annotations.reviewing import reviews
 from annotations.reviewing.reviews import Submission
+from observatory.web.agreement import weakest_first
 from tests.conftest import NOON
 from tests.factories import QueueItemFactory
 
@@ -101,3 +105,35 @@ def test_excluded_ratings_are_counted_once_on_the_page(acme, ada, grace, text_of
     rubric = [{"feedback_key": "right", "kind": "categorical", "categories": THREE}]
     rubric_editing.set_rubric(queue, rubric, now=NOON)
     assert text_of(queue).count("6 rated on another scale of this question") == 1
+
+
+def test_ratings_older_than_the_window_are_left_out_and_counted(acme, ada, grace, client) -> None:
+    queue = made(acme)
+    judged(queue, ada, grace, n=20)
+    Rating.objects.update(rated_at=timezone.now() - timedelta(days=100))
+    client.force_login(ada)
+    path = f"/w/acme/queues/{queue.uuid}/agreement/"
+    assert "40 older than the window" in client.get(path).content.decode()
+    assert "older than the window" not in client.get(f"{path}?window=all").content.decode()
+    assert "40 older than the window" in client.get(f"{path}?window=no").content.decode()
+    lines = client.get(f"{path[:-1]}.csv?window=30").getvalue().decode().splitlines()
+    assert "no_ratings" in lines[1]
+
+
+def test_pairs_are_listed_weakest_first_and_chance_on_few_items_after_them() -> None:
+    def pair(first: str, value: float | None, n: int) -> PairAgreement:
+        result = Agreement("cohen_kappa", value, n_overlap=n)
+        return PairAgreement(Reviewer(1, first), Reviewer(2, "z"), result, None, None)
+
+    pairs = [pair("a", None, 0), pair("b", 0.9, 50), pair("c", -1.0, 2), pair("d", 0.4, 30)]
+    assert [p.first.name for p in sorted(pairs, key=weakest_first)] == ["d", "b", "c", "a"]
+
+
+def test_the_pairs_of_one_reviewer_can_be_chosen(acme, ada, grace, alan, client) -> None:
+    queue = made(acme)
+    judged(queue, ada, grace, n=2)
+    judged(queue, grace, alan, n=2)
+    client.force_login(ada)
+    text = client.get(f"/w/acme/queues/{queue.uuid}/agreement/?reviewer=alan").content.decode()
+    assert "What grace and alan said" in text
+    assert "What ada and grace said" not in text
