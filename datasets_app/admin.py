@@ -19,6 +19,7 @@ from datasets_app.models import (
     Example,
     ExampleRevision,
     Harvest,
+    TrainingExport,
 )
 from observatory.workspaces.admin import ScopedFilter, WorkspaceAdmin, WorkspaceInline
 from observatory.workspaces.roles import Permission
@@ -140,3 +141,21 @@ class ExampleAdmin(WorkspaceAdmin):
     search_fields = ("=uuid", "=source_run_id")
     ordering = ("-created_at", "-pk")
     inlines = (RevisionInline,)
+
+
+@admin.register(TrainingExport)
+class TrainingExportAdmin(WorkspaceAdmin):
+    """What was exported to train with, by whom, and why where agreement was not proven."""
+
+    list_display = (
+        "dataset_name",
+        "form",
+        "exported_at",
+        "exported_by",
+        "n_lines",
+        "override_reason",
+    )
+    list_filter = (("workspace", ScopedFilter), "form")
+    list_select_related = ("exported_by",)
+    search_fields = ("dataset_name", "=sha256")
+    ordering = ("-exported_at", "-pk")

@@ -252,8 +252,8 @@ def conversation(inputs: str | None, outputs: str | None) -> Conversation | None
     `tools` of the inputs are kept. A document without messages is one message of the user, or
     of the assistant: its text if that is all it holds, else the document as JSON.
     """
-    turns, beside = _said(inputs, "user")
-    answered, beside_answer = _said(outputs, "assistant")
+    turns, beside = said(inputs, "user")
+    answered, beside_answer = said(outputs, "assistant")
     if not turns or not answered or answered[-1].get("role") != "assistant":
         return None
     line: dict[str, Any] = {"messages": [*turns, *answered]}
@@ -264,7 +264,7 @@ def conversation(inputs: str | None, outputs: str | None) -> Conversation | None
     return Conversation(exact.dumps(line) + b"\n", left_out)
 
 
-def _said(document: str | None, role: str) -> tuple[list[dict[str, Any]], Mapping[str, Any]]:
+def said(document: str | None, role: str) -> tuple[list[dict[str, Any]], Mapping[str, Any]]:
     """Return the messages of a document, and what it holds beside them."""
     value = exact.loads(document) if document else None
     if not isinstance(value, dict) or not value:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from annotations.models import AnnotationQueue, QueueItem
 from observatory.runs.models import DocumentField, Project, RawJSONField
-from observatory.workspaces.models import Workspace
+from observatory.workspaces.models import User, Workspace
 
 
 class Dataset(models.Model):
@@ -259,3 +259,33 @@ class HarvestedItem(models.Model):
         null=True, help_text="The item's newest review when it was looked at"
     )
     n_reviews = models.SmallIntegerField(null=True, help_text="The item's counted reviews then")
+
+
+class TrainingExport(models.Model):
+    """A file of training data that was written, and what was proven of its labels then."""
+
+    class Form(models.TextChoices):
+        SFT = "sft", "conversations (SFT)"
+        DPO = "dpo", "preferences (DPO)"
+        KTO = "kto", "good and bad answers (KTO)"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="training_exports")
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(
+        Dataset, models.SET_NULL, null=True, related_name="training_exports"
+    )
+    dataset_name = models.CharField(max_length=512, help_text="Kept when the dataset is deleted")
+    form = models.CharField(max_length=8, choices=Form)
+    as_of = models.DateTimeField(null=True, help_text="The version; empty: it had none")
+    exported_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    exported_at = models.DateTimeField()
+    gate = DocumentField(default=list, help_text="Each question's agreement at the time")
+    override_reason = models.TextField(
+        blank=True, help_text="Why it was exported although agreement was not proven"
+    )
+    n_lines = models.PositiveBigIntegerField()
+    left_out = DocumentField(default=dict, help_text="Examples without a line, by reason")
+    sha256 = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.form} of {self.dataset_name}"

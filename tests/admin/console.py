@@ -17,6 +17,7 @@ from annotations.models import (
 from annotations.routing import rules
 from datasets_app import examples, harvest, versions
 from datasets_app.examples import ExampleInput
+from datasets_app.models import TrainingExport
 from observatory.feedback.models import Feedback, FeedbackConfig, PresignedToken
 from observatory.prompts.models import PromptRepo
 from observatory.runs.models import Change, ModelPrice, Rejected
@@ -106,6 +107,18 @@ def furnish(workspace, reviewer, n: int = 1) -> dict:
             "key": key,
             "example": dataset.examples.get(),
             "version": dataset.versions.get(),
+            "export": TrainingExport.objects.create(
+                workspace=workspace,
+                dataset=dataset,
+                dataset_name=name,
+                form="dpo",
+                exported_by=reviewer,
+                exported_at=NOON,
+                gate=[{"sentence": name, "passed": False}],
+                override_reason=name,
+                n_lines=1,
+                sha256="0" * 64,
+            ),
             "feedback": Feedback.objects.create(
                 workspace=workspace, key=name, project=project, run_id=item.run_id, user=reviewer
             ),

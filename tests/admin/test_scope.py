@@ -34,6 +34,7 @@ NAMES = {
     "dataset": "datasets_dataset",
     "version": "datasets_datasetversion",
     "example": "datasets_example",
+    "export": "datasets_trainingexport",
     "prompt": "prompts_promptrepo",
 }
 

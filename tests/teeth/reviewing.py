@@ -1,4 +1,4 @@
-"""Variants that break the promises on reviewing (C1 to C6)."""
+"""Variants that break the promises on reviewing (C1 to C9)."""
 
 from tests.teeth import Variant
 
@@ -132,5 +132,21 @@ VARIANTS = [
         new="reviewer_session.role NOT IN ('manager')",
         tests=("tests/annotations/test_gold.py",),
         is_migration=True,
+    ),
+    Variant(
+        promise="C9",
+        breaks="training data is exported although agreement is not proven",
+        file="datasets_app/training_exports.py",
+        old="    unmet = [condition for condition in conditions if not condition.is_met]\n",
+        new="    unmet: list[Condition] = []\n",
+        tests=("tests/datasets/test_training_exports.py",),
+    ),
+    Variant(
+        promise="C9",
+        breaks="the value of agreement, not its lower bound, opens the gate of an export",
+        file="datasets_app/export_gates.py",
+        old="        is_met=gate.passes_strict,\n",
+        new="        is_met=gate.value is not None and gate.value > gate.target,\n",
+        tests=("tests/datasets/test_training_exports.py",),
     ),
 ]
