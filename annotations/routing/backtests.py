@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from uuid import UUID, uuid4
 from django.db import connection, transaction
 
 from annotations.models import BackTest, QueueItem, RoutingRule
-from annotations.routing import known_failures, past_runs
+from annotations.routing import known_failures, past_runs, thresholds
 from annotations.routing.matching import ActiveRule, Held, Runs, active_rules, ask, ended
 from annotations.routing.placing import explain
 from annotations.routing.presets import PRESETS
@@ -35,9 +36,12 @@ def request(
     days: int,
     now: datetime,
     by: User | None = None,
+    has_curve: bool = False,
 ) -> BackTest:
     """Store a back-test of `definition` over the runs started in the last `days` (1 to MAX_DAYS).
 
+    With `has_curve` it also tries other values of the first numeric bound of the filter, which
+    takes several times as long. Raises ValueError for a filter without one.
     The rule need not exist: create it with the uuid of the back-test's rule, and it selects the
     same runs. Raises what `rules.set_rule` raises for an invalid definition, and ValueError for
     other numbers of days.
@@ -45,6 +49,8 @@ def request(
     if not 1 <= days <= MAX_DAYS:
         raise ValueError(f"a back-test covers 1 to {MAX_DAYS} days, got {days}")
     check_definition(workspace, definition)
+    if has_curve and thresholds.bound_of(parse(definition.filter)) is None:
+        raise ValueError("a curve needs a filter with a bound on a number, such as lt(latency, 5)")
     queue = definition.queue
     return BackTest.objects.create(
         workspace=workspace,
@@ -56,6 +62,7 @@ def request(
             "sampling_rate": definition.sampling_rate,
             "daily_limit": definition.daily_limit,
             "queue": queue.pk if queue is not None else None,
+            "has_curve": has_curve,
         },
         started_from=now - timedelta(days=days),
         started_before=now,
@@ -68,6 +75,7 @@ def request(
             "n_failed_on": 0,
             "failures": {"known": 0, "caught": 0},
             "reviewed": {"selected": 0, "wrong": 0},
+            "curve": {},
             "samples": [],
         },
     )
@@ -142,7 +150,8 @@ def _evaluate(test: BackTest, rule: ActiveRule, part: past_runs.Step) -> list[UU
     result["n_failed_on"] += len(failed)
     _count_days(result, part, matches)
     _count_overlap(result, rule, workspace_id, Runs(sorted(selected)))
-    _count_failures(result, rule, workspace_id, runs, selected)
+    has_curve = test.definition["has_curve"]
+    _count_failures(result, rule, workspace_id, runs, selected, has_curve)
     if rule.rule.queue_id is not None and selected:
         result["n_in_queue"] += QueueItem.objects.filter(
             queue=rule.rule.queue_id, run_id__in=selected
@@ -192,18 +201,41 @@ def _count_failures(
     workspace_id: int,
     runs: Runs,
     selected: set[UUID],
+    has_curve: bool,
 ) -> None:
     """Count known failures and those caught, and of the reviewed runs how many are wrong."""
     preset = PRESETS["negative-feedback"]
     every = RoutingRule(uuid=rule.rule.uuid, name=preset.title, filter=preset.filter)
     negative, _ = ask(ActiveRule(every, parse(preset.filter), rule.projects), workspace_id, runs)
     reviewed = known_failures.reviewed(workspace_id, runs.ids)
-    failures = {match.run_id for match in negative}
-    failures |= {run_id for run_id, is_wrong in reviewed.items() if is_wrong}
+    wrong = {run_id for run_id, is_wrong in reviewed.items() if is_wrong}
+    failures = {match.run_id for match in negative} | wrong
     result["failures"]["known"] += len(failures)
     result["failures"]["caught"] += len(failures & selected)
     result["reviewed"]["selected"] += len(selected & reviewed.keys())
-    result["reviewed"]["wrong"] += sum(reviewed.get(run_id, False) for run_id in selected)
+    result["reviewed"]["wrong"] += len(selected & wrong)
+    if has_curve:
+        _count_thresholds(result["curve"], rule, workspace_id, runs, failures)
+
+
+def _count_thresholds(
+    curve: dict[str, Any], rule: ActiveRule, workspace_id: int, runs: Runs, failures: set[UUID]
+) -> None:
+    """Count the runs selected, and the failures among them, at each value of the bound.
+
+    From the loosest value to the strictest, each of which selects some of those before it.
+    """
+    bound = thresholds.bound_of(rule.node)
+    assert bound is not None  # `request` has checked it
+    for value in thresholds.thresholds(bound):
+        matches, _ = ask(
+            replace(rule, node=thresholds.at(rule.node, bound, value)), workspace_id, runs
+        )
+        runs = Runs(sorted(match.run_id for match in matches))
+        selected = {match.run_id for match in matches if match.is_selected}
+        counts = curve.setdefault(f"{value:g}", {"selected": 0, "caught": 0})
+        counts["selected"] += len(selected)
+        counts["caught"] += len(selected & failures)
 
 
 _MEDIAN = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
@@ -11,12 +12,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from annotations.models import BackfillStep, BackTest, QueueItem, Review, RoutingDecision, RuleMatch
-from annotations.routing import backfills, backtests, past_runs
+from annotations.routing import backfills, backtests, past_runs, thresholds
 from annotations.routing.presets import PRESETS
 from annotations.routing.rules import RuleDefinition, definition_from, set_rule, set_state
 from annotations.tasks import continue_rule_work
 from observatory.runs import changes
-from observatory.runs.filters.grammar import FilterError
+from observatory.runs.filters.grammar import FilterError, parse, unparse
 from observatory.runs.models import Change, Run
 from tests.annotations.routing_world import drain_all, judge, make_rule, make_run, random_runs
 from tests.conftest import NOON
@@ -221,6 +222,63 @@ def test_an_invalid_rule_is_refused_before_it_is_tested(acme, rival, queue) -> N
         backtests.request(acme, RuleDefinition("a", ROOTS, theirs), days=1, now=NOON)
     with pytest.raises(ValueError, match="1 to 90 days"):
         backtests.request(acme, RuleDefinition("a", ROOTS, queue), days=91, now=NOON)
+
+
+# The curve ----------------------------------------------------------------------------------------
+
+
+def test_the_curve_counts_what_the_rule_would_select_at_each_threshold(
+    acme, queue, monkeypatch
+) -> None:
+    monkeypatch.setattr(past_runs, "STEP", 25)
+    random_runs(acme, 100, seed=3)
+    text = PRESETS["low-confidence"].filter
+    definition = RuleDefinition("a", text, queue, sampling_rate=0.6, uuid=uuid4())
+    test = backtests.request(acme, definition, days=1, now=NOON, has_curve=True)
+    while backtests.step(test.pk, NOON):
+        pass
+    test.refresh_from_db()
+    curve = test.result["curve"]
+    for value in (0.35, 0.7, 0.85):
+        moved = text.replace("0.7", str(value)).replace(" 70)", f" {value * 100:g})")
+        alone, selected = back_test(acme, replace(definition, filter=moved))
+        assert curve[f"{value:g}"] == {
+            "selected": len(selected),
+            "caught": alone.result["failures"]["caught"],
+        }
+    assert curve["1"]["selected"] > curve["0.7"]["selected"] > curve["0.05"]["selected"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PRESETS["low-confidence"].filter, (True, 0.7)),
+        ("gt(latency, 5)", (False, 5.0)),
+        ('and(eq(feedback_key, "a"), lte(feedback_score, 0.25))', (True, 0.25)),
+        ("not(gt(latency, 5))", None),
+        (ROOTS, None),
+        ("gt(latency, 0)", None),
+    ],
+)
+def test_the_bound_of_a_curve_is_the_first_number_that_may_be_loosened(text, expected) -> None:
+    bound = thresholds.bound_of(parse(text))
+    assert (bound and (bound.is_upper, bound.value)) == expected
+
+
+def test_a_filter_at_its_own_threshold_is_itself() -> None:
+    for text in (PRESETS["low-confidence"].filter, "and(gt(latency, 5), lt(total_cost, 2))"):
+        node = parse(text)
+        bound = thresholds.bound_of(node)
+        assert thresholds.at(node, bound, bound.value) == node
+    node = parse("and(gt(latency, 5), lt(total_cost, 5))")
+    assert unparse(thresholds.at(node, thresholds.bound_of(node), 2.5)) == (
+        "and(gt(latency, 2.5), lt(total_cost, 5))"
+    )
+
+
+def test_a_curve_needs_a_bound(acme, queue) -> None:
+    with pytest.raises(ValueError, match="bound on a number"):
+        backtests.request(acme, RuleDefinition("a", ROOTS, queue), days=1, now=NOON, has_curve=True)
 
 
 # Backfills ----------------------------------------------------------------------------------------

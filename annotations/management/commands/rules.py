@@ -41,6 +41,9 @@ class Command(BaseCommand):
         test.add_argument("--queue", help="name of the queue of a rule that does not exist yet")
         test.add_argument("--days", type=int, default=7, help="days back from now, 1 to 90")
         test.add_argument("--runs", action="store_true", help="print the id of each selected run")
+        test.add_argument(
+            "--curve", action="store_true", help="also at other values of the first numeric bound"
+        )
         switch.add_argument("state", choices=RoutingRule.State.values)
         switch.add_argument("--reason", default="", help="kept in the rule's history")
         fill.add_argument("--days", type=int, default=7, help="days back from now")
@@ -68,7 +71,9 @@ class Command(BaseCommand):
     def _test(self, workspace: Workspace, options: dict[str, Any]) -> None:
         definition = self._definition(workspace, options)
         now = timezone.now()
-        test = backtests.request(workspace, definition, days=options["days"], now=now)
+        test = backtests.request(
+            workspace, definition, days=options["days"], now=now, has_curve=options["curve"]
+        )
 
         def write(run_ids: Any) -> None:
             for run_id in run_ids if options["runs"] else ():
@@ -105,7 +110,13 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"known failures caught: {caught} of {known}")
         self.stdout.write(f"wrong among the reviewed: {wrong} of {reviewed}")
-        names = dict(RoutingRule.objects.values_list("uuid", "name"))
+        for value, counts in sorted(result["curve"].items(), key=lambda each: float(each[0])):
+            self.stdout.write(
+                f"at {value}: {counts['selected']} selected, {counts['caught']} failures caught"
+            )
+        names = dict(
+            RoutingRule.objects.filter(workspace=test.workspace).values_list("uuid", "name")
+        )
         for uuid, n in sorted(result["overlap"].items()):
             name = next((name for key, name in names.items() if str(key) == uuid), uuid)
             self.stdout.write(f"also selected by {name}: {n}")
