@@ -49,6 +49,8 @@ class QueueForm(QueueModelForm):
             "is_blind",
             "is_paused",
             "gold_rate",
+            "gate_statistic",
+            "gate_target",
         )
         labels = {
             "asks_everybody": "Every reviewer reviews each item",

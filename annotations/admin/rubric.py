@@ -51,6 +51,7 @@ class RubricItemForm(QuestionModelForm):
             "title",
             "kind",
             "level",
+            "weights",
             "is_required",
             "minimum",
             "maximum",
@@ -141,7 +142,7 @@ class RubricItemInline(WorkspaceInline):
     template = "admin/edit_inline/stacked.html"  # the columns would be wider than the page
     fields = (
         ("position", "feedback_key", "title"),
-        ("kind", "level", "is_required", "is_assertion"),
+        ("kind", "level", "weights", "is_required", "is_assertion"),
         ("minimum", "maximum"),
         "description",
         "categories",

@@ -34,6 +34,7 @@ class Metric(StrEnum):
     NOMINAL = "nominal"
     ORDINAL = "ordinal"
     INTERVAL = "interval"
+    RATIO = "ratio"  # of numbers from 0
 
 
 def _distances(totals: Floats, metric: Metric, values: Floats) -> Floats:
@@ -44,6 +45,10 @@ def _distances(totals: Floats, metric: Metric, values: Floats) -> Floats:
     if metric == Metric.INTERVAL:
         apart: Floats = (values[:, None] - values[None, :]) ** 2
         return np.broadcast_to(apart, (*totals.shape, k))
+    if metric == Metric.RATIO:
+        sums = values[:, None] + values[None, :]
+        share = np.divide(values[:, None] - values, sums, out=np.zeros((k, k)), where=sums != 0)
+        return np.broadcast_to(share**2, (*totals.shape, k))
     middle = np.cumsum(totals, axis=-1) - totals / 2  # mid-ranks: the sum between, ends halved
     return (middle[..., :, None] - middle[..., None, :]) ** 2
 

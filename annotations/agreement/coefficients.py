@@ -7,6 +7,7 @@ columns the second's. Stacks of tables are (..., k, k) and are computed at once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -160,6 +161,51 @@ def brennan_prediger(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -
     return coefficient
 
 
+def scott(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
+    """Return Scott's pi of each table: both reviewers share the frequencies of the categories.
+
+    nan where undefined: an empty table, or one category in all ratings.
+    Source: W. A. Scott (1955), Public Opinion Quarterly 19(3), 321-325.
+    """
+    counts = _checked(tables)
+    weight = weights(counts.shape[-1], weighting)
+    shares = _shares(counts, weight)
+    share = (shares.first + shares.second) / 2
+    rest = 1 - ((share @ weight) * share).sum(-1)
+    coefficient: Floats = 1 - (1 - shares.observed) / np.where(rest > _TINY, rest, np.nan)
+    return coefficient
+
+
+def specific_agreement(tables: Any) -> Floats:
+    """Return per category how often one reviewer agrees with the other who chose it, (..., k).
+
+    Of two categories, negative and positive agreement. nan for a category without a rating.
+    Source: D. V. Cicchetti, A. R. Feinstein (1990), J. of Clinical Epidemiology 43(6), 551-558.
+    """
+    counts = _checked(tables)
+    chosen = counts.sum(-1) + counts.sum(-2)
+    same = np.diagonal(counts, axis1=-2, axis2=-1)
+    return 2 * same / np.where(chosen > 0, chosen, np.nan)
+
+
+def no_agreement_error(tables: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> Floats:
+    """Return the standard error of kappa if the reviewers agreed by chance alone; nan as `kappa`.
+
+    kappa divided by it tests that kappa is 0. Source: as of `kappa_standard_error`.
+    """
+    counts = _checked(tables)
+    weight = weights(counts.shape[-1], weighting)
+    shares = _shares(counts, weight)
+    rest = np.where(1 - shares.expected > _TINY, 1 - shares.expected, np.nan)
+    by_row = np.einsum("ij,...j->...i", weight, shares.second)
+    by_column = np.einsum("ij,...i->...j", weight, shares.first)
+    by_chance = shares.first[..., :, None] * shares.second[..., None, :]
+    inner = weight - by_row[..., :, None] - by_column[..., None, :]
+    spread = (by_chance * inner**2).sum(axis=(-2, -1)) - shares.expected**2
+    error: Floats = np.sqrt(np.maximum(spread, 0) / shares.n) / rest
+    return error
+
+
 def kappa_max(tables: Any) -> Floats:
     """Return the greatest unweighted kappa these marginals allow; nan where kappa is undefined."""
     counts = _checked(tables)
@@ -222,6 +268,7 @@ def _columns(counts: Floats, weighting: Weighting) -> dict[str, Floats]:
     used = (counts.sum(-1) > 0) | (counts.sum(-2) > 0)
     smaller = np.minimum(counts.sum(-1), counts.sum(-2))
     nothing = np.full(n.shape, np.nan)
+    specific = specific_agreement(counts)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "n": n,
@@ -229,6 +276,12 @@ def _columns(counts: Floats, weighting: Weighting) -> dict[str, Floats]:
             "observed": exact_agreement(counts),
             "ac1": gwet(counts, weighting),
             "bp": brennan_prediger(counts, weighting),
+            "scott": scott(counts, weighting),
+            "weighted_agreement": _shares(counts, weights(k, weighting)).observed
+            if weighting != Weighting.UNWEIGHTED
+            else nothing,
+            "negative_agreement": specific[..., 0] if k == 2 else nothing,
+            "positive_agreement": specific[..., 1] if k == 2 else nothing,
             "prevalence_index": np.abs(counts[:, 1, 1] - counts[:, 0, 0]) / n
             if k == 2
             else nothing,
@@ -243,10 +296,11 @@ def _assembled(
     k: int, figures: dict[str, float], weighting: Weighting, interval: Interval | None
 ) -> Agreement:
     n = int(figures["n"])
-    value = _number(figures["value"])
+    value = number(figures["value"])
     reason = None
     if value is None:
         reason = Reason.NO_VARIATION if n else Reason.NO_OVERLAP
+    names = [name for name in _COMPANIONS if k == 2 or name not in _OF_TWO_CATEGORIES]
     return Agreement(
         "cohen_kappa" if weighting == Weighting.UNWEIGHTED else f"cohen_kappa_{weighting}",
         value=value,
@@ -256,19 +310,23 @@ def _assembled(
         n_overlap=n,
         ci=interval,
         se=interval.se if interval else None,
-        percent_agreement=_number(figures["observed"]),
-        companions={name: _number(figures[name]) for name in _COMPANIONS} if n else {},
+        percent_agreement=number(figures["observed"]),
+        companions={name: number(figures[name]) for name in names} if n else {},
         warnings=_warnings(figures, interval) if n else (),
         params={"weighting": str(weighting), "categories": k},
     )
 
 
-_COMPANIONS = ("ac1", "bp", "prevalence_index", "bias_index", "kappa_max")
+_COMPANIONS = (
+    *("ac1", "bp", "scott", "weighted_agreement", "negative_agreement", "positive_agreement"),
+    *("prevalence_index", "bias_index", "kappa_max"),
+)
+_OF_TWO_CATEGORIES = {"negative_agreement", "positive_agreement"}
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
     """Return `value`, or None for nan: nan is not JSON."""
-    return None if value != value else value
+    return None if math.isnan(value) else float(value)
 
 
 def _warnings(figures: dict[str, float], ci: Interval | None) -> tuple[Warn, ...]:
@@ -278,7 +336,7 @@ def _warnings(figures: dict[str, float], ci: Interval | None) -> tuple[Warn, ...
         Warn.SKEWED_PREVALENCE: figures["observed"] >= 0.8
         and figures["ac1"] - figures["value"] > 0.2,
         Warn.RATER_BIAS: figures["bias_index"] > 0.1,
-        Warn.CONSTANT_RATER: figures["n_used"] == 1 and figures["value"] == figures["value"],
+        Warn.CONSTANT_RATER: figures["n_used"] == 1 and not math.isnan(figures["value"]),
         Warn.WIDE_CI: ci is not None and ci.half_width > WIDE_HALF_WIDTH,
     }
     return tuple(code for code, is_raised in raised.items() if is_raised)

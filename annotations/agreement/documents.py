@@ -36,6 +36,9 @@ COLUMNS: Final = (
     "not_blind",
     "invalid",
     "before_window",
+    "removed",
+    "cant_judge",
+    "not_of_a_reviewer",
     "data_version",
     "computed_at",
 )
@@ -49,6 +52,8 @@ def document(agreement: KeyAgreement) -> dict[str, Any]:
         "reviewers": [reviewer.name for reviewer in agreement.reviewers],
         "headline": _result(agreement.headline),
         "group": _result(agreement.group),
+        "statistics": [_result(result) for result in agreement.statistics],
+        "by_category": [asdict(category) for category in agreement.by_category],
         "pairs": [_pair(pair) for pair in agreement.pairs],
         "gate": _gate(agreement.gate),
         "excluded": asdict(agreement.excluded),

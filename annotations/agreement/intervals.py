@@ -30,6 +30,7 @@ def ends(value: float, centre: float, se: float, z: float) -> tuple[float, float
 
 def around(value: float, centre: float, se: float) -> Interval:
     """Return the interval of a coefficient with this value, from its adjusted centre and error."""
+    value, centre, se = float(value), float(centre), float(se)
     low, high = ends(value, centre, se, TWO_SIDED)
     lower, upper = ends(value, centre, se, ONE_SIDED)
     return Interval(low, high, lower, upper, centre, se)

@@ -30,11 +30,15 @@ _WHY = {
 }
 _NAMES = {
     "cohen_kappa": "kappa",
-    "cohen_kappa_linear": "linearly weighted kappa",
-    "cohen_kappa_quadratic": "quadratically weighted kappa",
+    "conger_kappa": "kappa",
     "krippendorff_alpha": "alpha",
+    "fleiss_kappa": "Fleiss's kappa",
+    "gwet_ac1": "AC1",
+    "gwet_ac2": "AC2",
+    "brennan_prediger": "Brennan and Prediger's kappa",
     "icc_a1": "ICC(A,1)",
 }
+_WEIGHTED = {"_linear": "linearly weighted ", "_quadratic": "quadratically weighted "}
 
 
 class Verdict(StrEnum):
@@ -116,6 +120,9 @@ def gate(result: Agreement, target: float = TARGET) -> Gate:
 
 def name_of(statistic: str) -> str:
     """Return the display name of a statistic."""
+    for suffix, words in _WEIGHTED.items():
+        if statistic.endswith(suffix):
+            return words + name_of(statistic.removesuffix(suffix))
     return _NAMES.get(statistic, statistic)
 
 

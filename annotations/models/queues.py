@@ -24,6 +24,18 @@ class AnnotationQueue(models.Model):
         SINGLE = "single", "single: a run or a thread an item"
         PAIRWISE = "pairwise", "pairwise: two runs of one example, A or B"
 
+    class GateStatistic(models.TextChoices):
+        """What of all reviewers together is compared with the target, on every key.
+
+        Numbers have Krippendorff's alpha, whatever is chosen.
+        """
+
+        KAPPA = "kappa", "kappa: Cohen's, of more than two reviewers Conger's"
+        ALPHA = "alpha", "alpha: Krippendorff's"
+        AC1 = "ac1", "AC1: Gwet's, AC2 on an ordered scale"
+        FLEISS = "fleiss", "Fleiss's kappa"
+        UNIFORM = "brennan_prediger", "Brennan and Prediger's kappa"
+
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="annotation_queues")
     uuid = models.UUIDField(default=uuid4, editable=False)
     name = models.CharField(max_length=200)
@@ -49,6 +61,16 @@ class AnnotationQueue(models.Model):
         db_default=0.05,
         help_text="Share of a reviewer's items that are gold items, 0 to 1; 0: none",
     )
+    gate_statistic = models.CharField(
+        max_length=16,
+        choices=GateStatistic,
+        default=GateStatistic.KAPPA,
+        db_default=GateStatistic.KAPPA,
+        help_text="Of agreement: the headline, which must be above the target",
+    )
+    gate_target = models.FloatField(
+        default=0.7, db_default=0.7, help_text="Of agreement, from 0 to below 1"
+    )
     rubric_version = models.PositiveIntegerField(default=1, editable=False)
     metadata = DocumentField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -69,6 +91,10 @@ class AnnotationQueue(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(gold_rate__gte=0, gold_rate__lte=1), name="queue_gold_rate_is_a_share"
+            ),
+            models.CheckConstraint(
+                condition=Q(gate_target__gte=0, gate_target__lt=1),
+                name="queue_targets_0_to_below_1",
             ),
         ]
 
@@ -94,7 +120,14 @@ class RubricItem(models.Model):
         NOMINAL = "nominal"
         ORDINAL = "ordinal"
         INTERVAL = "interval"
+        RATIO = "ratio"
         TEXT = "text"
+
+    class Weights(models.TextChoices):
+        """How much less a disagreement over more places of an ordered scale counts."""
+
+        QUADRATIC = "quadratic"
+        LINEAR = "linear"
 
     queue = models.ForeignKey(AnnotationQueue, models.CASCADE, related_name="rubric_items")
     position = models.PositiveSmallIntegerField(default=0)
@@ -105,6 +138,13 @@ class RubricItem(models.Model):
         max_length=12, choices=question_kinds.choices, default=question_kinds.Categorical.name
     )
     level = models.CharField(max_length=10, choices=Level, default=Level.NOMINAL)
+    weights = models.CharField(
+        max_length=9,
+        choices=Weights,
+        default=Weights.QUADRATIC,
+        db_default=Weights.QUADRATIC,
+        help_text="Of kappa on an ordered scale",
+    )
     categories = DocumentField(
         default=list,
         blank=True,

@@ -29,6 +29,8 @@ class QueueChanges(TypedDict, total=False):
     asks_everybody: bool
     reviewers_per_item: int  # 1 to 20
     assigned_reviewers: Iterable[User]
+    gate_statistic: str
+    gate_target: float  # from 0 to below 1
     rubric: Sequence[Mapping[str, Any]]  # see `create_queue`
 
 
@@ -37,6 +39,7 @@ _SETTINGS = frozenset(
     {
         *("name", "description", "instructions", "metadata", "access", "is_reserving"),
         *("reservation_minutes", "is_paused", "asks_everybody", "gold_rate"),
+        *("gate_statistic", "gate_target"),
     }
 )
 
@@ -73,8 +76,10 @@ def change(queue: AnnotationQueue, changes: QueueChanges, *, now: datetime) -> N
     `queue` must be as it is stored, and is up to date afterwards. Open items follow a new number of
     reviewers (`reviewer_count`), answers a new blindness (`blindness`), questions a new rubric
     (`rubric_editing`). A queue that no longer asks all reviewers, without a number, asks for one
-    review per item. Raises ValueError for a number outside 1 to 20.
+    review per item. Raises ValueError for a number outside 1 to 20, and for a statistic or target
+    of the gate that does not exist.
     """
+    _check_gate(changes)
     stops_asking = queue.asks_everybody and changes.get("asks_everybody") is False
     number = changes.get("reviewers_per_item", 1 if stops_asking else None)
     settings = {name: value for name, value in changes.items() if name in _SETTINGS}
@@ -91,6 +96,14 @@ def change(queue: AnnotationQueue, changes: QueueChanges, *, now: datetime) -> N
     if number is not None and number != queue.reviewers_per_item:
         reviewer_count.set_reviewers_per_item(queue, number, now)
     reviewer_count.follow_everybody(queue, now)
+
+
+def _check_gate(changes: QueueChanges) -> None:
+    statistics = AnnotationQueue.GateStatistic.values
+    if changes.get("gate_statistic", statistics[0]) not in statistics:
+        raise ValueError(f"gate_statistic must be one of {', '.join(statistics)}")
+    if not 0 <= changes.get("gate_target", 0.0) < 1:
+        raise ValueError("gate_target must be from 0 to below 1")
 
 
 def archive(queue: AnnotationQueue, *, now: datetime) -> None:

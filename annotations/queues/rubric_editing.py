@@ -17,6 +17,7 @@ RUBRIC_FIELDS = (
     "description",
     "kind",
     "level",
+    "weights",
     "categories",
     "minimum",
     "maximum",
@@ -83,7 +84,11 @@ def keep_rubric_version(queue: AnnotationQueue, *, now: datetime) -> bool:
 
 
 def _without_ids(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: item.get(name) for name in RUBRIC_FIELDS} for item in items]
+    """Return the fields of each question; one that a version lacks has its default."""
+    blank = RubricItem()
+    return [
+        {name: item.get(name, getattr(blank, name)) for name in RUBRIC_FIELDS} for item in items
+    ]
 
 
 def renamed(

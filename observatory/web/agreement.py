@@ -32,8 +32,8 @@ WARNINGS = {
     Warn.FEW_PER_CATEGORY: "Some answers are rare; agreement on them is uncertain.",
     Warn.SKEWED_PREVALENCE: "One answer dominates. Kappa is then low even when reviewers agree; "
     "read it beside AC1 and percent agreement.",
-    Warn.RATER_BIAS: "The two reviewers differ in how often they pick each answer.",
-    Warn.CONSTANT_RATER: "One reviewer gave the same answer every time.",
+    Warn.RATER_BIAS: "Reviewers differ in how often they pick each answer.",
+    Warn.CONSTANT_RATER: "A reviewer gave the same answer every time.",
     Warn.WIDE_CI: "The interval is wide: more items rated by two would narrow it.",
     Warn.LOW_COVERAGE: "Only a small part of the items has two ratings.",
 }
@@ -61,15 +61,16 @@ def axis_x(value: float) -> float:
     return LEFT + (kept - LOW) / (HIGH - LOW) * (WIDTH - LEFT - RIGHT)
 
 
-def interval_words(result: Agreement) -> str:
+def interval_words(result: Agreement, target: float) -> str:
     """Return the interval in words, "-" when there is none."""
     if result.ci is None:
         return "-"
-    return f"{verdicts.figure(result.ci.low)} to {verdicts.figure(result.ci.high)}"
+    low, high = verdicts.figure(result.ci.low, target), verdicts.figure(result.ci.high, target)
+    return f"{low} to {high}"
 
 
-def picture(rows: list[tuple[str, Agreement]]) -> dict[str, Any]:
-    """Return the forest plot: one line per row with its interval, the 0.7 line, ticks and sizes."""
+def picture(rows: list[tuple[str, Agreement]], target: float) -> dict[str, Any]:
+    """Return the forest plot: one line per row with its interval, the target, ticks and sizes."""
     drawn = []
     rows = [(name, result) for name, result in rows if result.value is not None]
     for index, (name, result) in enumerate(rows):
@@ -92,7 +93,7 @@ def picture(rows: list[tuple[str, Agreement]]) -> dict[str, Any]:
         "height": bottom + 22,
         "bottom": bottom,
         "label_y": bottom + 14,
-        "target_x": f"{axis_x(verdicts.TARGET):.1f}",
+        "target_x": f"{axis_x(target):.1f}",
         "ticks": [
             {"x": f"{axis_x(step / 10):.1f}", "text": f"{step / 10:.1f}"}
             for step in range(-2, 11, 2)
@@ -100,7 +101,9 @@ def picture(rows: list[tuple[str, Agreement]]) -> dict[str, Any]:
     }
 
 
-def _pair(pair: calibration.PairAgreement, categories: tuple[str, ...]) -> dict[str, Any]:
+def _pair(
+    pair: calibration.PairAgreement, categories: tuple[str, ...], target: float
+) -> dict[str, Any]:
     result = pair.agreement
     rows = []
     for index, counts in enumerate(pair.table or ()):
@@ -115,8 +118,8 @@ def _pair(pair: calibration.PairAgreement, categories: tuple[str, ...]) -> dict[
         "first": pair.first.name,
         "second": pair.second.name,
         "result": result,
-        "value": None if result.value is None else verdicts.figure(result.value),
-        "interval": interval_words(result),
+        "value": None if result.value is None else verdicts.figure(result.value, target),
+        "interval": interval_words(result, target),
         "ac1": result.companions.get("ac1"),
         "rows": rows,
         "is_weak": pair.is_weak,
@@ -159,20 +162,22 @@ def _card(
         names = titles_of_items(request.workspace, items)
         for row in disputed:
             row["name"] = names[row["item__run_id"]]
-    headline = agreement.headline
+    headline, target = agreement.headline, agreement.gate.target
     return {
         "found": agreement,
         "headline": headline,
         "name": verdicts.name_of(headline.statistic),
         "word": verdicts.label(headline.value) if headline.value is not None else "",
-        "value": None if headline.value is None else verdicts.figure(headline.value),
-        "interval": interval_words(headline),
+        "value": None if headline.value is None else verdicts.figure(headline.value, target),
+        "interval": interval_words(headline, target),
         "verdict": str(agreement.gate.verdict),
         "set_aside": agreement.excluded.words,
         "is_text": headline.reason == Reason.UNSUPPORTED_SCALE,
         "ac1": headline.companions.get("ac1"),
-        "picture": picture(plotted) if any(r.value is not None for _, r in plotted) else None,
-        "pairs": [_pair(pair, agreement.categories) for pair in shown],
+        "picture": picture(plotted, target)
+        if any(r.value is not None for _, r in plotted)
+        else None,
+        "pairs": [_pair(pair, agreement.categories, target) for pair in shown],
         "n_more_pairs": len(pairs) - len(shown),
         "disputed": disputed,
         "warnings": warning_words(headline),
@@ -198,7 +203,7 @@ def agreement_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "workspace": request.workspace,
         "queue": queue,
         "cards": [_card(request, key, queue, person, since) for key in agreements],
-        "target": verdicts.TARGET,
+        "target": queue.gate_target,
         "least": verdicts.GREYED_BELOW,
         "level": LEVEL,
         "windows": WINDOWS,

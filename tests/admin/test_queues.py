@@ -36,6 +36,7 @@ QUESTION = {
     "feedback_key": "correct",
     "kind": "boolean",
     "level": "nominal",
+    "weights": "quadratic",
     "categories": "[]",
     "is_required": "on",
 }
@@ -49,6 +50,8 @@ def queue_form(acme, **fields) -> dict:
         "reviewers_per_item": 2,
         "access": "any",
         "reservation_minutes": 10,
+        "gate_statistic": "kappa",
+        "gate_target": 0.7,
         "is_reserving": "on",
         "is_blind": "on",
         **fields,

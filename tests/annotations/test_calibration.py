@@ -12,9 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from sklearn.metrics import cohen_kappa_score
 
 from annotations.agreement import calibration
+from annotations.agreement import pairs as pairs_of
 from annotations.agreement.results import Reason, Warn
 from annotations.models import QueueItem, Rating, Review, RubricItem
-from annotations.queues import rubric_editing
+from annotations.queues import queues, rubric_editing
+from observatory.feedback.models import Feedback
 from tests.conftest import NOON
 from tests.factories import AnnotationQueueFactory, QueueItemFactory, RubricItemFactory, member
 
@@ -79,7 +81,9 @@ def test_the_kappa_of_two_reviewers_is_the_headline(queue, ada, grace) -> None:
     assert found.sentence.startswith("Too few items to judge: quadratically weighted kappa")
 
 
-def test_three_reviewers_are_held_to_alpha_and_each_pair_to_kappa(queue, ada, grace, alan) -> None:
+def test_three_reviewers_are_held_to_the_statistic_that_the_queue_names(
+    queue, ada, grace, alan
+) -> None:
     key = RubricItemFactory(queue=queue)
     rng = np.random.default_rng(2)
     people = [ada, grace, alan]
@@ -92,9 +96,19 @@ def test_three_reviewers_are_held_to_alpha_and_each_pair_to_kappa(queue, ada, gr
             given[number, reviewer.pk] = code
             rate(item, reviewer, key, code)
     [found] = report(queue)
-    assert found.headline is found.group
+    assert found.headline.statistic == "conger_kappa"
     assert found.group.statistic == "krippendorff_alpha"
     assert found.group.n_overlap == 40
+    assert found.group.companions == found.headline.companions
+    assert found.headline.companions["ac1"] is not None
+    names = ["conger_kappa", "krippendorff_alpha", "gwet_ac1", "fleiss_kappa", "brennan_prediger"]
+    assert [result.statistic for result in found.statistics] == names
+    assert [category.label for category in found.by_category] == ["Wrong", "Partly", "Right"]
+    for statistic, name in zip(queue.GateStatistic.values, names, strict=True):
+        queues.change(queue, {"gate_statistic": statistic, "gate_target": 0.2}, now=NOON)
+        [key_of_queue] = report(queue)
+        assert key_of_queue.headline.statistic == key_of_queue.gate.statistic == name
+        assert key_of_queue.gate.target == 0.2
     assert len(found.pairs) == 3
     for pair in found.pairs:
         common = [n for n in range(40) if {(n, pair.first.id), (n, pair.second.id)} <= given.keys()]
@@ -148,7 +162,7 @@ def test_two_reviewers_without_a_common_item_have_no_overlap(queue, ada, grace) 
     assert found.pairs[0].agreement.reason == Reason.NO_OVERLAP
 
 
-def test_numbers_are_compared_by_icc(queue, ada, grace) -> None:
+def test_numbers_are_compared_by_alpha_with_icc_beside_it(queue, ada, grace) -> None:
     key = RubricItemFactory(
         queue=queue, kind="continuous", level="interval", minimum=0, maximum=1, categories=[]
     )
@@ -158,8 +172,11 @@ def test_numbers_are_compared_by_icc(queue, ada, grace) -> None:
         rate(item, grace, key, number=number / 6 + (0.1 if number % 2 else 0))
     rate(QueueItemFactory(queue=queue), ada, key, number=4.0)
     [found] = report(queue)
-    assert found.headline.statistic == "icc_a1"
+    assert found.headline.statistic == "krippendorff_alpha"
     assert found.headline.value > 0.9
+    [pair] = found.pairs
+    assert pair.agreement.statistic == "icc_a1"
+    assert pair.agreement.value == pytest.approx(found.headline.companions["icc_a_1"])
     assert found.headline.companions["mae"] == pytest.approx(0.05)
     assert found.excluded.invalid == 1
     assert found.n_disputed == 3
@@ -217,7 +234,7 @@ def test_queries_do_not_grow_with_items_or_reviewers(queue, acme, ada, grace) ->
         item = QueueItemFactory(queue=queue)
         for reviewer in others:
             rate(item, reviewer, key, 2)
-    assert n_queries() == before == 5
+    assert n_queries() == before == 8
 
 
 def test_all_pairs_from_one_product_equal_counting_pair_by_pair() -> None:
@@ -231,7 +248,7 @@ def test_all_pairs_from_one_product_equal_counting_pair_by_pair() -> None:
     }
     items = np.array([i for i, _ in ratings])
     columns = np.array([r * k + code for (_, r), code in ratings.items()])
-    pairs, tables = calibration.pair_tables(items, columns, k)
+    pairs, tables = pairs_of.pair_tables(items, columns, k)
     for (first, second), table in zip(pairs, tables, strict=True):
         expected = np.zeros((k, k), dtype=int)
         for i in range(60):
@@ -257,3 +274,57 @@ def test_another_wording_starts_no_new_series_and_another_scale_does(queue, ada,
     [found] = report(queue)
     assert found.headline.n_overlap == 0
     assert found.excluded.other_scale == 2
+
+
+def test_a_third_reviewer_changes_neither_the_statistic_nor_by_much_its_value(
+    queue, ada, grace, alan
+) -> None:
+    key = RubricItemFactory(queue=queue)
+    for number in range(60):
+        item = QueueItemFactory(queue=queue)
+        rate(item, ada, key, number % 3)
+        rate(item, grace, key, number % 3 if number % 6 else (number + 1) % 3)
+    [before] = report(queue)
+    assert before.headline.statistic == "cohen_kappa"
+    assert before.headline.value == pytest.approx(before.pairs[0].agreement.value)
+    assert before.headline.ci.low == pytest.approx(before.pairs[0].agreement.ci.low)
+    rate(item, alan, key, 1)
+    [after] = report(queue)
+    assert after.headline.statistic == "conger_kappa"
+    assert after.sentence.split(":")[1].split()[0] == "kappa"
+    assert after.headline.value == pytest.approx(before.headline.value, abs=0.02)
+    assert after.headline.companions.keys() >= {"ac1", "bp", "kappa_max", "bias_index"}
+
+
+def test_what_is_left_out_is_counted_with_its_reason(queue, acme, ada, grace) -> None:
+    key = RubricItemFactory(queue=queue)
+    for state in ("completed", "removed", "completed"):
+        item = QueueItemFactory(queue=queue)
+        rate(item, ada, key, 1)
+        rate(item, grace, key, 1)
+        QueueItem.objects.filter(pk=item.pk).update(state=state)
+    unable = {key.feedback_key: {"score": None, "value": None, "cant_judge": "torn off"}}
+    Rating.objects.filter(item=item, reviewer=grace).delete()
+    Review.objects.filter(item=item, reviewer=grace).update(scores=unable)
+    for run_id in QueueItem.objects.filter(queue=queue).values_list("run_id", flat=True):
+        judged = {"key": key.feedback_key, "score": 1, "source_type": "model", "user": None}
+        Feedback.objects.create(workspace=acme, run_id=run_id, **judged)
+    [found] = report(queue)
+    assert found.group.n_ratings == 3
+    assert (found.excluded.removed, found.excluded.cant_judge) == (2, 1)
+    assert found.excluded.not_of_a_reviewer == 2  # one of the three runs was removed
+    assert found.excluded.n_ratings == 2
+
+
+def test_weights_of_the_question_are_those_of_its_kappa(queue, ada, grace) -> None:
+    key = RubricItemFactory(queue=queue, level=RubricItem.Level.ORDINAL, weights="linear")
+    answers = [(0, 0), (0, 1), (1, 1), (2, 2), (2, 0), (1, 1), (2, 2)]
+    for first, second in answers:
+        item = QueueItemFactory(queue=queue)
+        rate(item, ada, key, first)
+        rate(item, grace, key, second)
+    [found] = report(queue)
+    expected = cohen_kappa_score(*zip(*answers, strict=True), labels=[0, 1, 2], weights="linear")
+    assert found.headline.value == pytest.approx(expected)
+    assert found.headline.statistic == "cohen_kappa_linear"
+    assert "linearly weighted kappa" in found.sentence

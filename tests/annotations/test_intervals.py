@@ -128,23 +128,31 @@ def test_the_bounds_of_a_verdict_are_wide_on_few_items_and_narrow_with_more() ->
     assert looks.confidence(200) == pytest.approx(0.96, abs=0.001)
 
 
-@settings(max_examples=200, deadline=None)
-@given(tables(2, 3), st.integers(0, 4), st.sampled_from([0.5, 0.7, 0.8]))
-def test_the_named_number_of_reviews_would_decide(table, power, target) -> None:
-    counts = table * 2**power
+@pytest.mark.parametrize(
+    ("table", "target"),
+    [
+        ([[26, 3], [4, 24]], 0.7),
+        ([[26, 3], [4, 24]], 0.8),
+        ([[80, 4], [3, 13]], 0.7),
+        ([[45, 5, 1], [4, 40, 3], [2, 4, 46]], 0.75),
+    ],
+)
+def test_the_named_number_of_reviews_would_decide(table, target) -> None:
+    counts = np.array(table)
     result = coefficients.of_pair(counts)
     held = verdicts.gate(result, target)
-    if held.n_more is None or result.value is None or result.ci is None:
-        return
+    assert held.n_more
     n = held.n + held.n_more
-    assert n >= verdicts.GREYED_BELOW
-    if held.verdict in {Verdict.MET, Verdict.BELOW}:
-        assert held.n_more == 0
-        return
-    grown = coefficients.of_pair(counts * (n / held.n) * 1.25).ci
-    assert grown is not None
-    low, high = looks.bounds(result.value, grown, int(n * 1.25))
-    assert low > target or high < target
+    for share, is_decided in ((1.2, True), (0.6, False)):
+        grown = coefficients.of_pair(counts * (share * n / held.n)).ci
+        assert grown is not None
+        low, high = looks.bounds(result.value, grown, int(share * n))
+        assert (low > target or high < target) is is_decided
+
+
+def test_a_settled_verdict_needs_no_more_and_one_at_the_target_cannot_be_told() -> None:
+    assert verdicts.gate(coefficients.of_pair([[480, 20], [25, 475]])).n_more == 0
+    assert verdicts.gate(coefficients.of_pair([[34, 6], [6, 34]])).n_more is None
 
 
 def verdict_ever(kappa: float, share: float, histories: int) -> tuple[float, float]:

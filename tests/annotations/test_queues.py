@@ -321,6 +321,16 @@ def test_change_sets_what_is_named_and_leaves_the_rest(queue, ada) -> None:
     assert stored.rubric_version == before + 1
 
 
+@pytest.mark.parametrize(
+    "changes", [{"gate_statistic": "pearson"}, {"gate_target": 1.0}, {"gate_target": -0.1}]
+)
+def test_a_gate_that_there_is_not_is_refused_and_changes_nothing(queue, changes) -> None:
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        queues.change(queue, {"name": "renamed", **changes}, now=NOON)
+    queue.refresh_from_db()
+    assert queue.name != "renamed"
+
+
 def test_change_follows_the_reviewers_and_asks_one_when_it_stops(queue, ada, grace) -> None:
     item = QueueItemFactory(queue=queue)
     queues.change(queue, {"asks_everybody": True, "assigned_reviewers": [ada, grace]}, now=NOON)

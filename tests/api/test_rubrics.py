@@ -43,3 +43,29 @@ def test_a_client_that_sends_another_scale_gets_that_scale(api, queue) -> None:
     items[1]["feedback_config"]["feedback_config"]["categories"].append({"value": 2, "label": "?"})
     assert api.patch(path, {"rubric_items": items}).status_code == 200
     assert [kind for kind, _, _ in kinds(queue).values()] == ["continuous", "categorical"]
+
+
+def test_a_client_chooses_the_weights_of_a_question_and_they_stay(api, queue) -> None:
+    path = f"/annotation-queues/{queue.uuid}"
+    items = api.get(path).json()["rubric_items"]
+    assert items[0]["agreement_weights"] == "quadratic"
+    items[0]["agreement_weights"] = "linear"
+    assert api.patch(path, {"rubric_items": items}).status_code == 200
+    del items[0]["agreement_weights"]
+    assert api.patch(path, {"rubric_items": items}).status_code == 200
+    assert [item.weights for item in queue.rubric_items.all()] == ["linear", "quadratic"]
+    items[0]["agreement_weights"] = "cubic"
+    assert api.patch(path, {"rubric_items": items}).status_code == 422
+
+
+def test_a_queue_names_its_gate(api, queue) -> None:
+    path = f"/annotation-queues/{queue.uuid}"
+    gate = {"gate_statistic": "kappa", "gate_target": 0.7}
+    assert gate.items() <= api.get(path).json().items()
+    gate = {"gate_statistic": "ac1", "gate_target": 0.8}
+    assert gate.items() <= api.patch(path, gate).json().items()
+    [first, _] = api.get(f"{path}/agreement").json()
+    assert first["gate"]["target"] == 0.8
+    assert first["headline"]["statistic"] == "gwet_ac2_quadratic"
+    for wrong in ({"gate_target": 1}, {"gate_target": -1}, {"gate_statistic": "icc"}):
+        assert api.patch(path, wrong).status_code == 422

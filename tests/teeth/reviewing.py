@@ -93,6 +93,14 @@ VARIANTS = [
         tests=("tests/annotations/test_agreement.py",),
     ),
     Variant(
+        promise="C6",
+        breaks="of three reviewers another statistic is the headline than of two",
+        file="annotations/agreement/calibration.py",
+        old='headline = statistics.get(queue.gate_statistic, statistics["alpha"])',
+        new='headline = statistics["alpha"]',
+        tests=("tests/annotations/test_calibration.py",),
+    ),
+    Variant(
         promise="C7",
         breaks="what was not seen among a few items counts as impossible",
         file="annotations/agreement/intervals.py",

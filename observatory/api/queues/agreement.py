@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from annotations.agreement import calibration
 from annotations.agreement.documents import document
 from observatory.api.kit.endpoint import endpoint
-from observatory.api.queues import schemas
+from observatory.api.queues import agreement_schemas as schemas
 from observatory.api.queues.base import QueueView
 
 

@@ -52,6 +52,8 @@ def shown(queue: AnnotationQueue, workspace: Workspace) -> dict[str, Any]:
         ],
         "rubric_instructions": queue.instructions or None,
         "metadata": queue.metadata,
+        "gate_statistic": queue.gate_statistic,
+        "gate_target": queue.gate_target,
         "run_rule_id": None,
         "source_rule_id": None,
         "total_runs": getattr(queue, "n_items", 0),
@@ -90,6 +92,8 @@ def _changes(
         "asks_everybody": _asks_everybody(body, queue),
         "reviewers_per_item": None if number is UNSET else number,
         "assigned_reviewers": None if reviewers is None else _members(workspace, reviewers),
+        "gate_statistic": body.gate_statistic,
+        "gate_target": body.gate_target,
         "rubric": None
         if rubric is None
         else rubric_items.questions_of(workspace, rubric, queue, is_pairwise=is_pairwise),

@@ -82,7 +82,7 @@ def _beyond_the_wire(before: RubricItem, question: Mapping[str, Any]) -> dict[st
     """
     kind = kind_of(before)
     if kind.name == question["kind"]:
-        return {"level": before.level}
+        return {"level": before.level, **_weights_of(before, question)}
     choices = [(category["value"], category["label"]) for category in question["categories"]]
     shown = [(c["value"], c["label"]) for c in kind.wire_categories(before) or []]
     is_scale_kept = kind.wire_type == KINDS[question["kind"]].wire_type and (
@@ -90,7 +90,12 @@ def _beyond_the_wire(before: RubricItem, question: Mapping[str, Any]) -> dict[st
         == (question["minimum"], question["maximum"], choices)
     )
     fields = ("kind", "level", "categories")
-    return {name: getattr(before, name) for name in fields} if is_scale_kept else {}
+    kept = {name: getattr(before, name) for name in fields} if is_scale_kept else {}
+    return {**kept, **_weights_of(before, question)}
+
+
+def _weights_of(before: RubricItem, question: Mapping[str, Any]) -> dict[str, Any]:
+    return {} if "weights" in question else {"weights": before.weights}
 
 
 def _question(
@@ -124,6 +129,7 @@ def _question(
         "minimum": scale.get("min") if kind.has_bounds else None,
         "maximum": scale.get("max") if kind.has_bounds else None,
         "is_required": bool(item.is_required),
+        **({"weights": item.agreement_weights} if item.agreement_weights else {}),
         "extra": {name: value for name, value in extra.items() if value is not None},
     }
 
@@ -190,4 +196,5 @@ def shown(item: RubricItem, workspace: Workspace) -> dict[str, Any]:
             },
         },
         **{name: item.extra.get(name) for name in KEPT if name != "is_assertion"},
+        "agreement_weights": item.weights,
     }

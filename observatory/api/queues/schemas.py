@@ -33,6 +33,13 @@ MAX_ADDED: Final = 10_000
 MAX_ASSIGNED: Final = 200
 MAX_EXPERIMENTS: Final = 20
 
+Weights = Annotated[
+    Literal["quadratic", "linear"], Meta(description="Of weighted kappa on an ordered scale")
+]
+GateStatistic = Annotated[
+    Literal["kappa", "alpha", "ac1", "fleiss", "brennan_prediger"],
+    Meta(description="Of agreement: what is compared with the target"),
+]
 Name = Annotated[Prose, Meta(max_length=200, pattern=NOT_BLANK)]
 LongText = Annotated[Prose, Meta(max_length=100_000)]
 QuestionText = Annotated[Prose, Meta(max_length=20_000)]
@@ -54,6 +61,7 @@ class RubricItemCreate(Struct, kw_only=True):
     regex_validator: Prose | None = None
     required_if: Condition | None = None
     visible_if: Condition | None = None
+    agreement_weights: Weights | None = None
 
     def __post_init__(self) -> None:
         judgement.clean_document("value_descriptions", self.value_descriptions)
@@ -74,6 +82,7 @@ class RubricItem(TypedDict):
     regex_validator: NotRequired[str | None]
     required_if: NotRequired[Object | None]
     visible_if: NotRequired[Object | None]
+    agreement_weights: NotRequired[Weights]
 
 
 class AssignedReviewer(Struct):
@@ -101,6 +110,10 @@ class QueueFields(UntaggedBody, kw_only=True):
         Annotated[list[UUID | AssignedReviewer], Meta(max_length=MAX_ASSIGNED)] | None
     ) = None
     queue_type: Literal["single", "pairwise", ""] | None = None
+    gate_statistic: GateStatistic | None = None
+    gate_target: (
+        Annotated[float, Meta(ge=0, lt=1, description="Of agreement; 0.7 by default")] | None
+    ) = None
 
 
 class QueueCreate(QueueFields, kw_only=True):
@@ -144,6 +157,8 @@ class Queue(TypedDict):
     assigned_reviewers: list[Reviewer]
     rubric_instructions: NotRequired[str | None]
     metadata: Object | None
+    gate_statistic: NotRequired[GateStatistic]
+    gate_target: NotRequired[float]
     run_rule_id: UUID | None
     source_rule_id: UUID | None
     total_runs: int
@@ -398,91 +413,3 @@ class Placement(TypedDict):
     section: Section
     position: int
     cursor: str
-
-
-class AgreementQuery(Query):
-    """Query parameters of GET /annotation-queues/{id}/agreement."""
-
-    days: Annotated[int, Meta(ge=1, le=3_650, description="Leave out older ratings")] | None = None
-
-
-class AgreementInterval(TypedDict):
-    """The interval of a coefficient: its ends, its one-sided bounds, and how it was computed."""
-
-    low: float
-    high: float
-    lower: float
-    upper: float
-    centre: float
-    se: float
-    method: str
-    level: float
-    seed: int | None
-
-
-class Agreement(TypedDict):
-    """A coefficient with everything needed to read it. `reason` says why there is no value."""
-
-    statistic: str
-    value: float | None
-    reason: str | None
-    n_items: int
-    n_ratings: int
-    n_overlap: int
-    ci: AgreementInterval | None
-    se: float | None
-    percent_agreement: float | None
-    companions: dict[str, float | None]
-    warnings: list[str]
-    params: Object
-    data_version: str
-    computed_at: datetime | None
-
-
-class AgreementOfPair(TypedDict):
-    """Two reviewers on one question: `table[i][j]` counts i by the first and j by the second."""
-
-    reviewers: list[str]
-    agreement: Agreement
-    table: list[list[int]] | None
-    mean_difference: float | None
-
-
-class AgreementGate(TypedDict):
-    """Whether the bounds of the headline, which allow for repeated looks, are above the target.
-
-    `n_more` is about how many more items rated by two would decide.
-    """
-
-    statistic: str
-    target: float
-    lower_bound: float | None
-    upper_bound: float | None
-    confidence: float
-    n_items: int
-    n_more: int | None
-    verdict: Literal["undefined", "few", "met", "below", "open"]
-
-
-class ExcludedRatings(TypedDict):
-    """How many ratings were not compared, by reason."""
-
-    other_scale: int
-    not_blind: int
-    invalid: int
-    before_window: int
-
-
-class AgreementOnKey(TypedDict):
-    """The agreement on one question of a rubric."""
-
-    feedback_key: str
-    categories: list[str]
-    reviewers: list[str]
-    headline: Agreement
-    group: Agreement
-    pairs: list[AgreementOfPair]
-    gate: AgreementGate
-    excluded: ExcludedRatings
-    n_disputed: int
-    sentence: str
