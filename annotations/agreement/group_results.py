@@ -63,8 +63,12 @@ def of_ratings(
         "kappa": conger.conger(data, weighting),
         **{str(chance): groups.coefficient(counts, chance, weighting) for chance in Chance},
     }
-    habits = _of_pair(data, weighting) if len(common) == 2 else _of_group(data, counts, estimates)
-    base = replace(base, **habits, percent_agreement=groups.agreement(counts))
+    observed = groups.agreement(counts)
+    if len(common) == 2:
+        habits = _of_pair(data, weighting)
+    else:
+        habits = _of_group(data, counts, estimates, observed)
+    base = replace(base, **habits, percent_agreement=observed)
     names = _names(len(common), weighting)
     results = {
         name: _with(replace(base, statistic=name), estimate)
@@ -130,16 +134,16 @@ def _of_pair(data: conger.Design, weighting: Weighting) -> dict[str, Any]:
 
 
 def _of_group(
-    data: conger.Design, counts: Counts, estimates: dict[str, Estimate]
+    data: conger.Design, counts: Counts, estimates: dict[str, Estimate], observed: float
 ) -> dict[str, Any]:
     """Return companions and warnings of three or more reviewers.
 
     Indices of two reviewers are means over all pairs, a pair weighing the items it has in common.
     """
-    paired = counts[counts.sum(1) >= 2].astype(np.float64)
-    share = (paired / paired.sum(1, keepdims=True)).mean(0)
+    rows, multiplicity = groups.patterns(counts.astype(np.float64))
+    times = np.where(rows.sum(1) >= 2, multiplicity, 0)
+    share = times @ (rows / rows.sum(1, keepdims=True)) / times.sum()
     shares, n = data.shares
-    observed = groups.agreement(counts)
     expected = _pairwise(shares @ shares.T, data.common)
     greatest = sum(_pairwise(np.minimum.outer(each, each), data.common) for each in shares.T)
     specific = groups.specific_agreement(counts)
@@ -156,7 +160,7 @@ def _of_group(
         companions |= {"negative_agreement": specific[0], "positive_agreement": specific[1]}
     is_known = n >= ENOUGH_TO_JUDGE_A_REVIEWER
     is_constant = is_known & (shares.max(1) == 1) & (share.max() < 1)
-    n_chosen = (paired > 0).sum(0)
+    n_chosen = times @ (rows > 0)
     raised = {
         Warn.FEW_ITEMS: data.n_units < FEW_ITEMS,
         Warn.FEW_PER_CATEGORY: bool(((n_chosen > 0) & (n_chosen < MIN_MARGINAL)).any()),

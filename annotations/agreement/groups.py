@@ -73,10 +73,11 @@ def patterns(counts: Floats) -> tuple[Floats, Counts]:
 def agreement(counts: Any, weighting: Weighting = Weighting.UNWEIGHTED) -> float:
     """Return the mean over units of the share of agreeing pairs, in [0, 1]; nan without a pair."""
     table = checked(counts)
-    paired = table[table.sum(1) >= 2]
-    if len(paired) == 0:
+    rows, multiplicity = patterns(table)
+    times = np.where(rows.sum(1) >= 2, multiplicity, 0)
+    if times.sum() == 0:
         return float("nan")
-    return float(_agreeing(paired, weights(table.shape[1], weighting)).mean())
+    return float(times @ _agreeing(rows, weights(table.shape[1], weighting)) / times.sum())
 
 
 def _agreeing(counts: Floats, weight: Floats) -> Floats:
