@@ -14,6 +14,7 @@ from django.db import OperationalError, close_old_connections, connection, trans
 from django.utils import timezone
 
 from annotations.models import Backfill, BackTest
+from annotations.quality import drift_watch
 from annotations.queues.reviewer_count import follow_all
 from annotations.routing import backfills, backtests
 from annotations.routing.routing import BATCH, drain
@@ -51,6 +52,15 @@ def sweep_changes() -> int:
     a sweep that does not get the lock does nothing.
     """
     return sweep()
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def watch_drift() -> int:
+    """Look at the queues that are due for their weekly look; return how many alarms are new.
+
+    Twice equals once: a look marks its queue first, and an alarm is unique in its week.
+    """
+    return drift_watch.look_at_due(timezone.now())
 
 
 def sweep() -> int:

@@ -122,6 +122,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10.0},
     },
+    "watch-drift": {
+        "task": "annotations.tasks.watch_drift",
+        "schedule": 3_600.0,
+        "options": {"expires": 3_600.0},
+    },
     "sweep-quarantine": {
         "task": "observatory.runs.tasks.sweep_quarantine",
         "schedule": 3_600.0,

@@ -4,12 +4,15 @@ Every action calls the verb that pages call. Must not show answers that are stil
 """
 
 from annotations.admin.items import QueueItemAdmin, ReviewAdmin
+from annotations.admin.quality import DriftAlarmAdmin, GoldAnswerAdmin
 from annotations.admin.queues import QUEUE_INLINES, AnnotationQueueAdmin
 from annotations.admin.rules import RoutingRuleAdmin
 
 __all__ = [
     "QUEUE_INLINES",
     "AnnotationQueueAdmin",
+    "DriftAlarmAdmin",
+    "GoldAnswerAdmin",
     "QueueItemAdmin",
     "ReviewAdmin",
     "RoutingRuleAdmin",

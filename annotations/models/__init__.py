@@ -14,6 +14,7 @@ from annotations.models.queues import (
 from annotations.models.reviewing import (
     Bookmark,
     Deferral,
+    DriftAlarm,
     Rating,
     Review,
     ReviewDraft,
@@ -37,6 +38,7 @@ __all__ = [
     "BackfillStep",
     "Bookmark",
     "Deferral",
+    "DriftAlarm",
     "GoldAnswer",
     "QueueItem",
     "Rating",

@@ -71,6 +71,7 @@ class AnnotationQueue(models.Model):
     gate_target = models.FloatField(
         default=0.7, db_default=0.7, help_text="Of agreement, from 0 to below 1"
     )
+    drift_checked_at = models.DateTimeField(null=True, editable=False)
     rubric_version = models.PositiveIntegerField(default=1, editable=False)
     metadata = DocumentField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -300,6 +301,13 @@ class QueueItem(models.Model):
     def shown_state(self) -> str:
         """The state as reviewers see it: gold items must look like open ones."""
         return self.State.OPEN if self.state == self.State.GOLD else self.state
+
+    @property
+    def n_reviews_shown(self) -> int:
+        """The counted reviews as reviewers see them: an open item never has all it needs."""
+        if self.state != self.State.GOLD:
+            return self.n_reviews
+        return min(self.n_reviews, self.queue.reviewers_per_item - 1)
 
     @property
     def judged_runs(self) -> list[UUID]:

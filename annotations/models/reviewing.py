@@ -214,3 +214,41 @@ class ReviewDraft(models.Model):
                 fields=["item", "reviewer"], name="draft_one_per_item_and_reviewer"
             )
         ]
+
+
+class DriftAlarm(models.Model):
+    """A change of a reviewer's answers against their own past; `rubric_item` null: of their pace.
+
+    `before` and `after` are shares of agreement with the rest, or seconds per review; of a label
+    mix they are null.
+    """
+
+    class Kind(models.TextChoices):
+        AGREEMENT = "agreement"
+        LABEL_MIX = "label_mix"
+        PACE = "pace"
+
+    queue = models.ForeignKey(
+        AnnotationQueue, models.CASCADE, related_name="drift_alarms", db_index=False
+    )
+    reviewer = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
+    rubric_item = models.ForeignKey(RubricItem, models.CASCADE, null=True, related_name="+")
+    kind = models.CharField(max_length=9, choices=Kind)
+    week = models.DateField(help_text="The Monday of the week in which it was raised")
+    p_value = models.FloatField()
+    before = models.FloatField(null=True)
+    after = models.FloatField(null=True)
+    n_before = models.PositiveIntegerField()
+    n_after = models.PositiveIntegerField()
+    raised_at = models.DateTimeField()
+    noted_at = models.DateTimeField(null=True)
+    noted_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", db_index=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue", "week", "reviewer", "rubric_item", "kind"],
+                name="drift_alarm_once_a_week",
+                nulls_distinct=False,
+            )
+        ]

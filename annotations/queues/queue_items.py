@@ -199,7 +199,8 @@ def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
         items = items.filter(state=state)
     else:
         items = items.exclude(state=QueueItem.State.REMOVED)
-    return items.prefetch_related("decisions", "seats__reviewer").order_by("-priority", "pk")
+    items = items.select_related("queue").prefetch_related("decisions", "seats__reviewer")
+    return items.order_by("-priority", "pk")
 
 
 def items_by_run(workspace: Workspace, run_ids: Iterable[object]) -> QuerySet[QueueItem]:

@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotations.models import AnnotationQueue, QueueItem
-from annotations.quality import gold, gold_accuracy
+from annotations.models import AnnotationQueue, DriftAlarm, QueueItem
+from annotations.quality import drift_watch, gold, gold_accuracy
 from annotations.quality.gold_accuracy import GoldItem, ReviewerAccuracy
 from annotations.quality.proportions import Proportion
 from annotations.queues.blindness import answers_visible_to
@@ -27,10 +27,10 @@ from observatory.workspaces.roles import Permission
 @require_http_methods(["GET", "POST"])
 @require(Permission.MANAGE_QUEUES)
 def quality_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
-    """Show gold items and each reviewer's accuracy on them; a POST sets the rate in percent."""
+    """Show accuracy, changes and gold items; a POST sets the rate or notes a change."""
     queue = queue_or_404(request, queue_uuid)
     if request.method == "POST":
-        return _set_rate(request, queue)
+        return _note(request, queue) if "alarm" in request.POST else _set_rate(request, queue)
     found = gold_accuracy.report(queue)
     items = QueueItem.objects.filter(pk__in=[item.item_id for item in found.items])
     context: dict[str, Any] = {
@@ -41,6 +41,8 @@ def quality_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
         "titles": titles_of_items(request.workspace, items),
         "reviewers": [_reviewer(row, found.by_key) for row in found.reviewers],
         "n_questionable": sum(item.is_questionable for item in found.items),
+        "alarms": [_alarm(alarm) for alarm in drift_watch.alarms_of(queue, timezone.now())],
+        "checked_at": queue.drift_checked_at,
         "target": f"{gold_accuracy.TARGET:.0%}",
         "least": gold_accuracy.MIN_ITEMS,
     }
@@ -59,6 +61,26 @@ def _set_rate(request: WebRequest, queue: AnnotationQueue) -> HttpResponse:
     else:
         messages.error(request, "The share of gold items is a number from 0 to 100 percent.")
     return redirect("quality", request.workspace.slug, queue.uuid)
+
+
+def _note(request: WebRequest, queue: AnnotationQueue) -> HttpResponse:
+    number = request.POST["alarm"]
+    if number.isascii() and number.isdigit() and len(number) < 19:
+        drift_watch.note(queue, int(number), request.user, timezone.now())
+    messages.success(request, "The change is noted.")
+    return redirect("quality", request.workspace.slug, queue.uuid)
+
+
+def _alarm(alarm: DriftAlarm) -> dict[str, Any]:
+    """Return an alarm with its change in words."""
+    before, after = alarm.before, alarm.after
+    if before is None or after is None:
+        words = "gives other answers than before, and the others do not"
+    elif alarm.kind == DriftAlarm.Kind.PACE:
+        words = f"is faster: a median of {after:.0f} s per review, {before:.0f} s before"
+    else:
+        words = f"agrees less with the others: {after:.0%}, {before:.0%} before"
+    return {"alarm": alarm, "words": words, "question": alarm.rubric_item or "every question"}
 
 
 def _items(queue: AnnotationQueue, items: list[GoldItem]) -> list[dict[str, Any]]:

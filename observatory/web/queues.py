@@ -214,7 +214,7 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         "run": about.run,
         "decisions": item.decisions.order_by("pk"),
         "reviews": shown,
-        "n_hidden": len(reviews) - len(shown),
+        "n_hidden": _n_hidden(item, len(reviews) - len(shown)),
         "answers": _answers(item, shown),
         "tab": "conversation",
         "can_review": _is_running(queue) and _is_reviewer(queue, request),
@@ -234,6 +234,12 @@ def item_detail(request: WebRequest, queue_uuid: UUID, item_uuid: UUID) -> HttpR
         context,
         section="queues",
     )
+
+
+def _n_hidden(item: QueueItem, n: int) -> int:
+    """Return how many answers are said to be hidden: of a gold item as many as of an open one."""
+    is_gold = item.state == QueueItem.State.GOLD
+    return min(n, item.queue.reviewers_per_item - 1) if is_gold else n
 
 
 def _gold_answer(request: WebRequest, item: QueueItem) -> dict[str, Any] | None:

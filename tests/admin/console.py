@@ -10,6 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotations.models import (
+    DriftAlarm,
+    GoldAnswer,
     Review,
     RoutingDecision,
     Seat,
@@ -98,6 +100,20 @@ def furnish(workspace, reviewer, n: int = 1) -> dict:
         harvest.connect(queue, dataset)
         key, _ = keys.mint(workspace, name, created_by=reviewer)
         made = {
+            "gold": GoldAnswer.objects.create(
+                item=item, version=1, answers={name: {"score": 1}}, reason=name, created_by=reviewer
+            ),
+            "drift": DriftAlarm.objects.create(
+                queue=queue,
+                reviewer=reviewer,
+                rubric_item=question,
+                kind="pace",
+                week=NOON.date(),
+                p_value=0.001,
+                n_before=60,
+                n_after=40,
+                raised_at=NOON,
+            ),
             "queue": queue,
             "rule": rule,
             "item": item,

@@ -31,6 +31,8 @@ NAMES = {
     "rule": "annotations_routingrule",
     "item": "annotations_queueitem",
     "review": "annotations_review",
+    "gold": "annotations_goldanswer",
+    "drift": "annotations_driftalarm",
     "dataset": "datasets_dataset",
     "version": "datasets_datasetversion",
     "example": "datasets_example",

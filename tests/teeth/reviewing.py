@@ -134,12 +134,11 @@ VARIANTS = [
     ),
     Variant(
         promise="C8",
-        breaks="those who can look up which items are gold are given them",
-        file="annotations/sql/conditions/is_given_gold.sql",
-        old="reviewer_session.role NOT IN ('manager', 'owner')",
-        new="reviewer_session.role NOT IN ('manager')",
-        tests=("tests/annotations/test_gold.py",),
-        is_migration=True,
+        breaks="harder items are taken for a worse reviewer",
+        file="annotations/quality/drift.py",
+        old="    rates = (right / (right + wrong))[new]\n",
+        new="    new = np.zeros_like(new)\n    rates = (right / (right + wrong))[new]\n",
+        tests=("tests/annotations/test_drift.py",),
     ),
     Variant(
         promise="C9",

@@ -126,6 +126,20 @@ def test_the_workbench_and_the_answer_to_a_review_are_those_of_any_item(
     assert seen[0] == seen[1]
 
 
+def test_a_completed_item_that_became_gold_shows_no_more_reviews_than_an_open_one(
+    scene, base, client, ada, grace, alan
+) -> None:
+    item = scene.items[0]
+    for person in (ada, alan):
+        judge(item, person, 2)
+    gold.set_gold(fresh(item), {"correctness": 2}, ada, NOON)
+    client.force_login(grace)
+    page = text_of(client.get(f"{base}/items/{item.uuid}/"))
+    assert "1 of 2 reviews" in page
+    assert "1 answer of others" in page
+    assert "1 / 2" in text_of(client.get(f"{base}/?state=open"))
+
+
 def test_a_reviewer_cannot_open_the_quality_page(scene, base, client, grace) -> None:
     client.force_login(grace)
     assert client.get(f"{base}/quality/").status_code == 403

@@ -12,8 +12,8 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations.models import GoldAnswer, QueueItem
-from annotations.quality import gold, gold_accuracy
+from annotations.models import DriftAlarm, GoldAnswer, QueueItem
+from annotations.quality import drift_watch, gold, gold_accuracy
 from annotations.quality.gold_accuracy import ReviewerAccuracy
 from observatory.api.kit.base import WorkspaceView
 from observatory.api.kit.endpoint import endpoint
@@ -42,6 +42,20 @@ def _shown_accuracy(row: ReviewerAccuracy) -> dict[str, Any]:
         "low": row.right.low,
         "high": row.right.high,
         "is_flagged": row.is_flagged,
+    }
+
+
+def _shown_drift(alarm: DriftAlarm) -> dict[str, Any]:
+    return {
+        "reviewer": alarm.reviewer.username,
+        "feedback_key": alarm.rubric_item.feedback_key if alarm.rubric_item else None,
+        "kind": alarm.kind,
+        "before": alarm.before,
+        "after": alarm.after,
+        "n_before": alarm.n_before,
+        "n_after": alarm.n_after,
+        "p_value": alarm.p_value,
+        "raised_at": alarm.raised_at,
     }
 
 
@@ -74,6 +88,10 @@ class QueueQuality(QueueView):
                 ],
                 "reviewers": [_shown_accuracy(row) for row in found.reviewers],
                 "by_key": [_shown_accuracy(row) for row in found.by_key],
+                "drift": [
+                    _shown_drift(alarm)
+                    for alarm in drift_watch.alarms_of(self.queue, timezone.now())
+                ],
             }
         )
 

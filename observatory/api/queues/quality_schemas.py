@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 from uuid import UUID
 
 from msgspec import Meta
@@ -55,14 +55,29 @@ class GoldAccuracy(TypedDict):
     is_flagged: bool
 
 
+class Drift(TypedDict):
+    """A change of a reviewer's answers; `feedback_key` null: of their pace, in seconds."""
+
+    reviewer: str
+    feedback_key: str | None
+    kind: Literal["agreement", "label_mix", "pace"]
+    before: float | None
+    after: float | None
+    n_before: int
+    n_after: int
+    p_value: float
+    raised_at: datetime
+
+
 class Quality(TypedDict):
-    """The gold items of a queue, and each reviewer's accuracy on them."""
+    """The gold items of a queue, each reviewer's accuracy on them, and changes not yet noted."""
 
     gold_rate: float
     target: float
     items: list[GoldItem]
     reviewers: list[GoldAccuracy]
     by_key: list[GoldAccuracy]
+    drift: list[Drift]
 
 
 class QualityChange(Body, kw_only=True):
