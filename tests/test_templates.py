@@ -17,6 +17,7 @@ from observatory.prompts.models import PromptRepo
 from observatory.runs import sharing as run_sharing
 from observatory.runs import thread_sharing
 from tests import kinds, scenes
+from tests.factories import ProjectFactory
 from tests.scenes import submission
 from tests.web.test_pages import pages
 
@@ -92,6 +93,9 @@ def _visit(acme, ada, grace, mallory) -> None:
     thread = thread_sharing.share(scene.project, "t")
     client.get(f"/public/{thread.token}/t")
     client.get(f"/public/{dataset_sharing.share(scene.dataset).token}/d")
+    for name in ("before", "after"):
+        ProjectFactory(workspace=acme, name=name, reference_dataset_id=scene.dataset.uuid)
+    client.get(f"/w/acme/datasets/{scene.dataset.uuid}/compare/")
     for _ in range(60):
         scenes.make_run(acme, scene.project, timezone.now())
     first = client.get(pages(scene)["runs"])

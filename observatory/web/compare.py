@@ -9,9 +9,11 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_GET
 
-from datasets_app import experiments
+from datasets_app import differences, experiments
+from datasets_app.differences import Differences
 from datasets_app.experiments import ExampleRuns, ExampleRunsQuery
 from datasets_app.models import Dataset
+from datasets_app.paired import MIN_PAIRS
 from observatory.feedback import summary
 from observatory.runs import search, spending, stats
 from observatory.runs.models import Project
@@ -46,7 +48,8 @@ def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
         workspace=request.workspace, reference_dataset_id=dataset.uuid
     ).order_by("-start_time", "-pk")
     chosen = _chosen(request)
-    projects = list(every.filter(uuid__in=chosen)) if chosen else list(every[:2])
+    # The older of the newest two comes first: it is what the other is compared with.
+    projects = list(every.filter(uuid__in=chosen)) if chosen else list(every[:2])[::-1]
     projects.sort(key=lambda project: chosen.index(project.uuid) if chosen else 0)
     number = request.GET.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 7 else 1
@@ -70,6 +73,7 @@ def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
         "workspace": request.workspace,
         "dataset": dataset,
         **_figures(request, projects),
+        **_differences(dataset, projects),
         "others": every.exclude(pk__in=[project.pk for project in projects])[:50],
         "chosen": query["selectedSessions"],
         "rows": rows,
@@ -82,11 +86,36 @@ def compare(request: WebRequest, dataset_uuid: UUID) -> HttpResponse:
     )
 
 
-def _figures(request: WebRequest, projects: list[Project]) -> dict[str, Any]:
-    """Return each experiment with its figures and the coverage of its means.
+WORDS = {
+    "REGRESSED": "regressed",
+    "IMPROVED": "improved",
+    "NEUTRAL": "no difference shown",
+    "insufficient_data": "too few examples",
+}
 
-    No experiment is marked as the best: the means are not tested for a difference.
-    """
+
+def _differences(dataset: Dataset, projects: list[Project]) -> dict[str, Any]:
+    """Return the tested differences from the first experiment; None of one experiment alone."""
+    tested: Differences | None = None
+    is_slow = False
+    if len(projects) > 1:
+        try:
+            tested = differences.from_first(dataset, projects)
+        except search.TooSlow:
+            is_slow = True
+    return {
+        "differences": tested,
+        "difference_rows": [
+            {"row": row, "word": WORDS[row.word], "is_bad": row.word == "REGRESSED"}
+            for row in (tested.rows if tested else ())
+        ],
+        "differences_are_slow": is_slow,
+        "least_pairs": MIN_PAIRS,
+    }
+
+
+def _figures(request: WebRequest, projects: list[Project]) -> dict[str, Any]:
+    """Return each experiment with its figures and the coverage of its means."""
     ids = [project.pk for project in projects]
     counted = stats.of_projects(request.workspace.pk, ids)
     judged = summary.project_stats(request.workspace.pk, ids)

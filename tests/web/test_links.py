@@ -192,6 +192,10 @@ def test_a_comparison_shows_the_coverage_of_its_means_and_no_winner(
     assert "up to 3 per example" in text
     assert "did not run the same examples: 1 is common to all" in text
     assert "missing from the means" in text
+    assert "Against <a" in text
+    assert "too few examples" in text
+    assert "left out: 1 scored only there, 0 only here" in text
+    assert "1 run failed; without a score they are in no pair" in text
     covered = {one["project"].name: one["covered"] for one in answer.context["experiments"]}
     assert (covered["A"].n_runs, covered["A"].n_examples, covered["A"].n_errors) == (2, 2, 0)
     assert (covered["B"].n_runs, covered["B"].n_examples, covered["B"].n_errors) == (3, 1, 1)
