@@ -24,6 +24,7 @@ LEAST = {  # route: the least role that may
     "queue-detail": "viewer",
     "agreement": "viewer",
     "agreement-file": "viewer",
+    "judges": "viewer",
     "item-detail": "viewer",
     "quality": "manager",
     "item-gold": "manager",

@@ -192,7 +192,7 @@ def agreement_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     `?window=` is a key of WINDOWS, 90 days unless given; `?reviewer=` keeps the pairs of one.
     """
     queue = queue_or_404(request, queue_uuid)
-    name, window = _window(request)
+    name, window = window_of(request)
     now = timezone.now()
     agreements = calibration.report(queue, now=now, window=window)
     people = sorted({reviewer.name for key in agreements for reviewer in key.reviewers})
@@ -220,7 +220,7 @@ def agreement_page(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     )
 
 
-def _window(request: WebRequest) -> tuple[str, timedelta | None]:
+def window_of(request: WebRequest) -> tuple[str, timedelta | None]:
     """Return the name of the window that was chosen, and its length: None for all ratings."""
     name = request.GET.get("window", DEFAULT_WINDOW)
     name = name if name in WINDOWS else DEFAULT_WINDOW
@@ -232,7 +232,7 @@ def _window(request: WebRequest) -> tuple[str, timedelta | None]:
 def agreement_file(request: WebRequest, queue_uuid: UUID) -> HttpResponse:
     """Return the figures of the page, every pair included, as CSV for a spreadsheet."""
     queue = queue_or_404(request, queue_uuid)
-    _, window = _window(request)
+    _, window = window_of(request)
     report = calibration.report(queue, now=timezone.now(), window=window)
     answer = HttpResponse(
         csv_lines.written(lines(report), is_guarded=True), content_type="text/csv; charset=utf-8"

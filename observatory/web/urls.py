@@ -11,6 +11,7 @@ from observatory.web import (
     datasets,
     health,
     home,
+    judges,
     links,
     projects,
     prompts,
@@ -53,6 +54,7 @@ workspace: list[URLPattern | URLResolver] = [
     path("queues/", queues.queue_list, name="queue-list"),
     path("queues/<uuid:queue_uuid>/", queues.queue_detail, name="queue-detail"),
     path("queues/<uuid:queue_uuid>/agreement/", agreement.agreement_page, name="agreement"),
+    path("queues/<uuid:queue_uuid>/judges/", judges.judges_page, name="judges"),
     path("queues/<uuid:queue_uuid>/agreement.csv", agreement.agreement_file, name="agreement-file"),
     path("queues/<uuid:queue_uuid>/quality/", quality.quality_page, name="quality"),
     path(
