@@ -73,6 +73,9 @@ NOT_KEPT = {
     ".rubric_items[].required_if": "conditions of one form: tests/annotations/test_question_conditions.py",
     ".transformations[]": "steps of one form: tests/datasets/test_transformations.py",
     ".assigned_reviewers[]": "people's ids",
+    "platform/annotation-queues/{queue_id}/items/{item_id}/gold": (
+        "answers to a rubric's questions: tests/api/test_quality.py"
+    ),
 }
 
 
