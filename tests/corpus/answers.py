@@ -187,14 +187,19 @@ def shape_of(value: Any) -> Any:
     return {_VARYING.sub("~", key): shape_of(each) for key, each in sorted(value.items())}
 
 
+def _holds_row(key: str) -> bool:
+    return "cursor" in key or key == "data_version"
+
+
 def _read_whole(value: Any) -> Any:
     """Return `value` with JSON in texts read: members come in any order, also in a text.
 
-    Of a cursor it is kept that there is one: it may hold the number of a row.
+    Of a cursor and of a version of data it is kept that there is one: they may hold the number of
+    a row.
     """
     if isinstance(value, dict):
         return {
-            key: "~" if "cursor" in key and isinstance(each, str) else _read_whole(each)
+            key: "~" if _holds_row(key) and isinstance(each, str) else _read_whole(each)
             for key, each in value.items()
         }
     if isinstance(value, list):
