@@ -142,6 +142,8 @@ def coefficient(
     padded = np.concatenate([times, added])
     centre, scores, n = _scores(np.vstack([rows, random_rows(k)]), padded, chance, weight)
     spread = float(np.sqrt(padded @ (scores - centre) ** 2)) / n
+    # Of few ratings with gaps the estimate may fall below every value the coefficient can have.
+    value = max(value, -1.0)
     return Estimate(value, float(se), intervals.around(value, centre, spread))
 
 

@@ -180,6 +180,13 @@ def test_no_statistic_depends_on_the_order_of_items_reviewers_or_names(rows, rng
             assert result.ci.high > result.ci.low
 
 
+def test_no_value_is_below_minus_one_or_outside_its_interval() -> None:
+    """With gaps, chance is of all ratings and agreement only of items rated twice: here -5/3."""
+    ratings = np.array([[0, 0, 0, 1], [0, 0, 1, 2]]).T
+    fleiss = group_results.of_ratings(*columns_of(ratings), 3)["fleiss"]
+    assert fleiss.value == fleiss.ci.low == -1.0
+
+
 def test_scotts_pi_and_the_error_of_kappa_under_chance_alone() -> None:
     reference = cohens_kappa(COHEN_1960)
     found = float(coefficients.no_agreement_error(COHEN_1960))
